@@ -1,0 +1,76 @@
+"""Errors that carry their consequence.
+
+Every adapter translates what went wrong into one of these; one place (`domain.conditions`) turns them into conditions, and the
+engine into a time to look again. Nobody else decides what is retried.
+
+    Problem
+    ├── Waiting      something else must happen first, and it is nobody's fault (a Project not applied yet)
+    ├── Blocked      it cannot go on until somebody mends something; looked at again at the observation interval
+    │   └── Denied   AWS refused the caller
+    └── Retryable    a fault that passes by itself: throttling, a server's error, a timeout
+        └── Ambiguous  as Retryable, after a mutating call: it may have been carried out, so look before repeating it
+
+    Conflict         a write to Kubernetes was based on an old version: gather again
+"""
+
+from __future__ import annotations
+
+from ecs_release.api.conditions import Reason
+
+
+class Problem(Exception):
+    """A fault with a reason for conditions and a message that says what to do."""
+
+    def __init__(self, reason: Reason | str, message: str) -> None:
+        """`reason` goes to conditions and Events; `message` names the object, what happened and what to do."""
+        super().__init__(message)
+        self.reason = str(reason)
+        self.message = message
+
+    def __eq__(self, other: object) -> bool:
+        """Two problems are the same when they would be reported the same way."""
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        """Agree with `__eq__`."""
+        return hash((type(self), self.reason, self.message))
+
+
+class Waiting(Problem):
+    """Something else must happen first; nothing is wrong."""
+
+
+class Blocked(Problem):
+    """It cannot go on until somebody mends something. Shown as Stalled, and looked at again at the observation interval."""
+
+
+class Denied(Blocked):
+    """AWS refused the caller."""
+
+    def __init__(self, message: str) -> None:
+        """`message` names the action, the identity that was refused, and the policy to look at."""
+        super().__init__(Reason.ACCESS_DENIED, message)
+
+
+class Retryable(Problem):
+    """A fault that passes by itself. It never fails a Release."""
+
+    def __init__(self, message: str) -> None:
+        """`message` names the call that failed and how."""
+        super().__init__(Reason.PROGRESSING_WITH_RETRY, message)
+
+
+class Throttled(Retryable):
+    """AWS asked us to slow down."""
+
+
+class Ambiguous(Retryable):
+    """A mutating call was sent and its answer was lost: it may have been carried out. Look before repeating it."""
+
+
+class Conflict(Exception):
+    """A write was based on an old version of the object, or the object is another one now: gather again."""
+
+
+class NotFound(Exception):
+    """The Kubernetes object is gone: forget it."""

@@ -1,0 +1,184 @@
+"""What was seen in AWS, as slim facts: the subset of ECS's answers that a decision rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+PRIMARY = "PRIMARY"
+COMPLETED = "COMPLETED"
+FAILED = "FAILED"
+IN_PROGRESS = "IN_PROGRESS"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where and as whom AWS is called. Clients are shared by everything with equal access."""
+
+    account_id: str
+    region: str
+    role_arn: str | None = None
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceKey:
+    """One ECS service, by the names that it is asked for with."""
+
+    account_id: str
+    region: str
+    cluster: str
+    service: str
+
+    def __str__(self) -> str:
+        """Name it in messages."""
+        return f"{self.cluster}/{self.service} in {self.account_id}/{self.region}"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One entry of a service's `deployments[]`."""
+
+    id: str
+    status: str
+    task_definition: str
+    desired: int
+    pending: int
+    running: int
+    failed_tasks: int
+    created_at: datetime
+    rollout_state: str | None = None
+    rollout_state_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of a task; `digest` is empty where ECS does not tell."""
+
+    name: str
+    image: str = ""
+    digest: str = ""
+    last_status: str = ""
+    exit_code: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task. `started_by` is the id of the deployment that started it."""
+
+    arn: str
+    task_definition: str
+    started_by: str
+    last_status: str
+    desired_status: str
+    containers: tuple[Container, ...] = ()
+    stopped_reason: str = ""
+    stop_code: str = ""
+    created_at: datetime | None = None
+    stopped_at: datetime | None = None
+
+    def digest_of(self, container: str) -> str:
+        """Return the digest that the container runs, or an empty string."""
+        return next((c.digest for c in self.containers if c.name == container), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One ECS service as DescribeServices answered, with the running tasks that belong to it."""
+
+    arn: str
+    name: str
+    status: str
+    created_at: datetime | None
+    task_definition: str
+    controller: str
+    scheduling: str
+    desired: int
+    running: int
+    pending: int
+    deployments: tuple[Deployment, ...]
+    minimum_healthy_percent: int = 100
+    circuit_breaker: bool = False
+    rollback: bool = False
+    failed_deployments: frozenset[str] = frozenset()
+    newest_event: str = ""
+    last_event: str = ""
+    resource_management: str = ""
+    tasks: tuple[Task, ...] = ()
+
+    @property
+    def primary(self) -> Deployment | None:
+        """The deployment that ECS works towards."""
+        return next((d for d in self.deployments if d.status == PRIMARY), None)
+
+    def deployment(self, deployment_id: str) -> Deployment | None:
+        """Return the deployment with this id, if ECS still lists it."""
+        return next((d for d in self.deployments if d.id == deployment_id), None)
+
+    @property
+    def running_tasks(self) -> tuple[Task, ...]:
+        """Tasks that run and are meant to go on running."""
+        return tuple(t for t in self.tasks if t.last_status == "RUNNING" and t.desired_status == "RUNNING")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at one service. `service` is None where ECS knows none by that name (or only a deleted one).
+
+    `aws_time` is AWS's own clock (the answer's Date header), `seen_time` ours, `serial` grows with every look at this service.
+    """
+
+    key: ServiceKey
+    service: Service | None
+    aws_time: datetime
+    seen_time: datetime
+    serial: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDefinition:
+    """A revision. `content` is what RegisterTaskDefinition takes, in its own keys; `unknown_fields` are paths that the SDK does not know."""
+
+    arn: str
+    family: str
+    revision: int
+    status: str
+    content: dict[str, Any] = field(hash=False)
+    tags: dict[str, str] = field(hash=False, default_factory=dict)
+    unknown_fields: tuple[str, ...] = ()
+    registered_by: str = ""
+
+    def image_of(self, container: str) -> str | None:
+        """Return the image that a container has here, or None where there is no such container."""
+        return next((c["image"] for c in self.containers if c["name"] == container), None)
+
+    @property
+    def containers(self) -> list[dict[str, Any]]:
+        """The container definitions, as ECS writes them."""
+        return list(self.content.get("containerDefinitions", ()))
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDeployment:
+    """What the service-deployment API tells of one deployment: it confirms and explains, and is never needed for a verdict."""
+
+    arn: str
+    status: str
+    status_reason: str = ""
+    stage: str = ""
+    target_revision: str = ""
+    rollback_reason: str = ""
+    circuit_breaker: str = ""
+    triggered_alarms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryImage:
+    """An image in ECR. `platform_digests` are those of a manifest list's entries; `tags` are all that name it now."""
+
+    digest: str
+    tags: tuple[str, ...] = ()
+    platform_digests: tuple[str, ...] = ()
+    pushed_at: datetime | None = None

@@ -1,0 +1,143 @@
+"""What the engine needs of the world, as protocols. The adapters in `aws/` and `cluster/` fill them; `app` wires them.
+
+All methods may raise `domain.errors.Problem` subclasses; AWS adapters raise nothing else for AWS's own errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from ecs_release.domain.observation import (
+    Access,
+    RegistryImage,
+    Service,
+    ServiceDeployment,
+    Task,
+    TaskDefinition,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServicesAnswer:
+    """An answer of DescribeServices: found services by the name that was asked for, without tasks; `aws_time` is AWS's clock."""
+
+    services: Mapping[str, Service]
+    aws_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An answer of UpdateService: the PRIMARY deployment and its revision; `request_id` is AWS's."""
+
+    deployment_id: str
+    task_definition: str
+    aws_time: datetime
+    request_id: str = ""
+
+
+class Ecs(Protocol):
+    """ECS in one account and region. Reads are retried by the SDK, mutating calls never (they raise Ambiguous when in doubt)."""
+
+    async def describe_services(self, cluster: str, names: Sequence[str]) -> ServicesAnswer:
+        """Describe at most 10 services of one cluster. INACTIVE and unknown ones are left out. A missing cluster is Blocked(ServiceNotFound)."""
+
+    async def list_tasks(self, cluster: str, service: str, *, stopped: bool = False) -> list[str]:
+        """List the ARNs of a service's tasks that are meant to run (or that have stopped lately)."""
+
+    async def describe_tasks(self, cluster: str, arns: Sequence[str]) -> list[Task]:
+        """Describe tasks (by 100); those that are gone are left out."""
+
+    async def describe_task_definition(self, arn: str) -> TaskDefinition:
+        """Describe a revision with its tags. Revisions do not change, so answers may be cached."""
+
+    async def newest_task_definitions(self, family: str, limit: int) -> list[str]:
+        """List the ARNs of a family's newest ACTIVE revisions, newest first."""
+
+    async def register_task_definition(self, content: Mapping[str, Any], tags: Mapping[str, str]) -> TaskDefinition:
+        """Register a revision. `content` is as in `TaskDefinition.content`."""
+
+    async def update_service(self, cluster: str, service: str, task_definition: str, *, force: bool = False) -> Started:
+        """Point a service at a revision; never sends desiredCount (Application Auto Scaling owns it)."""
+
+    async def service_deployment(self, service_arn: str, deployment_id: str) -> ServiceDeployment | None:
+        """Find the service deployment of an `ecs-svc/N` id; None where there is none or the API is not there."""
+
+    async def stop_service_deployment(self, arn: str) -> bool:
+        """Ask ECS to roll a deployment back. False where it is over, unknown, or the API is not there."""
+
+
+class Registry(Protocol):
+    """One ECR registry (account and region)."""
+
+    async def image(self, repository: str, *, tag: str = "", digest: str = "") -> RegistryImage | None:
+        """Find an image by tag or by digest; None where the repository has none. A missing repository is Blocked(ArtifactNotFound)."""
+
+
+class Aws(Protocol):
+    """AWS as seen with some access. What these return is shared and cheap to ask for."""
+
+    def ecs(self, access: Access) -> Ecs:
+        """Return ECS in the access's account and region."""
+
+    def registry(self, access: Access, registry_id: str, region: str) -> Registry:
+        """Return an ECR registry, read with the access's role in the region given."""
+
+    async def caller(self, access: Access) -> str:
+        """Return the ARN that AWS knows us by (GetCallerIdentity); raises Denied where the role cannot be assumed, or is in another account."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectKey:
+    """A Kubernetes object of ours; `namespace` is empty for cluster-scoped kinds."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """Name it as kubectl does."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class EventNote:
+    """An Event to record on an object: `type` is Normal or Warning; `action` what was done or tried."""
+
+    type: str
+    reason: str
+    action: str
+    note: str
+
+
+class Cluster(Protocol):
+    """The control cluster's API."""
+
+    async def get(self, key: ObjectKey) -> Mapping[str, Any] | None:
+        """Read an object; None where it is gone."""
+
+    async def write_status(
+        self, key: ObjectKey, status: Mapping[str, Any], *, uid: str, resource_version: str
+    ) -> Mapping[str, Any]:
+        """Replace the status by server-side apply and return the object. Raises Conflict where the object moved on, NotFound where it is gone."""
+
+    def record(self, key: ObjectKey, uid: str, note: EventNote) -> None:
+        """Record an Event, aggregated and without waiting for it."""
+
+    def names(self, kind: str) -> AsyncIterator[tuple[str, str, str]]:
+        """Yield (namespace, name, uid) of every object of a kind, page by page."""
+
+    async def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
+        """Return a Namespace's labels; None where it is gone or may not be read."""
+
+
+class Clock(Protocol):
+    """The time, so that tests may set it."""
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
