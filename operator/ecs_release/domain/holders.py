@@ -1,0 +1,31 @@
+"""Who holds an ECS service, where several would change it: one installation, and in it one Release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from ecs_release.domain.taskdefinitions import Ownership
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Claim:
+    """A Release that wants to go to a service. The oldest comes first, ties by namespace/name."""
+
+    created: datetime
+    release: str
+
+
+def holder(claims: Iterable[Claim], running: Ownership | None, installation: str) -> str:
+    """Name who holds a service: `namespace/name` of a Release, or another installation's. Empty where nobody claims it.
+
+    What the running revision says comes first; a Release that no longer exists holds nothing, and its place goes to the oldest claim.
+    """
+    ordered = sorted(claims)
+    if running is not None:
+        if running.installation != installation:
+            return f"{running.release} of installation {running.installation!r}"
+        if any(claim.release == running.release for claim in ordered):
+            return running.release
+    return ordered[0].release if ordered else ""

@@ -1,0 +1,127 @@
+"""What an observer remembers of each service: its last look, its health, and since when it could not be read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from ecs_release.domain.errors import Problem
+from ecs_release.domain.evidence import seen_digests
+from ecs_release.domain.health import Health, HealthRules, track
+from ecs_release.domain.observation import Access, Look, Service, ServiceKey, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Why a service could not be read, and since when (our clock)."""
+
+    problem: Problem
+    since: datetime
+
+
+@dataclass(slots=True)
+class Watched:
+    """One service under observation."""
+
+    key: ServiceKey
+    access: Access
+    look: Look | None = None
+    health: Health = field(default_factory=Health)
+    unread: Unread | None = None
+    due: float = 0.0
+    fast: bool = False
+    serial: int = 0
+    reading: bool = False
+    asked: list[asyncio.Future[Look]] = field(default_factory=list)
+    answering: list[asyncio.Future[Look]] = field(default_factory=list)
+
+    def begin(self, due: float) -> None:
+        """Begin a look. It answers only those who asked before: a later question wants to know of a later state."""
+        self.reading, self.due = True, due
+        self.answering, self.asked = self.asked, []
+
+    def end(self) -> None:
+        """End a look, however it went."""
+        self.reading = False
+        if self.asked:
+            self.due = 0.0
+
+    def known_tasks(self, service: Service) -> tuple[Task, ...] | None:
+        """Return the tasks of the last look where nothing about the service has moved since; None where they must be read."""
+        before = self.look.service if self.look else None
+        if before is None or _movement(before) != _movement(service) or self.answering:
+            return None
+        return before.tasks
+
+    def accept(self, service: Service | None, aws_time: datetime, now: datetime, rules: HealthRules) -> bool:
+        """Take a look in. Tell whether a Release could care: anything that a decision rests on is another one now."""
+        before, before_health, was_unread = self.look, self.health, self.unread
+        self.serial += 1
+        self.look = Look(self.key, service, aws_time, now, self.serial)
+        self.unread = None
+        if service is not None:
+            self.health = track(self.health, service, now, rules)
+        self.answer(self.look)
+        return (
+            before is None
+            or was_unread is not None
+            or _signature(before.service) != _signature(service)
+            or before_health.unhealthy != self.health.unhealthy
+        )
+
+    def refuse(self, problem: Problem, now: datetime) -> bool:
+        """Take in that the service could not be read. Tell whether that is news."""
+        news = self.unread is None or self.unread.problem != problem
+        self.unread = replace(self.unread, problem=problem) if self.unread else Unread(problem, now)
+        self.answer(problem)
+        return news
+
+    def drop(self, problem: Problem) -> None:
+        """Answer all who wait: this service is no longer observed."""
+        self.answer(problem)
+        self.answering, self.asked = self.asked, []
+        self.answer(problem)
+
+    def answer(self, outcome: Look | Problem) -> None:
+        """Answer everybody who asked for a fresh look."""
+        answering, self.answering = self.answering, []
+        for future in answering:
+            if future.done():
+                continue
+            if isinstance(outcome, Problem):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+
+def _movement(service: Service) -> tuple[object, ...]:
+    """What changes whenever tasks come or go: deployments, counts, and the newest of the service's events."""
+    return (service.arn, service.deployments, service.desired, service.running, service.pending, service.newest_event)
+
+
+def _signature(service: Service | None) -> object:
+    if service is None:
+        return None
+    return (
+        service.arn,
+        service.status,
+        service.created_at,
+        service.controller,
+        service.task_definition,
+        service.deployments,
+        service.desired,
+        service.running,
+        service.pending,
+        service.failed_deployments,
+        seen_digests(service),
+    )
+
+
+def batches(items: Iterable[Watched], size: int) -> list[list[Watched]]:
+    """Group services by cluster and account into batches of at most `size`."""
+    groups: dict[tuple[Access, str], list[Watched]] = {}
+    for item in items:
+        groups.setdefault((item.access, item.key.cluster), []).append(item)
+    return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]

@@ -1,0 +1,226 @@
+"""One loop an environment: it reads the ECS services there in batches, as often as each needs it, and says what changed.
+
+While a rollout is under way a service is looked at every few seconds, otherwise at the environment's interval. A pass that needs
+to know now asks for a fresh look; those who ask at the same time share a batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from ecs_release.domain.errors import Denied, Problem, Retryable
+from ecs_release.domain.observation import Access, Look, Service, ServiceKey
+from ecs_release.domain.ports import Aws, Clock
+from ecs_release.engine.looks import Unread, Watched, batches
+from ecs_release.engine.settings import EngineSettings
+
+log = logging.getLogger(__name__)
+
+SERVICES_A_CALL = 10
+TASKS_A_CALL = 100
+_BATCHES_AT_ONCE = 4
+
+
+class Observer:
+    """Observes the services of one environment."""
+
+    def __init__(
+        self,
+        environment: str,
+        aws: Aws,
+        clock: Clock,
+        settings: EngineSettings,
+        *,
+        changed: Callable[[ServiceKey], None],
+        swept: Callable[[Observer], None],
+    ) -> None:
+        """`changed` is called with each service that decisions may care about; `swept` after each full sweep."""
+        self.environment = environment
+        self.interval_s = 60.0
+        self.authenticated: Problem | None = None
+        self.caller = ""
+        self._aws = aws
+        self._clock = clock
+        self._settings = settings
+        self._changed = changed
+        self._swept = swept
+        self._watched: dict[ServiceKey, Watched] = {}
+        self._wake = asyncio.Event()
+        self._free = _BATCHES_AT_ONCE
+        self._sweep_due = 0.0
+        self._access: Access | None = None
+
+    def watch(self, access: Access, targets: Mapping[ServiceKey, Access]) -> None:
+        """Set what is observed. New services are looked at at once; what is known of the others stays."""
+        self._access = access
+        for key in self._watched.keys() - targets.keys():
+            self._watched.pop(key).drop(Retryable(f"ECS service {key} is no longer observed"))
+        for key, its_access in targets.items():
+            known = self._watched.get(key)
+            if known is None:
+                self._watched[key] = Watched(key, its_access)
+                self._wake.set()
+            elif known.access != its_access:
+                known.access, known.due = its_access, 0.0
+                self._wake.set()
+
+    def hurry(self, key: ServiceKey, *, fast: bool) -> None:
+        """Look at a service every few seconds from now on, or no longer."""
+        watched = self._watched.get(key)
+        if watched is not None and watched.fast != fast:
+            watched.fast = fast
+            watched.due = min(watched.due, self._clock.monotonic() + self._pace(watched))
+            self._wake.set()
+
+    def latest(self, key: ServiceKey) -> Watched | None:
+        """Return what is known of a service; None where it is not observed."""
+        return self._watched.get(key)
+
+    @property
+    def unread(self) -> list[Unread]:
+        """Why services cannot be read at present."""
+        return [w.unread for w in self._watched.values() if w.unread is not None]
+
+    async def look(self, key: ServiceKey) -> Look:
+        """Look at a service now, together with all others that are asked for. Raises Problem where it cannot be read."""
+        watched = self._watched.get(key)
+        if watched is None:
+            raise Retryable(f"ECS service {key} is not observed yet")
+        future: asyncio.Future[Look] = asyncio.get_running_loop().create_future()
+        watched.asked.append(future)
+        watched.due = 0.0 if not watched.reading else watched.due
+        self._wake.set()
+        try:
+            return await asyncio.wait_for(future, self._settings.look_timeout_s)
+        except TimeoutError:
+            raise Retryable(f"no answer about ECS service {key} within {self._settings.look_timeout_s:.0f} s") from None
+
+    @property
+    def fresh_since(self) -> datetime:
+        """The time of the oldest look that is still relied on: every service that can be read was seen then or later."""
+        return min((w.look.seen_time for w in self._watched.values() if w.look and not w.unread), default=self._clock.now())
+
+    async def run(self) -> None:
+        """Observe until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._wake.clear()
+                if self._clock.monotonic() >= self._sweep_due:
+                    self._sweep_due = self._clock.monotonic() + self.interval_s
+                    group.create_task(self._report_sweep())
+                for batch in batches(self._take_due(), SERVICES_A_CALL)[: self._free]:
+                    self._free -= 1
+                    for watched in batch:
+                        watched.begin(self._clock.monotonic() + self._pace(watched))
+                    group.create_task(self._read(batch))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._until_next()):
+                        await self._wake.wait()
+
+    async def _read(self, batch: list[Watched]) -> None:
+        try:
+            await self._read_batch(batch)
+        finally:
+            self._free += 1
+            for watched in batch:
+                watched.end()
+            self._wake.set()
+
+    async def _report_sweep(self) -> None:
+        await self._check_access()
+        self._swept(self)
+
+    def _pace(self, watched: Watched) -> float:
+        return min(self.interval_s, self._settings.rollout_interval_s) if watched.fast else self.interval_s
+
+    def _take_due(self) -> list[Watched]:
+        """List what is due, what was asked for first and then what moves: a sweep never holds up a rollout."""
+        if self._free <= 0:
+            return []
+        now = self._clock.monotonic()
+        due = [w for w in self._watched.values() if w.due <= now and not w.reading]
+        return sorted(due, key=lambda w: (not w.asked, not w.fast, w.due))
+
+    def _until_next(self) -> float:
+        """Return the seconds until something is due; a batch that ends wakes the loop earlier."""
+        idle = (w.due for w in self._watched.values() if not w.reading) if self._free > 0 else ()
+        due = min(idle, default=self._sweep_due)
+        return max(0.01, min(due, self._sweep_due) - self._clock.monotonic())
+
+    async def _check_access(self) -> None:
+        if self._access is None:
+            return
+        try:
+            self.caller = await self._aws.caller(self._access)
+            self.authenticated = None
+        except Problem as problem:
+            self.authenticated = problem
+
+    async def _read_batch(self, batch: list[Watched]) -> None:
+        try:
+            await self._describe(batch)
+        except Problem as problem:
+            # One service that may not be read fails the whole call: halve until the culprit stands alone.
+            if len(batch) > 1 and not isinstance(problem, Retryable) and self.authenticated is None:
+                middle = len(batch) // 2
+                await self._read_batch(batch[:middle])
+                await self._read_batch(batch[middle:])
+                return
+            for watched in batch:
+                self._refuse(watched, problem)
+        except Exception as error:
+            log.exception("observing %d services of environment %s failed", len(batch), self.environment)
+            for watched in batch:
+                self._refuse(watched, Retryable(f"observation failed: {type(error).__name__}: {error}"))
+
+    async def _describe(self, batch: list[Watched]) -> None:
+        first = batch[0]
+        ecs = self._aws.ecs(first.access)
+        answer = await ecs.describe_services(first.key.cluster, [w.key.service for w in batch])
+        found = {w.key: answer.services.get(w.key.service) for w in batch}
+        with_tasks = await self._with_tasks(first.access, batch, found)
+        now = self._clock.now()
+        for watched in batch:
+            if watched.accept(with_tasks[watched.key], answer.aws_time, now, self._settings.health):
+                self._changed(watched.key)
+            change = watched.health.next_change(self._settings.health)
+            if change is not None:
+                watched.due = min(watched.due, self._clock.monotonic() + max(0.1, (change - now).total_seconds()))
+
+    async def _with_tasks(
+        self, access: Access, batch: list[Watched], found: Mapping[ServiceKey, Service | None]
+    ) -> dict[ServiceKey, Service | None]:
+        """Add the running tasks to services: read where something moved since the last look, remembered elsewhere."""
+        services: dict[ServiceKey, Service | None] = {}
+        moved: list[ServiceKey] = []
+        for watched in batch:
+            service = found[watched.key]
+            tasks = watched.known_tasks(service) if service else ()
+            services[watched.key] = replace(service, tasks=tasks) if service and tasks is not None else service
+            if tasks is None:
+                moved.append(watched.key)
+        if not moved:
+            return services
+        ecs = self._aws.ecs(access)
+        cluster = batch[0].key.cluster
+        listed = await asyncio.gather(*(ecs.list_tasks(cluster, key.service) for key in moved))
+        arns = [arn for tasks in listed for arn in tasks]
+        pages = [arns[i : i + TASKS_A_CALL] for i in range(0, len(arns), TASKS_A_CALL)]
+        described = await asyncio.gather(*(ecs.describe_tasks(cluster, page) for page in pages))
+        by_arn = {task.arn: task for page in described for task in page}
+        for key, tasks_of in zip(moved, listed, strict=True):
+            service = services[key]
+            if service is not None:
+                services[key] = replace(service, tasks=tuple(by_arn[a] for a in tasks_of if a in by_arn))
+        return services
+
+    def _refuse(self, watched: Watched, problem: Problem) -> None:
+        if watched.refuse(problem, self._clock.now()):
+            level = logging.WARNING if isinstance(problem, Denied) else logging.INFO
+            log.log(level, "cannot read ECS service %s: %s", watched.key, problem.message)
+        self._changed(watched.key)

@@ -1,0 +1,34 @@
+"""How the engine behaves, apart from what each Environment says. All durations are seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ecs_release.domain.health import HealthRules
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Settings of the engine; `config` fills them from flags and environment variables."""
+
+    installation: str = "default"
+    workers: int = 16
+    rollout_interval_s: float = 5.0
+    """Between two looks at a service whose rollout is under way."""
+    retry_interval_s: float = 10.0
+    """Before an AWS fault that passes by itself is tried again."""
+    visible_s: float = 30.0
+    """How long a new deployment may stay invisible to DescribeServices."""
+    read_lag_s: float = 10.0
+    """How long to look for a mutating call's effect before it is repeated."""
+    rollback_s: float = 60.0
+    """How long ECS may take to begin the rollback of a failed deployment."""
+    counts_interval_s: float = 60.0
+    """Between two status writes that only change task counts."""
+    sweep_time_interval_s: float = 60.0
+    """Between two writes of an Environment's lastSweepTime."""
+    ghost_sweep_interval_s: float = 600.0
+    """Between two looks for objects that were deleted while nobody watched."""
+    look_timeout_s: float = 60.0
+    """How long a pass waits for a fresh look."""
+    health: HealthRules = field(default_factory=HealthRules)

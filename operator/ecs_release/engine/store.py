@@ -1,0 +1,172 @@
+"""What the watch has told, as few facts as decisions need: Releases slim, Projects and Environments whole (there are few)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from ecs_release.api.environment import Environment
+from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, REQUEST_ANNOTATIONS
+from ecs_release.api.project import Project
+from ecs_release.domain.ports import ObjectKey
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFacts:
+    """What the loop needs to know of a Release between two passes over it."""
+
+    key: ObjectKey
+    uid: str
+    created: datetime
+    project: str
+    service: str
+    environment: str
+    fingerprint: int
+    phase: str = ""
+    ready: str = ""
+    in_flight: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """A Project or Environment that this version cannot read, and why."""
+
+    message: str
+
+
+def _fingerprint(body: Mapping[str, Any]) -> int:
+    """Sum up all that a pass looks at: an event that leaves this alone (our own write, a label) needs no pass."""
+    meta = body["metadata"]
+    annotations = meta.get("annotations") or {}
+    seen = (
+        meta["uid"],
+        meta.get("generation"),
+        "deletionTimestamp" in meta,
+        [annotations.get(name) for name in REQUEST_ANNOTATIONS],
+        body.get("status"),
+    )
+    return zlib.crc32(json.dumps(seen, sort_keys=True, default=str).encode())
+
+
+def release_facts(body: Mapping[str, Any]) -> ReleaseFacts:
+    """Take the facts out of a Release as the API server sent it."""
+    meta, spec, status = body["metadata"], body["spec"], body.get("status") or {}
+    rollout = status.get("rollout") or {}
+    ready = next((c["status"] for c in status.get("conditions") or () if c["type"] == "Ready"), "")
+    return ReleaseFacts(
+        key=ObjectKey(RELEASE, meta["namespace"], meta["name"]),
+        uid=meta["uid"],
+        created=datetime.fromisoformat(meta["creationTimestamp"]),
+        project=spec["projectRef"]["name"],
+        service=spec["service"],
+        environment=spec["environmentRef"]["name"],
+        fingerprint=_fingerprint(body),
+        phase=status.get("phase", ""),
+        ready=ready,
+        in_flight=bool(rollout) and not rollout.get("outcome"),
+    )
+
+
+class Store:
+    """Everything the watch has told, by key."""
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self.releases: dict[ObjectKey, ReleaseFacts] = {}
+        self.projects: dict[ObjectKey, Project | Invalid] = {}
+        self.environments: dict[str, Environment | Invalid] = {}
+        self._uids: dict[ObjectKey, str] = {}
+        self._generations: dict[ObjectKey, tuple[str, int]] = {}
+        self._of_environment: dict[str, set[ObjectKey]] = defaultdict(set)
+        self._of_project: dict[ObjectKey, set[ObjectKey]] = defaultdict(set)
+
+    def changed(self, kind: str, body: Mapping[str, Any]) -> bool:
+        """Take in an object. Tell whether anything changed that a pass looks at."""
+        meta = body["metadata"]
+        key = ObjectKey(kind, meta.get("namespace", ""), meta["name"])
+        self._uids[key] = meta["uid"]
+        if kind == RELEASE:
+            return self._changed_release(release_facts(body))
+        version = (meta["uid"], meta.get("generation", 0))
+        if self._generations.get(key) == version:
+            return False
+        self._generations[key] = version
+        if kind == PROJECT:
+            self.projects[key] = _parse(Project, key, body)
+        elif kind == ENVIRONMENT:
+            self.environments[key.name] = _parse(Environment, key, body)
+        return True
+
+    def deleted(self, key: ObjectKey) -> None:
+        """Forget an object."""
+        self._uids.pop(key, None)
+        self._generations.pop(key, None)
+        if key.kind == RELEASE:
+            facts = self.releases.pop(key, None)
+            if facts is not None:
+                self._of_environment[facts.environment].discard(key)
+                self._of_project[self.project_key(facts)].discard(key)
+        elif key.kind == PROJECT:
+            self.projects.pop(key, None)
+        elif key.kind == ENVIRONMENT:
+            self.environments.pop(key.name, None)
+
+    def wrote(self, body: Mapping[str, Any]) -> None:
+        """Take in our own write, so that the watch's echo of it is no news."""
+        facts = release_facts(body)
+        if facts.key in self.releases:
+            self._changed_release(facts)
+
+    def known(self, kind: str) -> Iterable[tuple[str, str, str]]:
+        """List (namespace, name, uid) of all objects of a kind."""
+        return [(k.namespace, k.name, uid) for k, uid in self._uids.items() if k.kind == kind]
+
+    def project(self, namespace: str, name: str) -> Project | Invalid | None:
+        """Find a Project."""
+        return self.projects.get(ObjectKey(PROJECT, namespace, name))
+
+    def of_environment(self, name: str) -> list[ReleaseFacts]:
+        """List the Releases into an environment."""
+        return [self.releases[key] for key in self._of_environment.get(name, ())]
+
+    def of_project(self, namespace: str, name: str) -> list[ReleaseFacts]:
+        """List the Releases of a Project's services."""
+        return [self.releases[key] for key in self._of_project.get(ObjectKey(PROJECT, namespace, name), ())]
+
+    @staticmethod
+    def project_key(facts: ReleaseFacts) -> ObjectKey:
+        """Name the Project that a Release refers to."""
+        return ObjectKey(PROJECT, facts.key.namespace, facts.project)
+
+    def _changed_release(self, facts: ReleaseFacts) -> bool:
+        before = self.releases.get(facts.key)
+        self.releases[facts.key] = facts
+        if before is not None and before.uid != facts.uid:
+            self._of_environment[before.environment].discard(facts.key)
+            self._of_project[self.project_key(before)].discard(facts.key)
+        self._of_environment[facts.environment].add(facts.key)
+        self._of_project[self.project_key(facts)].add(facts.key)
+        return before is None or before.fingerprint != facts.fingerprint
+
+
+_Model = TypeVar("_Model", Project, Environment)
+
+
+def _parse(model: type[_Model], key: ObjectKey, body: Mapping[str, Any]) -> _Model | Invalid:
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        log.warning("cannot read %s %s: %s at %s", key.kind, key, first["msg"], where)
+        return Invalid(f"{key.kind} {key} cannot be read by this version: {first['msg']} at {where}")
