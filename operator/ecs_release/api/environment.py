@@ -1,0 +1,206 @@
+"""Environment: an account, a region, a role and an ECS cluster, and what each namespace may reach there. Written by the platform team."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ecs_release.api.conditions import Condition
+from ecs_release.api.meta import ACCOUNT, ECS_NAME, PATTERN, REGION, ROLE_ARN, Model, ObjectMeta, Time
+from ecs_release.api.rollout import RolloutDefaults
+from ecs_release.api.schema import list_map, rule, rules
+from ecs_release.api.windows import Window
+
+Pattern = Annotated[str, Field(min_length=1, max_length=255, pattern=PATTERN)]
+NamespacePattern = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9*?-]+$")]
+_PLACEHOLDERS = (
+    "self.replace('{project}', '').replace('{serviceSet}', '').replace('{service}', '').replace('{environment}', '')"
+    ".matches('^[a-zA-Z0-9_-]*$')"
+)
+
+
+class SelectorRequirement(Model):
+    """One requirement of a label selector."""
+
+    key: Annotated[str, Field(min_length=1, max_length=317, description="Label key.")]
+    operator: Annotated[Literal["In", "NotIn", "Exists", "DoesNotExist"], Field(description="How key and values relate.")]
+    values: Annotated[
+        list[Annotated[str, Field(max_length=63)]] | None, Field(max_length=64, description="Values for In and NotIn.")
+    ] = None
+
+
+class NamespaceSelector(Model):
+    """Selects namespaces by their labels; an empty one selects all."""
+
+    match_labels: Annotated[
+        dict[str, Annotated[str, Field(max_length=63)]] | None,
+        Field(max_length=32, description="Labels that a namespace must have."),
+    ] = None
+    match_expressions: Annotated[
+        list[SelectorRequirement] | None, Field(max_length=16, description="Requirements that a namespace's labels must meet.")
+    ] = None
+
+
+class AllowedNamespaces(Model):
+    """Which namespaces may release into the Environment, by name or by selector."""
+
+    model_config = rules(("has(self.names) != has(self.selector)", "set exactly one of names and selector"))
+
+    names: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=63)]] | None,
+        Field(max_length=100, description="Names of namespaces.", json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = None
+    selector: Annotated[NamespaceSelector | None, Field(description="Labels of namespaces; an empty selector admits all.")] = None
+
+
+class Suspend(Model):
+    """The platform team's brake: while it is set, nothing is changed in AWS."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=512, description="Why nothing may be released now; shown on every Release.")]
+
+
+class Aws(Model):
+    """The account and region that services run in, and how to get there."""
+
+    model_config = rules(
+        ("self.accountID == oldSelf.accountID", "accountID is immutable: create another Environment"),
+        ("self.region == oldSelf.region", "region is immutable: create another Environment"),
+    )
+
+    account_id: Annotated[str, Field(max_length=12, pattern=ACCOUNT, description="The AWS account, 12 digits, quoted.")]
+    region: Annotated[str, Field(max_length=32, pattern=REGION, description="The AWS region.")]
+    role_arn: Annotated[
+        str | None,
+        Field(max_length=2048, pattern=ROLE_ARN, description="IAM role to assume; absent: the operator's own credentials are used."),
+    ] = None
+    external_id: Annotated[
+        str | None,
+        Field(min_length=2, max_length=1224, pattern=r"^[\w+=,.@:/-]+$", description="External id that the role's trust policy asks for."),
+    ] = None
+
+
+class AllowedTarget(Model):
+    """A rule about what a Project may name as a target. * and ? are wildcards."""
+
+    namespaces: Annotated[list[NamespacePattern], Field(min_length=1, max_length=50, description="Namespaces of the Projects.")]
+    clusters: Annotated[list[Pattern], Field(min_length=1, max_length=50, description="ECS clusters that they may name.")]
+    service_names: Annotated[list[Pattern], Field(min_length=1, max_length=50, description="ECS services that they may name.")]
+
+
+class EnvironmentTarget(Model):
+    """Which ECS service is whose."""
+
+    cluster: Annotated[str, Field(min_length=1, max_length=255, pattern=ECS_NAME, description="The ECS cluster, by name.")]
+    service_name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=255,
+            description="Template of ECS service names, of {project} {serviceSet} {service} {environment}.",
+            json_schema_extra=rule(_PLACEHOLDERS, "must be made of letters, digits, _, - and {project} {serviceSet} {service} {environment}"),
+        ),
+    ]
+    allowed: Annotated[
+        list[AllowedTarget] | None,
+        Field(max_length=50, description="What Projects may name in targets; absent: only what the template gives."),
+    ] = None
+
+
+TagFormat = Annotated[
+    str,
+    Field(
+        max_length=128,
+        pattern=r"^[a-zA-Z0-9_.-]*\{releaseHash\}[a-zA-Z0-9_.-]*$",
+    ),
+]
+
+
+class Artifacts(Model):
+    """Where build artifacts are."""
+
+    registry_id: Annotated[str | None, Field(max_length=12, pattern=ACCOUNT, description="Account of the ECR registry; absent: the services' own.")] = None
+    region: Annotated[str | None, Field(max_length=32, pattern=REGION, description="Region of the ECR registry; absent: the services' own.")] = None
+    role_arn: Annotated[
+        str | None, Field(max_length=2048, pattern=ROLE_ARN, description="Role to read the registry with, where the services' one may not.")
+    ] = None
+    external_id: Annotated[
+        str | None, Field(min_length=2, max_length=1224, pattern=r"^[\w+=,.@:/-]+$", description="External id of that role.")
+    ] = None
+    tag_formats: Annotated[
+        list[TagFormat], Field(min_length=1, max_length=10, description="How a release hash becomes a tag; tried in order.")
+    ] = ["ref.{releaseHash}", "{releaseHash}"]
+    allowed_repositories: Annotated[
+        list[Pattern] | None, Field(max_length=100, description="Repositories that Projects may name, with wildcards; absent: all.")
+    ] = None
+    environment_tag: Annotated[
+        str | None, Field(max_length=128, pattern=r"^[a-zA-Z0-9_.{}-]+$", description="Tag that method EnvironmentTag moves; of {environment}.")
+    ] = None
+
+
+class Observation(Model):
+    """How often AWS is looked at."""
+
+    interval_seconds: Annotated[int, Field(ge=5, le=3600, description="Between two looks at every service.")] = 60
+    grace_seconds: Annotated[int, Field(ge=0, le=86400, description="How long AWS may be unreadable before Releases say so.")] = 300
+    event_queue_url: Annotated[
+        str | None, Field(max_length=1024, pattern=r"^https?://", description="SQS queue with EventBridge's events of ECS and ECR.")
+    ] = None
+
+
+class Notify(Model):
+    """Who is told."""
+
+    sns_topic_arn: Annotated[
+        str | None, Field(max_length=512, pattern=r"^arn:aws[a-z-]*:sns:", description="SNS topic for deployment events.")
+    ] = None
+
+
+class EnvironmentSpec(Model):
+    """What an Environment is and allows."""
+
+    display_name: Annotated[str | None, Field(max_length=128, description="Name for people.")] = None
+    mode: Annotated[Literal["Deploy", "Observe"], Field(description="Observe: no mutating call at all; status shows what would be done.")] = "Deploy"
+    suspend: Annotated[Suspend | None, Field(description="Set while nothing may be released.")] = None
+    allowed_namespaces: Annotated[AllowedNamespaces | None, Field(description="Who may release into it; absent: nobody.")] = None
+    aws: Annotated[Aws, Field(description="Account, region and role.")]
+    target: Annotated[EnvironmentTarget, Field(description="Which ECS services belong to it.")]
+    artifacts: Annotated[Artifacts, Field(description="Where build artifacts are.")] = Artifacts()
+    rollout: Annotated[RolloutDefaults | None, Field(description="How services are rolled out, unless their Project says otherwise.")] = None
+    observation: Annotated[Observation, Field(description="How often AWS is looked at.")] = Observation()
+    windows: Annotated[
+        list[Window] | None, Field(max_length=50, description="When releases may or may not start.", json_schema_extra=list_map("name"))
+    ] = None
+    notify: Annotated[Notify | None, Field(description="Who is told.")] = None
+
+
+class ReleaseCounts(Model):
+    """Releases into the Environment, counted by how they stand."""
+
+    total: Annotated[int | None, Field(ge=0, le=1000000, description="All.")] = None
+    ready: Annotated[int | None, Field(ge=0, le=1000000, description="Ready.")] = None
+    failed: Annotated[int | None, Field(ge=0, le=1000000, description="Failed or rolled back.")] = None
+    drifted: Annotated[int | None, Field(ge=0, le=1000000, description="Running something else.")] = None
+    waiting: Annotated[int | None, Field(ge=0, le=1000000, description="Waiting.")] = None
+
+
+class EnvironmentStatus(Model):
+    """What is known of an Environment."""
+
+    observed_generation: Annotated[int | None, Field(ge=-1, le=2**62, description="The generation that this status is about.")] = None
+    conditions: Annotated[
+        list[Condition] | None, Field(max_length=32, description="Ready, Reconciling, Stalled, Authenticated.", json_schema_extra=list_map("type"))
+    ] = None
+    last_sweep_time: Annotated[Time | None, Field(description="Every service that can be read was seen then or later.")] = None
+    releases: Annotated[ReleaseCounts | None, Field(description="Releases into the Environment.")] = None
+    caller: Annotated[str | None, Field(max_length=2048, description="The identity that AWS sees.")] = None
+
+
+class Environment(Model):
+    """An account, a region, a role and an ECS cluster that services are released into, and the rules of that place."""
+
+    api_version: str = ""
+    kind: str = ""
+    metadata: ObjectMeta
+    spec: EnvironmentSpec
+    status: EnvironmentStatus | None = None

@@ -1,0 +1,34 @@
+"""Write the CRDs: `python -m ecs_release.api.generate [FOLDER]`. `make generate` runs it, and a test fails where files differ."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import yaml
+
+from ecs_release.api.crd import KINDS, definition
+from ecs_release.api.names import GROUP, PLURALS
+
+HEADER = "# Generated from operator/ecs_release/api by `make generate`: do not edit.\n"
+
+
+def files() -> dict[str, str]:
+    """Return the content of each file by its name."""
+    return {f"{GROUP}_{PLURALS[kind.name]}.yaml": HEADER + yaml.safe_dump(definition(kind), sort_keys=False, width=120) for kind in KINDS}
+
+
+def main(arguments: list[str]) -> None:
+    """Write all files, and remove generated ones that are no longer made."""
+    folder = Path(arguments[0] if arguments else "crds")
+    folder.mkdir(parents=True, exist_ok=True)
+    made = files()
+    for path in folder.glob("*.yaml"):
+        if path.name not in made:
+            path.unlink()
+    for name, text in made.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,92 @@
+"""The base of all models: Kubernetes' camelCase outside, snake_case inside, frozen, and tolerant of fields of newer versions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+
+_ACRONYMS = {"id": "ID", "arn": "ARN", "url": "URL"}
+
+
+def to_camel(name: str) -> str:
+    """Turn a Python name into the API's: acronyms in capitals except at the beginning (Kubernetes API conventions, "Naming conventions")."""
+    first, *rest = name.split("_")
+    return first + "".join(_ACRONYMS.get(part, part.capitalize()) for part in rest)
+
+
+def to_time(value: datetime) -> str:
+    """Write a time as metav1.Time does: RFC 3339 in UTC, whole seconds."""
+    return value.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+
+
+def to_microtime(value: datetime) -> str:
+    """Write a time as metav1.MicroTime does: RFC 3339 in UTC with six decimals."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+Time = Annotated[AwareDatetime, PlainSerializer(to_time, return_type=str, when_used="json")]
+MicroTime = Annotated[AwareDatetime, PlainSerializer(to_microtime, return_type=str, when_used="json")]
+"""Times that are compared with each other need more than whole seconds."""
+
+
+class Model(BaseModel):
+    """Base of every model of the API."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=False,
+    )
+
+    def to_kubernetes(self) -> dict[str, Any]:
+        """Write it as JSON for the API server: camelCase, nothing for what is not set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class OwnerReference(Model):
+    """The part of metav1.OwnerReference that is read."""
+
+    api_version: str = ""
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool | None = None
+
+
+class ObjectMeta(Model):
+    """The part of metav1.ObjectMeta that is read."""
+
+    name: str = ""
+    namespace: str | None = None
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    owner_references: list[OwnerReference] | None = None
+
+
+# Bounds that several kinds share. ECR: "Image tag details", 128 characters; repository names up to 256.
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+TAG = r"^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$"
+DIGEST = r"^sha256:[0-9a-f]{64}$"
+ACCOUNT = r"^[0-9]{12}$"
+REGION = r"^[a-z]{2,}(-[a-z0-9]+)+$"
+ROLE_ARN = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$"
+REPOSITORY = r"^[a-z0-9]+([._/-][a-z0-9]+|__[a-z0-9]+|-+[a-z0-9]+)*$"
+ECS_NAME = r"^[a-zA-Z0-9_-]+$"
+PATTERN = r"^[a-zA-Z0-9_*?./-]+$"
+
+ObjectName = Annotated[str, Field(min_length=1, max_length=63)]
+ServiceName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-zA-Z0-9]([-_.a-zA-Z0-9]*[a-zA-Z0-9])?$")]
+ContainerName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9_-]+$")]
+Digest = Annotated[str, Field(max_length=71, pattern=DIGEST)]
+ReleaseHash = Annotated[str, Field(min_length=1, max_length=128, pattern=TAG)]
+
+

@@ -1,0 +1,36 @@
+"""Names that are part of the API: kinds, annotations, labels, and the tags on task definitions. To rename one breaks users."""
+
+from __future__ import annotations
+
+GROUP = "ecs-release.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+RELEASE = "Release"
+RELEASE_SET = "ReleaseSet"
+PROJECT = "Project"
+ENVIRONMENT = "Environment"
+
+PLURALS = {RELEASE: "releases", RELEASE_SET: "releasesets", PROJECT: "projects", ENVIRONMENT: "environments"}
+CLUSTER_SCOPED = frozenset({ENVIRONMENT})
+
+RETRY_ANNOTATION = f"{GROUP}/retry"
+REFRESH_ANNOTATION = f"{GROUP}/refresh"
+ABORT_ANNOTATION = f"{GROUP}/abort"
+OVERRIDE_ANNOTATION = f"{GROUP}/override-window"
+REQUEST_ANNOTATIONS = (RETRY_ANNOTATION, REFRESH_ANNOTATION, ABORT_ANNOTATION, OVERRIDE_ANNOTATION)
+
+LABEL_PROJECT = f"{GROUP}/project"
+LABEL_SERVICE_SET = f"{GROUP}/service-set"
+LABEL_SERVICE = f"{GROUP}/service"
+LABEL_ENVIRONMENT = f"{GROUP}/environment"
+LABEL_RELEASE_SET = f"{GROUP}/release-set"
+
+TAG_PREFIX = f"{GROUP}/"
+TAG_INSTALLATION = f"{GROUP}/installation"
+TAG_RELEASE = f"{GROUP}/release"
+TAG_SOURCE = f"{GROUP}/source"
+TAG_ATTEMPT = f"{GROUP}/attempt"
+
+FIELD_MANAGER = f"{GROUP}/operator"
+"""Owner of the status fields in server-side apply, and reportingController of Events."""

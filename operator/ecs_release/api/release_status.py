@@ -1,0 +1,242 @@
+"""A Release's status: what was resolved, what runs, what is being done, and what was done before."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ecs_release.api.conditions import Condition
+from ecs_release.api.meta import MicroTime, Model, Time
+from ecs_release.api.schema import list_map
+
+Text = Annotated[str, Field(max_length=1024)]
+Word = Annotated[str, Field(max_length=256)]
+Arn = Annotated[str, Field(max_length=2048)]
+StatusDigest = Annotated[str, Field(max_length=71)]
+Count = Annotated[int, Field(ge=0, le=1000000)]
+Generation = Annotated[int, Field(ge=-1, le=2**62)]
+
+
+class PinnedImage(Model):
+    """The image that a container shall run."""
+
+    container: Annotated[Word, Field(description="Container.")]
+    repository: Annotated[Text | None, Field(description="Registry and repository.")] = None
+    tag: Annotated[Word | None, Field(description="The tag that it was found by.")] = None
+    digest: Annotated[StatusDigest | None, Field(description="Its digest.")] = None
+    release_hash: Annotated[Word | None, Field(description="Its release hash.")] = None
+    platform_digests: Annotated[
+        list[StatusDigest] | None, Field(max_length=50, description="Of a manifest list: the digests of its platforms' images.")
+    ] = None
+
+
+class Pin(Model):
+    """What the source meant when it was resolved: it means that until the source changes or a refresh is asked for."""
+
+    source_hash: Annotated[Word | None, Field(description="Hash of the source that was resolved.")] = None
+    resolved_time: Annotated[MicroTime | None, Field(description="When it was resolved.")] = None
+    images: Annotated[list[PinnedImage] | None, Field(max_length=10, description="One for each container.", json_schema_extra=list_map("container"))] = None
+
+
+class TargetStatus(Model):
+    """The ECS service that the Release goes to."""
+
+    account_id: Annotated[Word | None, Field(description="AWS account.")] = None
+    region: Annotated[Word | None, Field(description="AWS region.")] = None
+    cluster: Annotated[Word | None, Field(description="ECS cluster.")] = None
+    service_arn: Annotated[Arn | None, Field(description="ECS service.")] = None
+    service_created_time: Annotated[MicroTime | None, Field(description="When the service was created: one of the same name may be another.")] = None
+
+
+class RunningDigest(Model):
+    """A digest and in how many running tasks it was seen."""
+
+    digest: Annotated[StatusDigest | None, Field(description="Digest; absent where ECS does not tell it.")] = None
+    tasks: Annotated[Count | None, Field(description="Number of running tasks.")] = None
+    release_hash: Annotated[Word | None, Field(description="Its release hash, where known.")] = None
+
+
+class RunningContainer(Model):
+    """What one container runs, in all running tasks."""
+
+    name: Annotated[Word, Field(description="Container, sidecars too.")]
+    digests: Annotated[list[RunningDigest] | None, Field(max_length=20, description="Digests seen, most frequent first.")] = None
+
+
+class ChangedBy(Model):
+    """Who changed the service last."""
+
+    arn: Annotated[Arn | None, Field(description="Identity.")] = None
+    user_agent: Annotated[Text | None, Field(description="Its tool.")] = None
+    time: Annotated[Time | None, Field(description="When.")] = None
+
+
+class Running(Model):
+    """What really runs."""
+
+    hash: Annotated[Word | None, Field(description="Release hash that runs, else a short digest.")] = None
+    task_definition: Annotated[Arn | None, Field(description="Revision that the service names.")] = None
+    containers: Annotated[list[RunningContainer] | None, Field(max_length=30, description="Digests of every container.", json_schema_extra=list_map("name"))] = None
+    running_count: Annotated[Count | None, Field(description="Running tasks.")] = None
+    desired_count: Annotated[Count | None, Field(description="Desired tasks.")] = None
+    pending_count: Annotated[Count | None, Field(description="Pending tasks.")] = None
+    since_time: Annotated[Time | None, Field(description="Since when these digests run, as far as was seen.")] = None
+    deployment_id: Annotated[Word | None, Field(description="PRIMARY deployment.")] = None
+    changed_by: Annotated[ChangedBy | None, Field(description="Who changed the service last.")] = None
+
+
+class Intent(Model):
+    """What is about to be done in AWS, written before it is done."""
+
+    action: Annotated[Word | None, Field(description="RegisterTaskDefinition, UpdateService, StopServiceDeployment or RollBack.")] = None
+    deployments: Annotated[list[Word] | None, Field(max_length=50, description="Ids of the deployments listed before.")] = None
+    task_definition: Annotated[Arn | None, Field(description="The wanted revision.")] = None
+    aws_time: Annotated[Time | None, Field(description="AWS's clock before.")] = None
+    accepted_time: Annotated[MicroTime | None, Field(description="When AWS had accepted it.")] = None
+
+
+class ImageChange(Model):
+    """A container's image before and after."""
+
+    container: Annotated[Word, Field(description="Container.")]
+    from_digest: Annotated[StatusDigest | None, Field(description="Digest before.")] = None
+    to_digest: Annotated[StatusDigest | None, Field(description="Digest after.")] = None
+    from_hash: Annotated[Word | None, Field(description="Release hash before.")] = None
+    to_hash: Annotated[Word | None, Field(description="Release hash after.")] = None
+    unlisted: Annotated[bool | None, Field(description="True for a container that the Project does not list: it was left alone.")] = None
+
+
+class Evidence(Model):
+    """A task that failed, and what it left."""
+
+    task: Annotated[Arn | None, Field(description="Task.")] = None
+    container: Annotated[Word | None, Field(description="Container.")] = None
+    exit_code: Annotated[int | None, Field(ge=-(2**31), le=2**31 - 1, description="Exit code.")] = None
+    reason: Annotated[Text | None, Field(description="Why it stopped.")] = None
+    stop_code: Annotated[Word | None, Field(description="ECS's stop code.")] = None
+    log_group: Annotated[Text | None, Field(description="CloudWatch log group.")] = None
+    log_stream: Annotated[Text | None, Field(description="CloudWatch log stream.")] = None
+    link: Annotated[Arn | None, Field(description="Console page of the log stream, else of the task.")] = None
+
+
+class Links(Model):
+    """Where to look further."""
+
+    service: Annotated[Arn | None, Field(description="Console page of the service's deployments.")] = None
+    events: Annotated[Arn | None, Field(description="Console page of the service's events.")] = None
+
+
+class Rollout(Model):
+    """The latest attempt to make the Release true."""
+
+    attempt_id: Annotated[Word, Field(description="Its id, also on the task definition.")]
+    cause: Annotated[Word | None, Field(description="Requested, Retry, Adopted, ...")] = None
+    source_hash: Annotated[Word | None, Field(description="Hash of the source that it was made for.")] = None
+    intent: Annotated[Intent | None, Field(description="The last thing that was or is to be done in AWS.")] = None
+    deployment_id: Annotated[Word | None, Field(description="The ECS deployment that is followed.")] = None
+    service_deployment_arn: Annotated[Arn | None, Field(description="Its service deployment.")] = None
+    task_definition: Annotated[Arn | None, Field(description="Its revision.")] = None
+    stage: Annotated[Word | None, Field(description="What ECS says of it.")] = None
+    message: Annotated[Text | None, Field(description="How far it is, or how it ended.")] = None
+    rollback_target: Annotated[Arn | None, Field(description="Revision that ran before.")] = None
+    start_time: Annotated[MicroTime | None, Field(description="When it began.")] = None
+    last_progress_time: Annotated[MicroTime | None, Field(description="When it last came further.")] = None
+    completion_time: Annotated[MicroTime | None, Field(description="When it ended.")] = None
+    outcome: Annotated[Word | None, Field(description="How it ended; absent while it is under way.")] = None
+    images: Annotated[list[ImageChange] | None, Field(max_length=20, description="What it changes.", json_schema_extra=list_map("container"))] = None
+    evidence: Annotated[list[Evidence] | None, Field(max_length=3, description="Tasks that failed.")] = None
+    links: Annotated[Links | None, Field(description="Where to look further.")] = None
+
+
+class PlannedImage(Model):
+    """A container's image now and as it would be."""
+
+    container: Annotated[Word, Field(description="Container.")]
+    from_digest: Annotated[StatusDigest | None, Field(description="Digest now.")] = None
+    from_hash: Annotated[Word | None, Field(description="Release hash now.")] = None
+    to_digest: Annotated[StatusDigest | None, Field(description="Digest wanted.")] = None
+    to_hash: Annotated[Word | None, Field(description="Release hash wanted.")] = None
+
+
+class Plan(Model):
+    """What would be done, and what keeps it from being done."""
+
+    images: Annotated[list[PlannedImage] | None, Field(max_length=10, description="From what to what.", json_schema_extra=list_map("container"))] = None
+    blocked_by: Annotated[list[Text] | None, Field(max_length=10, description="What must happen first.")] = None
+    message: Annotated[Text | None, Field(description="The same in a sentence.")] = None
+
+
+class HistoryEntry(Model):
+    """An attempt: who, why, when, from what to what, and how it ended."""
+
+    attempt_id: Annotated[Word, Field(description="Its id.")]
+    cause: Annotated[Word | None, Field(description="Why it was made.")] = None
+    source_hash: Annotated[Word | None, Field(description="Hash of its source.")] = None
+    outcome: Annotated[Word | None, Field(description="How it ended; absent while it is under way.")] = None
+    message: Annotated[Text | None, Field(description="How it ended, in a sentence.")] = None
+    hash: Annotated[Word | None, Field(description="Release hash or tag that was asked for.")] = None
+    images: Annotated[list[ImageChange] | None, Field(max_length=20, description="From what to what.", json_schema_extra=list_map("container"))] = None
+    task_definition: Annotated[Arn | None, Field(description="Revision.")] = None
+    deployment_id: Annotated[Word | None, Field(description="ECS deployment.")] = None
+    requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
+    description: Annotated[Text | None, Field(description="Why.")] = None
+    url: Annotated[Arn | None, Field(description="Pull request or build.")] = None
+    revision: Annotated[Word | None, Field(description="Git revision of the manifests.")] = None
+    ticket: Annotated[Word | None, Field(description="Ticket.")] = None
+    start_time: Annotated[Time | None, Field(description="When it began.")] = None
+    completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
+
+
+class ReadyImage(Model):
+    """An image that was Ready."""
+
+    container: Annotated[Word, Field(description="Container.")]
+    digest: Annotated[StatusDigest | None, Field(description="Digest.")] = None
+    release_hash: Annotated[Word | None, Field(description="Release hash.")] = None
+
+
+class LastReady(Model):
+    """The pin that the Release was Ready on last."""
+
+    source_hash: Annotated[Word | None, Field(description="Hash of its source.")] = None
+    images: Annotated[list[ReadyImage] | None, Field(max_length=10, description="Its images.", json_schema_extra=list_map("container"))] = None
+    time: Annotated[MicroTime | None, Field(description="When it became Ready.")] = None
+
+
+class ReleaseSummary(Model):
+    """What kubectl prints."""
+
+    hash: Annotated[Word | None, Field(description="Wanted release hash, tag or short digest.")] = None
+    running_hash: Annotated[Word | None, Field(description="Running release hash or short digest.")] = None
+    digest: Annotated[Word | None, Field(description="Wanted digest, shortened.")] = None
+    task_definition: Annotated[Word | None, Field(description="Revision that the service names.")] = None
+    tasks: Annotated[Word | None, Field(description="Running and desired tasks.")] = None
+    since: Annotated[Time | None, Field(description="Since when it runs.")] = None
+    requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
+    description: Annotated[Text | None, Field(description="Why.")] = None
+    message: Annotated[Text | None, Field(description="How it stands.")] = None
+
+
+class ReleaseStatus(Model):
+    """What is known of a Release."""
+
+    observed_generation: Annotated[Generation | None, Field(description="The generation that this status is about.")] = None
+    phase: Annotated[Word | None, Field(description="For people and field selectors: Pending, Waiting, Progressing, Suspended, Ready, Failed, RolledBack, Drifted, Unknown; more may come.")] = None
+    conditions: Annotated[
+        list[Condition] | None, Field(max_length=32, description="Ready, Reconciling, Stalled and more.", json_schema_extra=list_map("type"))
+    ] = None
+    pin: Annotated[Pin | None, Field(description="What the source was resolved to.")] = None
+    target: Annotated[TargetStatus | None, Field(description="The ECS service.")] = None
+    running: Annotated[Running | None, Field(description="What really runs.")] = None
+    rollout: Annotated[Rollout | None, Field(description="The latest attempt.")] = None
+    plan: Annotated[Plan | None, Field(description="What would be done.")] = None
+    history: Annotated[
+        list[HistoryEntry] | None, Field(max_length=10, description="Attempts, newest first.", json_schema_extra=list_map("attemptID"))
+    ] = None
+    last_ready: Annotated[LastReady | None, Field(description="The pin that it was Ready on last.")] = None
+    last_handled_retry: Annotated[Word | None, Field(description="Token of the last retry.")] = None
+    last_handled_refresh: Annotated[Word | None, Field(description="Token of the last refresh.")] = None
+    last_handled_override: Annotated[Word | None, Field(description="Token of the last override-window.")] = None
+    last_handled_abort: Annotated[Word | None, Field(description="Token of the last abort.")] = None
+    summary: Annotated[ReleaseSummary | None, Field(description="What kubectl prints.")] = None

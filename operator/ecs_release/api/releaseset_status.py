@@ -1,0 +1,116 @@
+"""A ReleaseSet's status: the one place to look at how a service set goes out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ecs_release.api.conditions import Condition
+from ecs_release.api.meta import MicroTime, Model, Time
+from ecs_release.api.release_status import Count, Generation, Pin, PinnedImage, PlannedImage, Text, Word
+from ecs_release.api.schema import list_map
+
+
+class SetService(Model):
+    """One service of the set."""
+
+    name: Annotated[Word, Field(description="Service.")]
+    release: Annotated[Word | None, Field(description="Its child Release.")] = None
+    hash: Annotated[Word | None, Field(description="Wanted release hash or tag.")] = None
+    images: Annotated[list[PinnedImage] | None, Field(max_length=10, description="Wanted images.", json_schema_extra=list_map("container"))] = None
+    state: Annotated[Word | None, Field(description="How it stands: pending, progressing, ready, failed; more may come.")] = None
+    message: Annotated[Text | None, Field(description="The same in a sentence.")] = None
+    generation: Annotated[Generation | None, Field(description="Generation of the child that was written last.")] = None
+
+
+class SetWave(Model):
+    """One wave of the set."""
+
+    name: Annotated[Word, Field(description="Number of the wave.")]
+    state: Annotated[Word | None, Field(description="Pending, open or finished; more may come.")] = None
+    start_time: Annotated[MicroTime | None, Field(description="When it opened.")] = None
+    completion_time: Annotated[MicroTime | None, Field(description="When it was finished.")] = None
+
+
+class SetCounts(Model):
+    """Child Releases, counted by how they stand."""
+
+    total: Annotated[Count | None, Field(description="All.")] = None
+    ready: Annotated[Count | None, Field(description="Ready.")] = None
+    failed: Annotated[Count | None, Field(description="Failed or rolled back.")] = None
+    waiting: Annotated[Count | None, Field(description="Waiting.")] = None
+    progressing: Annotated[Count | None, Field(description="Under way.")] = None
+
+
+class SetPlanEntry(Model):
+    """What would be done for one service."""
+
+    service: Annotated[Word, Field(description="Service.")]
+    images: Annotated[list[PlannedImage] | None, Field(max_length=10, description="From what to what.", json_schema_extra=list_map("container"))] = None
+    blocked_by: Annotated[Text | None, Field(description="What must happen first.")] = None
+
+
+class SetHistoryEntry(Model):
+    """A deployment set: who, why, when, and how it ended."""
+
+    id: Annotated[Word, Field(description="Its id.")]
+    source_hash: Annotated[Word | None, Field(description="Hash of its source.")] = None
+    hash: Annotated[Word | None, Field(description="Release hash or tag that was asked for.")] = None
+    outcome: Annotated[Word | None, Field(description="How it ended.")] = None
+    message: Annotated[Text | None, Field(description="The same in a sentence.")] = None
+    cause: Annotated[Word | None, Field(description="Why it was made.")] = None
+    requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
+    description: Annotated[Text | None, Field(description="Why.")] = None
+    start_time: Annotated[Time | None, Field(description="When it began.")] = None
+    completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
+    waited_seconds: Annotated[int | None, Field(ge=0, le=2**31 - 1, description="Seconds of that spent waiting for windows.")] = None
+
+
+class SetLastReadyService(Model):
+    """What one service ran when the set was Ready."""
+
+    name: Annotated[Word, Field(description="Service.")]
+    pin: Annotated[Pin | None, Field(description="Its pin.")] = None
+
+
+class SetLastReady(Model):
+    """The pins that the set was Ready on last."""
+
+    source_hash: Annotated[Word | None, Field(description="Hash of its source.")] = None
+    time: Annotated[MicroTime | None, Field(description="When it became Ready.")] = None
+    services: Annotated[list[SetLastReadyService] | None, Field(max_length=50, description="What its services ran.", json_schema_extra=list_map("name"))] = None
+
+
+class ReleaseSetSummary(Model):
+    """What kubectl prints."""
+
+    hash: Annotated[Word | None, Field(description="Wanted release hash or tag.")] = None
+    running_hash: Annotated[Word | None, Field(description="Release hash that all services run.")] = None
+    progress: Annotated[Word | None, Field(description="Ready services of all.")] = None
+    message: Annotated[Text | None, Field(description="How it stands.")] = None
+    requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
+    description: Annotated[Text | None, Field(description="Why.")] = None
+
+
+class ReleaseSetStatus(Model):
+    """What is known of a ReleaseSet."""
+
+    observed_generation: Annotated[Generation | None, Field(description="The generation that this status is about.")] = None
+    phase: Annotated[Word | None, Field(description="For people and field selectors; an open set.")] = None
+    conditions: Annotated[
+        list[Condition] | None, Field(max_length=32, description="Ready, Reconciling and Stalled.", json_schema_extra=list_map("type"))
+    ] = None
+    source_hash: Annotated[Word | None, Field(description="Hash of source, services and overrides.")] = None
+    resolved_time: Annotated[MicroTime | None, Field(description="When all was resolved.")] = None
+    releases: Annotated[SetCounts | None, Field(description="Child Releases.")] = None
+    services: Annotated[list[SetService] | None, Field(max_length=50, description="Its services.", json_schema_extra=list_map("name"))] = None
+    waves: Annotated[list[SetWave] | None, Field(max_length=21, description="Its waves.", json_schema_extra=list_map("name"))] = None
+    plan: Annotated[list[SetPlanEntry] | None, Field(max_length=50, description="What would be done.", json_schema_extra=list_map("service"))] = None
+    history: Annotated[list[SetHistoryEntry] | None, Field(max_length=10, description="Deployment sets, newest first.", json_schema_extra=list_map("id"))] = None
+    last_ready: Annotated[SetLastReady | None, Field(description="The pins that it was Ready on last.")] = None
+    last_handled_retry: Annotated[Word | None, Field(description="Token of the last retry.")] = None
+    last_handled_refresh: Annotated[Word | None, Field(description="Token of the last refresh.")] = None
+    last_handled_override: Annotated[Word | None, Field(description="Token of the last override-window.")] = None
+    last_handled_abort: Annotated[Word | None, Field(description="Token of the last abort.")] = None
+    summary: Annotated[ReleaseSetSummary | None, Field(description="What kubectl prints.")] = None

@@ -1,0 +1,35 @@
+"""Windows: when releases may start, and when not."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ecs_release.api.meta import Model, Time
+from ecs_release.api.schema import rules
+
+
+class Window(Model):
+    """A span of time, once or recurring, in which releases may not (Deny) or may (Allow) start."""
+
+    model_config = rules(
+        ("has(self.cron) != has(self.startTime)", "set exactly one of cron and startTime"),
+        ("has(self.cron) == has(self.durationSeconds)", "set durationSeconds with cron, and only with it"),
+        ("has(self.startTime) == has(self.endTime)", "set endTime with startTime, and only with it"),
+        ("!has(self.startTime) || !has(self.endTime) || self.startTime < self.endTime", "endTime must be after startTime"),
+    )
+
+    name: Annotated[str, Field(min_length=1, max_length=63, description="Name of the window, shown where it holds something up.")]
+    kind: Annotated[Literal["Deny", "Allow"], Field(description="Deny holds releases up inside it, Allow outside it.")]
+    cron: Annotated[
+        str | None,
+        Field(min_length=9, max_length=128, pattern=r"^\S+ \S+ \S+ \S+ \S+$", description="When it opens: five fields."),
+    ] = None
+    duration_seconds: Annotated[int | None, Field(ge=60, le=31536000, description="How long it stays open.")] = None
+    time_zone: Annotated[
+        str | None, Field(max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$", description="IANA time zone of cron; absent: UTC.")
+    ] = None
+    start_time: Annotated[Time | None, Field(description="When it opens, once.")] = None
+    end_time: Annotated[Time | None, Field(description="When it closes.")] = None
+    reason: Annotated[str | None, Field(max_length=512, description="Why, for people.")] = None

@@ -1,0 +1,60 @@
+"""What keeps the operator from changing anything in AWS, on purpose; and what this version cannot do yet and must not ignore."""
+
+from __future__ import annotations
+
+from ecs_release.api.conditions import Reason
+from ecs_release.domain.errors import Blocked
+from ecs_release.domain.facts import Facts
+from ecs_release.domain.rollouts import RolloutRules
+
+
+def brake(facts: Facts) -> tuple[Reason, str] | None:
+    """Tell who has put a brake on, and why; None where nobody has. The platform team's comes before the team's own."""
+    environment = facts.environment
+    if environment is not None and environment.spec.mode == "Observe":
+        return Reason.OBSERVING, f"Environment {environment.metadata.name!r} is in mode Observe: nothing is changed in AWS"
+    platform = platform_brake(facts)
+    if platform is not None:
+        return platform
+    if facts.release.spec.suspend:
+        return Reason.SUSPENDED, "spec.suspend is true: nothing is changed in AWS until it is false"
+    return None
+
+
+def platform_brake(facts: Facts) -> tuple[Reason, str] | None:
+    """Tell whether the platform team has stopped changes in the Environment."""
+    environment = facts.environment
+    if environment is None or environment.spec.suspend is None:
+        return None
+    why = environment.spec.suspend.reason or "no reason given"
+    return Reason.SUSPENDED, f"Environment {environment.metadata.name!r} is suspended: {why}"
+
+
+def check_supported(facts: Facts) -> None:
+    """Refuse what the API accepts and this version does not do yet: to ignore it could deploy what must not be deployed.
+
+    Raises Blocked(InvalidSpec).
+    """
+    environment, target = facts.environment, facts.target
+    if environment is None or target is None:
+        return
+    missing = _missing(target.rules)
+    if environment.spec.windows:
+        missing.append("spec.windows of the Environment")
+    if missing:
+        raise Blocked(
+            Reason.INVALID_SPEC,
+            f"this version of the operator does not do {', '.join(missing)} yet, and does nothing rather than ignore it: take it"
+            f" out of Environment {environment.metadata.name!r} or the Project",
+        )
+
+
+def _missing(rules: RolloutRules) -> list[str]:
+    missing = []
+    if rules.method != "TaskDefinition":
+        missing.append(f"rollout.method {rules.method}")
+    if rules.base_revision != "Service":
+        missing.append(f"rollout.baseRevision {rules.base_revision}")
+    if rules.on_drift != "Report":
+        missing.append(f"rollout.onDrift {rules.on_drift}")
+    return missing

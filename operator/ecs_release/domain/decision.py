@@ -1,0 +1,105 @@
+"""What a decision is: the next status, and at most one act on AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from ecs_release.api.release_status import HistoryEntry, LastReady, Pin, Plan, ReleaseStatus, Rollout, TargetStatus
+from ecs_release.domain.conditions import Situation
+from ecs_release.domain.judge import Progress
+from ecs_release.domain.ports import EventNote
+
+HISTORY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Register a revision."""
+
+    content: Mapping[str, Any] = field(hash=False)
+    tags: Mapping[str, str] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Point the service at a revision."""
+
+    task_definition: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask ECS to roll a service deployment back; an empty ARN where none is known."""
+
+    service_deployment: str
+
+
+Act: TypeAlias = Register | Update | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a rule found: how the Release stands (None: as before), an act on an accepted intent, and when to look again (seconds)."""
+
+    situation: Situation | None
+    act: Act | None = None
+    again_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The status to write, the act to carry out (never both new: an act belongs to an intent that is written already)."""
+
+    status: ReleaseStatus
+    act: Act | None = None
+    events: tuple[EventNote, ...] = ()
+    again_s: float | None = None
+    fast: bool = False
+    progress: Progress | None = None
+
+
+@dataclass(slots=True)
+class Draft:
+    """The parts of the status that rules change, as they go along one decision."""
+
+    pin: Pin | None
+    target: TargetStatus | None
+    rollout: Rollout | None
+    history: tuple[HistoryEntry, ...]
+    last_ready: LastReady | None
+    handled_retry: str | None
+    handled_refresh: str | None
+    handled_override: str | None
+    handled_abort: str | None
+    plan: Plan | None = None
+    progress: Progress | None = None
+    events: list[EventNote] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, status: ReleaseStatus) -> Draft:
+        """Begin with what stands in a status."""
+        return cls(
+            pin=status.pin,
+            target=status.target,
+            rollout=status.rollout,
+            history=tuple(status.history or ()),
+            last_ready=status.last_ready,
+            handled_retry=status.last_handled_retry,
+            handled_refresh=status.last_handled_refresh,
+            handled_override=status.last_handled_override,
+            handled_abort=status.last_handled_abort,
+        )
+
+    def enter(self, entry: HistoryEntry) -> None:
+        """Put an attempt's entry into the history: its own place if it has one, else first."""
+        if any(e.attempt_id == entry.attempt_id for e in self.history):
+            self.history = tuple(entry if e.attempt_id == entry.attempt_id else e for e in self.history)
+        else:
+            self.history = (entry, *self.history)[:HISTORY]
+
+    def say(self, kind: str, reason: str, action: str, note: str) -> None:
+        """Add an Event."""
+        self.events.append(EventNote(kind, reason, action, note))

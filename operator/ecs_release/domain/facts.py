@@ -1,0 +1,106 @@
+"""Everything that one decision about a Release rests on, gathered before it: `decide` reads nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ecs_release.api.environment import Environment
+from ecs_release.api.release import Release
+from ecs_release.api.release_status import Evidence, Pin, ReleaseStatus
+from ecs_release.domain.errors import Problem
+from ecs_release.domain.health import Health
+from ecs_release.domain.holders import Claim
+from ecs_release.domain.judge import Progress
+from ecs_release.domain.observation import Look, Service, ServiceDeployment, TaskDefinition
+from ecs_release.domain.sources import source_hash
+from ecs_release.domain.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Settings that decisions depend on; durations in seconds."""
+
+    installation: str = "default"
+    visible_s: float = 30
+    read_lag_s: float = 10
+    rollback_s: float = 60
+    grace_s: float = 300
+    retry_s: float = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """An intent that may have been carried out already: the answer was lost, or the process that wrote it has died.
+
+    `since` is when doubt began. `registered` is a revision found in AWS that this attempt registered; `started` is the id of a
+    deployment that it started.
+    """
+
+    since: datetime
+    registered: str = ""
+    started: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What was gathered. What could not be is None, with a problem beside it that says why.
+
+    `problem` is why nothing is known of the target (no such Project, not allowed ...); `pin` is the pin in force or, where the source
+    is new or a refresh was asked for, the one resolved just now; `patient_from` is when AWS became readable to this process: time before
+    that is nobody's lack of progress; `start_problem` is why no attempt could begin (the base
+    revision cannot be read or built upon, an image is missing where the service pulls from).
+    """
+
+    release: Release
+    now: datetime
+    limits: Limits = field(default_factory=Limits)
+    environment: Environment | None = None
+    target: Target | None = None
+    problem: Problem | None = None
+    pin: Pin | None = None
+    pin_problem: Problem | None = None
+    refreshed: bool = False
+    look: Look | None = None
+    unread: Problem | None = None
+    unread_since: datetime | None = None
+    health: Health = field(default_factory=Health)
+    running: TaskDefinition | None = None
+    newest: tuple[TaskDefinition, ...] = ()
+    start_problem: Problem | None = None
+    claims: tuple[Claim, ...] = ()
+    explained: ServiceDeployment | None = None
+    evidence: tuple[Evidence, ...] = ()
+    doubt: Doubt | None = None
+    progress: Progress | None = None
+    patient_from: datetime | None = None
+    attempt_id: str = ""
+    primary_pins: Mapping[str, str] = field(default_factory=dict)
+    release_hashes: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> ReleaseStatus:
+        """The status as it stands."""
+        return self.release.status or ReleaseStatus()
+
+    @property
+    def service(self) -> Service | None:
+        """The ECS service, where one was seen."""
+        return self.look.service if self.look else None
+
+    @property
+    def source_hash(self) -> str:
+        """The hash of what the spec asks for now."""
+        return source_hash(self.release.spec.source)
+
+    @property
+    def name(self) -> str:
+        """`namespace/name`, as tags and messages have it."""
+        return f"{self.release.metadata.namespace}/{self.release.metadata.name}"
+
+    @property
+    def deadline(self) -> timedelta:
+        """How long an attempt may go without progress."""
+        return timedelta(seconds=self.target.rules.progress_deadline_s if self.target else 1800)

@@ -1,0 +1,114 @@
+"""Following an attempt: what one more look at the service means for it."""
+
+from __future__ import annotations
+
+from ecs_release.api.release_status import Pin, Rollout
+from ecs_release.domain import attempts
+from ecs_release.domain.decision import Draft
+from ecs_release.domain.evidence import Accepted
+from ecs_release.domain.facts import Facts
+from ecs_release.domain.judge import Followed, Judgement, Patience, judge
+
+
+def follow(facts: Facts, draft: Draft) -> None:
+    """Take a look at the service into account: find what an earlier process did, judge the deployment, end the attempt.
+
+    Changes `draft.rollout`, `draft.history` and `draft.progress`; does nothing without a look or an attempt.
+    """
+    if draft.rollout is None or facts.service is None or not _same_service(facts, draft):
+        return
+    _resolve_doubt(facts, draft)
+    rollout = draft.rollout
+    if not attempts.is_deployed(rollout) or (rollout.outcome and rollout.outcome not in attempts.REFINABLE):
+        return
+    if rollout.outcome and (draft.pin is None or not attempts.covers(rollout, draft.pin)):
+        return
+    judgement = _judge(facts, draft, rollout)
+    _apply(facts, draft, rollout, judgement)
+
+
+def _same_service(facts: Facts, draft: Draft) -> bool:
+    """Tell whether the service seen is the one that the attempt went to (law 15: a target may change under it)."""
+    assert facts.service is not None  # noqa: S101 - checked by the caller
+    known = draft.target
+    return known is None or known.service_arn is None or known.service_arn == facts.service.arn
+
+
+def _resolve_doubt(facts: Facts, draft: Draft) -> None:
+    """Accept what an intent did although its answer never came (law 6)."""
+    doubt, rollout = facts.doubt, draft.rollout
+    if doubt is None or rollout is None:
+        return
+    intended = attempts.intends(rollout)
+    if intended == attempts.REGISTER and doubt.registered:
+        draft.rollout = attempts.intend_update(rollout, doubt.registered, facts)
+    elif intended == attempts.UPDATE and doubt.started:
+        attempts.started(facts, draft, doubt.started)
+
+
+def _accepted(draft: Draft, rollout: Rollout) -> Accepted:
+    """Return what proves the attempt's images; the pin may be a newer one already, with other digests."""
+    pin: Pin | None = draft.pin
+    wanted = attempts.aims_at(rollout)
+    if pin is not None and attempts.digests(pin) == wanted:
+        return attempts.accepted(pin)
+    return {container: frozenset({digest}) for container, digest in wanted.items()}
+
+
+def _judge(facts: Facts, draft: Draft, rollout: Rollout) -> Judgement:
+    assert facts.service is not None  # noqa: S101 - checked by the caller
+    intent = rollout.intent
+    begun = rollout.start_time or facts.now
+    sent = intent.accepted_time if intent and intent.accepted_time else begun
+    progressed = max(t for t in (rollout.last_progress_time, facts.patient_from, begun) if t is not None)
+    return judge(
+        Followed(
+            deployment_id=rollout.deployment_id or "",
+            rollback_target=rollout.rollback_target or "",
+            started=sent,
+            last_progress=progressed,
+            listed_before=frozenset(intent.deployments or ()) if intent else frozenset(),
+            stage=rollout.stage or "",
+            late=bool(rollout.outcome),
+            overtaken=attempts.overtaken(draft),
+        ),
+        facts.service,
+        _accepted(draft, rollout),
+        facts.now,
+        Patience(facts.deadline.total_seconds(), facts.limits.visible_s, facts.limits.rollback_s),
+        facts.explained,
+        facts.primary_pins,
+    )
+
+
+def _apply(facts: Facts, draft: Draft, rollout: Rollout, judgement: Judgement) -> None:
+    changed: dict[str, object] = {"message": judgement.message[:1024]}
+    if judgement.stage:
+        changed["stage"] = judgement.stage
+    if facts.explained is not None:
+        changed["service_deployment_arn"] = facts.explained.arn
+    if facts.evidence:
+        changed["evidence"] = list(facts.evidence[:3])
+    if judgement.follow:
+        changed |= {"deployment_id": judgement.follow, "last_progress_time": facts.now}
+    if judgement.progress is not None:
+        if facts.progress is None:
+            draft.progress = judgement.progress
+        elif judgement.progress.beyond(facts.progress):
+            draft.progress = judgement.progress.highest(facts.progress)
+            changed["last_progress_time"] = facts.now
+    if rollout.outcome:
+        # Refined only: a late verdict replaces the earlier one, a rollout still without one leaves it.
+        if judgement.verdict.ended and judgement.verdict not in (rollout.outcome, *attempts.REFINABLE):
+            _end(facts, draft, judgement)
+        return
+    draft.rollout = rollout.model_copy(update=changed)
+    if judgement.verdict.ended:
+        _end(facts, draft, judgement)
+
+
+def _end(facts: Facts, draft: Draft, judgement: Judgement) -> None:
+    attempts.end(facts, draft, judgement.verdict, judgement.message)
+    pin = draft.pin
+    if judgement.verdict.good and pin is not None and attempts.covers(draft.rollout, pin):
+        attempts.note_ready(facts, draft, pin)

@@ -1,0 +1,60 @@
+"""Requests that are not state: annotations that hold a token, each acted on once and acknowledged in status."""
+
+from __future__ import annotations
+
+from ecs_release.api.names import ABORT_ANNOTATION, OVERRIDE_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION
+from ecs_release.api.release import Release
+from ecs_release.api.release_status import ReleaseStatus
+from ecs_release.domain.decision import Draft
+from ecs_release.domain.errors import Retryable
+from ecs_release.domain.facts import Facts
+
+_MAX_TOKEN = 256
+
+
+def _token(release: Release, annotation: str) -> str | None:
+    value = (release.metadata.annotations or {}).get(annotation)
+    return value[:_MAX_TOKEN] if value else None
+
+
+def retry_wanted(facts: Facts, draft: Draft) -> str | None:
+    """Return the token of a retry that was not handled yet."""
+    token = _token(facts.release, RETRY_ANNOTATION)
+    return token if token != draft.handled_retry else None
+
+
+def abort_wanted(facts: Facts, draft: Draft) -> str | None:
+    """Return the token of an abort that was not handled yet."""
+    token = _token(facts.release, ABORT_ANNOTATION)
+    return token if token != draft.handled_abort else None
+
+
+def refresh_wanted(release: Release, status: ReleaseStatus) -> bool:
+    """Tell whether the source is to be resolved again. Never at first sight: a token that is there from the start is old news."""
+    token = _token(release, REFRESH_ANNOTATION)
+    return token is not None and not is_first_sight(status) and token != status.last_handled_refresh
+
+
+def is_first_sight(status: ReleaseStatus) -> bool:
+    """Tell whether this operator has never written this object's status."""
+    return status.observed_generation is None or status.observed_generation < 0
+
+
+def acknowledge_old(facts: Facts, draft: Draft) -> None:
+    """Record the tokens that are there at first sight as handled: they are from before (a restored cluster, a re-created object)."""
+    if is_first_sight(facts.status):
+        draft.handled_retry = _token(facts.release, RETRY_ANNOTATION)
+        draft.handled_abort = _token(facts.release, ABORT_ANNOTATION)
+        draft.handled_refresh = _token(facts.release, REFRESH_ANNOTATION)
+        draft.handled_override = _token(facts.release, OVERRIDE_ANNOTATION)
+
+
+def acknowledge_refresh(facts: Facts, draft: Draft) -> None:
+    """Acknowledge a refresh that was carried out, or that cannot be; one that met a passing fault is tried again."""
+    if not refresh_wanted(facts.release, facts.status) or isinstance(facts.pin_problem, Retryable):
+        return
+    draft.handled_refresh = _token(facts.release, REFRESH_ANNOTATION)
+    if facts.pin_problem is not None:
+        draft.say("Warning", "RefreshFailed", "Resolve", f"the source was not resolved again: {facts.pin_problem.message}")
+    elif not facts.refreshed:
+        draft.say("Normal", "RefreshUnchanged", "Resolve", "the source was resolved again and means the same digests")

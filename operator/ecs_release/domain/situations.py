@@ -1,0 +1,107 @@
+"""How a Release stands when nothing is to be done: the verdict that is held, or whether what runs is what is wanted."""
+
+from __future__ import annotations
+
+from ecs_release.api.conditions import Reason
+from ecs_release.api.release_status import Pin
+from ecs_release.domain import attempts
+from ecs_release.domain.brakes import brake
+from ecs_release.domain.conditions import Situation, held, progressing, ready, stalled, unready
+from ecs_release.domain.decision import Draft, Outcome
+from ecs_release.domain.evidence import Match, match_service, other_digests
+from ecs_release.domain.facts import Facts
+from ecs_release.domain.images import parse_image, short_digest
+from ecs_release.domain.observation import COMPLETED, IN_PROGRESS, Deployment, Service
+from ecs_release.domain.plans import plan
+
+
+def runs_wanted(facts: Facts, pin: Pin) -> Match:
+    """Compare what runs with the pin. Where nothing runs, the PRIMARY's revision tells what would: other digests there are a difference."""
+    service = facts.service
+    assert service is not None  # noqa: S101 - earlier rules
+    wanted = attempts.accepted(pin)
+    found = match_service(service, wanted)
+    if found is Match.NOTHING_RUNS and service.desired == 0 and facts.running is not None:
+        named = {c: parse_image(facts.running.image_of(c) or "").digest for c in wanted}
+        if any(digest not in wanted[c] for c, digest in named.items()):
+            return Match.NO
+    return found
+
+
+def is_moving(service: Service) -> bool:
+    """Tell whether ECS has not finished its PRIMARY deployment."""
+    primary = service.primary
+    if primary is None:
+        return False
+    if primary.rollout_state is None:
+        return len(service.deployments) > 1
+    return primary.rollout_state == IN_PROGRESS
+
+
+def steady(facts: Facts, draft: Draft) -> Outcome:
+    """Say how the Release stands: the last rule, it always has something to say."""
+    pin, service = draft.pin, facts.service
+    assert pin is not None and service is not None  # noqa: PT018 - earlier rules
+    found = runs_wanted(facts, pin)
+    rollout = draft.rollout
+    in_sync = found is Match.YES and not is_moving(service)
+    if rollout is not None and attempts.covers(rollout, pin) and rollout.outcome not in attempts.GOOD and not in_sync:
+        return Outcome(stalled(rollout.outcome or "", rollout.message or ""))
+    if in_sync:
+        attempts.note_ready(facts, draft, pin)
+    on = brake(facts)
+    if on is not None:
+        return braked(facts, draft, on)
+    return Outcome(_situation(facts, service, pin, found))
+
+
+def braked(facts: Facts, draft: Draft, on: tuple[Reason, str]) -> Outcome:
+    """Say that nothing is done on purpose, and what would be done."""
+    pin = draft.pin
+    assert pin is not None  # noqa: S101 - earlier rules
+    reason, message = on
+    found = runs_wanted(facts, pin)
+    matches = {Match.YES: True, Match.NO: False, Match.UNKNOWN: None}.get(found, found is Match.NOTHING_RUNS)
+    if matches is not True:
+        draft.plan = plan(facts, pin, message)
+        if draft.plan.message:
+            message = f"{message}; {draft.plan.message}"
+    return Outcome(held(matches, reason, message))
+
+
+def _situation(facts: Facts, service: Service, pin: Pin, found: Match) -> Situation:
+    if found is Match.NO:
+        return unready(Reason.DRIFTED, _drift(facts, service, pin))
+    if facts.health.unhealthy:
+        return unready(
+            Reason.TASKS_UNHEALTHY,
+            f"{service.running} of {service.desired} tasks run, fewer than the minimum of {service.minimum_healthy_percent} %:"
+            f" {service.last_event or 'ECS gives no reason'}",
+        )
+    if found is Match.NOTHING_RUNS and service.desired == 0:
+        return ready(Reason.NOTHING_RUNNING, "desiredCount is 0: nothing runs, so nothing is proven")
+    if found is Match.UNKNOWN:
+        return progressing(Reason.VERIFYING, "ECS does not tell the digests of all running tasks yet")
+    if found is Match.NOTHING_RUNS:
+        return ready(Reason.SUCCEEDED, f"no task of {service.desired} runs just now; the last ones ran the wanted images")
+    message = "every running task runs the wanted images"
+    primary = service.primary
+    if is_moving(service) and primary is not None:
+        message += f"; deployment {_described(primary)} is under way"
+    return ready(Reason.SUCCEEDED, message)
+
+
+def _drift(facts: Facts, service: Service, pin: Pin) -> str:
+    seen = other_digests(service, attempts.accepted(pin))
+    parts = [
+        f"{container} runs {facts.release_hashes.get(digest) or short_digest(digest)}" for container, digest in sorted(seen.items())
+    ]
+    what = ", ".join(parts) or "the service names other images"
+    primary = service.primary
+    who = f" since deployment {_described(primary)}" if primary is not None else ""
+    return f"{what} instead of the wanted images{who}, which this Release did not start"
+
+
+def _described(deployment: Deployment) -> str:
+    state = "" if deployment.rollout_state in (None, COMPLETED) else f", {deployment.rollout_state}"
+    return f"{deployment.id} ({deployment.task_definition.rpartition('/')[2]}{state})"

@@ -1,0 +1,81 @@
+"""Whether an attempt is due, and whether it may begin now."""
+
+from __future__ import annotations
+
+from ecs_release.api.conditions import Reason
+from ecs_release.api.release_status import Pin
+from ecs_release.domain import attempts, revisions
+from ecs_release.domain.brakes import brake
+from ecs_release.domain.conditions import of_problem, progressing, waiting
+from ecs_release.domain.decision import Draft, Outcome
+from ecs_release.domain.errors import Problem, Retryable
+from ecs_release.domain.evidence import Match
+from ecs_release.domain.facts import Facts
+from ecs_release.domain.observation import Deployment, Service
+from ecs_release.domain.plans import plan
+from ecs_release.domain.requests import retry_wanted
+from ecs_release.domain.situations import braked, is_moving, runs_wanted
+
+
+def start(facts: Facts, draft: Draft) -> Outcome | None:
+    """Begin an attempt where this pin has had none, or a retry asks for one; adopt what runs already."""
+    pin, service = draft.pin, facts.service
+    assert pin is not None and service is not None  # noqa: PT018 - earlier rules
+    retry = retry_wanted(facts, draft)
+    due = not attempts.settled(draft, pin)
+    if not due and retry is None:
+        return None
+    if _runs_already(facts, pin) and not is_moving(service):
+        if due:
+            attempts.adopt(facts, draft, pin)
+        if retry is not None:
+            draft.handled_retry = retry
+            draft.say("Normal", "RetryIgnored", "Retry", "the wanted images run already, so there is nothing to retry")
+        return None
+    on = brake(facts)
+    if on is not None:
+        return braked(facts, draft, on)
+    other = foreign_deployment(facts, draft, service)
+    if other is not None:
+        message = f"deployment {other.id} of {other.task_definition.rpartition('/')[2]} is under way: waiting until it settles"
+        draft.plan = plan(facts, pin, message)
+        left = (other.created_at + facts.deadline - facts.now).total_seconds()
+        return Outcome(waiting(Reason.AWAITING_STEADY, message), again_s=max(1.0, left))
+    return _begin(facts, draft, pin, retry)
+
+
+def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None) -> Outcome:
+    problem, before = facts.start_problem, (draft.rollout, draft.history)
+    if problem is None:
+        attempts.begin(facts, draft, pin, "Retry" if retry is not None else "Requested")
+        assert draft.rollout is not None  # noqa: S101 - begun above
+        try:
+            revisions.wanted_revision(facts, draft, draft.rollout)
+        except Problem as found:
+            problem = found
+    if problem is not None:
+        draft.rollout, draft.history = before
+        draft.plan = plan(facts, pin, problem.message)
+        again = facts.limits.retry_s if isinstance(problem, Retryable) else None
+        return Outcome(of_problem(problem), again_s=again)
+    if retry is not None:
+        draft.handled_retry = retry
+    return Outcome(progressing(Reason.ROLLING_OUT, "registering a task definition"), again_s=0)
+
+
+def _runs_already(facts: Facts, pin: Pin) -> bool:
+    found = runs_wanted(facts, pin)
+    nothing_wanted = facts.service is not None and facts.service.desired == 0
+    return found is Match.YES or (found is Match.NOTHING_RUNS and nothing_wanted)
+
+
+def foreign_deployment(facts: Facts, draft: Draft, service: Service) -> Deployment | None:
+    """Return a deployment under way that none of our attempts started: ECS's own rollback, or somebody's. One that has been under way for
+    longer than the progress deadline is not waited for any more."""
+    primary = service.primary
+    if primary is None or not is_moving(service):
+        return None
+    ours = {e.deployment_id for e in draft.history} | {draft.rollout.deployment_id if draft.rollout else None}
+    if primary.id in ours or facts.now - primary.created_at >= facts.deadline:
+        return None
+    return primary
