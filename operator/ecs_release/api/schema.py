@@ -21,7 +21,7 @@ def list_map(key: str) -> dict[str, Any]:
 
 def rules(*validations: tuple[str, str]) -> ConfigDict:
     """Attach CEL rules to a model: pairs of an expression that must hold and the message where it does not."""
-    said = [{"rule": rule, "message": message} for rule, message in validations]
+    said: list[Any] = [{"rule": rule, "message": message} for rule, message in validations]
     return ConfigDict(json_schema_extra={VALIDATIONS: said})
 
 

@@ -27,12 +27,12 @@ REFINABLE = frozenset({"DeadlineExceeded", "RolloutFailed"})
 
 def accepted(pin: Pin) -> Accepted:
     """Return the digests that prove each container: the pinned one and, of a manifest list, those of its platforms."""
-    return {i.container: frozenset({i.digest, *(i.platform_digests or ())}) for i in pin.images or ()}
+    return {i.container: frozenset({i.digest or "", *(i.platform_digests or ())}) for i in pin.images or ()}
 
 
 def digests(pin: Pin) -> dict[str, str]:
     """Return the pinned digest of each container."""
-    return {i.container: i.digest for i in pin.images or ()}
+    return {i.container: i.digest or "" for i in pin.images or ()}
 
 
 def aims_at(rollout: Rollout) -> dict[str, str]:
@@ -73,6 +73,11 @@ def is_open(rollout: Rollout | None) -> bool:
 def is_deployed(rollout: Rollout | None) -> bool:
     """Tell whether an attempt has reached ECS: it has a deployment that can be followed."""
     return rollout is not None and bool(rollout.deployment_id)
+
+
+def is_followed(rollout: Rollout | None) -> bool:
+    """Tell whether an ended attempt may still end otherwise."""
+    return is_deployed(rollout) and rollout is not None and rollout.outcome in REFINABLE
 
 
 def intends(rollout: Rollout | None) -> str:

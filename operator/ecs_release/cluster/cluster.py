@@ -1,0 +1,77 @@
+"""The port `domain.ports.Cluster` on a real API server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from ecs_release.api.names import API_VERSION, CLUSTER_SCOPED, FIELD_MANAGER, GROUP, PLURALS, VERSION
+from ecs_release.cluster.client import APPLY, ApiServer
+from ecs_release.cluster.events import EventRecorder
+from ecs_release.domain.errors import Denied, NotFound
+from ecs_release.domain.ports import EventNote, ObjectKey
+
+_PAGE = 500
+
+
+class KubernetesCluster:
+    """Reads objects, writes their status, and records Events."""
+
+    def __init__(self, server: ApiServer, recorder: EventRecorder) -> None:
+        """Both are shared and closed by their owner."""
+        self._server = server
+        self._recorder = recorder
+
+    async def get(self, key: ObjectKey) -> Mapping[str, Any] | None:
+        """Read an object; None where it is gone."""
+        try:
+            return await self._server.request("GET", _path(key))
+        except NotFound:
+            return None
+
+    async def write_status(
+        self, key: ObjectKey, status: Mapping[str, Any], *, uid: str, resource_version: str
+    ) -> Mapping[str, Any]:
+        """Replace the status by server-side apply: what is not in it and was ours goes.
+
+        With `uid` and `resource_version` in it an apply neither revives a deleted object nor overwrites a newer one: it raises
+        NotFound or Conflict.
+        """
+        metadata = {"name": key.name, "uid": uid, "resourceVersion": resource_version}
+        if key.namespace:
+            metadata["namespace"] = key.namespace
+        body = {"apiVersion": API_VERSION, "kind": key.kind, "metadata": metadata, "status": dict(status)}
+        query = [("fieldManager", FIELD_MANAGER), ("force", "true")]
+        return await self._server.request("PATCH", f"{_path(key)}/status", query=query, body=body, content_type=APPLY)
+
+    def record(self, key: ObjectKey, uid: str, note: EventNote) -> None:
+        """Record an Event without waiting for it."""
+        self._recorder.record(key, uid, note)
+
+    async def names(self, kind: str) -> AsyncIterator[tuple[str, str, str]]:
+        """Yield (namespace, name, uid) of every object of a kind, page by page."""
+        path, query = f"/apis/{GROUP}/{VERSION}/{PLURALS[kind]}", [("limit", str(_PAGE))]
+        token = ""
+        while True:
+            page = await self._server.request("GET", path, query=[*query, ("continue", token)] if token else query)
+            for item in page["items"]:
+                meta = item["metadata"]
+                yield meta.get("namespace", ""), meta["name"], meta["uid"]
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return
+
+    async def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
+        """Return a Namespace's labels; None where it is gone or may not be read."""
+        try:
+            found = await self._server.request("GET", f"/api/v1/namespaces/{namespace}")
+        except (NotFound, Denied):
+            return None
+        return dict(found["metadata"].get("labels") or {})
+
+
+def _path(key: ObjectKey) -> str:
+    base = f"/apis/{GROUP}/{VERSION}"
+    if key.kind in CLUSTER_SCOPED:
+        return f"{base}/{PLURALS[key.kind]}/{key.name}"
+    return f"{base}/namespaces/{key.namespace}/{PLURALS[key.kind]}/{key.name}"

@@ -1,0 +1,36 @@
+"""Whether a new status says something new (law 13): what only counts is written at most once a minute."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from ecs_release.api.release_status import ReleaseStatus
+
+
+class Change(Enum):
+    """How much a status differs from the one that stands."""
+
+    NOTHING = 0
+    COUNTS = 1
+    NEWS = 2
+
+
+_COUNTS = frozenset({"runningCount", "desiredCount", "pendingCount", "tasks", "message", "lastProgressTime"})
+
+
+def compare(before: ReleaseStatus | None, after: ReleaseStatus) -> Change:
+    """Compare two statuses. The time of a look is in neither, so that a look alone never writes."""
+    old = before.to_kubernetes() if before else {}
+    new = after.to_kubernetes()
+    if old == new:
+        return Change.NOTHING
+    return Change.COUNTS if _without_counts(old) == _without_counts(new) else Change.NEWS
+
+
+def _without_counts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_counts(v) for k, v in value.items() if k not in _COUNTS}
+    if isinstance(value, list):
+        return [_without_counts(v) for v in value]
+    return value

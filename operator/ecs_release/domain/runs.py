@@ -1,0 +1,73 @@
+"""`status.running`: what tasks show, told by digest and, where one is known for it, by release hash."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ecs_release.api.release_status import Running, RunningContainer, RunningDigest
+from ecs_release.domain.evidence import SeenDigest, seen_digests
+from ecs_release.domain.facts import Facts
+from ecs_release.domain.images import short_digest
+from ecs_release.domain.observation import Service
+
+_DIGESTS, _CONTAINERS = 20, 30
+
+
+def running(facts: Facts) -> Running | None:
+    """Say what runs now; None where there is no service."""
+    service = facts.service
+    if service is None:
+        return facts.status.running if facts.look is None else None
+    seen = [s for s in seen_digests(service) if s.container]
+    containers = [
+        RunningContainer(
+            name=name,
+            digests=[
+                RunningDigest(digest=s.digest or None, tasks=s.tasks, release_hash=facts.release_hashes.get(s.digest) or None)
+                for s in seen
+                if s.container == name
+            ][:_DIGESTS],
+        )
+        for name in dict.fromkeys(s.container for s in seen)
+    ][:_CONTAINERS]
+    primary = service.primary
+    return Running(
+        hash=_hash(facts, seen),
+        task_definition=service.task_definition,
+        containers=containers or None,
+        running_count=service.running,
+        desired_count=service.desired,
+        pending_count=service.pending,
+        since_time=_since(facts, service, containers),
+        deployment_id=primary.id if primary else None,
+    )
+
+
+def _hash(facts: Facts, seen: list[SeenDigest]) -> str | None:
+    """Name what the listed containers run, by what most tasks show: one hash where they share one, else the first's short digest."""
+    listed = [c.name for c in facts.target.containers] if facts.target else []
+    most: dict[str, str] = {}
+    for one in seen:
+        if one.container in listed and one.digest:
+            most.setdefault(one.container, one.digest)
+    hashes = {facts.release_hashes.get(digest, "") for digest in most.values()}
+    if len(hashes) == 1 and (only := hashes.pop()):
+        return only
+    return next((short_digest(most[name]) for name in listed if name in most), None)
+
+
+def _since(facts: Facts, service: Service, containers: list[RunningContainer]) -> datetime | None:
+    """Keep the time while the digests stay the same; on other ones it is now, or when their deployment began if they were never seen before."""
+    before = facts.status.running
+    if before is not None and _digests(before.containers) == _digests(containers):
+        return before.since_time
+    if not containers:
+        return None
+    primary = service.primary
+    if before is None and primary is not None:
+        return primary.created_at
+    return facts.now
+
+
+def _digests(containers: list[RunningContainer] | None) -> set[tuple[str, str]]:
+    return {(c.name, d.digest or "") for c in containers or () for d in c.digests or ()}

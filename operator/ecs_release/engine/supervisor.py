@@ -1,0 +1,77 @@
+"""Keeps the watch alive, and finds what it missed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+
+from ecs_release.domain.errors import Problem
+from ecs_release.domain.ports import Clock, Cluster, ObjectKey
+
+log = logging.getLogger(__name__)
+
+_FIRST_S, _LAST_S = 1.0, 60.0
+_MANY, _WINDOW_S = 10, 600.0
+
+
+class WatchBroken(RuntimeError):
+    """The watch broke too often: the process must end and be started anew."""
+
+
+async def keep_running(watch: Callable[[], Awaitable[None]], stop: asyncio.Event, clock: Clock) -> None:
+    """Run a watch again whenever it ends or breaks, with growing pauses, until `stop` is set.
+
+    kopf ends a watch for good on any error in its stream but 410; the queue, observers and caches must outlive that. Raises WatchBroken
+    after ten breaks in ten minutes.
+    """
+    broken: list[float] = []
+    while not stop.is_set():
+        try:
+            await watch()
+        except Exception as error:
+            log.warning("the watch broke: %s: %s", type(error).__name__, error)
+        if stop.is_set():
+            return
+        now = clock.monotonic()
+        broken = [t for t in broken if now - t < _WINDOW_S] + [now]
+        if len(broken) >= _MANY:
+            raise WatchBroken(f"the watch broke {len(broken)} times within {_WINDOW_S:.0f} s")
+        pause = min(_LAST_S, _FIRST_S * 2 ** (len(broken) - 1))
+        log.info("watching again in %.0f s", pause)
+        try:
+            async with asyncio.timeout(pause):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+class Known(Protocol):
+    """What is remembered of objects."""
+
+    def known(self, kind: str) -> Iterable[tuple[str, str, str]]:
+        """List (namespace, name, uid) of all remembered objects of a kind."""
+
+
+async def sweep_ghosts(
+    cluster: Cluster, store: Known, kinds: Iterable[str], forget: Callable[[ObjectKey, str], None], interval_s: float
+) -> None:
+    """Forget objects that were deleted while nobody watched: those give no DELETED event. Runs until cancelled."""
+    while True:
+        await asyncio.sleep(interval_s)
+        for kind in kinds:
+            try:
+                await sweep_once(cluster, store, kind, forget)
+            except Problem as problem:
+                log.warning("looking for deleted %ss: %s", kind, problem.message)
+
+
+async def sweep_once(cluster: Cluster, store: Known, kind: str, forget: Callable[[ObjectKey, str], None]) -> None:
+    """Compare what is remembered with what is there. What is remembered is listed first: an object made meanwhile is not taken for a ghost."""
+    before = set(store.known(kind))
+    there = {uid async for _, _, uid in cluster.names(kind)}
+    for namespace, name, uid in before:
+        if uid not in there:
+            log.info("%s %s/%s was deleted unnoticed", kind, namespace, name)
+            forget(ObjectKey(kind, namespace, name), uid)

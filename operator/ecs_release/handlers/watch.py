@@ -1,0 +1,52 @@
+"""What is watched: an event of each kind is handed on, and that is all.
+
+There are no create, update, resume or delete handlers, timers, daemons or indices: kopf then writes no annotation, no finalizer and no
+status, and needs memory for no object. An `on.event` handler is never retried, so it must not do anything that can fail.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import kopf
+
+from ecs_release.api.names import ENVIRONMENT, GROUP, PLURALS, PROJECT, RELEASE, VERSION
+
+log = logging.getLogger(__name__)
+
+WATCHED = (ENVIRONMENT, PROJECT, RELEASE)
+
+
+class Sink(Protocol):
+    """Who is told."""
+
+    def changed(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Take in an object that is there."""
+
+    def deleted(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        """Forget an object."""
+
+
+def build_registry(sink: Sink) -> kopf.OperatorRegistry:
+    """Register one event handler a kind."""
+    registry = kopf.OperatorRegistry()
+    for kind in WATCHED:
+        kopf.on.event(GROUP, VERSION, PLURALS[kind], registry=registry, id=kind)(_handler(kind, sink))
+    return registry
+
+
+def _handler(kind: str, sink: Sink) -> Any:
+    async def handle(event: Mapping[str, Any], **_: object) -> None:
+        body = event["object"]
+        try:
+            if event["type"] == "DELETED":
+                meta = body["metadata"]
+                sink.deleted(kind, meta.get("namespace", ""), meta["name"], meta["uid"])
+            else:
+                sink.changed(kind, body)
+        except Exception:
+            log.exception("cannot take in %s %s", kind, body.get("metadata", {}).get("name"))
+
+    return handle
