@@ -16,6 +16,7 @@ from ecs_release.domain.errors import Conflict, Denied, NotFound, Problem, Retry
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
+NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 _CONNECT_S, _TOTAL_S = 5.0, 30.0
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
@@ -53,6 +54,7 @@ class ApiServer:
         query: Sequence[tuple[str, str]] = (),
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> dict[str, Any]:
         """Send one request and return the object.
 
@@ -64,18 +66,18 @@ class ApiServer:
                 method=method,
                 resource_path=path,
                 query_params=list(query),
-                header_params={"Accept": "application/json", "Content-Type": content_type},
+                header_params={"Accept": accept, "Content-Type": content_type},
                 body=None if body is None else dict(body),
                 auth_settings=["BearerToken"],
             )
             async with asyncio.timeout(_TOTAL_S):
                 answer = await self._client.call_api(*parameters, _request_timeout=(_CONNECT_S, _TOTAL_S))
-                await answer.read()
+                data: bytes = await answer.read() or b""
         except (aiohttp.ClientError, OSError, TimeoutError, ApiException) as error:
             raise Retryable(f"the Kubernetes API does not answer {method} {path}: {type(error).__name__} {error}") from error
         if answer.status >= 400:  # noqa: PLR2004 - HTTP
-            raise _problem(answer.status, method, path, answer.data)
-        return dict(json.loads(answer.data))
+            raise _problem(answer.status, method, path, data)
+        return dict(json.loads(data))
 
 
 def _problem(status: int, method: str, path: str, data: bytes) -> Exception:

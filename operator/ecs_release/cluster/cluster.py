@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from ecs_release.api.names import API_VERSION, CLUSTER_SCOPED, FIELD_MANAGER, GROUP, PLURALS, VERSION
-from ecs_release.cluster.client import APPLY, ApiServer
+from ecs_release.cluster.client import APPLY, NAMES_ONLY, ApiServer
 from ecs_release.cluster.events import EventRecorder
 from ecs_release.domain.errors import Denied, NotFound
 from ecs_release.domain.ports import EventNote, ObjectKey
@@ -53,7 +53,7 @@ class KubernetesCluster:
         path, query = f"/apis/{GROUP}/{VERSION}/{PLURALS[kind]}", [("limit", str(_PAGE))]
         token = ""
         while True:
-            page = await self._server.request("GET", path, query=[*query, ("continue", token)] if token else query)
+            page = await self._server.request("GET", path, query=[*query, ("continue", token)] if token else query, accept=NAMES_ONLY)
             for item in page["items"]:
                 meta = item["metadata"]
                 yield meta.get("namespace", ""), meta["name"], meta["uid"]

@@ -10,6 +10,7 @@ from ecs_release.api.release_status import (
     LastReady,
     Pin,
     ReadyImage,
+    ReleaseStatus,
     Rollout,
 )
 from ecs_release.domain.decision import Draft
@@ -90,6 +91,11 @@ def intends(rollout: Rollout | None) -> str:
 def settled(draft: Draft, pin: Pin) -> bool:
     """Tell whether this pin has had its attempt already, or needed none (law 5: after a failure the operator holds)."""
     return covers(draft.rollout, pin) or was_ready(draft.last_ready, pin)
+
+
+def is_settled(status: ReleaseStatus, pin: Pin) -> bool:
+    """Tell the same of a status."""
+    return covers(status.rollout, pin) or was_ready(status.last_ready, pin)
 
 
 def changes(facts: Facts, pin: Pin) -> list[ImageChange]:

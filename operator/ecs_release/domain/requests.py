@@ -58,3 +58,13 @@ def acknowledge_refresh(facts: Facts, draft: Draft) -> None:
         draft.say("Warning", "RefreshFailed", "Resolve", f"the source was not resolved again: {facts.pin_problem.message}")
     elif not facts.refreshed:
         draft.say("Normal", "RefreshUnchanged", "Resolve", "the source was resolved again and means the same digests")
+
+
+def pending(release: Release, status: ReleaseStatus) -> bool:
+    """Tell whether any request waits to be handled."""
+    handled = {
+        RETRY_ANNOTATION: status.last_handled_retry,
+        REFRESH_ANNOTATION: status.last_handled_refresh,
+        ABORT_ANNOTATION: status.last_handled_abort,
+    }
+    return any((token := _token(release, name)) is not None and token != done for name, done in handled.items())

@@ -119,7 +119,6 @@ def resolve_target(
     containers = tuple(ListedContainer(c.name, c.repository) for c in service.containers)
     _check_repositories(environment, containers)
     aws, artifacts = environment.spec.aws, environment.spec.artifacts
-    access = Access(aws.account_id, aws.region, aws.role_arn, aws.external_id)
     registry_region = artifacts.region or aws.region
     registry_access = Access(aws.account_id, registry_region, aws.role_arn, aws.external_id)
     if artifacts.role_arn:
@@ -127,13 +126,26 @@ def resolve_target(
         registry_access = Access(account, registry_region, artifacts.role_arn, artifacts.external_id)
     return Target(
         key=ServiceKey(aws.account_id, aws.region, cluster, ecs_service),
-        access=access,
+        access=access_of(environment),
         registry_access=registry_access,
         registry_id=artifacts.registry_id or aws.account_id,
         containers=containers,
         tag_formats=tuple(artifacts.tag_formats),
         rules=rules(environment.spec.rollout, service.rollout),
     )
+
+
+def service_key(environment: Environment, project: Project, service_name: str) -> ServiceKey:
+    """Name the ECS service alone. Raises Blocked as `resolve_target` does."""
+    service_set, service = find_service(project, service_name)
+    aws = environment.spec.aws
+    return ServiceKey(aws.account_id, aws.region, *_ecs_names(environment, project, service_set, service))
+
+
+def access_of(environment: Environment) -> Access:
+    """Return how an Environment's services are reached."""
+    aws = environment.spec.aws
+    return Access(aws.account_id, aws.region, aws.role_arn, aws.external_id)
 
 
 def _ecs_names(environment: Environment, project: Project, service_set: str, service: Service) -> tuple[str, str]:

@@ -30,6 +30,7 @@ class Watched:
     look: Look | None = None
     health: Health = field(default_factory=Health)
     unread: Unread | None = None
+    readable_since: datetime | None = None
     due: float = 0.0
     fast: bool = False
     serial: int = 0
@@ -61,6 +62,8 @@ class Watched:
         self.serial += 1
         self.look = Look(self.key, service, aws_time, now, self.serial)
         self.unread = None
+        if was_unread is not None or before is None:
+            self.readable_since = now
         if service is not None:
             self.health = track(self.health, service, now, rules)
         self.answer(self.look)

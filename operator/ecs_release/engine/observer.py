@@ -44,6 +44,7 @@ class Observer:
         self.interval_s = 60.0
         self.authenticated: Problem | None = None
         self.caller = ""
+        self.swept_once = False
         self._aws = aws
         self._clock = clock
         self._settings = settings
@@ -68,6 +69,12 @@ class Observer:
             elif known.access != its_access:
                 known.access, known.due = its_access, 0.0
                 self._wake.set()
+
+    def watch_also(self, key: ServiceKey, access: Access) -> None:
+        """Observe one more service, until `watch` says otherwise."""
+        if key not in self._watched:
+            self._watched[key] = Watched(key, access)
+            self._wake.set()
 
     def hurry(self, key: ServiceKey, *, fast: bool) -> None:
         """Look at a service every few seconds from now on, or no longer."""
@@ -133,6 +140,7 @@ class Observer:
 
     async def _report_sweep(self) -> None:
         await self._check_access()
+        self.swept_once = True
         self._swept(self)
 
     def _pace(self, watched: Watched) -> float:

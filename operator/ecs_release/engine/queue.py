@@ -87,7 +87,8 @@ class KeyedQueue(Generic[Key]):
                 while len(tasks) < workers and (key := self._take()) is not None:
                     task = asyncio.create_task(self._work(handle, key), name=f"pass {key}")
                     tasks.add(task)
-                    task.add_done_callback(lambda done: (tasks.discard(done), self._wake.set()))
+                    task.add_done_callback(tasks.discard)
+                    task.add_done_callback(lambda _: self._wake.set())
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._until_next()):
                         await self._wake.wait()

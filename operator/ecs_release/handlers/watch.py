@@ -20,7 +20,7 @@ WATCHED = (ENVIRONMENT, PROJECT, RELEASE)
 
 
 class Sink(Protocol):
-    """Who is told."""
+    """Who is told, in its own event loop."""
 
     def changed(self, kind: str, body: Mapping[str, Any]) -> None:
         """Take in an object that is there."""
@@ -29,7 +29,17 @@ class Sink(Protocol):
         """Forget an object."""
 
 
-def build_registry(sink: Sink) -> kopf.OperatorRegistry:
+class AsyncSink(Protocol):
+    """The same, from kopf's event loop."""
+
+    async def changed(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Take in an object that is there."""
+
+    async def deleted(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        """Forget an object."""
+
+
+def build_registry(sink: AsyncSink) -> kopf.OperatorRegistry:
     """Register one event handler a kind."""
     registry = kopf.OperatorRegistry()
     for kind in WATCHED:
@@ -37,15 +47,15 @@ def build_registry(sink: Sink) -> kopf.OperatorRegistry:
     return registry
 
 
-def _handler(kind: str, sink: Sink) -> Any:
+def _handler(kind: str, sink: AsyncSink) -> Any:
     async def handle(event: Mapping[str, Any], **_: object) -> None:
         body = event["object"]
         try:
             if event["type"] == "DELETED":
                 meta = body["metadata"]
-                sink.deleted(kind, meta.get("namespace", ""), meta["name"], meta["uid"])
+                await sink.deleted(kind, meta.get("namespace", ""), meta["name"], meta["uid"])
             else:
-                sink.changed(kind, body)
+                await sink.changed(kind, body)
         except Exception:
             log.exception("cannot take in %s %s", kind, body.get("metadata", {}).get("name"))
 

@@ -1,0 +1,56 @@
+"""The port `domain.ports.Aws`: everything that is called in AWS."""
+
+from __future__ import annotations
+
+from ecs_release.aws import pacing
+from ecs_release.aws.caller import Caller, OnCall, ignore_call
+from ecs_release.aws.ecs import BotoEcs
+from ecs_release.aws.pacing import Pacing
+from ecs_release.aws.registry import BotoRegistry
+from ecs_release.aws.sessions import Sessions
+from ecs_release.aws.threads import Threads
+from ecs_release.domain.errors import Denied
+from ecs_release.domain.observation import Access
+from ecs_release.domain.ports import Clock, Ecs, Registry
+
+
+class BotoAws:
+    """AWS on boto3. One for the process."""
+
+    def __init__(
+        self, clock: Clock, *, version: str, session_name: str, threads: int = 24, share: float = 0.5, on_call: OnCall = ignore_call
+    ) -> None:
+        """`session_name` is what CloudTrail shows; `share` of AWS's published request rates is used."""
+        self._threads = Threads(threads)
+        sessions = Sessions(f"ecs-release-operator/{version}", session_name, threads)
+        self._caller = Caller(sessions, self._threads, Pacing(clock, share), on_call)
+        self._ecs: dict[Access, BotoEcs] = {}
+        self._registries: dict[tuple[Access, str, str], BotoRegistry] = {}
+
+    def ecs(self, access: Access) -> Ecs:
+        """Return ECS in the access's account and region."""
+        if access not in self._ecs:
+            self._ecs[access] = BotoEcs(self._caller, access)
+        return self._ecs[access]
+
+    def registry(self, access: Access, registry_id: str, region: str) -> Registry:
+        """Return an ECR registry, read with an access."""
+        key = (access, registry_id, region)
+        if key not in self._registries:
+            self._registries[key] = BotoRegistry(self._caller, access, registry_id, region)
+        return self._registries[key]
+
+    async def caller(self, access: Access) -> str:
+        """Return the ARN that AWS sees. Raises Denied where the account is another one than the Environment's: a wrong role would
+        otherwise deploy to the wrong place."""
+        answer = await self._caller.call(access, "sts", "get_caller_identity", pacing.IDENTITY, parameters={})
+        if answer["Account"] != access.account_id:
+            raise Denied(
+                f"the role leads to account {answer['Account']} ({answer['Arn']}), but spec.aws.accountID is {access.account_id}:"
+                " correct spec.aws.roleARN or create another Environment"
+            )
+        return str(answer["Arn"])
+
+    def close(self) -> None:
+        """Take no more calls."""
+        self._threads.close()

@@ -1,0 +1,187 @@
+"""ECS: the port `domain.ports.Ecs` on boto3."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from ecs_release.aws import pacing, revisions
+from ecs_release.aws.caller import Caller
+from ecs_release.aws.ecs_parse import aws_time, parse_deployment, parse_service, parse_service_deployment, parse_task
+from ecs_release.aws.pacing import Priority
+from ecs_release.domain.errors import Ambiguous, Blocked, Problem, Retryable
+from ecs_release.domain.observation import PRIMARY, Access, ServiceDeployment, Task, TaskDefinition
+from ecs_release.domain.ports import ServicesAnswer, Started
+
+_REVISIONS = 2000
+_TASKS_A_CALL, _LIST_PAGES = 100, 50
+_ABSENT_S = 3600.0
+
+
+class BotoEcs:
+    """ECS in one account and region."""
+
+    def __init__(self, caller: Caller, access: Access) -> None:
+        """One for each access; it keeps the revisions that it has read."""
+        self._caller = caller
+        self._access = access
+        self._revisions: OrderedDict[str, TaskDefinition] = OrderedDict()
+        self._no_service_deployments_until = 0.0
+
+    async def describe_services(self, cluster: str, names: Sequence[str]) -> ServicesAnswer:
+        """Describe at most 10 services of one cluster."""
+
+        def read(client: Any, parameters: Mapping[str, Any]) -> ServicesAnswer:
+            answer = client.describe_services(**parameters)
+            found = [parse_service(raw) for raw in answer["services"]]
+            return ServicesAnswer({s.name: s for s in found if s.status != "INACTIVE"}, aws_time(answer))
+
+        what = f"{names[0]} in {cluster}" if len(names) == 1 else f"{len(names)} services in {cluster}"
+        parameters = {"cluster": cluster, "services": list(names)}
+        answer: ServicesAnswer = await self._call(
+            "describe_services", pacing.SERVICE_READ, what=what, parameters=parameters, read=read
+        )
+        return answer
+
+    async def list_tasks(self, cluster: str, service: str, *, stopped: bool = False) -> list[str]:
+        """List the ARNs of a service's tasks."""
+        arns: list[str] = []
+        parameters: dict[str, Any] = {"cluster": cluster, "serviceName": service, "maxResults": 100}
+        parameters["desiredStatus"] = "STOPPED" if stopped else "RUNNING"
+        for _ in range(1 if stopped else _LIST_PAGES):
+            answer = await self._call("list_tasks", pacing.CLUSTER_RESOURCE_READ, what=service, parameters=parameters)
+            arns += answer["taskArns"]
+            if not answer.get("nextToken"):
+                break
+            parameters["nextToken"] = answer["nextToken"]
+        return arns
+
+    async def describe_tasks(self, cluster: str, arns: Sequence[str]) -> list[Task]:
+        """Describe tasks; those that are gone are left out."""
+
+        def read(client: Any, parameters: Mapping[str, Any]) -> list[Task]:
+            return [parse_task(raw) for raw in client.describe_tasks(**parameters)["tasks"]]
+
+        found: list[Task] = []
+        for first in range(0, len(arns), _TASKS_A_CALL):
+            parameters = {"cluster": cluster, "tasks": list(arns[first : first + _TASKS_A_CALL])}
+            found += await self._call(
+                "describe_tasks", pacing.CLUSTER_RESOURCE_READ, what=f"tasks in {cluster}", parameters=parameters, read=read
+            )
+        return found
+
+    async def describe_task_definition(self, arn: str) -> TaskDefinition:
+        """Describe a revision with its tags. Its content never changes, so it is read once."""
+        if arn in self._revisions:
+            self._revisions.move_to_end(arn)
+            return self._revisions[arn]
+        revision: TaskDefinition = await self._call(
+            "describe_task_definition",
+            pacing.TASK_DEFINITION_READ,
+            what=arn.rpartition("/")[2],
+            priority=Priority.ROLLOUT,
+            parameters={"taskDefinition": arn, "include": ["TAGS"]},
+            read=revisions.describe,
+        )
+        self._remember(revision)
+        return revision
+
+    async def newest_task_definitions(self, family: str, limit: int) -> list[str]:
+        """List the ARNs of a family's newest ACTIVE revisions, newest first."""
+        parameters = {"familyPrefix": family, "status": "ACTIVE", "sort": "DESC", "maxResults": limit}
+        answer = await self._call("list_task_definitions", pacing.TASK_DEFINITION_READ, what=family, parameters=parameters)
+        # familyPrefix is the whole family's name, not a prefix (ECS API reference, ListTaskDefinitions).
+        return list(answer["taskDefinitionArns"])[:limit]
+
+    async def register_task_definition(self, content: Mapping[str, Any], tags: Mapping[str, str]) -> TaskDefinition:
+        """Register a revision."""
+        parameters: dict[str, Any] = dict(content)
+        if tags:
+            parameters["tags"] = [{"key": k, "value": v} for k, v in tags.items()]
+        revision: TaskDefinition = await self._call(
+            "register_task_definition",
+            pacing.TASK_DEFINITION_MODIFY,
+            what=str(content.get("family", "")),
+            mutating=True,
+            parameters=parameters,
+            read=revisions.register,
+        )
+        return revision
+
+    async def update_service(self, cluster: str, service: str, task_definition: str, *, force: bool = False) -> Started:
+        """Point a service at a revision."""
+
+        parameters: dict[str, Any] = {"cluster": cluster, "service": service, "taskDefinition": task_definition}
+        if force:
+            parameters["forceNewDeployment"] = True
+        answer = await self._call(
+            "update_service", pacing.SERVICE_MODIFY, what=f"{service} in {cluster}", mutating=True, parameters=parameters
+        )
+        deployments = [parse_deployment(raw) for raw in answer["service"].get("deployments") or ()]
+        primary = next((d for d in deployments if d.status == PRIMARY), None)
+        if primary is None:
+            raise Ambiguous(f"ecs:UpdateService on {service} in {cluster}: the answer holds no PRIMARY deployment")
+        request_id = answer.get("ResponseMetadata", {}).get("RequestId", "")
+        return Started(primary.id, primary.task_definition, aws_time(answer), request_id)
+
+    async def service_deployment(self, service_arn: str, deployment_id: str) -> ServiceDeployment | None:
+        """Find a deployment's service deployment: its number is that of the target service revision (terraform-provider-aws finds it so)."""
+        if time.monotonic() < self._no_service_deployments_until:
+            return None
+        number = deployment_id.rpartition("/")[2]
+        cluster = service_arn.split("/")[1] if service_arn.count("/") > 1 else ""
+        try:
+            parameters: dict[str, Any] = {"service": service_arn, "maxResults": 20}
+            if cluster:
+                parameters["cluster"] = cluster
+            listed = await self._deployments_call("list_service_deployments", parameters)
+            arn = next(
+                (
+                    d["serviceDeploymentArn"]
+                    for d in listed.get("serviceDeployments") or ()
+                    if d.get("targetServiceRevisionArn", "").rpartition("/")[2] == number
+                ),
+                None,
+            )
+            if arn is None:
+                return None
+            described = await self._deployments_call("describe_service_deployments", {"serviceDeploymentArns": [arn]})
+        except Retryable:
+            return None
+        except Problem:
+            # An implementation without this API, or a role without these rights: it only confirms and explains, so do without.
+            self._no_service_deployments_until = time.monotonic() + _ABSENT_S
+            return None
+        found = described.get("serviceDeployments") or ()
+        return parse_service_deployment(found[0]) if found else None
+
+    async def stop_service_deployment(self, arn: str) -> bool:
+        """Ask ECS to roll a deployment back. False where it is over or unknown, or the API is not there. Raises Retryable."""
+        if not arn:
+            return False
+        try:
+            await self._call(
+                "stop_service_deployment",
+                pacing.SERVICE_MODIFY,
+                what=arn.rpartition("/")[2],
+                mutating=True,
+                parameters={"serviceDeploymentArn": arn, "stopType": "ROLLBACK"},
+            )
+        except Blocked:
+            return False
+        return True
+
+    async def _deployments_call(self, method: str, parameters: Mapping[str, Any]) -> Any:
+        return await self._call(method, pacing.SERVICE_DEPLOYMENT_READ, parameters=parameters)
+
+    @property
+    def _call(self) -> Any:
+        return partial(self._caller.call, self._access, "ecs")
+
+    def _remember(self, revision: TaskDefinition) -> None:
+        self._revisions[revision.arn] = revision
+        while len(self._revisions) > _REVISIONS:
+            self._revisions.popitem(last=False)

@@ -1,0 +1,110 @@
+"""ECS's answers as slim facts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from ecs_release.domain.observation import Container, Deployment, Service, ServiceDeployment, Task
+
+# Texts of service events (Amazon ECS developer guide, "Amazon ECS service event messages"; the circuit breaker's names the deployment).
+_FAILED = re.compile(r"\(deployment (?P<id>ecs-svc/[0-9]+)\) deployment failed")
+
+
+def aws_time(answer: Mapping[str, Any]) -> datetime:
+    """Return AWS's clock: the answer's Date header, in whole seconds; ours where there is none."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    try:
+        return parsedate_to_datetime(date) if date else datetime.now(UTC)
+    except (TypeError, ValueError):
+        return datetime.now(UTC)
+
+
+def parse_service(raw: Mapping[str, Any]) -> Service:
+    """Read one service of DescribeServices."""
+    configuration = raw.get("deploymentConfiguration") or {}
+    breaker = configuration.get("deploymentCircuitBreaker") or {}
+    alarms = configuration.get("alarms") or {}
+    events = raw.get("events") or []
+    failed = {m["id"] for e in events if (m := _FAILED.search(e.get("message", "")))}
+    return Service(
+        arn=raw["serviceArn"],
+        name=raw.get("serviceName", ""),
+        status=raw.get("status", ""),
+        created_at=raw.get("createdAt"),
+        task_definition=raw.get("taskDefinition", ""),
+        controller=(raw.get("deploymentController") or {}).get("type", "ECS"),
+        scheduling=raw.get("schedulingStrategy", "REPLICA"),
+        desired=raw.get("desiredCount", 0),
+        running=raw.get("runningCount", 0),
+        pending=raw.get("pendingCount", 0),
+        deployments=tuple(parse_deployment(d) for d in raw.get("deployments") or ()),
+        minimum_healthy_percent=configuration.get("minimumHealthyPercent", 100),
+        circuit_breaker=bool(breaker.get("enable") or alarms.get("enable")),
+        rollback=bool((breaker.get("enable") and breaker.get("rollback")) or (alarms.get("enable") and alarms.get("rollback"))),
+        failed_deployments=frozenset(failed),
+        newest_event=events[0].get("id", "") if events else "",
+        last_event=events[0].get("message", "") if events else "",
+        resource_management=raw.get("resourceManagementType", ""),
+    )
+
+
+def parse_deployment(raw: Mapping[str, Any]) -> Deployment:
+    """Read one deployment of a service."""
+    return Deployment(
+        id=raw["id"],
+        status=raw.get("status", ""),
+        task_definition=raw.get("taskDefinition", ""),
+        desired=raw.get("desiredCount", 0),
+        pending=raw.get("pendingCount", 0),
+        running=raw.get("runningCount", 0),
+        failed_tasks=raw.get("failedTasks", 0),
+        created_at=raw.get("createdAt") or datetime.fromtimestamp(0, UTC),
+        rollout_state=raw.get("rolloutState"),
+        rollout_state_reason=raw.get("rolloutStateReason", ""),
+    )
+
+
+def parse_task(raw: Mapping[str, Any]) -> Task:
+    """Read one task. Containers that ECS itself adds (GuardDuty's) may have no image."""
+    return Task(
+        arn=raw["taskArn"],
+        task_definition=raw.get("taskDefinitionArn", ""),
+        started_by=raw.get("startedBy", ""),
+        last_status=raw.get("lastStatus", ""),
+        desired_status=raw.get("desiredStatus", ""),
+        containers=tuple(
+            Container(
+                name=c.get("name", ""),
+                image=c.get("image", ""),
+                digest=c.get("imageDigest", ""),
+                last_status=c.get("lastStatus", ""),
+                exit_code=c.get("exitCode"),
+                reason=c.get("reason", ""),
+            )
+            for c in raw.get("containers") or ()
+        ),
+        stopped_reason=raw.get("stoppedReason", ""),
+        stop_code=raw.get("stopCode", ""),
+        created_at=raw.get("createdAt"),
+        stopped_at=raw.get("stoppedAt"),
+    )
+
+
+def parse_service_deployment(raw: Mapping[str, Any]) -> ServiceDeployment:
+    """Read one service deployment of DescribeServiceDeployments."""
+    rollback = raw.get("rollback") or {}
+    alarms = raw.get("alarms") or {}
+    return ServiceDeployment(
+        arn=raw["serviceDeploymentArn"],
+        status=raw.get("status", ""),
+        status_reason=raw.get("statusReason", ""),
+        stage=raw.get("lifecycleStage", ""),
+        target_revision=(raw.get("targetServiceRevision") or {}).get("arn", ""),
+        rollback_reason=rollback.get("reason", ""),
+        circuit_breaker=(raw.get("deploymentCircuitBreaker") or {}).get("status", ""),
+        triggered_alarms=tuple(alarms.get("triggeredAlarmNames") or ()),
+    )

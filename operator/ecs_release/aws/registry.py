@@ -1,0 +1,91 @@
+"""ECR: the port `domain.ports.Registry` on boto3."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ecs_release.aws import pacing
+from ecs_release.aws.caller import Caller
+from ecs_release.aws.faults import code_of
+from ecs_release.aws.pacing import Priority
+from ecs_release.domain.observation import Access, RegistryImage
+
+_LISTS = frozenset({"application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json"})
+_REMEMBERED = 5000
+
+
+class BotoRegistry:
+    """One ECR registry, read with some access."""
+
+    def __init__(self, caller: Caller, access: Access, registry_id: str, region: str) -> None:
+        """`registry_id` is the account that owns it."""
+        self._caller = caller
+        self._access = Access(access.account_id, region, access.role_arn, access.external_id)
+        self._registry_id = registry_id
+        self._platforms: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
+
+    async def image(self, repository: str, *, tag: str = "", digest: str = "") -> RegistryImage | None:
+        """Find an image by tag or digest; None where there is none (an archived one cannot be pulled: ECR leaves it out)."""
+        wanted = {"imageDigest": digest} if digest else {"imageTag": tag}
+        detail = await self._caller.call(
+            self._access,
+            "ecr",
+            "describe_images",
+            pacing.REGISTRY_READ,
+            what=f"{repository} in registry {self._registry_id}",
+            priority=Priority.ROLLOUT,
+            parameters={"registryId": self._registry_id, "repositoryName": repository, "imageIds": [wanted]},
+            read=_describe,
+        )
+        if detail is None:
+            return None
+        found = detail["imageDigest"]
+        platforms: tuple[str, ...] = ()
+        if detail.get("imageManifestMediaType") in _LISTS:
+            platforms = await self._platforms_of(repository, found)
+        return RegistryImage(found, tuple(detail.get("imageTags") or ()), platforms, detail.get("imagePushedAt"))
+
+    async def _platforms_of(self, repository: str, digest: str) -> tuple[str, ...]:
+        """Read a manifest list's entries: a task may show either its digest or a platform's."""
+        key = (repository, digest)
+        if key not in self._platforms:
+            answer = await self._caller.call(
+                self._access,
+                "ecr",
+                "batch_get_image",
+                pacing.REGISTRY_READ,
+                what=f"{repository} in registry {self._registry_id}",
+                priority=Priority.ROLLOUT,
+                parameters={
+                    "registryId": self._registry_id,
+                    "repositoryName": repository,
+                    "imageIds": [{"imageDigest": digest}],
+                    "acceptedMediaTypes": sorted(_LISTS),
+                },
+            )
+            images = answer.get("images") or ()
+            self._platforms[key] = _entries(images[0]["imageManifest"]) if images else ()
+            while len(self._platforms) > _REMEMBERED:
+                self._platforms.popitem(last=False)
+        return self._platforms[key]
+
+
+def _describe(client: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    try:
+        details = client.describe_images(**parameters)["imageDetails"]
+    except ClientError as error:
+        if code_of(error) == "ImageNotFoundException":
+            return None
+        raise
+    return details[0] if details else None
+
+
+def _entries(manifest: str) -> tuple[str, ...]:
+    """List the digests of a manifest list's images; attestations (buildx marks them platform unknown/unknown) do not run."""
+    listed = json.loads(manifest).get("manifests") or ()
+    return tuple(m["digest"] for m in listed if (m.get("platform") or {}).get("os") != "unknown")

@@ -1,0 +1,67 @@
+"""Settings of the operator: flags, each also an environment variable with the prefix ECS_RELEASE_."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ecs_release.domain.health import HealthRules
+from ecs_release.engine.settings import EngineSettings
+
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+
+
+class Settings(BaseSettings):
+    """The ecs-release operator: it releases to AWS ECS what Releases say, and shows what really runs.
+
+    It finds the cluster by KUBECONFIG or its service account, and AWS by boto3's default credential chain (AWS_ENDPOINT_URL is honoured).
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="ECS_RELEASE_",
+        cli_prog_name="ecs-release-operator",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        extra="ignore",
+    )
+
+    installation: Annotated[
+        str,
+        Field(
+            min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            description="Name of this installation, on every task definition that it registers; it must stay the same for ever",
+        ),
+    ] = "default"  # fmt: skip
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged")] = "info"
+    log_format: Annotated[Literal["json", "text"], Field(description="How it is logged")] = "json"
+    liveness: Annotated[str | None, Field(description="Address of the liveness probe, such as http://0.0.0.0:8080/healthz")] = None
+    workers: Annotated[int, Field(ge=1, le=256, description="Passes at once")] = 16
+    aws_threads: Annotated[int, Field(ge=1, le=64, description="AWS calls at once")] = 24
+    aws_rate_share: Annotated[float, Field(gt=0, le=1, description="Share of AWS's published request rates that may be used")] = 0.5
+    rollout_interval_seconds: Annotated[Seconds, Field(description="Between two looks at a service whose rollout is under way")] = 5
+    retry_interval_seconds: Annotated[Seconds, Field(description="Before a fault that passes by itself is tried again")] = 10
+    visible_seconds: Annotated[Seconds, Field(description="How long a new deployment may stay invisible")] = 30
+    read_lag_seconds: Annotated[Seconds, Field(description="How long to look for a call's effect before it is repeated")] = 10
+    rollback_seconds: Annotated[Seconds, Field(description="How long ECS may take to begin a rollback")] = 60
+    counts_interval_seconds: Annotated[Seconds, Field(description="Between two status writes that only change counts")] = 60
+    unhealthy_after_seconds: Annotated[Seconds, Field(description="How long too few tasks must run to be reported")] = 300
+    healthy_after_seconds: Annotated[Seconds, Field(description="How long enough tasks must run to clear that")] = 60
+    ghost_sweep_seconds: Annotated[Seconds, Field(description="Between two looks for objects deleted unnoticed")] = 600
+
+    def engine(self) -> EngineSettings:
+        """Return the engine's part."""
+        return EngineSettings(
+            installation=self.installation,
+            workers=self.workers,
+            rollout_interval_s=self.rollout_interval_seconds,
+            retry_interval_s=self.retry_interval_seconds,
+            visible_s=self.visible_seconds,
+            read_lag_s=self.read_lag_seconds,
+            rollback_s=self.rollback_seconds,
+            counts_interval_s=self.counts_interval_seconds,
+            ghost_sweep_interval_s=self.ghost_sweep_seconds,
+            health=HealthRules(self.unhealthy_after_seconds, self.healthy_after_seconds),
+        )

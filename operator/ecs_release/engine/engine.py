@@ -1,0 +1,221 @@
+"""The engine: what the watch tells goes to the store and, as a key, to the queue; workers make passes; observers look at AWS."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from ecs_release.api.environment import Environment
+from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE
+from ecs_release.domain.errors import Problem, Retryable
+from ecs_release.domain.facts import Facts
+from ecs_release.domain.observation import ServiceKey
+from ecs_release.domain.ports import Aws, Clock, Cluster, ObjectKey
+from ecs_release.domain.targets import access_of
+from ecs_release.engine.claims import Claims
+from ecs_release.engine.gathering import Gatherer
+from ecs_release.engine.observer import Observer
+from ecs_release.engine.queue import KeyedQueue
+from ecs_release.engine.reconciler import Reconciler
+from ecs_release.engine.resolving import Resolver
+from ecs_release.engine.settings import EngineSettings
+from ecs_release.engine.statuses import Statuses
+from ecs_release.engine.store import ReleaseFacts, Store
+from ecs_release.engine.supervisor import sweep_ghosts
+
+log = logging.getLogger(__name__)
+
+KINDS = (ENVIRONMENT, PROJECT, RELEASE)
+_SYNC_POLL_S = 0.05
+
+
+class Engine:
+    """Everything that happens, given a cluster and AWS. It is the watch's sink."""
+
+    def __init__(self, cluster: Cluster, aws: Aws, clock: Clock, settings: EngineSettings) -> None:
+        """Nothing happens before `run`."""
+        self._cluster = cluster
+        self._aws = aws
+        self._clock = clock
+        self._settings = settings
+        self.store = Store()
+        self.claims = Claims(self.store)
+        self.queue: KeyedQueue[ObjectKey] = KeyedQueue(clock, self._environment_of)
+        self.synced = asyncio.Event()
+        self._observers: dict[str, Observer] = {}
+        self._observing: dict[str, asyncio.Task[None]] = {}
+        gatherer = Gatherer(self.store, self.claims, cluster, aws, clock, settings, self._observers.get, Resolver(aws))
+        self._reconciler = Reconciler(
+            store=self.store, cluster=cluster, aws=aws, clock=clock, settings=settings, gatherer=gatherer,
+            again=self.queue.add, hurry=self._hurry,
+        )  # fmt: skip
+        self._statuses = Statuses(self.store, cluster, clock, settings, self._observers.get)
+
+    # What the watch tells.
+
+    def changed(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Take in an object that is there."""
+        meta = body["metadata"]
+        key = ObjectKey(kind, meta.get("namespace", ""), meta["name"])
+        before = self.store.releases.get(key)
+        if not self.store.changed(kind, body):
+            self._counted(key, before)
+            return
+        if kind == RELEASE:
+            self.claims.refresh(self.store.releases[key])
+            self._observe(self.store.releases[key].environment)
+            self._counted(key, before)
+        else:
+            self._concerned(key)
+        self.queue.add(key)
+
+    def deleted(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        """Forget an object. Nothing in AWS is touched (law 9)."""
+        key = ObjectKey(kind, namespace, name)
+        facts = self.store.releases.get(key)
+        if facts is not None and facts.uid != uid:
+            return
+        concerned = self._releases_of(key)
+        self.store.deleted(key)
+        self.queue.forget(key)
+        if facts is not None:
+            self._released(key, facts)
+        for other in concerned:
+            self.claims.refresh(other)
+            self.queue.add(other.key)
+        if kind == ENVIRONMENT:
+            self._stop_observing(name)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._work())
+                group.create_task(
+                    sweep_ghosts(self._cluster, self.store, KINDS, self._ghost, self._settings.ghost_sweep_interval_s)
+                )
+        finally:
+            for name in list(self._observing):
+                self._stop_observing(name)
+
+    async def _work(self) -> None:
+        await self._sync()
+        for name in list(self.store.environments):
+            self._observe(name)
+        self.synced.set()
+        await self.queue.run(self._handle, self._settings.workers)
+
+    async def _sync(self) -> None:
+        """Wait until the watch has told of every object that is there: a Release must not be judged before its Environment is known."""
+        for kind in KINDS:
+            while True:
+                try:
+                    there = {uid async for _, _, uid in self._cluster.names(kind)}
+                    break
+                except Retryable as problem:
+                    log.warning("cannot list %ss yet: %s", kind, problem.message)
+                    await asyncio.sleep(self._settings.retry_interval_s)
+            deadline = self._clock.monotonic() + self._settings.sync_timeout_s
+            while missing := there - {uid for _, _, uid in self.store.known(kind)}:
+                if self._clock.monotonic() > deadline:
+                    log.warning("the watch has not told of %d %ss: going on without", len(missing), kind)
+                    break
+                await asyncio.sleep(_SYNC_POLL_S)
+        log.info("watching %d Environments, %d Projects, %d Releases", *(len(list(self.store.known(k))) for k in KINDS))
+
+    async def _handle(self, key: ObjectKey) -> None:
+        try:
+            if key.kind == RELEASE:
+                await self._reconciler.reconcile(key)
+            else:
+                handle = self._statuses.project if key.kind == PROJECT else self._statuses.environment
+                again = await handle(key)
+                if again is not None:
+                    self.queue.add(key, again)
+        except Retryable as problem:
+            log.warning("%s", problem.message, extra={"object": str(key)})
+            self.queue.add(key, self._settings.retry_interval_s)
+        except Problem as problem:
+            log.error("%s", problem.message, extra={"object": str(key)})
+            self.queue.add(key, self._settings.counts_interval_s)
+
+    # What depends on what.
+
+    def _environment_of(self, key: ObjectKey) -> str:
+        facts = self.store.releases.get(key)
+        return facts.environment if facts else key.kind
+
+    def _releases_of(self, key: ObjectKey) -> list[ReleaseFacts]:
+        if key.kind == PROJECT:
+            return self.store.of_project(key.namespace, key.name)
+        return self.store.of_environment(key.name) if key.kind == ENVIRONMENT else []
+
+    def _concerned(self, key: ObjectKey) -> None:
+        """A Project or an Environment has changed: so have, perhaps, the targets of its Releases."""
+        environments = {key.name} if key.kind == ENVIRONMENT else set()
+        for facts in self._releases_of(key):
+            self.claims.refresh(facts)
+            environments.add(facts.environment)
+            self.queue.add(facts.key)
+        for name in environments:
+            self._observe(name)
+
+    def _counted(self, key: ObjectKey, before: ReleaseFacts | None) -> None:
+        """A Release came, or stands otherwise than before: its Project and Environment count it."""
+        after = self.store.releases.get(key)
+        if after is None or not self.synced.is_set():
+            return
+        if before is None:
+            self.queue.add(Store.project_key(after), 1.0)
+        if before is None or (before.phase, before.ready) != (after.phase, after.ready):
+            self.queue.add(ObjectKey(ENVIRONMENT, "", after.environment), 1.0)
+
+    def _released(self, key: ObjectKey, facts: ReleaseFacts) -> None:
+        """A Release is gone: whoever claims the same service may hold it now."""
+        service = next((s for s in self.claims.observed(facts.environment) if key in self.claims.releases_of(s)), None)
+        self.claims.forget(key)
+        self._reconciler.forget(key)
+        for other in self.claims.releases_of(service) if service else ():
+            self.queue.add(other)
+        self._observe(facts.environment)
+        self.queue.add(Store.project_key(facts), 1.0)
+
+    def _ghost(self, key: ObjectKey, uid: str) -> None:
+        self.deleted(key.kind, key.namespace, key.name, uid)
+
+    # Observation.
+
+    def _observe(self, name: str) -> None:
+        """Have an Environment's services observed as it says now."""
+        environment = self.store.environments.get(name)
+        if not isinstance(environment, Environment):
+            return
+        observer = self._observers.get(name)
+        if observer is None:
+            observer = Observer(name, self._aws, self._clock, self._settings, changed=self._moved, swept=self._swept)
+            self._observers[name] = observer
+            self._observing[name] = asyncio.create_task(observer.run(), name=f"observer {name}")
+        observer.interval_s = float(environment.spec.observation.interval_seconds)
+        observer.watch(access_of(environment), self.claims.observed(name))
+
+    def _stop_observing(self, name: str) -> None:
+        self._observers.pop(name, None)
+        task = self._observing.pop(name, None)
+        if task is not None:
+            task.cancel()
+
+    def _moved(self, service: ServiceKey) -> None:
+        for key in self.claims.releases_of(service):
+            self.queue.add(key)
+
+    def _swept(self, observer: Observer) -> None:
+        self.queue.add(ObjectKey(ENVIRONMENT, "", observer.environment))
+
+    def _hurry(self, facts: Facts, fast: bool) -> None:  # noqa: FBT001
+        if facts.target is None or facts.environment is None:
+            return
+        observer = self._observers.get(facts.environment.metadata.name)
+        if observer is not None:
+            observer.hurry(facts.target.key, fast=fast)

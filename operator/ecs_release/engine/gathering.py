@@ -1,0 +1,314 @@
+"""Gathering: everything that a decision needs is read here, and only here."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from ecs_release.api.conditions import Reason
+from ecs_release.api.environment import Environment
+from ecs_release.api.project import Project
+from ecs_release.api.release import Release
+from ecs_release.api.release_status import Evidence, Pin, ReleaseStatus, Rollout
+from ecs_release.domain import attempts
+from ecs_release.domain.console import service_links
+from ecs_release.domain.errors import Blocked, Problem, Retryable, Waiting
+from ecs_release.domain.evidence import seen_digests
+from ecs_release.domain.facts import Doubt, Facts, Limits
+from ecs_release.domain.images import parse_image
+from ecs_release.domain.observation import FAILED, Service, Task, TaskDefinition
+from ecs_release.domain.ports import Aws, Clock, Cluster, Ecs
+from ecs_release.domain.requests import pending as requests_pending
+from ecs_release.domain.requests import refresh_wanted
+from ecs_release.domain.sources import source_hash
+from ecs_release.domain.targets import Target, resolve_target
+from ecs_release.domain.taskdefinitions import ownership, pulled_from
+from ecs_release.engine.claims import Claims
+from ecs_release.engine.explaining import evidence_of, stopped_tasks
+from ecs_release.engine.looks import Watched
+from ecs_release.engine.memory import Memory
+from ecs_release.engine.observer import Observer
+from ecs_release.engine.resolving import Resolver
+from ecs_release.engine.settings import EngineSettings
+from ecs_release.engine.store import Invalid, Store
+
+_NEWEST = 6
+_RECENT_S = 3.0
+
+
+@dataclass(slots=True)
+class Gatherer:
+    """Reads what decisions need: from the store, the observers, ECS and ECR."""
+
+    store: Store
+    claims: Claims
+    cluster: Cluster
+    aws: Aws
+    clock: Clock
+    settings: EngineSettings
+    observer_of: Callable[[str], Observer | None]
+    resolver: Resolver
+
+    async def gather(self, release: Release, memory: Memory) -> Facts:
+        """Gather for one Release. Never raises Problem: what cannot be known is said in the facts."""
+        now = self.clock.now()
+        status = release.status or ReleaseStatus()
+        memory.follow(status.rollout, now)
+        facts = Facts(release=release, now=now, limits=self._limits(), attempt_id=_new_attempt(now), progress=memory.progress)
+        try:
+            environment = self._environment(release)
+            target = await self._target(release, environment)
+        except Problem as problem:
+            return replace(facts, problem=problem, pin=_pin_in_force(release, status))
+        limits = self._limits(environment.spec.observation.grace_seconds)
+        facts = replace(
+            facts, environment=environment, target=target, limits=limits, links=service_links(target.key), claims=self.claims.on(target.key)
+        )
+        pin, looked = await asyncio.gather(self._pin(release, status, target, now), self._look(facts, memory))
+        facts = replace(looked, now=self.clock.now(), **pin)
+        if facts.service is None or facts.unread is not None:
+            return facts
+        return await self._about_service(facts, target, memory)
+
+    def _limits(self, grace_s: float = 300) -> Limits:
+        settings = self.settings
+        return Limits(
+            installation=settings.installation,
+            visible_s=settings.visible_s,
+            read_lag_s=settings.read_lag_s,
+            rollback_s=settings.rollback_s,
+            grace_s=grace_s,
+            retry_s=settings.retry_interval_s,
+        )
+
+    def _environment(self, release: Release) -> Environment:
+        name = release.spec.environment_ref.name
+        found = self.store.environments.get(name)
+        if found is None:
+            raise Waiting(Reason.AWAITING_ENVIRONMENT, f"there is no Environment {name!r}: create it, or correct spec.environmentRef")
+        if isinstance(found, Invalid):
+            raise Blocked(Reason.INVALID_SPEC, found.message)
+        return found
+
+    async def _target(self, release: Release, environment: Environment) -> Target:
+        namespace, name = release.metadata.namespace or "", release.spec.project_ref.name
+        project = self.store.project(namespace, name)
+        if project is None:
+            raise Waiting(
+                Reason.AWAITING_PROJECT, f"there is no Project {name!r} in namespace {namespace!r}: create it, or correct spec.projectRef"
+            )
+        if isinstance(project, Invalid):
+            raise Blocked(Reason.INVALID_SPEC, project.message)
+        return resolve_target(environment, project, release.spec.service, await self._labels(environment, project, namespace))
+
+    async def _labels(self, environment: Environment, project: Project, namespace: str) -> Mapping[str, str] | None:
+        allowed = environment.spec.allowed_namespaces
+        if allowed is None or allowed.selector is None:
+            return None
+        labels = self.claims.labels[namespace] = await self.cluster.namespace_labels(namespace)
+        for facts in self.store.of_project(namespace, project.metadata.name):
+            self.claims.refresh(facts)
+        return labels
+
+    async def _pin(self, release: Release, status: ReleaseStatus, target: Target, now: datetime) -> dict[str, Any]:
+        """Return the pin in force, or resolve the source where there is none or a refresh is asked for."""
+        pin = _pin_in_force(release, status)
+        if pin is not None and not refresh_wanted(release, status):
+            return {"pin": pin}
+        try:
+            fresh = await self.resolver.resolve(release, target, now)
+        except Problem as problem:
+            return {"pin": pin, "pin_problem": problem}
+        if pin is not None and attempts.digests(pin) == attempts.digests(fresh):
+            return {"pin": pin}
+        return {"pin": fresh, "refreshed": pin is not None}
+
+    async def _look(self, facts: Facts, memory: Memory) -> Facts:
+        """Take the observer's latest look; a fresh one where something is about to be done, or nothing is known yet."""
+        assert facts.target is not None and facts.environment is not None  # noqa: PT018 - gather has resolved them
+        key = facts.target.key
+        observer = self.observer_of(facts.environment.metadata.name)
+        if observer is None:
+            return replace(facts, unread=Retryable(f"nothing observes Environment {facts.environment.metadata.name!r} yet"))
+        watched = observer.latest(key)
+        if watched is None:
+            observer.watch_also(key, facts.target.access)
+            watched = observer.latest(key)
+        problem: Problem | None = watched.unread.problem if watched and watched.unread else None
+        if self._needs_fresh_look(facts, memory, watched):
+            try:
+                await observer.look(key)
+                problem = None
+            except Problem as found:
+                problem = found
+        watched = observer.latest(key) or watched
+        since = watched.unread.since if watched and watched.unread else None
+        if watched is not None and watched.readable_since is not None:
+            memory.patient_from = max(memory.patient_from or watched.readable_since, watched.readable_since)
+        return replace(
+            facts,
+            look=watched.look if watched else None,
+            health=watched.health if watched else facts.health,
+            unread=problem,
+            unread_since=since,
+            patient_from=memory.patient_from,
+        )
+
+    def _needs_fresh_look(self, facts: Facts, memory: Memory, watched: Watched | None) -> bool:
+        if watched is None or watched.look is None:
+            return True
+        status = facts.status
+        pin = _pin_in_force(facts.release, status)
+        settled = pin is not None and attempts.is_settled(status, pin) and not attempts.intends(status.rollout)
+        if settled and not requests_pending(facts.release, status):
+            return False
+        age = self.clock.now() - watched.look.seen_time
+        recent = timedelta(seconds=0.2 if memory.doubt_since else _RECENT_S)
+        return age > recent
+
+    async def _about_service(self, facts: Facts, target: Target, memory: Memory) -> Facts:
+        """Read what belongs to the service: its revision, our past, what explains a rollout, the names of digests."""
+        ecs, service = self.aws.ecs(target.access), facts.service
+        assert service is not None  # noqa: S101 - checked by the caller
+        running, start_problem = await _revision(ecs, service.task_definition)
+        facts = replace(facts, running=running, start_problem=start_problem)
+        rollout = facts.status.rollout
+        try:
+            facts = replace(facts, newest=await self._newest(ecs, facts, memory))
+        except Problem as problem:
+            # What cannot be known of our past may be a failure that is to be held: nothing is decided without it.
+            return replace(facts, unread=problem, unread_since=facts.now)
+        facts = replace(facts, doubt=memory.doubt(rollout, facts.now, await self._found(ecs, target, facts, memory)))
+        if running is not None and facts.pin is not None and not attempts.is_settled(facts.status, facts.pin):
+            facts = replace(facts, start_problem=await self._start_problem(target, running, facts.pin))
+        facts = await self._explain(ecs, target, facts, memory)
+        return replace(facts, release_hashes=await self._hashes(target, facts))
+
+    async def _newest(self, ecs: Ecs, facts: Facts, memory: Memory) -> tuple[TaskDefinition, ...]:
+        """Read the family's newest revisions where our past must be found on them. Raises Problem."""
+        status = facts.status
+        unknown_past = status.pin is None and status.rollout is None and status.last_ready is None
+        registering = memory.doubt_since is not None and attempts.intends(status.rollout) == attempts.REGISTER
+        if facts.running is None or not (unknown_past or registering):
+            return ()
+        arns = await ecs.newest_task_definitions(facts.running.family, _NEWEST)
+        return tuple(await asyncio.gather(*(ecs.describe_task_definition(arn) for arn in arns)))
+
+    async def _found(self, ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Doubt | None:
+        """Look for what an intent in doubt has done: a revision or a deployment that is ours."""
+        rollout, service = facts.status.rollout, facts.service
+        if memory.doubt_since is None or rollout is None or service is None:
+            return None
+        if attempts.intends(rollout) == attempts.REGISTER:
+            ours = (r.arn for r in facts.newest if (o := ownership(r)) and o.attempt == rollout.attempt_id)
+            return Doubt(memory.doubt_since, registered=next(ours, ""))
+        if attempts.intends(rollout) != attempts.UPDATE:
+            return None
+        return Doubt(memory.doubt_since, started=await _started(ecs, target, rollout, service))
+
+    async def _start_problem(self, target: Target, base: TaskDefinition, pin: Pin) -> Problem | None:
+        """Say why no revision could be built on the base: a container that is not there, an image that is not where it is pulled from."""
+        repositories = {c.name: c.repository for c in target.containers}
+        try:
+            for image in pin.images or ():
+                if image.container in repositories:
+                    host = pulled_from(base, image.container)
+                    await self.resolver.check_replicated(target, host, image, repositories[image.container])
+        except Problem as problem:
+            return problem
+        return None
+
+    async def _explain(self, ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Facts:
+        """Read what explains a rollout, where there is something to explain; a failure to do so is no failure."""
+        rollout, service = facts.status.rollout, facts.service
+        if service is None or rollout is None or not attempts.is_deployed(rollout):
+            return facts
+        if rollout.outcome and rollout.outcome not in attempts.REFINABLE:
+            return facts
+        own, primary = service.deployment(rollout.deployment_id or ""), service.primary
+        replaced = own is None or own is not primary
+        if primary is not None and replaced:
+            revision, _ = await _revision(ecs, primary.task_definition)
+            names = [i.container for i in facts.pin.images or ()] if facts.pin else []
+            pins = {n: parse_image((revision.image_of(n) if revision else None) or "").digest for n in names}
+            facts = replace(facts, primary_pins={n: d for n, d in pins.items() if d})
+        failing = replaced or (own is not None and (own.rollout_state == FAILED or own.failed_tasks > 0))
+        if failing or not rollout.service_deployment_arn or attempts.intends(rollout) == attempts.STOP:
+            facts = replace(facts, explained=await ecs.service_deployment(service.arn, rollout.deployment_id or ""))
+        if failing:
+            facts = replace(facts, evidence=await self._evidence(ecs, target, rollout, own.failed_tasks if own else -2, memory))
+        return facts
+
+    async def _evidence(self, ecs: Ecs, target: Target, rollout: Rollout, failures: int, memory: Memory) -> tuple[Evidence, ...]:
+        state = (rollout.deployment_id or "", failures)
+        if memory.evidence_for != state or not memory.evidence:
+            try:
+                tasks = await stopped_tasks(ecs, target.key)
+                revision, _ = await _revision(ecs, rollout.task_definition or "")
+            except Problem:
+                return memory.evidence
+            memory.evidence = evidence_of(target.key, tasks, rollout.deployment_id or "", revision) or memory.evidence
+            memory.evidence_for = state
+        return memory.evidence
+
+    async def _hashes(self, target: Target, facts: Facts) -> dict[str, str]:
+        """Name the digests that run: by what our own status knows, else by their tags in ECR."""
+        known = _known_hashes(facts)
+        repositories = {c.name: c.repository for c in target.containers}
+        service = facts.service
+        seen = [(repositories[s.container], s.digest) for s in seen_digests(service) if s.digest and s.container in repositories] if service else []
+        return known | await self.resolver.hashes(target, seen, known)
+
+
+def _new_attempt(now: datetime) -> str:
+    """Make an attempt's id: it sorts by time, and is unique."""
+    return f"{now:%Y%m%dt%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _pin_in_force(release: Release, status: ReleaseStatus) -> Pin | None:
+    pin = status.pin
+    return pin if pin is not None and pin.source_hash == source_hash(release.spec.source) else None
+
+
+async def _revision(ecs: Ecs, arn: str) -> tuple[TaskDefinition | None, Problem | None]:
+    try:
+        return await ecs.describe_task_definition(arn), None
+    except Problem as problem:
+        return None, problem
+
+
+async def _started(ecs: Ecs, target: Target, rollout: Rollout, service: Service) -> str:
+    """Find a deployment of the attempt's revision, which no other attempt has: in the service, else by the tasks that it left behind."""
+    intent = rollout.intent
+    if intent is None:
+        return ""
+    listed = set(intent.deployments or ())
+    for deployment in service.deployments:
+        new = deployment.id not in listed and deployment.task_definition == intent.task_definition
+        if new and (intent.aws_time is None or deployment.created_at >= intent.aws_time):
+            return deployment.id
+    try:
+        tasks: list[Task] = await stopped_tasks(ecs, target.key)
+    except Problem:
+        return ""
+    mine = (t.started_by for t in tasks if t.task_definition == intent.task_definition and t.started_by not in listed)
+    return next(mine, "")
+
+
+def _known_hashes(facts: Facts) -> dict[str, str]:
+    known: dict[str, str] = {}
+    for entry in facts.status.history or ():
+        known |= {i.to_digest: i.to_hash for i in entry.images or () if i.to_digest and i.to_hash}
+        known |= {i.from_digest: i.from_hash for i in entry.images or () if i.from_digest and i.from_hash}
+    running = facts.status.running
+    for container in (running.containers if running else None) or ():
+        known |= {d.digest: d.release_hash for d in container.digests or () if d.digest and d.release_hash}
+    for image in (facts.pin.images if facts.pin else None) or ():
+        for digest in (image.digest, *(image.platform_digests or ())):
+            if digest and image.release_hash:
+                known[digest] = image.release_hash
+    return known

@@ -1,0 +1,173 @@
+"""One pass over a Release: gather, decide, act or report. Only gathering reads, only acting changes AWS, only reporting writes status."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+from ecs_release.api.release import Release
+from ecs_release.api.release_status import ReleaseStatus
+from ecs_release.domain import acts, attempts
+from ecs_release.domain.changes import Change, compare
+from ecs_release.domain.conditions import find
+from ecs_release.domain.decide import decide
+from ecs_release.domain.decision import Act, Decision, Register, Stop, Update
+from ecs_release.domain.errors import Ambiguous, Conflict, NotFound, Problem
+from ecs_release.domain.facts import Facts
+from ecs_release.domain.ports import Aws, Clock, Cluster, ObjectKey
+from ecs_release.engine.gathering import Gatherer
+from ecs_release.engine.memory import Memory
+from ecs_release.engine.settings import EngineSettings
+from ecs_release.engine.store import Store
+
+log = logging.getLogger(__name__)
+
+_PASSES = 8
+
+
+class Reconciler:
+    """Makes passes over Releases."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        cluster: Cluster,
+        aws: Aws,
+        clock: Clock,
+        settings: EngineSettings,
+        gatherer: Gatherer,
+        again: Callable[[ObjectKey, float], None],
+        hurry: Callable[[Facts, bool], None],
+    ) -> None:
+        """`again` has a Release looked at after some seconds; `hurry` has its service observed often, or no longer."""
+        self._store = store
+        self._cluster = cluster
+        self._aws = aws
+        self._clock = clock
+        self._settings = settings
+        self._gatherer = gatherer
+        self._again = again
+        self._hurry = hurry
+        self._memories: dict[tuple[ObjectKey, str], Memory] = {}
+
+    def forget(self, key: ObjectKey) -> None:
+        """A Release is gone."""
+        for known in [k for k in self._memories if k[0] == key]:
+            del self._memories[known]
+
+    async def reconcile(self, key: ObjectKey) -> None:
+        """Make passes over a Release until there is nothing to do at once."""
+        body = await self._cluster.get(key)
+        if body is None:
+            return
+        try:
+            release = Release.model_validate(body)
+        except ValidationError as error:
+            log.error("cannot read Release: %s", error.errors(include_url=False)[0]["msg"], extra={"object": str(key)})
+            return
+        if release.metadata.deletion_timestamp is not None:
+            return
+        memory = self._memory(key, release)
+        try:
+            for _ in range(_PASSES):
+                release, again_s = await self._pass(key, release, memory)
+                if again_s != 0:
+                    break
+            if again_s is not None:
+                self._again(key, again_s)
+        except Conflict:
+            log.debug("the object has changed meanwhile: gathering again", extra={"object": str(key)})
+            self._again(key, 0.05)
+        except NotFound:
+            return
+
+    def _memory(self, key: ObjectKey, release: Release) -> Memory:
+        identity = (key, release.metadata.uid)
+        if identity not in self._memories:
+            self.forget(key)
+            self._memories[identity] = Memory(self._clock.now())
+        return self._memories[identity]
+
+    async def _pass(self, key: ObjectKey, release: Release, memory: Memory) -> tuple[Release, float | None]:
+        """Make one pass. Returns the Release as it stands then, and when to make the next (0: at once, None: on news)."""
+        facts = await self._gatherer.gather(release, memory)
+        decision = decide(facts)
+        if decision.act is not None:
+            decision = await self._act(facts, decision, decision.act, memory)
+        release, written = await self._report(key, facts, decision, memory)
+        self._hurry(facts, decision.fast)
+        again = decision.again_s
+        if not written and again is None:
+            again = self._settings.counts_interval_s
+        return release, again
+
+    async def _act(self, facts: Facts, decision: Decision, act: Act, memory: Memory) -> Decision:
+        """Carry out an accepted intent. Whatever becomes of us on the way, its intent is in doubt until it is answered."""
+        target, rollout = facts.target, facts.status.rollout
+        assert target is not None  # noqa: S101 - an act has a target
+        extra = {"object": facts.name, "attempt": rollout.attempt_id if rollout else ""}
+        ecs = self._aws.ecs(target.access)
+        memory.sending(self._clock.now())
+        try:
+            match act:
+                case Register(content, tags):
+                    revision = await ecs.register_task_definition(content, tags)
+                    log.info("registered %s", revision.arn, extra=extra)
+                    self._answered(memory, facts, attempts.REGISTER, revision.arn)
+                    return acts.registered(facts, revision.arn)
+                case Update(task_definition, force):
+                    started = await ecs.update_service(target.key.cluster, target.key.service, task_definition, force=force)
+                    log.info(
+                        "ECS service %s goes to %s: deployment %s, request %s",
+                        target.key, task_definition, started.deployment_id, started.request_id, extra=extra,
+                    )  # fmt: skip
+                    self._answered(memory, facts, attempts.UPDATE, started.deployment_id)
+                    return acts.updated(facts, started.deployment_id)
+                case Stop(arn):
+                    rolls_back = await ecs.stop_service_deployment(arn)
+                    log.info("asked ECS to stop %s: %s", arn or "a deployment", "it rolls back" if rolls_back else "it does not", extra=extra)
+                    return acts.stopped(facts, rolls_back=rolls_back)
+        except Problem as problem:
+            log.warning("%s: %s", problem.reason, problem.message, extra=extra)
+            if not isinstance(problem, Ambiguous):
+                memory.refused(rollout)
+            return acts.failed(facts, problem)
+
+    @staticmethod
+    def _answered(memory: Memory, facts: Facts, action: str, value: str) -> None:
+        rollout = facts.status.rollout
+        if rollout is not None and attempts.intends(rollout) == action:
+            memory.answered(rollout, action, value)
+
+    async def _report(self, key: ObjectKey, facts: Facts, decision: Decision, memory: Memory) -> tuple[Release, bool]:
+        """Write the status where it says something new. Tells whether nothing is held back. Raises Conflict and NotFound."""
+        release, status = facts.release, decision.status
+        if decision.progress is not None:
+            memory.progress = decision.progress
+        change = compare(release.status, status)
+        now = self._clock.monotonic()
+        due = decision.fast or now - memory.counts_written >= self._settings.counts_interval_s
+        if change is Change.NOTHING or (change is Change.COUNTS and not due):
+            return release, change is Change.NOTHING
+        body = await self._cluster.write_status(
+            key, status.to_kubernetes(), uid=release.metadata.uid, resource_version=release.metadata.resource_version
+        )
+        memory.counts_written = now
+        memory.intend(status.rollout)
+        self._store.wrote(body)
+        if change is Change.NEWS:
+            self._say(key, facts, release.status, status)
+        for note in decision.events:
+            self._cluster.record(key, release.metadata.uid, note)
+        return Release.model_validate(body), True
+
+    def _say(self, key: ObjectKey, facts: Facts, before: ReleaseStatus | None, after: ReleaseStatus) -> None:
+        """Log one line a decision: where the reason changed."""
+        was, now = find(before.conditions if before else None, "Ready"), find(after.conditions, "Ready")
+        if now is None or (was is not None and (was.status, was.reason) == (now.status, now.reason)):
+            return
+        extra = {"object": str(key), "attempt": after.rollout.attempt_id if after.rollout else ""}
+        log.info("%s: %s", now.reason, now.message, extra=extra)

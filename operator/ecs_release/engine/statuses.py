@@ -1,0 +1,115 @@
+"""Statuses of Projects and Environments: few facts, written when they change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from ecs_release.api.conditions import ConditionType, Reason
+from ecs_release.api.environment import Environment, EnvironmentStatus, ReleaseCounts
+from ecs_release.api.project import Project, ProjectStatus
+from ecs_release.domain.conditions import FALSE, TRUE, UNKNOWN, Said, Situation, merge, of_problem, progressing, ready, triple
+from ecs_release.domain.errors import Conflict, Denied, NotFound, Retryable
+from ecs_release.domain.ports import Clock, Cluster, ObjectKey
+from ecs_release.engine.observer import Observer
+from ecs_release.engine.settings import EngineSettings
+from ecs_release.engine.store import ReleaseFacts, Store
+
+_FAILED = frozenset({"Failed", "RolledBack"})
+
+
+class Statuses:
+    """Writes the statuses of Projects and Environments."""
+
+    def __init__(
+        self, store: Store, cluster: Cluster, clock: Clock, settings: EngineSettings, observer_of: Callable[[str], Observer | None]
+    ) -> None:
+        """`observer_of` finds an Environment's observer."""
+        self._store = store
+        self._cluster = cluster
+        self._clock = clock
+        self._settings = settings
+        self._observer_of = observer_of
+
+    async def project(self, key: ObjectKey) -> float | None:
+        """Write a Project's status. Returns after how many seconds to look again."""
+        body = await self._cluster.get(key)
+        if body is None:
+            return None
+        project = Project.model_validate(body)
+        generation = project.metadata.generation
+        services = sum(len(s.services) for s in project.spec.service_sets)
+        situation = ready(Reason.VALID, f"{services} services in {len(project.spec.service_sets)} service sets")
+        before = project.status
+        status = ProjectStatus(
+            observed_generation=generation,
+            conditions=merge(before.conditions if before else None, triple(situation), generation, self._clock.now()),
+            services=services,
+            releases=len(self._store.of_project(key.namespace, key.name)),
+        )
+        if before is None or before.to_kubernetes() != status.to_kubernetes():
+            return await self._write(key, status.to_kubernetes(), project.metadata.uid, project.metadata.resource_version)
+        return None
+
+    async def environment(self, key: ObjectKey) -> float | None:
+        """Write an Environment's status: at once where a condition changes, else at most once a minute."""
+        body = await self._cluster.get(key)
+        if body is None:
+            return None
+        environment = Environment.model_validate(body)
+        observer = self._observer_of(key.name)
+        before = environment.status or EnvironmentStatus()
+        now, generation = self._clock.now(), environment.metadata.generation
+        situation, authenticated = _situation(observer)
+        conditions = merge(before.conditions, (*triple(situation), authenticated), generation, now)
+        status = EnvironmentStatus(
+            observed_generation=generation,
+            conditions=conditions,
+            last_sweep_time=before.last_sweep_time,
+            releases=before.releases,
+            caller=(observer.caller if observer else "") or before.caller,
+        )
+        interval = timedelta(seconds=self._settings.sweep_time_interval_s)
+        due = before.last_sweep_time is None or now - before.last_sweep_time >= interval
+        if due or status.to_kubernetes() != before.to_kubernetes():
+            fresh = observer.fresh_since if observer and observer.swept_once else None
+            counts = _count(self._store.of_environment(key.name))
+            status = status.model_copy(update={"last_sweep_time": fresh or before.last_sweep_time, "releases": counts})
+        if status.to_kubernetes() == before.to_kubernetes():
+            return None
+        return await self._write(key, status.to_kubernetes(), environment.metadata.uid, environment.metadata.resource_version)
+
+    async def _write(self, key: ObjectKey, status: dict[str, object], uid: str, resource_version: str) -> float | None:
+        try:
+            await self._cluster.write_status(key, status, uid=uid, resource_version=resource_version)
+        except Conflict:
+            return 0.1
+        except NotFound:
+            return None
+        return None
+
+
+def _situation(observer: Observer | None) -> tuple[Situation, Said]:
+    kind = ConditionType.AUTHENTICATED
+    if observer is None or not observer.swept_once:
+        return progressing(Reason.VERIFYING, "not observed yet"), Said(kind, UNKNOWN, Reason.NOT_OBSERVED)
+    problem = observer.authenticated
+    if problem is not None:
+        status = FALSE if isinstance(problem, Denied) else UNKNOWN
+        return of_problem(problem), Said(kind, status, problem.reason, problem.message)
+    authenticated = Said(kind, TRUE, Reason.VALID, observer.caller)
+    unread = [u.problem for u in observer.unread if isinstance(u.problem, Denied | Retryable)]
+    if unread:
+        situation = progressing(Reason.PROGRESSING_WITH_RETRY, f"{len(unread)} services cannot be read: {unread[0].message}")
+        return situation, authenticated
+    return ready(Reason.VALID, "AWS can be read"), authenticated
+
+
+def _count(releases: list[ReleaseFacts]) -> ReleaseCounts:
+    return ReleaseCounts(
+        total=len(releases),
+        ready=sum(r.ready == TRUE for r in releases),
+        failed=sum(r.phase in _FAILED for r in releases),
+        drifted=sum(r.phase == "Drifted" for r in releases),
+        waiting=sum(r.phase == "Waiting" for r in releases),
+    )
