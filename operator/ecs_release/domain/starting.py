@@ -75,7 +75,8 @@ def foreign_deployment(facts: Facts, draft: Draft, service: Service) -> Deployme
     primary = service.primary
     if primary is None or not is_moving(service):
         return None
-    ours = {e.deployment_id for e in draft.history} | {draft.rollout.deployment_id if draft.rollout else None}
-    if primary.id in ours or facts.now - primary.created_at >= facts.deadline:
+    # Only the latest attempt's: ECS rolls back to an earlier deployment by its own id, which may be one of ours, too.
+    own = draft.rollout.deployment_id if draft.rollout else None
+    if primary.id == own or facts.now - primary.created_at >= facts.deadline:
         return None
     return primary

@@ -69,7 +69,7 @@ class Gatherer:
             facts, environment=environment, target=target, limits=limits, links=service_links(target.key), claims=self.claims.on(target.key)
         )
         pin, looked = await asyncio.gather(self._pin(release, status, target, now), self._look(facts, memory))
-        facts = replace(looked, now=self.clock.now(), **pin)
+        facts = _with(looked, now=self.clock.now(), **pin)
         if facts.service is None or facts.unread is not None:
             return facts
         return await self._about_service(facts, target, memory)
@@ -262,6 +262,10 @@ class Gatherer:
         service = facts.service
         seen = [(repositories[s.container], s.digest) for s in seen_digests(service) if s.digest and s.container in repositories] if service else []
         return known | await self.resolver.hashes(target, seen, known)
+
+
+def _with(facts: Facts, **fields: Any) -> Facts:
+    return replace(facts, **fields)
 
 
 def _new_attempt(now: datetime) -> str:

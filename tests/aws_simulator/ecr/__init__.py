@@ -1,0 +1,1 @@
+"""moto's ECR with its faults put right. Named as moto wants a service: models, responses, urls."""

@@ -1,0 +1,1 @@
+"""The simulated ECS. Named as moto wants a service: models, responses, urls."""

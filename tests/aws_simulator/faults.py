@@ -1,0 +1,112 @@
+"""Faults on demand, and the log of all calls."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+MUTATING = ("Register", "Update", "Create", "Delete", "Put", "Stop", "Deregister", "Tag", "Untag", "Batch" + "Delete")
+_KEPT = ("cluster", "service", "services", "taskDefinition", "forceNewDeployment", "desiredCount", "repositoryName", "imageIds", "family",
+         "tasks", "serviceName", "tags", "RoleArn", "ExternalId", "RoleSessionName", "serviceDeploymentArn", "stopType", "registryId")  # fmt: skip
+
+
+@dataclass
+class Call:
+    """One call that was made."""
+
+    number: int
+    time: float
+    account: str
+    region: str
+    service: str
+    action: str
+    caller: str
+    parameters: dict[str, Any]
+    error: str = ""
+    user_agent: str = ""
+
+    @property
+    def mutating(self) -> bool:
+        """Whether it changes something."""
+        return self.action.startswith(MUTATING)
+
+
+@dataclass
+class Fault:
+    """What happens to calls of an action.
+
+    `kind`: `error` (with `code`, `message`, `status`), `lost` (carried out, and the connection is dropped), `drop` (dropped before),
+    `delay` (`seconds`). `times` limits how often; `match` must be a part of the parameters' text.
+    """
+
+    action: str
+    kind: str = "error"
+    code: str = "ServerException"
+    message: str = "Service Unavailable. Please try again later."
+    status: int = 500
+    seconds: float = 0.0
+    times: int | None = 1
+    match: str = ""
+    account: str = ""
+    number: int = field(default_factory=itertools.count().__next__)
+
+
+@dataclass
+class Denial:
+    """Who may not do what: an empty string means everybody, everything."""
+
+    action: str = ""
+    role: str = ""
+    account: str = ""
+    match: str = ""
+
+
+class Faults:
+    """All faults, denials, roles and calls."""
+
+    def __init__(self) -> None:
+        """Nothing fails at first."""
+        self.faults: list[Fault] = []
+        self.denials: list[Denial] = []
+        self.external_ids: dict[str, str] = {}
+        self.credentials_s: float | None = None
+        self.latency_s = 0.0
+        self.calls: deque[Call] = deque(maxlen=200_000)
+        self._numbers = itertools.count(1)
+
+    def record(self, **facts: Any) -> Call:
+        """Log a call."""
+        facts["parameters"] = {k: v for k, v in facts["parameters"].items() if k in _KEPT}
+        call = Call(number=next(self._numbers), **facts)
+        self.calls.append(call)
+        return call
+
+    def fault_for(self, account: str, action: str, parameters: dict[str, Any]) -> Fault | None:
+        """Return what shall happen to a call, and count it."""
+        for fault in self.faults:
+            fits = fault.action in ("*", action) and (not fault.account or fault.account == account)
+            if fits and (not fault.match or fault.match in str(parameters)) and fault.times != 0:
+                if fault.times is not None:
+                    fault.times -= 1
+                return fault
+        return None
+
+    def denied(self, account: str, action: str, role: str, parameters: dict[str, Any]) -> bool:
+        """Tell whether a call is denied."""
+        return any(
+            d.action in ("", action) and (not d.role or d.role in role) and d.account in ("", account) and (not d.match or d.match in str(parameters))
+            for d in self.denials
+        )
+
+    def listed(self, **filters: Any) -> list[dict[str, Any]]:
+        """List calls whose fields equal the filters; `mutating` and `since` (a number) filter, too."""
+        since = int(filters.pop("since", 0) or 0)
+        mutating = filters.pop("mutating", None)
+        found = [
+            c
+            for c in list(self.calls)
+            if c.number > since and all(getattr(c, k) == v for k, v in filters.items()) and (mutating is None or c.mutating == mutating)
+        ]
+        return [asdict(c) for c in found]
