@@ -1,0 +1,1 @@
+"""A Kubernetes operator that releases to AWS ECS and shows what really runs there."""

@@ -55,9 +55,7 @@ async def run(settings: Settings) -> None:
     recorder = EventRecorder(server, socket.gethostname())
     engine = Engine(KubernetesCluster(server, recorder), aws, clock, settings.engine())
     background = [asyncio.create_task(engine.run(), name="engine"), asyncio.create_task(recorder.run(), name="events")]
-    watch = asyncio.create_task(
-        keep_running(lambda: run_watch(engine, stop, settings.liveness), stop, clock), name="watch"
-    )
+    watch = asyncio.create_task(keep_running(lambda: run_watch(engine, stop, settings.liveness), stop, clock), name="watch")
     log.info("ecs-release-operator %s, installation %r", its_version, settings.installation)
     try:
         await _until_stopped(stop, [watch, *background])

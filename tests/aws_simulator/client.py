@@ -82,7 +82,9 @@ class Simulator:
 
     def control(self, command: str, **arguments: Any) -> Any:
         """Send a command of the control API."""
-        request = urllib.request.Request(f"{self.endpoint}/simulator/{command}", json.dumps(arguments).encode(), {"Content-Type": "application/json"})
+        request = urllib.request.Request(
+            f"{self.endpoint}/simulator/{command}", json.dumps(arguments).encode(), {"Content-Type": "application/json"}
+        )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read())
 
@@ -124,7 +126,9 @@ class Simulator:
             for platform in platforms:
                 one = self.push_image(repository, (), account=account, region=region, content=f"{content or tags[0]} {platform}")
                 operating_system, _, architecture = platform.partition("/")
-                entries.append({"digest": one, "size": 1, "mediaType": _MANIFEST, "platform": {"os": operating_system, "architecture": architecture}})
+                entries.append(
+                    {"digest": one, "size": 1, "mediaType": _MANIFEST, "platform": {"os": operating_system, "architecture": architecture}}
+                )
             manifest = json.dumps({"schemaVersion": 2, "mediaType": _INDEX, "manifests": entries})
         digest = ""
         for tag in tags or [None]:
@@ -144,7 +148,9 @@ class Simulator:
         """Create a cluster, a task definition of containers (name to image) and a service; wait until it is steady."""
         ecs = self.client("ecs", account, region)
         ecs.create_cluster(clusterName=cluster)
-        revision = ecs.register_task_definition(family=more.pop("family", name), **task_definition(containers))["taskDefinition"]["taskDefinitionArn"]
+        revision = ecs.register_task_definition(family=more.pop("family", name), **task_definition(containers))["taskDefinition"][
+            "taskDefinitionArn"
+        ]
         configuration = {"deploymentCircuitBreaker": {"enable": circuit_breaker, "rollback": rollback}}
         configuration |= more.pop("deploymentConfiguration", {})
         ecs.create_service(
@@ -171,12 +177,23 @@ class Simulator:
                 raise TimeoutError(f"{name} is not steady: {deployments}")
             time.sleep(0.05)
 
-    def deploy(self, name: str, containers: dict[str, str] | None = None, *, cluster: str = "main", account: str = ACCOUNT, region: str = REGION, **more: Any) -> str:
+    def deploy(
+        self,
+        name: str,
+        containers: dict[str, str] | None = None,
+        *,
+        cluster: str = "main",
+        account: str = ACCOUNT,
+        region: str = REGION,
+        **more: Any,
+    ) -> str:
         """Deploy as somebody else would: register a revision and update the service. Returns the deployment's id."""
         ecs = self.client("ecs", account, region)
         revision = more.pop("taskDefinition", None)
         if containers is not None:
-            family = self.service(name, cluster=cluster, account=account, region=region)["taskDefinition"].rpartition("/")[2].partition(":")[0]
+            family = (
+                self.service(name, cluster=cluster, account=account, region=region)["taskDefinition"].rpartition("/")[2].partition(":")[0]
+            )
             revision = ecs.register_task_definition(family=family, **task_definition(containers))["taskDefinition"]["taskDefinitionArn"]
         arguments = {"taskDefinition": revision} if revision else {}
         answer = ecs.update_service(cluster=cluster, service=name, **arguments, **more)

@@ -76,7 +76,15 @@ class Control:
         WORLD.behaviours.set(digest, kind)
         return {}
 
-    def do_lose_task(self, account: str, region: str, cluster: str, service: str, reason: str = "Your Spot Task was interrupted.", code: str = "SpotInterruption") -> dict[str, Any]:
+    def do_lose_task(
+        self,
+        account: str,
+        region: str,
+        cluster: str,
+        service: str,
+        reason: str = "Your Spot Task was interrupted.",
+        code: str = "SpotInterruption",
+    ) -> dict[str, Any]:
         backend = ecs_backends[account][region]
         found = backend.sim_service(cluster, service)
         task = next(t for t in found.tasks if t.status == "RUNNING" and not t.leaving)

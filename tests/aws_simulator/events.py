@@ -28,7 +28,13 @@ def emit_ecs(account: str, region: str, kind: str, detail: dict[str, Any]) -> No
 
 def emit_image(account: str, region: str, repository: str, digest: str, tag: str | None, media_type: str) -> None:
     """Send ECR Image Action of a push."""
-    detail = {"result": "SUCCESS", "repository-name": repository, "image-digest": digest, "action-type": "PUSH", "manifest-media-type": media_type}
+    detail = {
+        "result": "SUCCESS",
+        "repository-name": repository,
+        "image-digest": digest,
+        "action-type": "PUSH",
+        "manifest-media-type": media_type,
+    }
     if tag is not None:
         detail["image-tag"] = tag
     _send(account, region, "aws.ecr", "ECR Image Action", [], detail)

@@ -96,7 +96,10 @@ class Faults:
     def denied(self, account: str, action: str, role: str, parameters: dict[str, Any]) -> bool:
         """Tell whether a call is denied."""
         return any(
-            d.action in ("", action) and (not d.role or d.role in role) and d.account in ("", account) and (not d.match or d.match in str(parameters))
+            d.action in ("", action)
+            and (not d.role or d.role in role)
+            and d.account in ("", account)
+            and (not d.match or d.match in str(parameters))
             for d in self.denials
         )
 

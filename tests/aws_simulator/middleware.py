@@ -62,7 +62,9 @@ class Simulator:
         answered = self._answer(environ, start_response, call, fault, logged)
         return _drop(environ) if fault is not None and fault.kind == "lost" else answered
 
-    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any], call: _Request, fault: Fault | None, logged: Any) -> Iterable[bytes]:
+    def _answer(
+        self, environ: dict[str, Any], start_response: Callable[..., Any], call: _Request, fault: Fault | None, logged: Any
+    ) -> Iterable[bytes]:
         lost = fault is not None and fault.kind == "lost"
 
         def begin(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
@@ -85,7 +87,11 @@ class Simulator:
     def _refusal(self, call: _Request) -> _Refusal | None:
         faults = WORLD.faults
         if call.expired:
-            return _Refusal("ExpiredTokenException" if call.service != _STS else "ExpiredToken", "The security token included in the request is expired", 400)
+            return _Refusal(
+                "ExpiredTokenException" if call.service != _STS else "ExpiredToken",
+                "The security token included in the request is expired",
+                400,
+            )
         if call.action == "AssumeRole":
             role = str(call.parameters.get("RoleArn", ""))
             expected = faults.external_ids.get(role)

@@ -39,7 +39,9 @@ def make(port: int, time_scale: float, seed: int) -> BaseWSGIServer:
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     install()
     WORLD.clock, WORLD.seed = Clock(time_scale), seed
-    return make_server("127.0.0.1", port, Simulator(DomainDispatcherApplication(create_backend_app)), threaded=True, request_handler=_Handler)
+    return make_server(
+        "127.0.0.1", port, Simulator(DomainDispatcherApplication(create_backend_app)), threaded=True, request_handler=_Handler
+    )
 
 
 def serve(server: BaseWSGIServer) -> None:

@@ -97,7 +97,9 @@ def _locked(path: Path) -> Iterator[None]:
 def _build(folder: Path) -> None:
     go = shutil.which("go")
     if go is None:
-        raise BuildError("Go is needed to build the control plane for tests: install Go 1.26 or newer, or set KUBEBUILDER_ASSETS or KUBECONFIG_TEST")
+        raise BuildError(
+            "Go is needed to build the control plane for tests: install Go 1.26 or newer, or set KUBEBUILDER_ASSETS or KUBECONFIG_TEST"
+        )
     _say(f"building kube-apiserver, kube-controller-manager, kubectl and etcd from Go modules: {_ESTIMATE}")
     begun = time.monotonic()
     made = Path(tempfile.mkdtemp(prefix="building-", dir=folder.parent))
@@ -115,9 +117,7 @@ def _build_one(go: str, module: Path, package: str, output: Path, begun: float) 
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off"}
     command = [go, "build", "-trimpath", "-ldflags", _FLAGS, "-o", str(output), package]
     with _progress(output.name, begun):
-        done = subprocess.run(
-            command, cwd=module, env=environment, capture_output=True, text=True, check=False, timeout=_BUILD_DEADLINE_S
-        )
+        done = subprocess.run(command, cwd=module, env=environment, capture_output=True, text=True, check=False, timeout=_BUILD_DEADLINE_S)
     if done.returncode:
         raise BuildError(f"{' '.join(command)} failed in {module}:\n{done.stderr[-4000:]}")
 

@@ -28,11 +28,18 @@ class Source(Model):
         )
     )
 
-    release_hash: Annotated[
-        ReleaseHash | None, Field(description="A git ref, found in ECR by the Environment's artifacts.tagFormats.")
-    ] = None
-    tag: Annotated[ReleaseHash | None, Field(description="An image tag such as latest; resolved once for each change of the source.")] = None
+    release_hash: Annotated[ReleaseHash | None, Field(description="A git ref, found in ECR by the Environment's artifacts.tagFormats.")] = (
+        None
+    )
+    tag: Annotated[ReleaseHash | None, Field(description="An image tag such as latest; resolved once for each change of the source.")] = (
+        None
+    )
     images: Annotated[
         list[SourceImage] | None,
-        Field(min_length=1, max_length=10, description="Images by digest, one for each container of the service.", json_schema_extra=list_map("container")),
+        Field(
+            min_length=1,
+            max_length=10,
+            description="Images by digest, one for each container of the service.",
+            json_schema_extra=list_map("container"),
+        ),
     ] = None

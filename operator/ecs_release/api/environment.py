@@ -25,9 +25,9 @@ class SelectorRequirement(Model):
 
     key: Annotated[str, Field(min_length=1, max_length=317, description="Label key.")]
     operator: Annotated[Literal["In", "NotIn", "Exists", "DoesNotExist"], Field(description="How key and values relate.")]
-    values: Annotated[
-        list[Annotated[str, Field(max_length=63)]] | None, Field(max_length=64, description="Values for In and NotIn.")
-    ] = None
+    values: Annotated[list[Annotated[str, Field(max_length=63)]] | None, Field(max_length=64, description="Values for In and NotIn.")] = (
+        None
+    )
 
 
 class NamespaceSelector(Model):
@@ -98,7 +98,9 @@ class EnvironmentTarget(Model):
             min_length=1,
             max_length=255,
             description="Template of ECS service names, of {project} {serviceSet} {service} {environment}.",
-            json_schema_extra=rule(_PLACEHOLDERS, "must be made of letters, digits, _, - and {project} {serviceSet} {service} {environment}"),
+            json_schema_extra=rule(
+                _PLACEHOLDERS, "must be made of letters, digits, _, - and {project} {serviceSet} {service} {environment}"
+            ),
         ),
     ]
     allowed: Annotated[
@@ -119,8 +121,12 @@ TagFormat = Annotated[
 class Artifacts(Model):
     """Where build artifacts are."""
 
-    registry_id: Annotated[str | None, Field(max_length=12, pattern=ACCOUNT, description="Account of the ECR registry; absent: the services' own.")] = None
-    region: Annotated[str | None, Field(max_length=32, pattern=REGION, description="Region of the ECR registry; absent: the services' own.")] = None
+    registry_id: Annotated[
+        str | None, Field(max_length=12, pattern=ACCOUNT, description="Account of the ECR registry; absent: the services' own.")
+    ] = None
+    region: Annotated[
+        str | None, Field(max_length=32, pattern=REGION, description="Region of the ECR registry; absent: the services' own.")
+    ] = None
     role_arn: Annotated[
         str | None, Field(max_length=2048, pattern=ROLE_ARN, description="Role to read the registry with, where the services' one may not.")
     ] = None
@@ -134,7 +140,8 @@ class Artifacts(Model):
         list[Pattern] | None, Field(max_length=100, description="Repositories that Projects may name, with wildcards; absent: all.")
     ] = None
     environment_tag: Annotated[
-        str | None, Field(max_length=128, pattern=r"^[a-zA-Z0-9_.{}-]+$", description="Tag that method EnvironmentTag moves; of {environment}.")
+        str | None,
+        Field(max_length=128, pattern=r"^[a-zA-Z0-9_.{}-]+$", description="Tag that method EnvironmentTag moves; of {environment}."),
     ] = None
 
 
@@ -160,13 +167,17 @@ class EnvironmentSpec(Model):
     """What an Environment is and allows."""
 
     display_name: Annotated[str | None, Field(max_length=128, description="Name for people.")] = None
-    mode: Annotated[Literal["Deploy", "Observe"], Field(description="Observe: no mutating call at all; status shows what would be done.")] = "Deploy"
+    mode: Annotated[
+        Literal["Deploy", "Observe"], Field(description="Observe: no mutating call at all; status shows what would be done.")
+    ] = "Deploy"
     suspend: Annotated[Suspend | None, Field(description="Set while nothing may be released.")] = None
     allowed_namespaces: Annotated[AllowedNamespaces | None, Field(description="Who may release into it; absent: nobody.")] = None
     aws: Annotated[Aws, Field(description="Account, region and role.")]
     target: Annotated[EnvironmentTarget, Field(description="Which ECS services belong to it.")]
     artifacts: Annotated[Artifacts, Field(description="Where build artifacts are.")] = Artifacts()
-    rollout: Annotated[RolloutDefaults | None, Field(description="How services are rolled out, unless their Project says otherwise.")] = None
+    rollout: Annotated[RolloutDefaults | None, Field(description="How services are rolled out, unless their Project says otherwise.")] = (
+        None
+    )
     observation: Annotated[Observation, Field(description="How often AWS is looked at.")] = Observation()
     windows: Annotated[
         list[Window] | None, Field(max_length=50, description="When releases may or may not start.", json_schema_extra=list_map("name"))
@@ -189,7 +200,8 @@ class EnvironmentStatus(Model):
 
     observed_generation: Annotated[int | None, Field(ge=-1, le=2**62, description="The generation that this status is about.")] = None
     conditions: Annotated[
-        list[Condition] | None, Field(max_length=32, description="Ready, Reconciling, Stalled, Authenticated.", json_schema_extra=list_map("type"))
+        list[Condition] | None,
+        Field(max_length=32, description="Ready, Reconciling, Stalled, Authenticated.", json_schema_extra=list_map("type")),
     ] = None
     last_sweep_time: Annotated[Time | None, Field(description="Every service that can be read was seen then or later.")] = None
     releases: Annotated[ReleaseCounts | None, Field(description="Releases into the Environment.")] = None

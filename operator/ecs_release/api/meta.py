@@ -11,7 +11,7 @@ _ACRONYMS = {"id": "ID", "arn": "ARN", "url": "URL"}
 
 
 def to_camel(name: str) -> str:
-    """Turn a Python name into the API's: acronyms in capitals except at the beginning (Kubernetes API conventions, "Naming conventions")."""
+    """Turn a Python name into the API's: acronyms in capitals, not at the beginning (Kubernetes API conventions, "Naming conventions")."""
     first, *rest = name.split("_")
     return first + "".join(_ACRONYMS.get(part, part.capitalize()) for part in rest)
 
@@ -88,5 +88,3 @@ ServiceName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-zA
 ContainerName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9_-]+$")]
 Digest = Annotated[str, Field(max_length=71, pattern=DIGEST)]
 ReleaseHash = Annotated[str, Field(min_length=1, max_length=128, pattern=TAG)]
-
-

@@ -25,7 +25,9 @@ class ServiceTarget(Model):
     """The ECS service in one Environment, where its template does not fit."""
 
     environment: Annotated[str, Field(min_length=1, max_length=63, description="Name of the Environment.")]
-    cluster: Annotated[str | None, Field(min_length=1, max_length=255, pattern=ECS_NAME, description="ECS cluster; absent: the Environment's.")] = None
+    cluster: Annotated[
+        str | None, Field(min_length=1, max_length=255, pattern=ECS_NAME, description="ECS cluster; absent: the Environment's.")
+    ] = None
     service_name: Annotated[
         str | None, Field(min_length=1, max_length=255, pattern=ECS_NAME, description="ECS service; absent: by the Environment's template.")
     ] = None
@@ -50,9 +52,7 @@ class ServiceSet(Model):
     """Services that are released together."""
 
     name: Annotated[ServiceName, Field(description="Name of the service set.")]
-    services: Annotated[
-        list[Service], Field(min_length=1, max_length=50, description="Its services.", json_schema_extra=list_map("name"))
-    ]
+    services: Annotated[list[Service], Field(min_length=1, max_length=50, description="Its services.", json_schema_extra=list_map("name"))]
 
 
 class ProjectSpec(Model):

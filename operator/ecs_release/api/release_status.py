@@ -36,7 +36,9 @@ class Pin(Model):
 
     source_hash: Annotated[Word | None, Field(description="Hash of the source that was resolved.")] = None
     resolved_time: Annotated[MicroTime | None, Field(description="When it was resolved.")] = None
-    images: Annotated[list[PinnedImage] | None, Field(max_length=10, description="One for each container.", json_schema_extra=list_map("container"))] = None
+    images: Annotated[
+        list[PinnedImage] | None, Field(max_length=10, description="One for each container.", json_schema_extra=list_map("container"))
+    ] = None
 
 
 class TargetStatus(Model):
@@ -46,7 +48,9 @@ class TargetStatus(Model):
     region: Annotated[Word | None, Field(description="AWS region.")] = None
     cluster: Annotated[Word | None, Field(description="ECS cluster.")] = None
     service_arn: Annotated[Arn | None, Field(description="ECS service.")] = None
-    service_created_time: Annotated[MicroTime | None, Field(description="When the service was created: one of the same name may be another.")] = None
+    service_created_time: Annotated[
+        MicroTime | None, Field(description="When the service was created: one of the same name may be another.")
+    ] = None
 
 
 class RunningDigest(Model):
@@ -77,7 +81,9 @@ class Running(Model):
 
     hash: Annotated[Word | None, Field(description="Release hash that runs, else a short digest.")] = None
     task_definition: Annotated[Arn | None, Field(description="Revision that the service names.")] = None
-    containers: Annotated[list[RunningContainer] | None, Field(max_length=30, description="Digests of every container.", json_schema_extra=list_map("name"))] = None
+    containers: Annotated[
+        list[RunningContainer] | None, Field(max_length=30, description="Digests of every container.", json_schema_extra=list_map("name"))
+    ] = None
     running_count: Annotated[Count | None, Field(description="Running tasks.")] = None
     desired_count: Annotated[Count | None, Field(description="Desired tasks.")] = None
     pending_count: Annotated[Count | None, Field(description="Pending tasks.")] = None
@@ -144,7 +150,9 @@ class Rollout(Model):
     last_progress_time: Annotated[MicroTime | None, Field(description="When it last came further.")] = None
     completion_time: Annotated[MicroTime | None, Field(description="When it ended.")] = None
     outcome: Annotated[Word | None, Field(description="How it ended; absent while it is under way.")] = None
-    images: Annotated[list[ImageChange] | None, Field(max_length=20, description="What it changes.", json_schema_extra=list_map("container"))] = None
+    images: Annotated[
+        list[ImageChange] | None, Field(max_length=20, description="What it changes.", json_schema_extra=list_map("container"))
+    ] = None
     evidence: Annotated[list[Evidence] | None, Field(max_length=3, description="Tasks that failed.")] = None
     links: Annotated[Links | None, Field(description="Where to look further.")] = None
 
@@ -162,7 +170,9 @@ class PlannedImage(Model):
 class Plan(Model):
     """What would be done, and what keeps it from being done."""
 
-    images: Annotated[list[PlannedImage] | None, Field(max_length=10, description="From what to what.", json_schema_extra=list_map("container"))] = None
+    images: Annotated[
+        list[PlannedImage] | None, Field(max_length=10, description="From what to what.", json_schema_extra=list_map("container"))
+    ] = None
     blocked_by: Annotated[list[Text] | None, Field(max_length=10, description="What must happen first.")] = None
     message: Annotated[Text | None, Field(description="The same in a sentence.")] = None
 
@@ -176,7 +186,9 @@ class HistoryEntry(Model):
     outcome: Annotated[Word | None, Field(description="How it ended; absent while it is under way.")] = None
     message: Annotated[Text | None, Field(description="How it ended, in a sentence.")] = None
     hash: Annotated[Word | None, Field(description="Release hash or tag that was asked for.")] = None
-    images: Annotated[list[ImageChange] | None, Field(max_length=20, description="From what to what.", json_schema_extra=list_map("container"))] = None
+    images: Annotated[
+        list[ImageChange] | None, Field(max_length=20, description="From what to what.", json_schema_extra=list_map("container"))
+    ] = None
     task_definition: Annotated[Arn | None, Field(description="Revision.")] = None
     deployment_id: Annotated[Word | None, Field(description="ECS deployment.")] = None
     requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
@@ -200,7 +212,9 @@ class LastReady(Model):
     """The pin that the Release was Ready on last."""
 
     source_hash: Annotated[Word | None, Field(description="Hash of its source.")] = None
-    images: Annotated[list[ReadyImage] | None, Field(max_length=10, description="Its images.", json_schema_extra=list_map("container"))] = None
+    images: Annotated[list[ReadyImage] | None, Field(max_length=10, description="Its images.", json_schema_extra=list_map("container"))] = (
+        None
+    )
     time: Annotated[MicroTime | None, Field(description="When it became Ready.")] = None
 
 
@@ -222,9 +236,15 @@ class ReleaseStatus(Model):
     """What is known of a Release."""
 
     observed_generation: Annotated[Generation | None, Field(description="The generation that this status is about.")] = None
-    phase: Annotated[Word | None, Field(description="For people and field selectors: Pending, Waiting, Progressing, Suspended, Ready, Failed, RolledBack, Drifted, Unknown; more may come.")] = None
+    phase: Annotated[
+        Word | None,
+        Field(
+            description="For people and selectors: Pending, Waiting, Progressing, Suspended, Ready, Failed, RolledBack, Drifted, Unknown."
+        ),
+    ] = None
     conditions: Annotated[
-        list[Condition] | None, Field(max_length=32, description="Ready, Reconciling, Stalled and more.", json_schema_extra=list_map("type"))
+        list[Condition] | None,
+        Field(max_length=32, description="Ready, Reconciling, Stalled and more.", json_schema_extra=list_map("type")),
     ] = None
     pin: Annotated[Pin | None, Field(description="What the source was resolved to.")] = None
     target: Annotated[TargetStatus | None, Field(description="The ECS service.")] = None

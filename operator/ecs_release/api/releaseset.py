@@ -12,9 +12,7 @@ from ecs_release.api.meta import Model, ObjectMeta, ReleaseHash, ServiceName
 from ecs_release.api.releaseset_status import ReleaseSetStatus
 from ecs_release.api.schema import list_map, rules
 
-ServiceNames = Annotated[
-    list[ServiceName], Field(min_length=1, max_length=50, json_schema_extra={"x-kubernetes-list-type": "set"})
-]
+ServiceNames = Annotated[list[ServiceName], Field(min_length=1, max_length=50, json_schema_extra={"x-kubernetes-list-type": "set"})]
 
 
 class SetSource(Model):
@@ -79,7 +77,8 @@ class ReleaseSetSpec(Model):
     environment_ref: Annotated[Reference, Field(description="The Environment.")]
     source: Annotated[SetSource | None, Field(description="The artifacts that should run.")] = None
     overrides: Annotated[
-        list[Override] | None, Field(min_length=1, max_length=50, description="Other sources for some services.", json_schema_extra=list_map("service"))
+        list[Override] | None,
+        Field(min_length=1, max_length=50, description="Other sources for some services.", json_schema_extra=list_map("service")),
     ] = None
     change: Annotated[Change | None, Field(description="Why, and who wants it.")] = None
     strategy: Annotated[Strategy, Field(description="In which order, and what happens on failure.")] = Strategy()

@@ -18,7 +18,9 @@ class SetService(Model):
     name: Annotated[Word, Field(description="Service.")]
     release: Annotated[Word | None, Field(description="Its child Release.")] = None
     hash: Annotated[Word | None, Field(description="Wanted release hash or tag.")] = None
-    images: Annotated[list[PinnedImage] | None, Field(max_length=10, description="Wanted images.", json_schema_extra=list_map("container"))] = None
+    images: Annotated[
+        list[PinnedImage] | None, Field(max_length=10, description="Wanted images.", json_schema_extra=list_map("container"))
+    ] = None
     state: Annotated[Word | None, Field(description="How it stands: pending, progressing, ready, failed; more may come.")] = None
     message: Annotated[Text | None, Field(description="The same in a sentence.")] = None
     generation: Annotated[Generation | None, Field(description="Generation of the child that was written last.")] = None
@@ -47,7 +49,9 @@ class SetPlanEntry(Model):
     """What would be done for one service."""
 
     service: Annotated[Word, Field(description="Service.")]
-    images: Annotated[list[PlannedImage] | None, Field(max_length=10, description="From what to what.", json_schema_extra=list_map("container"))] = None
+    images: Annotated[
+        list[PlannedImage] | None, Field(max_length=10, description="From what to what.", json_schema_extra=list_map("container"))
+    ] = None
     blocked_by: Annotated[Text | None, Field(description="What must happen first.")] = None
 
 
@@ -79,7 +83,9 @@ class SetLastReady(Model):
 
     source_hash: Annotated[Word | None, Field(description="Hash of its source.")] = None
     time: Annotated[MicroTime | None, Field(description="When it became Ready.")] = None
-    services: Annotated[list[SetLastReadyService] | None, Field(max_length=50, description="What its services ran.", json_schema_extra=list_map("name"))] = None
+    services: Annotated[
+        list[SetLastReadyService] | None, Field(max_length=50, description="What its services ran.", json_schema_extra=list_map("name"))
+    ] = None
 
 
 class ReleaseSetSummary(Model):
@@ -104,10 +110,16 @@ class ReleaseSetStatus(Model):
     source_hash: Annotated[Word | None, Field(description="Hash of source, services and overrides.")] = None
     resolved_time: Annotated[MicroTime | None, Field(description="When all was resolved.")] = None
     releases: Annotated[SetCounts | None, Field(description="Child Releases.")] = None
-    services: Annotated[list[SetService] | None, Field(max_length=50, description="Its services.", json_schema_extra=list_map("name"))] = None
+    services: Annotated[list[SetService] | None, Field(max_length=50, description="Its services.", json_schema_extra=list_map("name"))] = (
+        None
+    )
     waves: Annotated[list[SetWave] | None, Field(max_length=21, description="Its waves.", json_schema_extra=list_map("name"))] = None
-    plan: Annotated[list[SetPlanEntry] | None, Field(max_length=50, description="What would be done.", json_schema_extra=list_map("service"))] = None
-    history: Annotated[list[SetHistoryEntry] | None, Field(max_length=10, description="Deployment sets, newest first.", json_schema_extra=list_map("id"))] = None
+    plan: Annotated[
+        list[SetPlanEntry] | None, Field(max_length=50, description="What would be done.", json_schema_extra=list_map("service"))
+    ] = None
+    history: Annotated[
+        list[SetHistoryEntry] | None, Field(max_length=10, description="Deployment sets, newest first.", json_schema_extra=list_map("id"))
+    ] = None
     last_ready: Annotated[SetLastReady | None, Field(description="The pins that it was Ready on last.")] = None
     last_handled_retry: Annotated[Word | None, Field(description="Token of the last retry.")] = None
     last_handled_refresh: Annotated[Word | None, Field(description="Token of the last refresh.")] = None

@@ -20,9 +20,9 @@ class Rollout(Model):
         Literal["Service", "Latest"] | None,
         Field(description="What a revision is built on: the service's own, or the newest of the family that is not ours."),
     ] = None
-    progress_deadline_seconds: Annotated[
-        int | None, Field(ge=30, le=86400, description="How long a rollout may go without progress.")
-    ] = None
+    progress_deadline_seconds: Annotated[int | None, Field(ge=30, le=86400, description="How long a rollout may go without progress.")] = (
+        None
+    )
     settle_seconds: Annotated[int | None, Field(ge=0, le=86400, description="How long a wave must be Ready before the next begins.")] = None
     on_drift: Annotated[Literal["Report", "Correct"] | None, Field(description="What to do when something else runs.")] = None
     correct_after_seconds: Annotated[

@@ -5,6 +5,7 @@ Kubernetes, "Extend the Kubernetes API with CustomResourceDefinitions": section 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -60,27 +61,17 @@ def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _structural(schema: dict[str, Any], definitions: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    if len(path) > 30:  # noqa: PLR2004 - deeper than any model of ours: it refers to itself
+    if len(path) > 30:
         raise ValueError(f"recursive model at {'.'.join(path[:5])}")
     where = ".".join(path)
-    if "$ref" in schema:
-        target = dict(definitions[schema["$ref"].rpartition("/")[2]])
-        beside = {k: v for k, v in schema.items() if k != "$ref"}
-        if VALIDATIONS in target and VALIDATIONS in beside:
-            beside[VALIDATIONS] = target[VALIDATIONS] + beside[VALIDATIONS]
-        schema = target | beside
     found: dict[str, Any] = {}
-    for keyword, value in schema.items():
+    for keyword, value in _resolved(schema, definitions).items():
         if keyword in _COPIED:
             found[keyword] = value
-        elif keyword == "properties":
-            found["properties"] = {name: _structural(s, definitions, (*path, name)) for name, s in value.items()}
-        elif keyword == "items":
-            found["items"] = _structural(value, definitions, (*path, "[]"))
-        elif keyword == "additionalProperties" and isinstance(value, dict):
-            found["additionalProperties"] = _structural(value, definitions, (*path, "{}"))
         elif keyword == "const":
             found["enum"] = [value]
+        elif keyword in _NESTED:
+            found[keyword] = _NESTED[keyword](value, definitions, path)
         elif keyword not in _DROPPED:
             raise ValueError(f"{where}: a CRD does not know {keyword!r}")
     if "type" not in found:
@@ -90,3 +81,21 @@ def _structural(schema: dict[str, Any], definitions: dict[str, Any], path: tuple
     if found["type"] == "integer":
         found.setdefault("format", "int64" if found.get("maximum", 0) > 2**31 - 1 else "int32")
     return found
+
+
+def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Put a referred model in the place of its reference; what is said beside it comes on top, rules are added."""
+    if "$ref" not in schema:
+        return schema
+    target = dict(definitions[schema["$ref"].rpartition("/")[2]])
+    beside = {k: v for k, v in schema.items() if k != "$ref"}
+    if VALIDATIONS in target and VALIDATIONS in beside:
+        beside[VALIDATIONS] = target[VALIDATIONS] + beside[VALIDATIONS]
+    return target | beside
+
+
+_NESTED: dict[str, Callable[[Any, dict[str, Any], tuple[str, ...]], Any]] = {
+    "properties": lambda value, definitions, path: {n: _structural(s, definitions, (*path, n)) for n, s in value.items()},
+    "items": lambda value, definitions, path: _structural(value, definitions, (*path, "[]")),
+    "additionalProperties": lambda value, definitions, path: _structural(value, definitions, (*path, "{}")),
+}

@@ -41,8 +41,10 @@ class BotoAws:
         return self._registries[key]
 
     async def caller(self, access: Access) -> str:
-        """Return the ARN that AWS sees. Raises Denied where the account is another one than the Environment's: a wrong role would
-        otherwise deploy to the wrong place."""
+        """Return the ARN that AWS sees.
+
+        Raises Denied where the account is another one than the Environment's: a wrong role would deploy to the wrong place.
+        """
         answer = await self._caller.call(access, "sts", "get_caller_identity", pacing.IDENTITY, parameters={})
         if answer["Account"] != access.account_id:
             raise Denied(

@@ -41,9 +41,7 @@ class BotoEcs:
 
         what = f"{names[0]} in {cluster}" if len(names) == 1 else f"{len(names)} services in {cluster}"
         parameters = {"cluster": cluster, "services": list(names)}
-        answer: ServicesAnswer = await self._call(
-            "describe_services", pacing.SERVICE_READ, what=what, parameters=parameters, read=read
-        )
+        answer: ServicesAnswer = await self._call("describe_services", pacing.SERVICE_READ, what=what, parameters=parameters, read=read)
         return answer
 
     async def list_tasks(self, cluster: str, service: str, *, stopped: bool = False) -> list[str]:
@@ -113,7 +111,6 @@ class BotoEcs:
 
     async def update_service(self, cluster: str, service: str, task_definition: str, *, force: bool = False) -> Started:
         """Point a service at a revision."""
-
         parameters: dict[str, Any] = {"cluster": cluster, "service": service, "taskDefinition": task_definition}
         if force:
             parameters["forceNewDeployment"] = True
@@ -128,7 +125,7 @@ class BotoEcs:
         return Started(primary.id, primary.task_definition, aws_time(answer), request_id)
 
     async def service_deployment(self, service_arn: str, deployment_id: str) -> ServiceDeployment | None:
-        """Find a deployment's service deployment: its number is that of the target service revision (terraform-provider-aws finds it so)."""
+        """Find a deployment's service deployment by its number, the target service revision's (as terraform-provider-aws does)."""
         if time.monotonic() < self._no_service_deployments_until:
             return None
         number = deployment_id.rpartition("/")[2]

@@ -19,7 +19,9 @@ _DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "UnrecognizedClientException", "InvalidClientTokenId",
      "SignatureDoesNotMatch", "OptInRequired", "InvalidSignatureException", "MissingAuthenticationTokenException"}
 )  # fmt: skip
-_THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown", "RequestThrottled"})
+_THROTTLED = frozenset(
+    {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown", "RequestThrottled"}
+)
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _NOT_FOUND = {
     "ClusterNotFoundException": (Reason.SERVICE_NOT_FOUND, "create the ECS cluster, or correct it in the Environment or Project"),

@@ -101,7 +101,9 @@ class Sessions:
         return session
 
     def _sts_creator(self, region: str) -> Callable[..., Any]:
-        config = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3}, user_agent_extra=self._user_agent)
+        config = Config(
+            connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3}, user_agent_extra=self._user_agent
+        )
 
         def create(service: str, **arguments: Any) -> Any:
             arguments.setdefault("region_name", region)

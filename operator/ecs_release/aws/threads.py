@@ -20,9 +20,7 @@ class Threads:
         self._deadline_s = deadline_s
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="aws")
 
-    async def call(
-        self, function: Callable[Parameters, Answer], *arguments: Parameters.args, **named: Parameters.kwargs
-    ) -> Answer:
+    async def call(self, function: Callable[Parameters, Answer], *arguments: Parameters.args, **named: Parameters.kwargs) -> Answer:
         """Run a blocking call. Raises TimeoutError after the deadline; the thread then ends by boto3's own time limits."""
         async with asyncio.timeout(self._deadline_s):
             return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: function(*arguments, **named))

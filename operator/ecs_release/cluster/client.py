@@ -18,7 +18,8 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
-_CONNECT_S, _TOTAL_S = 5.0, 30.0
+_TOTAL_S = 30.0
+_TIMEOUT = aiohttp.ClientTimeout(total=_TOTAL_S, sock_connect=5.0)
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 
 
@@ -71,11 +72,11 @@ class ApiServer:
                 auth_settings=["BearerToken"],
             )
             async with asyncio.timeout(_TOTAL_S):
-                answer = await self._client.call_api(*parameters, _request_timeout=(_CONNECT_S, _TOTAL_S))
+                answer = await self._client.call_api(*parameters, _request_timeout=_TIMEOUT)
                 data: bytes = await answer.read() or b""
         except (aiohttp.ClientError, OSError, TimeoutError, ApiException) as error:
             raise Retryable(f"the Kubernetes API does not answer {method} {path}: {type(error).__name__} {error}") from error
-        if answer.status >= 400:  # noqa: PLR2004 - HTTP
+        if answer.status >= 400:
             raise _problem(answer.status, method, path, data)
         return dict(json.loads(data))
 

@@ -29,9 +29,7 @@ class KubernetesCluster:
         except NotFound:
             return None
 
-    async def write_status(
-        self, key: ObjectKey, status: Mapping[str, Any], *, uid: str, resource_version: str
-    ) -> Mapping[str, Any]:
+    async def write_status(self, key: ObjectKey, status: Mapping[str, Any], *, uid: str, resource_version: str) -> Mapping[str, Any]:
         """Replace the status by server-side apply: what is not in it and was ours goes.
 
         With `uid` and `resource_version` in it an apply neither revives a deleted object nor overwrites a newer one: it raises
@@ -54,7 +52,7 @@ class KubernetesCluster:
         token = ""
         while True:
             page = await self._server.request("GET", path, query=[*query, ("continue", token)] if token else query, accept=NAMES_ONLY)
-            for item in page["items"]:
+            for item in page["items"] or ():
                 meta = item["metadata"]
                 yield meta.get("namespace", ""), meta["name"], meta["uid"]
             token = page["metadata"].get("continue", "")

@@ -14,7 +14,7 @@ from ecs_release.domain.report import report
 def registered(facts: Facts, task_definition: str) -> Decision:
     """A revision was registered: intend to point the service at it."""
     draft = Draft.of(facts.status)
-    assert draft.rollout is not None  # noqa: S101 - the act belonged to it
+    assert draft.rollout is not None
     draft.rollout = attempts.intend_update(draft.rollout, task_definition, facts)
     return report(facts, draft, Outcome(_rolling(f"deploying {task_definition.rpartition('/')[2]}"), again_s=0))
 
@@ -32,7 +32,7 @@ def stopped(facts: Facts, *, rolls_back: bool) -> Decision:
     """ECS was asked to roll a deployment back; where it does not, the former revision is deployed again."""
     draft = Draft.of(facts.status)
     rollout = draft.rollout
-    assert rollout is not None  # noqa: S101 - the act belonged to it
+    assert rollout is not None
     if rolls_back:
         return _aborted(facts, draft, f"aborted on request: ECS rolls deployment {rollout.deployment_id} back")
     if not rollout.rollback_target or rollout.rollback_target == rollout.task_definition:

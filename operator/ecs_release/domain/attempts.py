@@ -126,7 +126,7 @@ def changes(facts: Facts, pin: Pin) -> list[ImageChange]:
 def begin(facts: Facts, draft: Draft, pin: Pin, cause: str) -> None:
     """Begin an attempt with the intent to register its revision. It is in the history from now on, whatever becomes of it."""
     service, look = facts.service, facts.look
-    assert service is not None and look is not None  # noqa: PT018 - the caller has looked
+    assert service is not None and look is not None
     draft.rollout = Rollout(
         attempt_id=facts.attempt_id,
         cause=cause,
@@ -143,16 +143,14 @@ def begin(facts: Facts, draft: Draft, pin: Pin, cause: str) -> None:
 def intend_update(rollout: Rollout, task_definition: str, facts: Facts) -> Rollout:
     """Intend to point the service at the attempt's revision, and note what ECS lists before that (law 6)."""
     service, look = facts.service, facts.look
-    assert service is not None and look is not None  # noqa: PT018 - the caller has looked
+    assert service is not None and look is not None
     intent = Intent(
         action=UPDATE,
         deployments=[d.id for d in service.deployments][:50],
         task_definition=task_definition,
         aws_time=look.aws_time,
     )
-    return rollout.model_copy(
-        update={"task_definition": task_definition, "intent": intent, "rollback_target": service.task_definition}
-    )
+    return rollout.model_copy(update={"task_definition": task_definition, "intent": intent, "rollback_target": service.task_definition})
 
 
 def intend(rollout: Rollout, action: str, facts: Facts) -> Rollout:
@@ -165,11 +163,9 @@ def intend(rollout: Rollout, action: str, facts: Facts) -> Rollout:
 def started(facts: Facts, draft: Draft, deployment_id: str) -> None:
     """Note the deployment that is ours from now on: UpdateService answered it, or it was found after a lost answer."""
     rollout = draft.rollout
-    assert rollout is not None and rollout.intent is not None  # noqa: PT018 - it belongs to an intent
+    assert rollout is not None and rollout.intent is not None
     intent = rollout.intent.model_copy(update={"accepted_time": facts.now})
-    draft.rollout = rollout.model_copy(
-        update={"deployment_id": deployment_id, "intent": intent, "last_progress_time": facts.now}
-    )
+    draft.rollout = rollout.model_copy(update={"deployment_id": deployment_id, "intent": intent, "last_progress_time": facts.now})
     draft.enter(entry(facts, draft, draft.rollout))
 
 
@@ -217,7 +213,7 @@ def overtaken(draft: Draft) -> bool:
 def end(facts: Facts, draft: Draft, outcome: str, message: str) -> None:
     """End the attempt under way (or refine how it ended), and write it into the history."""
     rollout = draft.rollout
-    assert rollout is not None  # noqa: S101 - the caller has one
+    assert rollout is not None
     ended = rollout.model_copy(
         update={
             "images": _with_unlisted(facts, draft, rollout) if outcome in GOOD else rollout.images,

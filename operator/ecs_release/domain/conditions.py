@@ -53,7 +53,11 @@ def unready(reason: Reason, message: str) -> Situation:
     return Situation(FALSE, False, False, reason, message)
 
 
-def held(matches: bool | None, reason: Reason, message: str) -> Situation:
+def held(
+    matches: bool | None,  # noqa: FBT001
+    reason: Reason,
+    message: str,
+) -> Situation:
     """Nobody wants anything done: ready is whether wanted is what runs (None: not known)."""
     status = UNKNOWN if matches is None else (TRUE if matches else FALSE)
     return Situation(status, False, False, reason, message)
@@ -103,13 +107,13 @@ class Said:
 def triple(situation: Situation) -> tuple[Said, Said, Said]:
     """Say a situation in the three conditions of kstatus."""
 
-    def flag(name: str, value: bool) -> Said:
+    def flag(name: str, *, value: bool) -> Said:
         return Said(name, TRUE if value else FALSE, situation.reason, situation.message if value else "")
 
     return (
         Said(ConditionType.READY, situation.ready, situation.reason, situation.message),
-        flag(ConditionType.RECONCILING, situation.reconciling),
-        flag(ConditionType.STALLED, situation.stalled),
+        flag(ConditionType.RECONCILING, value=situation.reconciling),
+        flag(ConditionType.STALLED, value=situation.stalled),
     )
 
 

@@ -73,7 +73,7 @@ def carry_on(facts: Facts, draft: Draft) -> Outcome | None:
 
 def _return(facts: Facts, draft: Draft, rollout: Rollout) -> Outcome | None:
     back = rollout.rollback_target or ""
-    assert facts.service is not None  # noqa: S101 - earlier rules
+    assert facts.service is not None
     if not back or facts.service.task_definition == back:
         attempts.end(facts, draft, attempts.ABORTED, "aborted on request; the former revision is in place")
         return None
@@ -82,7 +82,7 @@ def _return(facts: Facts, draft: Draft, rollout: Rollout) -> Outcome | None:
 
 def _register_or_update(facts: Facts, draft: Draft, rollout: Rollout, intended: str) -> Outcome | None:
     service = facts.service
-    assert service is not None  # noqa: S101 - earlier rules
+    assert service is not None
     before = set(rollout.intent.deployments or ()) if rollout.intent else set()
     if service.primary is not None and service.primary.id not in before:
         # The revision was built on a base that is no longer the service's: to deploy it would undo somebody's change.
@@ -124,7 +124,7 @@ def _in_doubt(facts: Facts, draft: Draft) -> bool:
 
 
 def _wait_out(facts: Facts) -> Outcome:
-    assert facts.doubt is not None  # noqa: S101 - the caller has checked
+    assert facts.doubt is not None
     left = facts.doubt.since + timedelta(seconds=facts.limits.read_lag_s) - facts.now
     message = "looking whether the last call to ECS was carried out, before it is repeated"
     return Outcome(progressing(Reason.ROLLING_OUT, message), again_s=max(0.2, left.total_seconds()))

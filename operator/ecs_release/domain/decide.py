@@ -63,9 +63,7 @@ def _readable(facts: Facts, draft: Draft) -> Outcome | None:
         return Outcome(of_problem(problem), again_s=again)
     if blind >= grace:
         minutes = blind.total_seconds() / 60
-        return Outcome(
-            progressing(Reason.OBSERVATION_FAILED, f"not observed for {minutes:.0f} min: {problem.message}"), again_s=again
-        )
+        return Outcome(progressing(Reason.OBSERVATION_FAILED, f"not observed for {minutes:.0f} min: {problem.message}"), again_s=again)
     if up_to_date:
         return Outcome(None, again_s=again or max(1.0, (grace - blind).total_seconds()))
     return Outcome(progressing(Reason.PROGRESSING_WITH_RETRY, problem.message), again_s=again)
@@ -74,7 +72,7 @@ def _readable(facts: Facts, draft: Draft) -> Outcome | None:
 def _exists(facts: Facts, draft: Draft) -> Outcome | None:
     """There must be a service, and ECS itself must roll it out."""
     service, target = facts.service, facts.target
-    assert target is not None  # noqa: S101 - _known
+    assert target is not None
     if service is None or service.status == "INACTIVE":
         return Outcome(stalled(Reason.SERVICE_NOT_FOUND, f"there is no ECS service {target.key}: create it, or correct the target"))
     if service.status == "DRAINING":
@@ -95,7 +93,7 @@ def _held_by_us(facts: Facts, draft: Draft) -> Outcome | None:
     whose = holder(facts.claims, running, facts.limits.installation)
     if not whose or whose == facts.name:
         return None
-    assert facts.target is not None  # noqa: S101 - _known
+    assert facts.target is not None
     return Outcome(
         stalled(Reason.TARGET_CONFLICT, f"ECS service {facts.target.key} is held by {whose}: delete one of the two, or change its target")
     )
@@ -128,4 +126,3 @@ RULES: tuple[Rule, ...] = (
     starting.start,
     situations.steady,
 )
-

@@ -21,6 +21,8 @@ def follow(facts: Facts, draft: Draft) -> None:
     rollout = draft.rollout
     if not attempts.is_deployed(rollout) or (rollout.outcome and rollout.outcome not in attempts.REFINABLE):
         return
+    if _is_older(facts, rollout):
+        return
     if rollout.outcome and (draft.pin is None or not attempts.covers(rollout, draft.pin)):
         return
     judgement = _judge(facts, draft, rollout)
@@ -29,9 +31,15 @@ def follow(facts: Facts, draft: Draft) -> None:
 
 def _same_service(facts: Facts, draft: Draft) -> bool:
     """Tell whether the service seen is the one that the attempt went to (law 15: a target may change under it)."""
-    assert facts.service is not None  # noqa: S101 - checked by the caller
+    assert facts.service is not None
     known = draft.target
     return known is None or known.service_arn is None or known.service_arn == facts.service.arn
+
+
+def _is_older(facts: Facts, rollout: Rollout) -> bool:
+    """Tell whether the look is from before the deployment began: it says nothing about it."""
+    accepted = rollout.intent.accepted_time if rollout.intent else None
+    return accepted is not None and facts.look is not None and facts.look.seen_time <= accepted
 
 
 def _resolve_doubt(facts: Facts, draft: Draft) -> None:
@@ -56,7 +64,7 @@ def _accepted(draft: Draft, rollout: Rollout) -> Accepted:
 
 
 def _judge(facts: Facts, draft: Draft, rollout: Rollout) -> Judgement:
-    assert facts.service is not None  # noqa: S101 - checked by the caller
+    assert facts.service is not None
     intent = rollout.intent
     begun = rollout.start_time or facts.now
     sent = intent.accepted_time if intent and intent.accepted_time else begun
@@ -82,6 +90,18 @@ def _judge(facts: Facts, draft: Draft, rollout: Rollout) -> Judgement:
 
 
 def _apply(facts: Facts, draft: Draft, rollout: Rollout, judgement: Judgement) -> None:
+    if rollout.outcome:
+        # Refined only: a late verdict replaces the earlier one, a rollout still without one leaves it.
+        if judgement.verdict.ended and judgement.verdict not in (rollout.outcome, *attempts.REFINABLE):
+            _end(facts, draft, judgement)
+        return
+    draft.rollout = rollout.model_copy(update=_seen(facts, judgement) | _progress(facts, draft, judgement))
+    if judgement.verdict.ended:
+        _end(facts, draft, judgement)
+
+
+def _seen(facts: Facts, judgement: Judgement) -> dict[str, object]:
+    """Say what a look has shown of the rollout."""
     changed: dict[str, object] = {"message": judgement.message[:1024]}
     if judgement.stage:
         changed["stage"] = judgement.stage
@@ -89,22 +109,22 @@ def _apply(facts: Facts, draft: Draft, rollout: Rollout, judgement: Judgement) -
         changed["service_deployment_arn"] = facts.explained.arn
     if facts.evidence:
         changed["evidence"] = list(facts.evidence[:3])
+    return changed
+
+
+def _progress(facts: Facts, draft: Draft, judgement: Judgement) -> dict[str, object]:
+    """Say whether the rollout came further. The first look of a process only sets the mark: it knows of no change."""
+    changed: dict[str, object] = {}
     if judgement.follow:
         changed |= {"deployment_id": judgement.follow, "last_progress_time": facts.now}
-    if judgement.progress is not None:
-        if facts.progress is None:
-            draft.progress = judgement.progress
-        elif judgement.progress.beyond(facts.progress):
-            draft.progress = judgement.progress.highest(facts.progress)
-            changed["last_progress_time"] = facts.now
-    if rollout.outcome:
-        # Refined only: a late verdict replaces the earlier one, a rollout still without one leaves it.
-        if judgement.verdict.ended and judgement.verdict not in (rollout.outcome, *attempts.REFINABLE):
-            _end(facts, draft, judgement)
-        return
-    draft.rollout = rollout.model_copy(update=changed)
-    if judgement.verdict.ended:
-        _end(facts, draft, judgement)
+    if judgement.progress is None:
+        return changed
+    if facts.progress is None:
+        draft.progress = judgement.progress
+    elif judgement.progress.beyond(facts.progress):
+        draft.progress = judgement.progress.highest(facts.progress)
+        changed["last_progress_time"] = facts.now
+    return changed
 
 
 def _end(facts: Facts, draft: Draft, judgement: Judgement) -> None:

@@ -139,7 +139,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class TaskDefinition:
-    """A revision. `content` is what RegisterTaskDefinition takes, in its own keys; `unknown_fields` are paths that the SDK does not know."""
+    """A revision. `content` is what RegisterTaskDefinition takes, in its own keys; `unknown_fields` are paths that the SDK lacks."""
 
     arn: str
     family: str

@@ -42,7 +42,10 @@ class Ecs(Protocol):
     """ECS in one account and region. Reads are retried by the SDK, mutating calls never (they raise Ambiguous when in doubt)."""
 
     async def describe_services(self, cluster: str, names: Sequence[str]) -> ServicesAnswer:
-        """Describe at most 10 services of one cluster. INACTIVE and unknown ones are left out. A missing cluster is Blocked(ServiceNotFound)."""
+        """Describe at most 10 services of one cluster. INACTIVE and unknown ones are left out.
+
+        A missing cluster is Blocked(ServiceNotFound).
+        """
 
     async def list_tasks(self, cluster: str, service: str, *, stopped: bool = False) -> list[str]:
         """List the ARNs of a service's tasks that are meant to run (or that have stopped lately)."""
@@ -73,7 +76,10 @@ class Registry(Protocol):
     """One ECR registry (account and region)."""
 
     async def image(self, repository: str, *, tag: str = "", digest: str = "") -> RegistryImage | None:
-        """Find an image by tag or by digest; None where the repository has none. A missing repository is Blocked(ArtifactNotFound)."""
+        """Find an image by tag or by digest; None where the repository has none.
+
+        A missing repository is Blocked(ArtifactNotFound).
+        """
 
 
 class Aws(Protocol):
@@ -86,7 +92,10 @@ class Aws(Protocol):
         """Return an ECR registry, read with the access's role in the region given."""
 
     async def caller(self, access: Access) -> str:
-        """Return the ARN that AWS knows us by (GetCallerIdentity); raises Denied where the role cannot be assumed, or is in another account."""
+        """Return the ARN that AWS knows us by (GetCallerIdentity).
+
+        Raises Denied where the role cannot be assumed, or is in another account.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +127,11 @@ class Cluster(Protocol):
     async def get(self, key: ObjectKey) -> Mapping[str, Any] | None:
         """Read an object; None where it is gone."""
 
-    async def write_status(
-        self, key: ObjectKey, status: Mapping[str, Any], *, uid: str, resource_version: str
-    ) -> Mapping[str, Any]:
-        """Replace the status by server-side apply and return the object. Raises Conflict where the object moved on, NotFound where it is gone."""
+    async def write_status(self, key: ObjectKey, status: Mapping[str, Any], *, uid: str, resource_version: str) -> Mapping[str, Any]:
+        """Replace the status by server-side apply and return the object.
+
+        Raises Conflict where the object moved on, NotFound where it is gone.
+        """
 
     def record(self, key: ObjectKey, uid: str, note: EventNote) -> None:
         """Record an Event, aggregated and without waiting for it."""

@@ -15,7 +15,7 @@ from ecs_release.domain.requests import retry_wanted
 def same_target(facts: Facts, draft: Draft) -> Outcome | None:
     """Go on where the target is as it was, or where the wanted digests run at the new one; else wait to be asked."""
     target, service = facts.target, facts.service
-    assert target is not None and service is not None  # noqa: PT018 - earlier rules
+    assert target is not None and service is not None
     seen = TargetStatus(
         account_id=target.key.account_id,
         region=target.key.region,
@@ -28,7 +28,7 @@ def same_target(facts: Facts, draft: Draft) -> Outcome | None:
         draft.target = seen
         return None
     pin = draft.pin
-    assert pin is not None  # noqa: S101 - earlier rules
+    assert pin is not None
     if attempts.is_open(draft.rollout):
         attempts.end(facts, draft, attempts.ABANDONED, f"the target became {service.arn}")
     asked = retry_wanted(facts, draft) is not None or pin != facts.status.pin

@@ -14,7 +14,7 @@ def wanted_revision(facts: Facts, draft: Draft, rollout: Rollout) -> Register:
     Raises Blocked where the base has no such container, holds what we cannot read, or has too many tags.
     """
     base, pin, target = facts.running, draft.pin, facts.target
-    assert base is not None and pin is not None and target is not None  # noqa: PT018 - earlier rules
+    assert base is not None and pin is not None and target is not None
     repositories = {c.name: c.repository for c in target.containers}
     images = {
         i.container: pinned_name(base, i.container, repositories[i.container], i.digest or "", target.registry_host)

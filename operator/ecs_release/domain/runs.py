@@ -57,7 +57,7 @@ def _hash(facts: Facts, seen: list[SeenDigest]) -> str | None:
 
 
 def _since(facts: Facts, service: Service, containers: list[RunningContainer]) -> datetime | None:
-    """Keep the time while the digests stay the same; on other ones it is now, or when their deployment began if they were never seen before."""
+    """Keep the time while the digests stay the same; else it is now, at first sight when their deployment began."""
     before = facts.status.running
     if before is not None and _digests(before.containers) == _digests(containers):
         return before.since_time

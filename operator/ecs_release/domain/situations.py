@@ -18,7 +18,7 @@ from ecs_release.domain.plans import plan
 def runs_wanted(facts: Facts, pin: Pin) -> Match:
     """Compare what runs with the pin. Where nothing runs, the PRIMARY's revision tells what would: other digests there are a difference."""
     service = facts.service
-    assert service is not None  # noqa: S101 - earlier rules
+    assert service is not None
     wanted = attempts.accepted(pin)
     found = match_service(service, wanted)
     if found is Match.NOTHING_RUNS and service.desired == 0 and facts.running is not None:
@@ -41,7 +41,7 @@ def is_moving(service: Service) -> bool:
 def steady(facts: Facts, draft: Draft) -> Outcome:
     """Say how the Release stands: the last rule, it always has something to say."""
     pin, service = draft.pin, facts.service
-    assert pin is not None and service is not None  # noqa: PT018 - earlier rules
+    assert pin is not None and service is not None
     found = runs_wanted(facts, pin)
     rollout = draft.rollout
     in_sync = found is Match.YES and not is_moving(service)
@@ -58,7 +58,7 @@ def steady(facts: Facts, draft: Draft) -> Outcome:
 def braked(facts: Facts, draft: Draft, on: tuple[Reason, str]) -> Outcome:
     """Say that nothing is done on purpose, and what would be done."""
     pin = draft.pin
-    assert pin is not None  # noqa: S101 - earlier rules
+    assert pin is not None
     reason, message = on
     found = runs_wanted(facts, pin)
     matches = {Match.YES: True, Match.NO: False, Match.UNKNOWN: None}.get(found, found is Match.NOTHING_RUNS)
@@ -93,9 +93,7 @@ def _situation(facts: Facts, service: Service, pin: Pin, found: Match) -> Situat
 
 def _drift(facts: Facts, service: Service, pin: Pin) -> str:
     seen = other_digests(service, attempts.accepted(pin))
-    parts = [
-        f"{container} runs {facts.release_hashes.get(digest) or short_digest(digest)}" for container, digest in sorted(seen.items())
-    ]
+    parts = [f"{container} runs {facts.release_hashes.get(digest) or short_digest(digest)}" for container, digest in sorted(seen.items())]
     what = ", ".join(parts) or "the service names other images"
     primary = service.primary
     who = f" since deployment {_described(primary)}" if primary is not None else ""

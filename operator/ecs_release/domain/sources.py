@@ -78,8 +78,7 @@ def _by_digest(source: Source, containers: tuple[ListedContainer, ...]) -> tuple
             f" it lists: {', '.join(sorted(listed))}",
         )
     return tuple(
-        Lookup(c.name, c.repository, digest=images[c.name].digest, release_hash=images[c.name].release_hash or "")
-        for c in containers
+        Lookup(c.name, c.repository, digest=images[c.name].digest, release_hash=images[c.name].release_hash or "") for c in containers
     )
 
 

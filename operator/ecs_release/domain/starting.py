@@ -20,7 +20,7 @@ from ecs_release.domain.situations import braked, is_moving, runs_wanted
 def start(facts: Facts, draft: Draft) -> Outcome | None:
     """Begin an attempt where this pin has had none, or a retry asks for one; adopt what runs already."""
     pin, service = draft.pin, facts.service
-    assert pin is not None and service is not None  # noqa: PT018 - earlier rules
+    assert pin is not None and service is not None
     retry = retry_wanted(facts, draft)
     due = not attempts.settled(draft, pin)
     if not due and retry is None:
@@ -48,7 +48,7 @@ def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None) -> Outcome:
     problem, before = facts.start_problem, (draft.rollout, draft.history)
     if problem is None:
         attempts.begin(facts, draft, pin, "Retry" if retry is not None else "Requested")
-        assert draft.rollout is not None  # noqa: S101 - begun above
+        assert draft.rollout is not None
         try:
             revisions.wanted_revision(facts, draft, draft.rollout)
         except Problem as found:
@@ -70,8 +70,10 @@ def _runs_already(facts: Facts, pin: Pin) -> bool:
 
 
 def foreign_deployment(facts: Facts, draft: Draft, service: Service) -> Deployment | None:
-    """Return a deployment under way that none of our attempts started: ECS's own rollback, or somebody's. One that has been under way for
-    longer than the progress deadline is not waited for any more."""
+    """Return a deployment under way that is not our latest attempt's: ECS's own rollback, or somebody's.
+
+    One that has been under way for longer than the progress deadline is not waited for any more.
+    """
     primary = service.primary
     if primary is None or not is_moving(service):
         return None

@@ -93,9 +93,7 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._work())
-                group.create_task(
-                    sweep_ghosts(self._cluster, self.store, KINDS, self._ghost, self._settings.ghost_sweep_interval_s)
-                )
+                group.create_task(sweep_ghosts(self._cluster, self.store, KINDS, self._ghost, self._settings.ghost_sweep_interval_s))
         finally:
             for name in list(self._observing):
                 self._stop_observing(name)
@@ -138,7 +136,7 @@ class Engine:
             log.warning("%s", problem.message, extra={"object": str(key)})
             self.queue.add(key, self._settings.retry_interval_s)
         except Problem as problem:
-            log.error("%s", problem.message, extra={"object": str(key)})
+            log.warning("%s", problem.message, extra={"object": str(key)})
             self.queue.add(key, self._settings.counts_interval_s)
 
     # What depends on what.

@@ -129,7 +129,7 @@ class Gatherer:
 
     async def _look(self, facts: Facts, memory: Memory) -> Facts:
         """Take the observer's latest look; a fresh one where something is about to be done, or nothing is known yet."""
-        assert facts.target is not None and facts.environment is not None  # noqa: PT018 - gather has resolved them
+        assert facts.target is not None and facts.environment is not None
         key = facts.target.key
         observer = self.observer_of(facts.environment.metadata.name)
         if observer is None:
@@ -173,7 +173,7 @@ class Gatherer:
     async def _about_service(self, facts: Facts, target: Target, memory: Memory) -> Facts:
         """Read what belongs to the service: its revision, our past, what explains a rollout, the names of digests."""
         ecs, service = self.aws.ecs(target.access), facts.service
-        assert service is not None  # noqa: S101 - checked by the caller
+        assert service is not None
         running, start_problem = await _revision(ecs, service.task_definition)
         facts = replace(facts, running=running, start_problem=start_problem)
         rollout = facts.status.rollout
@@ -260,7 +260,11 @@ class Gatherer:
         known = _known_hashes(facts)
         repositories = {c.name: c.repository for c in target.containers}
         service = facts.service
-        seen = [(repositories[s.container], s.digest) for s in seen_digests(service) if s.digest and s.container in repositories] if service else []
+        seen = (
+            [(repositories[s.container], s.digest) for s in seen_digests(service) if s.digest and s.container in repositories]
+            if service
+            else []
+        )
         return known | await self.resolver.hashes(target, seen, known)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ecs_release.api.release_status import Evidence, Rollout
 from ecs_release.domain import attempts
 from ecs_release.domain.facts import Doubt
 from ecs_release.domain.judge import Progress
-from ecs_release.api.release_status import Evidence, Rollout
 
 
 @dataclass(slots=True)
@@ -47,7 +47,9 @@ class Memory:
             return None
         if self.answer is not None and self.answer[:2] == (rollout.attempt_id, intended):
             value = self.answer[2]
-            return Doubt(now, registered=value if intended == attempts.REGISTER else "", started=value if intended == attempts.UPDATE else "")
+            return Doubt(
+                now, registered=value if intended == attempts.REGISTER else "", started=value if intended == attempts.UPDATE else ""
+            )
         if self.doubt_since is None:
             return None
         return Doubt(self.doubt_since, found.registered if found else "", found.started if found else "")

@@ -99,8 +99,12 @@ class Observer:
         if watched is None:
             raise Retryable(f"ECS service {key} is not observed yet")
         future: asyncio.Future[Look] = asyncio.get_running_loop().create_future()
-        watched.asked.append(future)
-        watched.due = 0.0 if not watched.reading else watched.due
+        if watched.reading and watched.look is None:
+            # The very first look is under way: nothing was known before it, so that it tells as much as one more would.
+            watched.answering.append(future)
+        else:
+            watched.asked.append(future)
+            watched.due = 0.0 if not watched.reading else watched.due
         self._wake.set()
         try:
             return await asyncio.wait_for(future, self._settings.look_timeout_s)

@@ -66,7 +66,7 @@ class Reconciler:
         try:
             release = Release.model_validate(body)
         except ValidationError as error:
-            log.error("cannot read Release: %s", error.errors(include_url=False)[0]["msg"], extra={"object": str(key)})
+            log.warning("cannot read Release: %s", error.errors(include_url=False)[0]["msg"], extra={"object": str(key)})
             return
         if release.metadata.deletion_timestamp is not None:
             return
@@ -96,7 +96,7 @@ class Reconciler:
         facts = await self._gatherer.gather(release, memory)
         decision = decide(facts)
         if decision.act is not None:
-            decision = await self._act(facts, decision, decision.act, memory)
+            decision = await self._act(facts, decision.act, memory)
         release, written = await self._report(key, facts, decision, memory)
         self._hurry(facts, decision.fast)
         again = decision.again_s
@@ -104,10 +104,10 @@ class Reconciler:
             again = self._settings.counts_interval_s
         return release, again
 
-    async def _act(self, facts: Facts, decision: Decision, act: Act, memory: Memory) -> Decision:
+    async def _act(self, facts: Facts, act: Act, memory: Memory) -> Decision:
         """Carry out an accepted intent. Whatever becomes of us on the way, its intent is in doubt until it is answered."""
         target, rollout = facts.target, facts.status.rollout
-        assert target is not None  # noqa: S101 - an act has a target
+        assert target is not None
         extra = {"object": facts.name, "attempt": rollout.attempt_id if rollout else ""}
         ecs = self._aws.ecs(target.access)
         memory.sending(self._clock.now())
@@ -128,7 +128,9 @@ class Reconciler:
                     return acts.updated(facts, started.deployment_id)
                 case Stop(arn):
                     rolls_back = await ecs.stop_service_deployment(arn)
-                    log.info("asked ECS to stop %s: %s", arn or "a deployment", "it rolls back" if rolls_back else "it does not", extra=extra)
+                    log.info(
+                        "asked ECS to stop %s: %s", arn or "a deployment", "it rolls back" if rolls_back else "it does not", extra=extra
+                    )
                     return acts.stopped(facts, rolls_back=rolls_back)
         except Problem as problem:
             log.warning("%s: %s", problem.reason, problem.message, extra=extra)
@@ -159,12 +161,12 @@ class Reconciler:
         memory.intend(status.rollout)
         self._store.wrote(body)
         if change is Change.NEWS:
-            self._say(key, facts, release.status, status)
+            self._say(key, release.status, status)
         for note in decision.events:
             self._cluster.record(key, release.metadata.uid, note)
         return Release.model_validate(body), True
 
-    def _say(self, key: ObjectKey, facts: Facts, before: ReleaseStatus | None, after: ReleaseStatus) -> None:
+    def _say(self, key: ObjectKey, before: ReleaseStatus | None, after: ReleaseStatus) -> None:
         """Log one line a decision: where the reason changed."""
         was, now = find(before.conditions if before else None, "Ready"), find(after.conditions, "Ready")
         if now is None or (was is not None and (was.status, was.reason) == (now.status, now.reason)):

@@ -105,5 +105,5 @@ def _together(problems: list[BaseException]) -> BaseException:
     if other is not None or len(problems) == 1:
         return other or problems[0]
     first = problems[0]
-    assert isinstance(first, Blocked)  # noqa: S101 - all are
+    assert isinstance(first, Blocked)
     return Blocked(first.reason, "; ".join(p.message for p in problems if isinstance(p, Blocked)))

@@ -30,7 +30,7 @@ async def keep_running(watch: Callable[[], Awaitable[None]], stop: asyncio.Event
     while not stop.is_set():
         try:
             await watch()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the watch is to go on
             log.warning("the watch broke: %s: %s", type(error).__name__, error)
         if stop.is_set():
             return
@@ -68,7 +68,7 @@ async def sweep_ghosts(
 
 
 async def sweep_once(cluster: Cluster, store: Known, kind: str, forget: Callable[[ObjectKey, str], None]) -> None:
-    """Compare what is remembered with what is there. What is remembered is listed first: an object made meanwhile is not taken for a ghost."""
+    """Compare what is remembered with what is there. The former is listed first: an object made meanwhile is no ghost."""
     before = set(store.known(kind))
     there = {uid async for _, _, uid in cluster.names(kind)}
     for namespace, name, uid in before:

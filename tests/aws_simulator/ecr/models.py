@@ -27,7 +27,12 @@ class SimulatedEcrBackend(ECRBackend):
     """One registry."""
 
     def put_image(
-        self, repository_name: str, image_manifest: str, image_tag: str | None, image_manifest_mediatype: str | None = None, digest: str | None = None
+        self,
+        repository_name: str,
+        image_manifest: str,
+        image_tag: str | None,
+        image_manifest_mediatype: str | None = None,
+        digest: str | None = None,
     ) -> Image:
         """Push a manifest, or give one that is there a tag. The digest is the manifest's sha256; a tag moves, its old image stays untagged."""
         repository = self._get_repository(repository_name)
@@ -70,7 +75,9 @@ class SimulatedEcrBackend(ECRBackend):
         excluded = any(fnmatch.fnmatchcase(tag, f["filter"]) for f in filters)
         return mutability.startswith("IMMUTABLE") != excluded if filters else mutability.startswith("IMMUTABLE")
 
-    def batch_get_image(self, repository_name: str, registry_id: str | None = None, image_ids: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    def batch_get_image(
+        self, repository_name: str, registry_id: str | None = None, image_ids: list[dict[str, Any]] | None = None
+    ) -> dict[str, Any]:
         """Answer each image under the tag that was asked for."""
         repository = self._get_repository(repository_name, registry_id)
         images, failures = [], []

@@ -50,7 +50,15 @@ class SimulatedEcsBackend(EC2ContainerServiceBackend):
         revision = max(self.revisions[family], default=0) + 1
         partition = get_partition(self.region_name)
         arn = f"arn:{partition}:ecs:{self.region_name}:{self.account_id}:task-definition/{family}:{revision}"
-        defaults = {"cpu": 0, "portMappings": [], "essential": True, "environment": [], "mountPoints": [], "volumesFrom": [], "systemControls": []}
+        defaults = {
+            "cpu": 0,
+            "portMappings": [],
+            "essential": True,
+            "environment": [],
+            "mountPoints": [],
+            "volumesFrom": [],
+            "systemControls": [],
+        }
         content = {k: v for k, v in parameters.items() if k != "tags"}
         content["containerDefinitions"] = [{**defaults, **c} for c in parameters["containerDefinitions"]]
         self.revisions[family][revision] = {

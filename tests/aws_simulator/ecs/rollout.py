@@ -204,7 +204,10 @@ class SimService:
         self.tasks = [t for t in self.tasks if t.stopped is None or now - t.stopped < KEPT_S]
 
     def _mark(self) -> tuple[object, ...]:
-        return (tuple((t.arn, t.status, t.desired, t.healthy) for t in self.tasks), tuple((d.id, d.state, d.status) for d in self.deployments))
+        return (
+            tuple((t.arn, t.status, t.desired, t.healthy) for t in self.tasks),
+            tuple((d.id, d.state, d.status) for d in self.deployments),
+        )
 
     def _due(self, task: SimTask) -> float | None:
         """When a task does its next thing."""
@@ -259,9 +262,7 @@ class SimService:
         self._failed(task, at)
 
     def _exit(self, task: SimTask, at: float) -> None:
-        crashed = min(
-            (c for c in task.containers if c.behaviour.exit_after is not None), key=lambda c: c.behaviour.exit_after or 0.0
-        )
+        crashed = min((c for c in task.containers if c.behaviour.exit_after is not None), key=lambda c: c.behaviour.exit_after or 0.0)
         crashed.exit_code = crashed.behaviour.exit_code
         task.status, task.desired, task.stopped, task.healthy = "STOPPED", "STOPPED", at, False
         task.stop_code, task.stopped_reason = "EssentialContainerExited", "Essential container in task exited"
@@ -314,7 +315,9 @@ class SimService:
         if now < primary.launch_at and primary.launch_at != math.inf:
             return
         most = max(self.desired * self._percent("maximumPercent", 200) // 100, 1)
-        leaving = sum(t.alive and t.leaving and t.status != "STOPPED" for t in self.tasks) if self._percent("maximumPercent", 200) <= 100 else 0
+        leaving = (
+            sum(t.alive and t.leaving and t.status != "STOPPED" for t in self.tasks) if self._percent("maximumPercent", 200) <= 100 else 0
+        )
         room = min(self.desired - len(new), most - alive - leaving)
         for _ in range(max(0, room)):
             self.tasks.append(self._new_task(primary, now))
@@ -366,7 +369,9 @@ class SimService:
         if record is not None:
             record.breaker, record.failures = "TRIGGERED", primary.breaker_failures
         self._deployment_event(primary, "SERVICE_DEPLOYMENT_FAILED", "ERROR")
-        if not breaker.get("rollback") or not self._roll_back(primary, "Service deployment rolled back because the circuit breaker threshold was exceeded.", now):
+        if not breaker.get("rollback") or not self._roll_back(
+            primary, "Service deployment rolled back because the circuit breaker threshold was exceeded.", now
+        ):
             primary.state, primary.updated = "FAILED", now
             primary.reason = "ECS deployment circuit breaker: tasks failed to start."
             self._close(primary, "STOPPED", "Service deployment failed: the circuit breaker threshold was exceeded.", now)
@@ -470,7 +475,10 @@ class SimService:
         self.events.appendleft({"id": str(uuid.UUID(int=self.random.getrandbits(128))), "createdAt": now, "message": message})
 
     def _deployment_event(self, deployment: SimDeployment, name: str, level: str) -> None:
-        self.emit("ECS Deployment State Change", {"resource": self.arn, "eventType": level, "eventName": name, "deploymentId": deployment.id, "reason": deployment.reason})
+        self.emit(
+            "ECS Deployment State Change",
+            {"resource": self.arn, "eventType": level, "eventName": name, "deploymentId": deployment.id, "reason": deployment.reason},
+        )
 
     def _service_event(self, name: str) -> None:
         self.emit("ECS Service Action", {"resource": self.arn, "eventType": "INFO", "eventName": name, "clusterArn": self.cluster_arn})
