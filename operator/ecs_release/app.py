@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import time
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -16,8 +17,10 @@ from ecs_release.cluster.cluster import KubernetesCluster
 from ecs_release.cluster.events import EventRecorder
 from ecs_release.config import Settings
 from ecs_release.engine.engine import Engine
-from ecs_release.engine.supervisor import keep_running
+from ecs_release.engine.supervisor import keep_running, until_served
+from ecs_release.handlers.probes import serve_probes
 from ecs_release.handlers.run import run_watch
+from ecs_release.handlers.watch import WATCHED
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +56,19 @@ async def run(settings: Settings) -> None:
         share=settings.aws_rate_share,
     )
     recorder = EventRecorder(server, socket.gethostname())
-    engine = Engine(KubernetesCluster(server, recorder), aws, clock, settings.engine())
+    cluster = KubernetesCluster(server, recorder)
+    engine = Engine(cluster, aws, clock, settings.engine())
+
+    async def watch_once() -> None:
+        if await until_served(cluster, WATCHED, stop):
+            await run_watch(engine, server.credentials, stop)
+
     background = [asyncio.create_task(engine.run(), name="engine"), asyncio.create_task(recorder.run(), name="events")]
-    watch = asyncio.create_task(keep_running(lambda: run_watch(engine, stop, settings.liveness), stop, clock), name="watch")
+    watch = asyncio.create_task(keep_running(watch_once, stop, clock), name="watch")
     log.info("ecs-release-operator %s, installation %r", its_version, settings.installation)
     try:
-        await _until_stopped(stop, [watch, *background])
+        async with _probes(settings, engine):
+            await _until_stopped(stop, [watch, *background])
     finally:
         stop.set()
         await _end([watch], cancel=False)
@@ -66,6 +76,12 @@ async def run(settings: Settings) -> None:
         aws.close()
         await server.close()
     log.info("stopped")
+
+
+def _probes(settings: Settings, engine: Engine) -> AbstractAsyncContextManager[object]:
+    if settings.probe_port is None:
+        return nullcontext()
+    return serve_probes(settings.probe_host, settings.probe_port, engine.synced.is_set)
 
 
 async def _until_stopped(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:

@@ -37,7 +37,8 @@ class Settings(BaseSettings):
     ] = "default"  # fmt: skip
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged")] = "info"
     log_format: Annotated[Literal["json", "text"], Field(description="How it is logged")] = "json"
-    liveness: Annotated[str | None, Field(description="Address of the liveness probe, such as http://0.0.0.0:8080/healthz")] = None
+    probe_host: Annotated[str, Field(description="Address that the probes /healthz and /readyz listen on")] = "0.0.0.0"  # noqa: S104 - the kubelet asks from outside
+    probe_port: Annotated[int | None, Field(ge=0, le=65535, description="Port of the probes (0: any free one); none without it")] = None
     workers: Annotated[int, Field(ge=1, le=256, description="Passes at once")] = 16
     aws_threads: Annotated[int, Field(ge=1, le=64, description="AWS calls at once")] = 24
     aws_rate_share: Annotated[float, Field(gt=0, le=1, description="Share of AWS's published request rates that may be used")] = 0.5

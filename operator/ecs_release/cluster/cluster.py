@@ -8,7 +8,7 @@ from typing import Any
 from ecs_release.api.names import API_VERSION, CLUSTER_SCOPED, FIELD_MANAGER, GROUP, PLURALS, VERSION
 from ecs_release.cluster.client import APPLY, NAMES_ONLY, ApiServer
 from ecs_release.cluster.events import EventRecorder
-from ecs_release.domain.errors import Denied, NotFound
+from ecs_release.domain.errors import Denied, NotFound, Retryable
 from ecs_release.domain.ports import EventNote, ObjectKey
 
 _PAGE = 500
@@ -32,8 +32,9 @@ class KubernetesCluster:
     async def write_status(self, key: ObjectKey, status: Mapping[str, Any], *, uid: str, resource_version: str) -> Mapping[str, Any]:
         """Replace the status by server-side apply: what is not in it and was ours goes.
 
-        With `uid` and `resource_version` in it an apply neither revives a deleted object nor overwrites a newer one: it raises
-        NotFound or Conflict.
+        With `resource_version` in it an apply neither revives a deleted object nor overwrites a newer one or one that was made again
+        under its name: it raises NotFound or Conflict. (The API server does not compare the `uid` of a custom resource in an apply; it
+        stands there for who reads the audit log.)
         """
         metadata = {"name": key.name, "uid": uid, "resourceVersion": resource_version}
         if key.namespace:
@@ -47,11 +48,14 @@ class KubernetesCluster:
         self._recorder.record(key, uid, note)
 
     async def names(self, kind: str) -> AsyncIterator[tuple[str, str, str]]:
-        """Yield (namespace, name, uid) of every object of a kind, page by page."""
+        """Yield (namespace, name, uid) of every object of a kind, page by page. Raises Retryable also where the CRD is not there (yet)."""
         path, query = f"/apis/{GROUP}/{VERSION}/{PLURALS[kind]}", [("limit", str(_PAGE))]
         token = ""
         while True:
-            page = await self._server.request("GET", path, query=[*query, ("continue", token)] if token else query, accept=NAMES_ONLY)
+            try:
+                page = await self._server.request("GET", path, query=[*query, ("continue", token)] if token else query, accept=NAMES_ONLY)
+            except NotFound as error:
+                raise Retryable(f"the Kubernetes API does not know {PLURALS[kind]}.{GROUP} {VERSION}: apply the CRDs (crds/)") from error
             for item in page["items"] or ():
                 meta = item["metadata"]
                 yield meta.get("namespace", ""), meta["name"], meta["uid"]

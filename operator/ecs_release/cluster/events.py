@@ -1,7 +1,8 @@
 """Events (events.k8s.io/v1): aggregated into series, paced, and never waited for.
 
-The same Event again counts up the series of the first one, as client-go's recorder does; beyond the queue's bound Events are dropped and
-counted, for they are news and not the record of what happened (that is `status.history`).
+The same Event again counts up the series of the first one, as client-go's recorder does (KEP-383); those that wait are counted together
+before anything is sent. Beyond the bounds Events are dropped and counted, for they are news and not the record of what happened (that is
+`status.history`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import logging
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -23,19 +24,28 @@ from ecs_release.domain.ports import EventNote, ObjectKey
 
 log = logging.getLogger(__name__)
 
-_QUEUE, _REMEMBERED = 1000, 5000
-_NOTE = 1024
-_A_SECOND = 20
+_WAITING, _REMEMBERED = 1000, 5000
+# Bounds of the API server's validation (pkg/apis/core/validation/events.go).
+_NOTE_BYTES, _NAME_CHARACTERS = 1024, 128
+_BURST, _A_SECOND = 50, 10
 _FLUSH_S = 3.0
+_PATH = "/apis/events.k8s.io/v1/namespaces/{}/events"
 
-Series: TypeAlias = tuple[str, EventNote]
+Series: TypeAlias = tuple[ObjectKey, str, EventNote]
+"""Object, its uid, and what happened to it."""
 
 
 @dataclass(slots=True)
-class _Posted:
-    namespace: str
-    name: str
+class _Waiting:
+    first: datetime
+    last: datetime
     count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Posted:
+    name: str
+    count: int
 
 
 class EventRecorder:
@@ -44,72 +54,117 @@ class EventRecorder:
     def __init__(self, server: ApiServer, instance: str) -> None:
         """`instance` names this process, such as its pod."""
         self._server = server
-        self._instance = instance
-        self._waiting: asyncio.Queue[tuple[ObjectKey, str, EventNote, datetime]] = asyncio.Queue(_QUEUE)
+        self._instance = instance[:_NAME_CHARACTERS]
+        self._waiting: OrderedDict[Series, _Waiting] = OrderedDict()
         self._posted: OrderedDict[Series, _Posted] = OrderedDict()
+        self._news = asyncio.Event()
+        self._failing = False
         self.dropped = 0
 
     def record(self, key: ObjectKey, uid: str, note: EventNote) -> None:
         """Take an Event. Never waits: it is dropped and counted where too many wait."""
-        try:
-            self._waiting.put_nowait((key, uid, note, datetime.now(UTC)))
-        except asyncio.QueueFull:
+        series, now = (key, uid, note), datetime.now(UTC)
+        if (waiting := self._waiting.get(series)) is not None:
+            waiting.last, waiting.count = now, waiting.count + 1
+        elif len(self._waiting) < _WAITING:
+            self._waiting[series] = _Waiting(now, now)
+        else:
             self.dropped += 1
+        self._news.set()
 
     async def run(self) -> None:
         """Post until cancelled; what waits then is still posted, for at most three seconds."""
+        loop = asyncio.get_running_loop()
+        tokens, filled = float(_BURST), loop.time()
         try:
             while True:
-                await self._post(*await self._waiting.get())
-                await asyncio.sleep(1 / _A_SECOND)
+                await self._news.wait()
+                tokens, filled = min(_BURST, tokens + (loop.time() - filled) * _A_SECOND), loop.time()
+                if tokens < 1:
+                    await asyncio.sleep((1 - tokens) / _A_SECOND)
+                    continue
+                tokens -= 1
+                await self._post_next()
         finally:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_FLUSH_S):
-                    while not self._waiting.empty():
-                        await self._post(*self._waiting.get_nowait())
+                    while self._waiting:
+                        await self._post_next()
 
-    async def _post(self, key: ObjectKey, uid: str, note: EventNote, when: datetime) -> None:
-        series = (uid, note)
+    async def _post_next(self) -> None:
+        """Post what has waited longest. It waits until it was answered, so that a shutdown meanwhile posts it still."""
+        if not self._waiting:
+            self._news.clear()
+            return
+        series, waiting = next(iter(self._waiting.items()))
+        taken = waiting.count
         try:
-            posted = self._posted.get(series)
-            if posted is None or not await self._count_up(posted, when):
-                self._posted[series] = await self._create(key, uid, note, when)
-            self._posted.move_to_end(series)
-            while len(self._posted) > _REMEMBERED:
-                self._posted.popitem(last=False)
+            await self._post(series, replace(waiting))
+            self._failing = False
         except (Problem, Conflict, NotFound) as problem:
-            log.debug("an Event on %s was not recorded: %s", key, problem)
+            self.dropped += taken
+            # Once for each time that it begins to fail: Events come in numbers.
+            log.log(logging.DEBUG if self._failing else logging.WARNING, "an Event on %s was not recorded: %s", series[0], problem)
+            self._failing = True
+        if waiting.count == taken:
+            self._waiting.pop(series, None)
+        else:
+            waiting.count -= taken
+            waiting.first = waiting.last
+            self._waiting.move_to_end(series)
 
-    async def _count_up(self, posted: _Posted, when: datetime) -> bool:
-        """Add one to an Event's series. False where it is gone (they live for an hour)."""
-        series = {"count": posted.count + 1, "lastObservedTime": to_microtime(when)}
-        path = f"/apis/events.k8s.io/v1/namespaces/{posted.namespace}/events/{posted.name}"
+    async def _post(self, series: Series, waiting: _Waiting) -> None:
+        posted = self._posted.get(series)
+        if posted is not None:
+            posted = await self._count_up(series[0], posted, waiting)
+        if posted is None:
+            posted = await self._create(series, waiting)
+        self._posted[series] = posted
+        self._posted.move_to_end(series)
+        while len(self._posted) > _REMEMBERED:
+            self._posted.popitem(last=False)
+
+    async def _count_up(self, key: ObjectKey, posted: _Posted, waiting: _Waiting) -> _Posted | None:
+        """Add to an Event's series. None where it is gone (they live for an hour after the last change)."""
+        count = posted.count + waiting.count
+        path = f"{_PATH.format(_namespace(key))}/{posted.name}"
         try:
-            await self._server.request("PATCH", path, body={"series": series}, content_type=MERGE)
+            await self._server.request("PATCH", path, body={"series": _series(count, waiting.last)}, content_type=MERGE)
         except NotFound:
-            return False
-        posted.count += 1
-        return True
+            return None
+        return _Posted(posted.name, count)
 
-    async def _create(self, key: ObjectKey, uid: str, note: EventNote, when: datetime) -> _Posted:
-        # Events of cluster-scoped objects live in the namespace default (client-go, tools/events).
-        namespace = key.namespace or "default"
-        name = f"{key.name}.{secrets.token_hex(8)}"
+    async def _create(self, series: Series, waiting: _Waiting) -> _Posted:
+        key, uid, note = series
         regarding: dict[str, Any] = {"apiVersion": API_VERSION, "kind": key.kind, "name": key.name, "uid": uid}
         if key.namespace:
             regarding["namespace"] = key.namespace
-        body = {
+        count = waiting.count
+        body: dict[str, Any] = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"name": name, "namespace": namespace},
-            "eventTime": to_microtime(when),
+            "metadata": {"name": f"{key.name}.{secrets.token_hex(8)}", "namespace": _namespace(key)},
+            "eventTime": to_microtime(waiting.first),
             "reportingController": FIELD_MANAGER,
             "reportingInstance": self._instance,
-            "action": note.action,
-            "reason": note.reason,
+            "action": note.action[:_NAME_CHARACTERS],
+            "reason": note.reason[:_NAME_CHARACTERS],
             "regarding": regarding,
-            "note": note.note.encode()[:_NOTE].decode(errors="ignore"),
+            "note": note.note.encode()[:_NOTE_BYTES].decode(errors="ignore"),
             "type": note.type,
         }
-        await self._server.request("POST", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", body=body)
-        return _Posted(namespace, name)
+        if count > 1:
+            body["series"] = _series(count, waiting.last)
+        # An answer that was lost and tried again says that the name is taken: by ourselves.
+        with contextlib.suppress(Conflict):
+            await self._server.request("POST", _PATH.format(_namespace(key)), body=body)
+        return _Posted(body["metadata"]["name"], count)
+
+
+def _namespace(key: ObjectKey) -> str:
+    # Events of cluster-scoped objects live in the namespace default (client-go, tools/events).
+    return key.namespace or "default"
+
+
+def _series(count: int, last: datetime) -> dict[str, Any]:
+    return {"count": count, "lastObservedTime": to_microtime(last)}

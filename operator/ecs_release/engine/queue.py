@@ -12,7 +12,7 @@ import heapq
 import itertools
 import logging
 import random
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -23,42 +23,52 @@ log = logging.getLogger(__name__)
 Key = TypeVar("Key", bound=Hashable)
 
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 1.0, 300.0
-_STOP_S = 10.0
+_STOP_S, _CANCEL_S = 10.0, 2.0
+# A group may have at most twice as many workers as are free ("dynamic thresholds", Choudhury and Hahne 1998): alone it gets two
+# thirds, several stuck ones share, and there is always a worker left for the next.
+_SHARE = 2
 
 
 class KeyedQueue(Generic[Key]):
-    """Keys to be worked on. Bounded by the number of keys there are."""
+    """Keys to be worked on. Bounded by the number of keys there are. One `run` at a time; all in one event loop."""
 
     def __init__(self, clock: Clock, group: Callable[[Key], str]) -> None:
-        """`group` tells whose turn a key takes."""
+        """`group` tells whose turn a key takes; it is asked when the key becomes ready."""
         self._clock = clock
         self._group = group
         self._ready: OrderedDict[str, OrderedDict[Key, float]] = OrderedDict()
+        self._group_of: dict[Key, str] = {}
         self._due: dict[Key, float] = {}
         self._heap: list[tuple[float, int, Key]] = []
         self._order = itertools.count()
-        self._working: set[Key] = set()
+        self._working: dict[Key, str] = {}
         self._again: set[Key] = set()
+        self._forgotten: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._wake = asyncio.Event()
 
     def __len__(self) -> int:
         """Return the number of keys that wait, now or later."""
-        return sum(len(keys) for keys in self._ready.values()) + len(self._due)
+        return self.ready + len(self._due)
 
     @property
     def ready(self) -> int:
         """The number of keys that wait for a worker now."""
-        return sum(len(keys) for keys in self._ready.values())
+        return len(self._group_of)
+
+    @property
+    def working(self) -> int:
+        """The number of keys that are worked on."""
+        return len(self._working)
 
     @property
     def oldest_s(self) -> float:
-        """For how many seconds the first of them has waited."""
-        since = min((t for keys in self._ready.values() for t in keys.values()), default=self._clock.monotonic())
-        return self._clock.monotonic() - since
+        """For how many seconds the first of the ready ones has waited."""
+        now = self._clock.monotonic()
+        return now - min((next(iter(keys.values())) for keys in self._ready.values()), default=now)
 
     def add(self, key: Key, after_s: float = 0.0) -> None:
-        """Have a key worked on after some seconds. The earlier of two times wins; one being worked on is worked on again."""
+        """Have a key worked on after some seconds. The earlier of two times wins; one being worked on is worked on again after that."""
         if after_s > 0:
             self._add_later(key, self._clock.monotonic() + after_s)
         elif key in self._working:
@@ -68,23 +78,26 @@ class KeyedQueue(Generic[Key]):
         self._wake.set()
 
     def forget(self, key: Key) -> None:
-        """Drop a key: its object is gone."""
+        """Drop a key: its object is gone. A pass under way is not cut short, and not repeated where it fails."""
         self._due.pop(key, None)
         self._again.discard(key)
         self._failures.pop(key, None)
-        for group in list(self._ready):
-            self._ready[group].pop(key, None)
+        if key in self._working:
+            self._forgotten.add(key)
+        group = self._group_of.pop(key, None)
+        if group is not None:
+            del self._ready[group][key]
             if not self._ready[group]:
                 del self._ready[group]
 
     async def run(self, handle: Callable[[Key], Awaitable[None]], workers: int) -> None:
-        """Work until cancelled; passes under way are then given ten seconds to end."""
+        """Work until cancelled; passes under way are then given ten seconds to end before they are cancelled, too."""
         tasks: set[asyncio.Task[None]] = set()
         try:
             while True:
                 self._wake.clear()
                 self._promote()
-                while len(tasks) < workers and (key := self._take()) is not None:
+                while len(tasks) < workers and (key := self._take(workers - len(tasks))) is not None:
                     task = asyncio.create_task(self._work(handle, key), name=f"pass {key}")
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
@@ -99,24 +112,38 @@ class KeyedQueue(Generic[Key]):
         try:
             await handle(key)
             self._failures.pop(key, None)
-        except Exception:
-            failures = self._failures[key] = self._failures.get(key, 0) + 1
-            delay = min(_LAST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** min(failures - 1, 16)) * random.uniform(0.8, 1.2)  # noqa: S311
-            log.exception("pass over %s failed (%d times in a row); again in %.0f s", key, failures, delay)
-            self._add_later(key, self._clock.monotonic() + delay)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the queue
+            self._failed(key, error)
         finally:
-            self._working.discard(key)
+            del self._working[key]
+            self._forgotten.discard(key)
             if key in self._again:
                 self._again.discard(key)
                 self._make_ready(key)
 
+    def _failed(self, key: Key, error: Exception) -> None:
+        if key in self._forgotten and key not in self._again:
+            log.info("pass over %s failed; its object is gone meanwhile", key, exc_info=error)
+            return
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        delay = min(_LAST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** min(failures - 1, 16))
+        if key in self._again:
+            # There was news during the pass, which may mend it: soon, but never at once, for the pass may have made the news itself.
+            self._again.discard(key)
+            delay = _FIRST_BACKOFF_S
+        delay *= random.uniform(0.8, 1.2)  # noqa: S311
+        log.error("pass over %s failed (%d times in a row); again in %.0f s", key, failures, delay, exc_info=error)
+        self._due.pop(key, None)
+        self._add_later(key, self._clock.monotonic() + delay)
+
     def _make_ready(self, key: Key) -> None:
         self._due.pop(key, None)
-        keys = self._ready.setdefault(self._group(key), OrderedDict())
-        keys.setdefault(key, self._clock.monotonic())
+        if key not in self._group_of:
+            group = self._group_of[key] = self._group(key)
+            self._ready.setdefault(group, OrderedDict())[key] = self._clock.monotonic()
 
     def _add_later(self, key: Key, due: float) -> None:
-        if any(key in keys for keys in self._ready.values()) or self._due.get(key, float("inf")) <= due:
+        if key in self._group_of or self._due.get(key, float("inf")) <= due:
             return
         self._due[key] = due
         heapq.heappush(self._heap, (due, next(self._order), key))
@@ -137,15 +164,19 @@ class KeyedQueue(Generic[Key]):
             else:
                 self._make_ready(key)
 
-    def _take(self) -> Key | None:
-        """Take the next key of the group whose turn it is."""
-        if not self._ready:
+    def _take(self, free: int) -> Key | None:
+        """Take the next key of the group whose turn it is, and that has not too many of the workers."""
+        held = Counter(self._working.values())
+        group = next((group for group in self._ready if held[group] < _SHARE * free), None)
+        if group is None:
             return None
-        group, keys = self._ready.popitem(last=False)
+        keys = self._ready[group]
         key, _ = keys.popitem(last=False)
-        if keys:
-            self._ready[group] = keys
-        self._working.add(key)
+        self._ready.move_to_end(group)
+        if not keys:
+            del self._ready[group]
+        del self._group_of[key]
+        self._working[key] = group
         return key
 
     def _until_next(self) -> float | None:
@@ -157,6 +188,8 @@ class KeyedQueue(Generic[Key]):
 async def _finish(tasks: set[asyncio.Task[None]]) -> None:
     if not tasks:
         return
-    _, late = await asyncio.wait(tasks, timeout=_STOP_S)
+    _, late = await asyncio.wait(set(tasks), timeout=_STOP_S)
     for task in late:
         task.cancel()
+    if late:
+        await asyncio.wait(late, timeout=_CANCEL_S)

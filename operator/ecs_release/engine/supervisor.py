@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
-from ecs_release.domain.errors import Problem
+from ecs_release.domain.errors import Conflict, NotFound, Problem, Retryable
 from ecs_release.domain.ports import Clock, Cluster, ObjectKey
 
 log = logging.getLogger(__name__)
 
 _FIRST_S, _LAST_S = 1.0, 60.0
 _MANY, _WINDOW_S = 10, 600.0
+_SERVED_S = 5.0
 
 
 class WatchBroken(RuntimeError):
@@ -30,21 +31,36 @@ async def keep_running(watch: Callable[[], Awaitable[None]], stop: asyncio.Event
     while not stop.is_set():
         try:
             await watch()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the watch is to go on
+        except Exception as error:
             log.warning("the watch broke: %s: %s", type(error).__name__, error)
+            log.debug("the watch broke", exc_info=error)
         if stop.is_set():
             return
         now = clock.monotonic()
         broken = [t for t in broken if now - t < _WINDOW_S] + [now]
         if len(broken) >= _MANY:
-            raise WatchBroken(f"the watch broke {len(broken)} times within {_WINDOW_S:.0f} s")
+            raise WatchBroken(f"the watch broke {len(broken)} times within {_WINDOW_S:.0f} s; the reasons are in the log before this")
         pause = min(_LAST_S, _FIRST_S * 2 ** (len(broken) - 1))
         log.info("watching again in %.0f s", pause)
-        try:
-            async with asyncio.timeout(pause):
-                await stop.wait()
-        except TimeoutError:
-            continue
+        if await _stopped_within(stop, pause):
+            return
+
+
+async def until_served(cluster: Cluster, kinds: Sequence[str], stop: asyncio.Event) -> bool:
+    """Wait until the API server serves every kind: a watch begun before its CRD is there never tells of that kind. False where stopped."""
+    for kind in kinds:
+        said = ""
+        while not stop.is_set():
+            try:
+                async for _ in cluster.names(kind):
+                    break
+                break
+            except Retryable as problem:
+                if problem.message != said:
+                    log.warning("waiting to watch %ss: %s", kind, problem.message)
+                    said = problem.message
+                await _stopped_within(stop, _SERVED_S)
+    return not stop.is_set()
 
 
 class Known(Protocol):
@@ -63,15 +79,28 @@ async def sweep_ghosts(
         for kind in kinds:
             try:
                 await sweep_once(cluster, store, kind, forget)
-            except Problem as problem:
-                log.warning("looking for deleted %ss: %s", kind, problem.message)
+            except (Problem, Conflict, NotFound) as problem:
+                log.warning("cannot look for deleted %ss, the next time is in %.0f s: %s", kind, interval_s, problem)
 
 
 async def sweep_once(cluster: Cluster, store: Known, kind: str, forget: Callable[[ObjectKey, str], None]) -> None:
-    """Compare what is remembered with what is there. The former is listed first: an object made meanwhile is no ghost."""
+    """Compare what is remembered with what is there, page by page to the end; a LIST that breaks off forgets nothing.
+
+    What is remembered is listed first: an object made meanwhile is not taken for a ghost. One made again under its name has another uid.
+    """
     before = set(store.known(kind))
     there = {uid async for _, _, uid in cluster.names(kind)}
     for namespace, name, uid in before:
         if uid not in there:
-            log.info("%s %s/%s was deleted unnoticed", kind, namespace, name)
-            forget(ObjectKey(kind, namespace, name), uid)
+            key = ObjectKey(kind, namespace, name)
+            log.info("%s %s was deleted unnoticed", kind, key, extra={"object": str(key)})
+            forget(key, uid)
+
+
+async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -7,48 +7,96 @@ passes and observers, and whatever it does never delays them.
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
 import threading
-from collections.abc import Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import kopf
 
+from ecs_release.handlers.login import CredentialsSource, register_login
 from ecs_release.handlers.settings import operator_settings
-from ecs_release.handlers.watch import Sink, build_registry
+from ecs_release.handlers.watch import WATCHED, Sink, build_registry
+
+log = logging.getLogger(__name__)
+
+_STOP_S = 15.0
 
 
-async def run_watch(sink: Sink, stop: asyncio.Event, liveness: str | None = None) -> None:
-    """Watch all kinds in all namespaces until `stop` is set. `sink` is called in the caller's loop.
+async def run_watch(
+    sink: Sink,
+    credentials: CredentialsSource,
+    stop: asyncio.Event,
+    *,
+    kinds: Iterable[str] = WATCHED,
+    settings: kopf.OperatorSettings | None = None,
+) -> None:
+    """Watch the kinds in all namespaces until `stop` is set. `sink` and `credentials` are called in the caller's loop.
 
-    `liveness` is an address such as http://0.0.0.0:8080/healthz. Raises what kopf raises when a watch breaks for good.
+    Raises what kopf raises when a watch breaks for good. At the end nothing is told to `sink` any more; kopf gets 15 seconds to close
+    its connections, then its thread is left behind (it does not hold up the process).
     """
-    registry = build_registry(_Bridge(sink, asyncio.get_running_loop()))
-    kopf.on.login(registry=registry, id="login")(_login)
-    flag = threading.Event()
-    thread = asyncio.create_task(asyncio.to_thread(_run, registry, flag, liveness))
-    stopping = asyncio.create_task(stop.wait())
+    bridge = _Bridge(sink, asyncio.get_running_loop())
+    registry = build_registry(bridge, kinds)
+    register_login(registry, credentials, asyncio.get_running_loop())
+    thread = _WatchThread(registry, settings or operator_settings())
+    thread.start()
+    ended: asyncio.Future[Any] = asyncio.wrap_future(thread.ended)
+    stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait([thread, stopping], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
-        flag.set()
-        await thread
+        bridge.close()
+        thread.stop()
+        _, late = await asyncio.wait([ended], timeout=_STOP_S)
+        if late:
+            log.warning("the watch did not end within %.0f s: its thread is left behind", _STOP_S)
+            ended.cancel()
+    if not late:
+        ended.result()
 
 
-def _run(registry: kopf.OperatorRegistry, flag: threading.Event, liveness: str | None) -> None:
-    asyncio.run(
-        kopf.operator(
-            registry=registry,
-            settings=operator_settings(),
-            clusterwide=True,
-            standalone=True,
-            stop_flag=flag,
-            liveness_endpoint=liveness,
-        )
-    )
+class _WatchThread(threading.Thread):
+    """kopf in a thread with a loop of its own. A daemon: nothing in it is worth holding up the end of the process for."""
+
+    def __init__(self, registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings) -> None:
+        super().__init__(name="watch", daemon=True)
+        self._registry = registry
+        self._settings = settings
+        self._stop: Future[Callable[[], object]] = Future()
+        self.ended: Future[None] = Future()
+
+    def run(self) -> None:
+        """Run kopf until it ends, and tell how it ended."""
+        try:
+            asyncio.run(self._operate())
+        except BaseException as error:  # noqa: BLE001 - told to the waiting side, which raises it
+            end = partial(self.ended.set_exception, error if isinstance(error, Exception) else RuntimeError(f"the watch ended: {error!r}"))
+        else:
+            end = partial(self.ended.set_result, None)
+        # Nobody waits any more where the thread was left behind.
+        with suppress(InvalidStateError):
+            end()
+
+    def stop(self) -> None:
+        """Ask kopf to end; at once where it has not begun yet."""
+        self._stop.add_done_callback(_call)
+
+    async def _operate(self) -> None:
+        flag, loop = asyncio.Event(), asyncio.get_running_loop()
+        # An event of this loop, not of threading: kopf would wait for that in a thread that then never ends by itself.
+        self._stop.set_result(partial(loop.call_soon_threadsafe, flag.set))
+        await kopf.operator(registry=self._registry, settings=self._settings, clusterwide=True, standalone=True, stop_flag=flag)
+
+
+def _call(stop: Future[Callable[[], object]]) -> None:
+    # The loop may be closed already.
+    with suppress(RuntimeError):
+        stop.result()()
 
 
 class _Bridge:
@@ -57,6 +105,11 @@ class _Bridge:
     def __init__(self, sink: Sink, loop: asyncio.AbstractEventLoop) -> None:
         self._sink = sink
         self._loop = loop
+        self._closed = False
+
+    def close(self) -> None:
+        """Tell nothing any more: what still comes will be listed again by the next watch."""
+        self._closed = True
 
     async def changed(self, kind: str, body: Mapping[str, Any]) -> None:
         """Take in an object that is there."""
@@ -70,18 +123,16 @@ class _Bridge:
         done: Future[None] = Future()
 
         def run() -> None:
+            # False where kopf is ending and no longer waits.
+            if not done.set_running_or_notify_cancel():
+                return
             try:
-                take_in()
-                done.set_result(None)
-            except BaseException as error:  # noqa: BLE001 - told to the waiting side
+                if not self._closed:
+                    take_in()
+            except Exception as error:  # noqa: BLE001 - told to the waiting side
                 done.set_exception(error)
+            else:
+                done.set_result(None)
 
         self._loop.call_soon_threadsafe(run)
         await asyncio.wrap_future(done)
-
-
-def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """Log in as the rest of the operator does: KUBECONFIG where it is set, else the pod's service account."""
-    if not os.environ.get("KUBECONFIG") and os.environ.get("KUBERNETES_SERVICE_HOST"):
-        return kopf.login_with_service_account(**kwargs)
-    return kopf.login_with_kubeconfig(**kwargs)

@@ -18,9 +18,13 @@ def operator_settings() -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = 0.1
     # A limit starves: idle workers keep their places.
     settings.queueing.worker_limit = None
+    # Bookmarks come every minute: a connection that is silent for longer is dead, whatever TCP thinks.
+    settings.watching.inactivity_timeout = 70
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 60
-    settings.process.ultimate_exiting_timeout = 25
+    # Otherwise kopf, when its watch breaks, sends SIGKILL to the whole process after that time. The supervisor watches again instead,
+    # and `run_watch` has its own deadline for the end.
+    settings.process.ultimate_exiting_timeout = None
     # Never used, for nothing registers a handler that needs them; never kopf's own names by accident.
     settings.persistence.finalizer = f"{GROUP}/operator"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)

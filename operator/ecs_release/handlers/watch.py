@@ -7,7 +7,7 @@ status, and needs memory for no object. An `on.event` handler is never retried, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import kopf
@@ -39,10 +39,10 @@ class AsyncSink(Protocol):
         """Forget an object."""
 
 
-def build_registry(sink: AsyncSink) -> kopf.OperatorRegistry:
+def build_registry(sink: AsyncSink, kinds: Iterable[str] = WATCHED) -> kopf.OperatorRegistry:
     """Register one event handler a kind."""
     registry = kopf.OperatorRegistry()
-    for kind in WATCHED:
+    for kind in kinds:
         kopf.on.event(GROUP, VERSION, PLURALS[kind], registry=registry, id=kind)(_handler(kind, sink))
     return registry
 
@@ -50,13 +50,14 @@ def build_registry(sink: AsyncSink) -> kopf.OperatorRegistry:
 def _handler(kind: str, sink: AsyncSink) -> Any:
     async def handle(event: Mapping[str, Any], **_: object) -> None:
         body = event["object"]
+        meta = body["metadata"]
         try:
             if event["type"] == "DELETED":
-                meta = body["metadata"]
                 await sink.deleted(kind, meta.get("namespace", ""), meta["name"], meta["uid"])
             else:
+                # A plain dictionary: kopf's own views are read-only, and hold on to more than the object.
                 await sink.changed(kind, body)
         except Exception:
-            log.exception("cannot take in %s %s", kind, body.get("metadata", {}).get("name"))
+            log.exception("cannot take in %s %s/%s", kind, meta.get("namespace", ""), meta.get("name"))
 
     return handle

@@ -1,0 +1,44 @@
+"""Probes for the kubelet, answered in the engine's own event loop.
+
+kopf's probe would tell of its own thread only, and would be gone while the supervisor waits to watch again: the kubelet would then kill a
+process that is doing well. Neither probe looks at AWS or at the API server: their failing is no reason to be restarted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+log = logging.getLogger(__name__)
+
+_STOP_S = 2.0
+
+
+@asynccontextmanager
+async def serve_probes(host: str, port: int, ready: Callable[[], bool]) -> AsyncIterator[int]:
+    """Answer `/healthz` (200 as long as the event loop turns) and `/readyz` (200 once `ready`, 503 before); yields the port.
+
+    Port 0 takes a free one. Raises OSError where the port is taken.
+    """
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n") if ready() else web.Response(status=503, text="the watch has not told of everything yet\n")
+
+    application = web.Application()
+    application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_STOP_S)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        taken: int = runner.addresses[0][1]
+        log.info("probes at http://%s:%d/healthz and /readyz", host, taken)
+        yield taken
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,126 @@
+"""Status by server-side apply, as the real API server takes it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecs_release.api.names import ENVIRONMENT, PLURALS, RELEASE
+from ecs_release.cluster.client import ApiServer
+from ecs_release.cluster.cluster import KubernetesCluster
+from ecs_release.cluster.events import EventRecorder
+from ecs_release.domain.errors import Conflict, NotFound, Problem
+from ecs_release.domain.ports import ObjectKey
+from tests.apiserver.objects import environment, release
+from tests.control_plane.control_plane import Cluster
+
+
+@pytest.fixture
+def adapter(server: ApiServer) -> KubernetesCluster:
+    return KubernetesCluster(server, EventRecorder(server, "test"))
+
+
+def condition(type_: str, status: str = "True") -> dict[str, str]:
+    return {"type": type_, "status": status, "reason": "Succeeded", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+
+
+async def test_replaces_what_is_ours_and_keeps_the_rest(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
+    cluster.apply(release(namespace))
+    key = ObjectKey(RELEASE, namespace, "web")
+    there = await adapter.get(key)
+    assert there is not None
+    meta = there["metadata"]
+
+    first = await adapter.write_status(
+        key, {"phase": "Ready", "conditions": [condition("Ready"), condition("Deployed")]}, uid=meta["uid"], resource_version=meta["resourceVersion"],
+    )  # fmt: skip
+    second = await adapter.write_status(
+        key, {"conditions": [condition("Ready", "False")]}, uid=meta["uid"], resource_version=first["metadata"]["resourceVersion"]
+    )
+
+    assert first["status"]["phase"] == "Ready"
+    assert "phase" not in second["status"]
+    assert [(c["type"], c["status"]) for c in second["status"]["conditions"]] == [("Ready", "False")]
+    assert second["spec"] == there["spec"]
+    assert second["metadata"]["generation"] == meta["generation"]
+    ours = [m for m in second["metadata"]["managedFields"] if m["manager"] == "ecs-release.dev/operator"]
+    assert [(m["operation"], m["subresource"]) for m in ours] == [("Apply", "status")]
+
+
+async def test_an_object_that_moved_on_is_a_conflict(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
+    cluster.apply(release(namespace))
+    key = ObjectKey(RELEASE, namespace, "web")
+    meta = (await adapter.get(key) or {})["metadata"]
+    cluster.kubectl("annotate", "releases.ecs-release.dev", "web", "-n", namespace, "team=storage")
+
+    with pytest.raises(Conflict, match="modified"):
+        await adapter.write_status(key, {"phase": "Ready"}, uid=meta["uid"], resource_version=meta["resourceVersion"])
+
+    assert "phase" not in (await adapter.get(key) or {})["status"]
+
+
+async def test_an_object_made_again_under_its_name_is_a_conflict(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
+    cluster.apply(release(namespace))
+    key = ObjectKey(RELEASE, namespace, "web")
+    meta = (await adapter.get(key) or {})["metadata"]
+    cluster.kubectl("delete", "releases.ecs-release.dev", "web", "-n", namespace)
+    cluster.apply(release(namespace))
+
+    with pytest.raises(Conflict):
+        await adapter.write_status(key, {"phase": "Ready"}, uid=meta["uid"], resource_version=meta["resourceVersion"])
+
+    assert "phase" not in (await adapter.get(key) or {})["status"]
+
+
+async def test_a_deleted_object_is_not_revived(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
+    cluster.apply(release(namespace))
+    key = ObjectKey(RELEASE, namespace, "web")
+    meta = (await adapter.get(key) or {})["metadata"]
+    cluster.kubectl("delete", "releases.ecs-release.dev", "web", "-n", namespace)
+
+    with pytest.raises(NotFound):
+        await adapter.write_status(key, {"phase": "Ready"}, uid=meta["uid"], resource_version=meta["resourceVersion"])
+
+    assert await adapter.get(key) is None
+
+
+async def test_a_status_that_the_schema_refuses_is_a_problem_that_says_so(
+    cluster: Cluster, adapter: KubernetesCluster, namespace: str
+) -> None:
+    cluster.apply(release(namespace))
+    key = ObjectKey(RELEASE, namespace, "web")
+    meta = (await adapter.get(key) or {})["metadata"]
+
+    with pytest.raises(Problem, match=r"status\.phase"):
+        await adapter.write_status(key, {"phase": ["x"]}, uid=meta["uid"], resource_version=meta["resourceVersion"])
+
+
+async def test_cluster_scoped_objects_have_no_namespace(cluster: Cluster, adapter: KubernetesCluster) -> None:
+    cluster.apply(environment("scoped"))
+    key = ObjectKey(ENVIRONMENT, "", "scoped")
+    meta = (await adapter.get(key) or {})["metadata"]
+
+    written = await adapter.write_status(
+        key, {"lastSweepTime": "2026-01-01T00:00:00Z"}, uid=meta["uid"], resource_version=meta["resourceVersion"]
+    )
+
+    assert written["status"]["lastSweepTime"] == "2026-01-01T00:00:00Z"
+
+
+async def test_names_are_listed_page_by_page(
+    cluster: Cluster, adapter: KubernetesCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecs_release.cluster.cluster._PAGE", 2)
+    cluster.apply(*(release(namespace, f"r{n}") for n in range(5)))
+
+    found = [(ns, name, uid) async for ns, name, uid in adapter.names(RELEASE) if ns == namespace]
+
+    listed = cluster.get(f"{PLURALS[RELEASE]}.ecs-release.dev", "-n", namespace)["items"]
+    assert sorted(found) == sorted((namespace, i["metadata"]["name"], i["metadata"]["uid"]) for i in listed)
+    assert len(found) == 5
+
+
+async def test_labels_of_namespaces(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
+    cluster.kubectl("label", "namespace", namespace, "team=storage")
+
+    assert (await adapter.namespace_labels(namespace) or {})["team"] == "storage"
+    assert await adapter.namespace_labels("not-there") is None
