@@ -1,0 +1,98 @@
+# All targets work on a machine that has only Python 3.11 or newer, Go and make: scripts/bootstrap fetches the rest into .tools and .venv,
+# and the control plane for tests is built once into ${XDG_CACHE_HOME:-~/.cache}/ecs-release-operator.
+MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# The interpreter that .venv is made of; empty: the one that it has, else the first that fits.
+PYTHON ?=
+# Workers of pytest: the tests mostly wait, for two cores four are about right.
+WORKERS ?= 4
+# More arguments for pytest: make test PYTEST_ARGS='-k drift'.
+PYTEST_ARGS ?=
+
+export PYTHON
+# A user's activated environment is not ours.
+unexport VIRTUAL_ENV
+
+RUN := .venv/bin/python -m
+BIN := .venv/bin
+SUITES = $(wildcard tests/unit tests/contract tests/apiserver tests/e2e)
+
+##@ Try it
+.PHONY: demo
+demo: control-plane ## A release, a rollback, drift: two minutes on a real API server and a simulated AWS
+	@$(RUN) tests.demo
+
+.PHONY: playground
+playground: control-plane ## The demo's bed, left running: prints the KUBECONFIG and AWS endpoint to use
+	@$(RUN) tests.playground
+
+.PHONY: playground-down
+playground-down: bootstrap ## End the playground
+	@$(RUN) tests.playground down
+
+##@ Before a pull request
+.PHONY: test
+test: check control-plane ## All that CI runs: check, then unit, contract, apiserver and e2e tests
+	@echo "test: $(SUITES) with $(WORKERS) workers" >&2
+	@$(RUN) pytest $(SUITES) --numprocesses=$(WORKERS) --dist=worksteal $(PYTEST_ARGS)
+
+.PHONY: check
+check: lint types imports verify ## All checks that run nothing: lint, types, imports, generated files
+
+.PHONY: lint
+lint: bootstrap ## Ruff: rules and format
+	@echo "lint: ruff" >&2
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check . || { echo "lint: files need formatting: run make format" >&2; exit 1; }
+
+.PHONY: types
+types: bootstrap ## mypy, strict, over operator/
+	@echo "types: mypy" >&2
+	@$(BIN)/mypy --no-error-summary
+
+.PHONY: imports
+imports: bootstrap ## import-linter: the rooms import one way
+	@echo "imports: import-linter" >&2
+	@$(BIN)/lint-imports --no-cache > build/imports.log || { cat build/imports.log; exit 1; }
+
+.PHONY: verify
+verify: bootstrap ## Generated files are what make generate writes
+	@echo "verify: generated files" >&2
+	@rm -rf build/crds && $(RUN) ecs_release.api.generate build/crds
+	@diff -ru crds build/crds || { echo "verify: crds/ is not what the models say: run make generate" >&2; exit 1; }
+
+##@ While developing
+.PHONY: format
+format: bootstrap ## Format, and mend what Ruff can mend
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+.PHONY: generate
+generate: bootstrap ## Write crds/ from the models
+	@$(RUN) ecs_release.api.generate
+
+.PHONY: bench
+bench: control-plane ## The benchmarks: a table, and build/bench.json
+	@$(RUN) tests.benchmarks
+
+.PHONY: control-plane
+control-plane: bootstrap ## Build the control plane for tests, unless it is there
+	@$(RUN) tests.control_plane build > /dev/null
+
+.PHONY: bootstrap
+bootstrap: ## Make .venv ready
+	@scripts/bootstrap
+	@mkdir -p build
+
+.PHONY: clean
+clean: ## Remove .venv, .tools and build; the cache of the control plane stays
+	rm -rf .venv .tools build .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: help
+help: ## Print this
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { sub(":.*", "", $$1); printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
