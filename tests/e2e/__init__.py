@@ -1,0 +1,1 @@
+"""The operator as a process, against a real kube-apiserver and the simulated AWS: what users see."""

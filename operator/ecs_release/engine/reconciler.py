@@ -100,8 +100,10 @@ class Reconciler:
         release, written = await self._report(key, facts, decision, memory)
         self._hurry(facts, decision.fast)
         again = decision.again_s
-        if not written and again is None:
+        if again is None and not written:
             again = self._settings.counts_interval_s
+        if again is None and _may_mend_itself(decision.status):
+            again = facts.environment.spec.observation.interval_seconds if facts.environment else self._settings.counts_interval_s
         return release, again
 
     async def _act(self, facts: Facts, act: Act, memory: Memory) -> Decision:
@@ -173,3 +175,8 @@ class Reconciler:
             return
         extra = {"object": str(key), "attempt": after.rollout.attempt_id if after.rollout else ""}
         log.info("%s: %s", now.reason, now.message, extra=extra)
+
+
+def _may_mend_itself(status: ReleaseStatus) -> bool:
+    """Tell whether something outside may end this state without our being told: an image pushed, a right given."""
+    return any((c := find(status.conditions, kind)) is not None and c.status == "True" for kind in ("Reconciling", "Stalled"))

@@ -1,0 +1,257 @@
+"""The test bed of one worker: a control plane, a simulated AWS, the operator; and a place in it for each test."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import urllib3
+import yaml
+from kubernetes import client as kubernetes_client
+from kubernetes import config as kubernetes_config
+
+from tests.aws_simulator.client import ACCOUNT, REGION, Simulator, image_name
+from tests.control_plane.control_plane import Cluster, control_plane
+from tests.operator_process import Operator
+
+ROOT = Path(__file__).parent.parent.parent
+GROUP, VERSION = "ecs-release.dev", "v1alpha1"
+_API = f"{GROUP}/{VERSION}"
+_numbers = itertools.count(1)
+DEADLINE_S = 40.0
+
+
+@dataclass
+class Bed:
+    """Everything that runs."""
+
+    cluster: Cluster
+    aws: Simulator
+    operator: Operator
+    api: Any
+
+    def restart_operator(self) -> None:
+        """Stop the operator and start it again."""
+        self.operator.stop()
+        self.operator.start()
+        self.operator.wait_until_ready()
+
+
+@contextmanager
+def test_bed(**control_plane_options: Any) -> Iterator[Bed]:
+    """Run a bed."""
+    with control_plane(**control_plane_options) as cluster, Simulator(time_scale=60) as aws:
+        cluster.install_crds(ROOT / "crds")
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        api = kubernetes_client.CustomObjectsApi(kubernetes_config.new_client_from_config(str(cluster.kubeconfig)))
+        with Operator(cluster.kubeconfig, aws.environment()) as operator:
+            operator.wait_until_ready()
+            yield Bed(cluster, aws, operator, api)
+
+
+@dataclass
+class Place:
+    """A namespace, an Environment and an ECS cluster of one test's own."""
+
+    bed: Bed
+    name: str = field(default_factory=lambda: f"t{next(_numbers)}-{int(time.time() * 1000) % 10**6}")
+    account: str = ACCOUNT
+    region: str = REGION
+    begun: int = 0
+
+    def __post_init__(self) -> None:
+        """Make the namespace and the ECS cluster."""
+        self.bed.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}})
+        self.aws.client("ecs", self.account, self.region).create_cluster(clusterName=self.name)
+        self.begun = self.aws.mark()
+
+    @property
+    def aws(self) -> Simulator:
+        """The simulated AWS."""
+        return self.bed.aws
+
+    @property
+    def role(self) -> str:
+        """The Environment's role."""
+        return f"arn:aws:iam::{self.account}:role/{self.name}"
+
+    # Kubernetes.
+
+    def environment(self, name: str | None = None, **spec: Any) -> str:
+        """Apply an Environment; fields given replace those of the usual one."""
+        usual = {
+            "allowedNamespaces": {"names": [self.name]},
+            "aws": {"accountID": self.account, "region": self.region, "roleARN": self.role},
+            "target": {"cluster": self.name, "serviceName": "{service}"},
+            "observation": {"intervalSeconds": 5, "graceSeconds": 5},
+        }
+        self.apply("Environment", name or self.name, {**usual, **spec}, namespaced=False)
+        return name or self.name
+
+    def project(self, *services: str, containers: dict[str, str] | None = None, **service: Any) -> None:
+        """Apply the Project `shop` of some services, each with one container `app` unless said otherwise."""
+        wanted = containers or {"app": ""}
+        sets = [
+            {
+                "name": "all",
+                "services": [
+                    {"name": s, "containers": [{"name": c, "repository": r or self.repository(s)} for c, r in wanted.items()], **service}
+                    for s in services or ("web",)
+                ],
+            }
+        ]
+        self.apply("Project", "shop", {"serviceSets": sets})
+
+    def release(self, source: dict[str, Any] | str, service: str = "web", name: str | None = None, annotations: dict[str, str] | None = None, **spec: Any) -> str:
+        """Apply a Release of a service: `source` is a source, or a release hash."""
+        wanted = {"releaseHash": source} if isinstance(source, str) else source
+        body = {"projectRef": {"name": "shop"}, "service": service, "environmentRef": {"name": self.name}, "source": wanted, **spec}
+        self.apply("Release", name or service, body, annotations=annotations)
+        return name or service
+
+    def apply(self, kind: str, name: str, spec: dict[str, Any], *, namespaced: bool = True, annotations: dict[str, str] | None = None) -> None:
+        """Apply an object with kubectl."""
+        meta: dict[str, Any] = {"name": name} | ({"namespace": self.name} if namespaced else {})
+        if annotations:
+            meta["annotations"] = annotations
+        self.bed.cluster.apply({"apiVersion": _API, "kind": kind, "metadata": meta, "spec": spec})
+
+    def annotate(self, name: str, **annotations: str) -> None:
+        """Annotate a Release with requests."""
+        pairs = [f"{GROUP}/{k}={v}" for k, v in annotations.items()]
+        self.kubectl("annotate", "--overwrite", "release", name, *pairs)
+
+    def delete(self, kind: str, name: str) -> None:
+        """Delete an object and wait until it is gone."""
+        self.kubectl("delete", kind, name, "--timeout=20s")
+
+    def kubectl(self, *arguments: str) -> str:
+        """Run kubectl in the namespace."""
+        return self.bed.cluster.kubectl("-n", self.name, *arguments)
+
+    def get(self, name: str = "web") -> dict[str, Any]:
+        """Read a Release."""
+        return dict(self.bed.api.get_namespaced_custom_object(GROUP, VERSION, self.name, "releases", name))
+
+    def get_environment(self, name: str | None = None) -> dict[str, Any]:
+        """Read an Environment."""
+        return dict(self.bed.api.get_cluster_custom_object(GROUP, VERSION, "environments", name or self.name))
+
+    def status(self, name: str = "web") -> dict[str, Any]:
+        """Read a Release's status."""
+        return dict(self.get(name).get("status") or {})
+
+    def wait(self, reason: str, name: str = "web", *, deadline_s: float = DEADLINE_S, **more: Any) -> dict[str, Any]:
+        """Wait until Ready has a reason, said of the newest spec; returns the status. `more` are fields of the status that must be so, too."""
+
+        def there() -> dict[str, Any] | None:
+            release = self.get(name)
+            status = release.get("status") or {}
+            ready = condition(status, "Ready")
+            up_to_date = status.get("observedGeneration") == release["metadata"]["generation"]
+            fits = up_to_date and ready.get("reason") == reason and all(status.get(k) == v for k, v in more.items())
+            return status if fits else None
+
+        return self.until(there, f"Ready to be {reason}", name, deadline_s)
+
+    def until(self, there: Callable[[], Any], what: str, name: str = "web", deadline_s: float = DEADLINE_S) -> Any:
+        """Wait until something is there."""
+        end = time.monotonic() + deadline_s
+        while True:
+            found = there()
+            if found:
+                return found
+            if time.monotonic() > end:
+                try:
+                    shown = yaml.safe_dump(self.status(name))
+                except kubernetes_client.ApiException as error:
+                    shown = str(error.reason)
+                raise AssertionError(f"waited {deadline_s:.0f} s for {what}; status is\n{shown}\n{self.bed.operator.tail(3000)}")
+            time.sleep(0.05)
+
+    def stays(self, reason: str, name: str = "web", seconds: float = 3.0) -> dict[str, Any]:
+        """Check that Ready keeps its reason for a while."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            status = self.status(name)
+            assert condition(status, "Ready").get("reason") == reason, yaml.safe_dump(status)
+            time.sleep(0.1)
+        return self.status(name)
+
+    def events(self, name: str = "web") -> list[dict[str, Any]]:
+        """List the Events on a Release."""
+        found = self.bed.cluster.get("events.events.k8s.io", "-n", self.name)["items"]
+        return [e for e in found if e["regarding"]["name"] == name]
+
+    # AWS.
+
+    def repository(self, service: str = "web") -> str:
+        """Name a service's repository."""
+        return f"{self.name}/{service}"
+
+    def push(self, *tags: str, service: str = "web", **more: Any) -> str:
+        """Push an image of a service; a tag is taken for a release hash unless it holds a dot or is `latest`."""
+        named = [t if "." in t or t == "latest" else f"ref.{t}" for t in tags]
+        return self.aws.push_image(self.repository(service), named, account=self.account, region=self.region, **more)
+
+    def service(self, tag: str = "v1", service: str = "web", *, push: bool = True, **more: Any) -> str:
+        """Create a service that runs an image, and wait until it is steady. Returns the image's digest."""
+        digest = self.push(tag, service=service) if push else ""
+        image = image_name(self.repository(service), f"ref.{tag}", account=self.account, region=self.region)
+        containers = more.pop("containers", {"app": image})
+        more.setdefault("family", f"{self.name}-{service}")
+        self.aws.create_service(service, containers, cluster=self.name, account=self.account, region=self.region, **more)
+        return digest
+
+    def deploy(self, tag: str | None = None, service: str = "web", **more: Any) -> str:
+        """Deploy an image as somebody else would. Returns the deployment's id."""
+        containers = more.pop("containers", None)
+        if tag is not None:
+            containers = {"app": image_name(self.repository(service), f"ref.{tag}", account=self.account, region=self.region)}
+        return self.aws.deploy(service, containers, cluster=self.name, account=self.account, region=self.region, **more)
+
+    def ecs_service(self, service: str = "web") -> dict[str, Any]:
+        """Describe the ECS service."""
+        return self.aws.service(service, cluster=self.name, account=self.account, region=self.region)
+
+    def ecs(self) -> Any:
+        """A client of ECS."""
+        return self.aws.client("ecs", self.account, self.region)
+
+    def running(self, service: str = "web") -> dict[str, set[str]]:
+        """Return the digests of running tasks by container."""
+        return self.aws.running_digests(service, cluster=self.name, account=self.account, region=self.region)
+
+    def updates(self) -> list[dict[str, Any]]:
+        """List the operator's UpdateService calls here."""
+        calls = self.aws.calls(action="UpdateService", since=self.begun)
+        return [c for c in calls if c["parameters"].get("cluster") == self.name]
+
+    def mutations(self) -> list[dict[str, Any]]:
+        """List the operator's calls here that change anything."""
+        return [c for c in self.aws.calls(mutating=True, since=self.begun) if f"/{self.name}/" in c["caller"]]
+
+
+def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return a condition; an empty one where there is none."""
+    return next((dict(c) for c in status.get("conditions") or () if c["type"] == kind), {})
+
+
+def triple(status: dict[str, Any]) -> tuple[str, str, str]:
+    """Return the statuses of Ready, Reconciling and Stalled."""
+    ready, reconciling, stalled = (condition(status, k).get("status", "") for k in ("Ready", "Reconciling", "Stalled"))
+    return ready, reconciling, stalled
+
+
+PROGRESSING, WAITING, STALLED, READY, UNREADY = (
+    ("Unknown", "True", "False"),
+    ("False", "True", "False"),
+    ("False", "False", "True"),
+    ("True", "False", "False"),
+    ("False", "False", "False"),
+)
