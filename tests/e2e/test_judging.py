@@ -1,0 +1,139 @@
+"""How a rollout is judged, point by point; each also where the service-deployment API is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.bed import READY, STALLED, Bed, Place, condition, triple
+
+
+@pytest.fixture(params=["with the service-deployment API", "without it"])
+def judged(request: pytest.FixtureRequest, bed: Bed) -> Iterator[Place]:
+    """A place with a service; in the second half AWS has no service-deployment API for it, as other implementations have not."""
+    place = Place(bed)
+    if request.param == "without it":
+        for action in ("ListServiceDeployments", "StopServiceDeployment"):
+            bed.aws.fault(action, code="UnknownOperationException", message="", status=400, times=None, match=place.name)
+    place.service("v1")
+    place.environment()
+    place.project()
+    yield place
+    bed.aws.control("clear-faults", match=place.name)
+
+
+def test_1_ours_is_the_deployment_that_update_service_answered(judged: Place) -> None:
+    judged.aws.configure(switches={"visibility_lag_s": 3.0})
+    try:
+        judged.push("slow.v2", "v2")
+        judged.release("v2")
+        status = judged.until(lambda: (s := judged.status()).get("rollout", {}).get("deploymentID") and s, "the deployment's id")
+        ours = status["rollout"]["deploymentID"]
+        judged.stays("RollingOut", seconds=2.0)
+    finally:
+        judged.aws.configure(switches={"visibility_lag_s": 0.0})
+    status = judged.wait("Succeeded")
+    assert status["rollout"]["deploymentID"] == ours == judged.ecs_service()["deployments"][0]["id"]
+    assert len(judged.updates()) == 1
+
+
+def test_2_done_is_completed_and_every_task_on_a_wanted_digest(judged: Place) -> None:
+    wanted = judged.push("v2", platforms=["linux/amd64", "linux/arm64"])
+    judged.release("v2")
+    status = judged.wait("Succeeded")
+    assert status["pin"]["images"][0]["digest"] == wanted
+    assert len(status["pin"]["images"][0]["platformDigests"]) == 2
+    assert judged.running()["app"] == {wanted}
+
+
+def test_2_a_task_that_shows_a_platform_digest_of_the_wanted_list_proves_it(judged: Place) -> None:
+    judged.push("v2", platforms=["linux/amd64", "linux/arm64"])
+    judged.release("v2")
+    status = judged.wait("Succeeded")
+    platform = status["pin"]["images"][0]["platformDigests"][0]
+    repository = judged.repository()
+    judged.deploy(containers={"app": f"{judged.account}.dkr.ecr.{judged.region}.amazonaws.com/{repository}@{platform}"})
+    judged.aws.wait_steady("web", cluster=judged.name)
+    assert judged.running()["app"] == {platform}
+    judged.stays("Succeeded", seconds=6)
+
+
+def test_2_without_rollout_state_ours_alone_and_whole_is_done(judged: Place) -> None:
+    judged.aws.configure(switches={"rollout_state": False})
+    try:
+        judged.push("v2")
+        judged.release("v2")
+        judged.wait("Succeeded")
+    finally:
+        judged.aws.configure(switches={"rollout_state": True})
+
+
+def test_3_overtaken_by_the_same_digests_is_followed(judged: Place) -> None:
+    digest = judged.push("slow.v2", "v2")
+    judged.release("v2")
+    judged.until(lambda: judged.status().get("rollout", {}).get("deploymentID"), "our deployment")
+    theirs = judged.deploy("v2")
+    status = judged.wait("Succeeded")
+    assert status["rollout"]["outcome"] == status["history"][0]["outcome"] == "OvertakenSameDigests"
+    assert status["rollout"]["deploymentID"] == theirs
+    assert judged.running()["app"] == {digest}
+    assert len(judged.updates()) == 1
+
+
+def test_3_other_digests_supersede_and_primary_again_is_in_sync_again(judged: Place) -> None:
+    judged.push("v2")
+    judged.push("crash.v3", "v3")
+    judged.push("slow.v2b", "v2b")
+    judged.release("v2b")
+    ours = judged.until(lambda: judged.status().get("rollout", {}).get("deploymentID"), "our deployment")
+    judged.deploy("v2")
+    status = judged.wait("Superseded")
+    assert status["rollout"]["deploymentID"] == ours
+    judged.aws.wait_steady("web", cluster=judged.name)
+    judged.deploy(taskDefinition=status["rollout"]["taskDefinition"])
+    status = judged.wait("Succeeded")
+    assert status["rollout"]["outcome"] == "Superseded"
+    assert condition(status, "InSync")["status"] == "True"
+
+
+def test_3_rolled_back_where_ecs_returned_to_an_earlier_one(judged: Place) -> None:
+    judged.push("pullfail.v2", "v2")
+    judged.release("v2")
+    status = judged.wait("RolledBack")
+    assert triple(status) == STALLED
+    assert "CannotPullContainerError" in status["rollout"]["evidence"][0]["reason"]
+    assert status["history"][0]["outcome"] == "RolledBack"
+
+
+def test_4_after_the_deadline_a_late_completion_still_makes_ready(judged: Place) -> None:
+    digest = judged.push("unhealthy.v2", "v2")
+    judged.environment(rollout={"progressDeadlineSeconds": 30})
+    judged.release("v2")
+    judged.wait("DeadlineExceeded", deadline_s=60)
+    judged.aws.control("behave", digest=digest, kind="healthy")
+    for task in judged.ecs().list_tasks(cluster=judged.name, serviceName="web")["taskArns"]:
+        described = judged.ecs().describe_tasks(cluster=judged.name, tasks=[task])["tasks"][0]
+        if described["containers"][0].get("imageDigest") == digest:
+            judged.ecs().stop_task(cluster=judged.name, task=task)
+    status = judged.wait("Succeeded")
+    assert triple(status) == READY
+    assert status["rollout"]["outcome"] == status["history"][0]["outcome"] == "SucceededLate"
+
+
+def test_5_without_a_circuit_breaker_a_crash_loop_is_no_progress(place: Place) -> None:
+    place.service("v1", circuit_breaker=False)
+    place.environment(rollout={"progressDeadlineSeconds": 30})
+    place.project()
+    place.push("crash.v2", "v2")
+    place.release("v2")
+    status = place.wait("DeadlineExceeded", deadline_s=60)
+    assert status["rollout"]["evidence"]
+    assert place.ecs_service()["deployments"][0]["rolloutState"] == "IN_PROGRESS"
+
+
+def test_6_losing_a_task_for_a_moment_is_no_news(shop: Place) -> None:
+    shop.release("v1")
+    shop.wait("Succeeded")
+    shop.aws.control("lose-task", account=shop.account, region=shop.region, cluster=shop.name, service="web")
+    shop.stays("Succeeded", seconds=7)
