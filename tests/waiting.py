@@ -12,7 +12,15 @@ _POLL_S = 0.02
 
 
 async def until(condition: Callable[[], T], timeout_s: float = 20.0) -> T:
-    """Wait until a condition holds and return its value. Raises TimeoutError. It is called in a thread: it may block, not touch the loop."""
+    """Wait until a condition, which must not block, holds; return its value. Raises TimeoutError."""
+    async with asyncio.timeout(timeout_s):
+        while not (value := condition()):
+            await asyncio.sleep(_POLL_S)
+    return value
+
+
+async def until_blocking(condition: Callable[[], T], timeout_s: float = 20.0) -> T:
+    """The same for a condition that blocks, such as one that asks kubectl: it is called in a thread."""
     async with asyncio.timeout(timeout_s):
         while not (value := await asyncio.to_thread(condition)):
             await asyncio.sleep(_POLL_S)

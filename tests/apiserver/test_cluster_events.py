@@ -16,7 +16,7 @@ from ecs_release.cluster.events import EventRecorder
 from ecs_release.domain.ports import EventNote, ObjectKey
 from tests.apiserver.objects import environment, release
 from tests.control_plane.control_plane import Cluster
-from tests.waiting import until
+from tests.waiting import until_blocking
 
 NOTE = EventNote("Warning", "RolledBack", "RollOut", "ECS went back to the former revision")
 
@@ -47,11 +47,11 @@ async def test_the_same_event_again_counts_up_and_kubectl_shows_it(cluster: Clus
 
     async with running(recorder):
         recorder.record(key, uid, NOTE)
-        await until(lambda: len(events_of(cluster, namespace)) == 1)
+        await until_blocking(lambda: len(events_of(cluster, namespace)) == 1)
         recorder.record(key, uid, NOTE)
         recorder.record(key, uid, NOTE)
         recorder.record(key, uid, EventNote("Normal", "Succeeded", "RollOut", "every task runs it"))
-        await until(lambda: len(events_of(cluster, namespace)) == 2)
+        await until_blocking(lambda: len(events_of(cluster, namespace)) == 2)
 
     (first,) = events_of(cluster, namespace, "RolledBack")
     assert first["series"]["count"] == 3
@@ -72,7 +72,7 @@ async def test_many_at_once_are_one_request(cluster: Cluster, server: ApiServer,
         recorder.record(ObjectKey(RELEASE, namespace, "web"), uid, NOTE)
 
     async with running(recorder):
-        await until(lambda: events_of(cluster, namespace))
+        await until_blocking(lambda: events_of(cluster, namespace))
 
     (event,) = events_of(cluster, namespace)
     assert event["series"]["count"] == 500
@@ -85,7 +85,7 @@ async def test_cluster_scoped_objects_have_theirs_in_default(cluster: Cluster, s
 
     async with running(recorder):
         recorder.record(ObjectKey(ENVIRONMENT, "", "eventful"), uid_of(cluster, "environments.ecs-release.dev", "eventful"), note)
-        await until(lambda: events_of(cluster, "default", "Authenticated"))
+        await until_blocking(lambda: events_of(cluster, "default", "Authenticated"))
 
     (event,) = events_of(cluster, "default", "Authenticated")
     assert "namespace" not in event["regarding"]
@@ -100,10 +100,10 @@ async def test_an_event_that_is_gone_is_begun_anew(cluster: Cluster, server: Api
 
     async with running(recorder):
         recorder.record(ObjectKey(RELEASE, namespace, "web"), uid, NOTE)
-        await until(lambda: events_of(cluster, namespace))
+        await until_blocking(lambda: events_of(cluster, namespace))
         cluster.kubectl("delete", "events", "--all", "-n", namespace)
         recorder.record(ObjectKey(RELEASE, namespace, "web"), uid, NOTE)
-        await until(lambda: events_of(cluster, namespace))
+        await until_blocking(lambda: events_of(cluster, namespace))
 
     (event,) = events_of(cluster, namespace)
     assert "series" not in event
@@ -143,7 +143,7 @@ async def test_one_that_is_refused_is_counted_and_does_not_hold_up_the_next(
     async with running(recorder):
         recorder.record(ObjectKey(RELEASE, "no-such-namespace", "web"), uid, NOTE)
         recorder.record(ObjectKey(RELEASE, namespace, "web"), uid, NOTE)
-        await until(lambda: events_of(cluster, namespace))
+        await until_blocking(lambda: events_of(cluster, namespace))
 
     assert recorder.dropped == 1
     assert 'namespaces "no-such-namespace" not found' in caplog.text

@@ -56,7 +56,10 @@ async def run_watch(
         if late:
             log.warning("the watch did not end within %.0f s: its thread is left behind", _STOP_S)
             ended.cancel()
-    if not late:
+        elif (error := ended.exception()) is not None:
+            log.debug("the watch ended: %s: %s", type(error).__name__, error)
+    # kopf is not always graceful when it is told to end while it begins: nobody minds then.
+    if not stop.is_set():
         ended.result()
 
 
@@ -88,9 +91,15 @@ class _WatchThread(threading.Thread):
 
     async def _operate(self) -> None:
         flag, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.set_exception_handler(_say)
         # An event of this loop, not of threading: kopf would wait for that in a thread that then never ends by itself.
         self._stop.set_result(partial(loop.call_soon_threadsafe, flag.set))
         await kopf.operator(registry=self._registry, settings=self._settings, clusterwide=True, standalone=True, stop_flag=flag)
+
+
+def _say(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Keep what kopf leaves behind to a line: the error that ended it is raised, the others it caused are of no interest."""
+    log.debug("in the watch's loop: %s: %r", context.get("message"), context.get("exception"))
 
 
 def _call(stop: Future[Callable[[], object]]) -> None:
