@@ -37,7 +37,7 @@ class Behaviours:
 
     def pushed(self, digest: str, tag: str | None) -> None:
         """Remember what a tag says: the first tag that says something counts."""
-        kind = next((k for k in KINDS if tag and k in tag), None)
+        kind = next((k for k in KINDS if tag and k != "healthy" and k in tag), None)
         if kind is not None:
             self._kinds.setdefault(digest, kind)
 

@@ -67,12 +67,12 @@ class Simulator:
     ) -> Iterable[bytes]:
         lost = fault is not None and fault.kind == "lost"
 
+        begun: list[Any] = []
+
         def begin(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             if not status.startswith("2"):
                 logged.error = next((v.partition(":")[0] for k, v in headers if k.lower() == "x-amzn-errortype"), status)
-            if lost:
-                return None
-            return start_response(status, headers, *rest)
+            begun[:] = [status, headers, *rest]
 
         with WORLD.lock:
             answer = b"".join(self._moto(environ, begin))
@@ -82,6 +82,9 @@ class Simulator:
             data = json.loads(answer)
             data.get("taskDefinition", {})[WORLD.switches.unknown_task_definition_field] = {"new": True}
             answer = json.dumps(data).encode()
+        if not lost:
+            status, headers, *rest = begun
+            start_response(status, [(k, v) for k, v in headers if k.lower() != "content-length"] + [("Content-Length", str(len(answer)))], *rest)
         return [answer]
 
     def _refusal(self, call: _Request) -> _Refusal | None:
