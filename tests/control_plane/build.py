@@ -1,4 +1,4 @@
-"""Finds or builds the binaries: from KUBEBUILDER_ASSETS, else from Go modules into a cache folder, once.
+"""Finds or builds the programs: from KUBEBUILDER_ASSETS, else from Go modules into a cache folder, once.
 
 The modules' go.mod and go.sum pin everything. A build goes to a folder of its own and is then renamed, so that a killed one leaves
 nothing half-done; a lock keeps two from building at once.
@@ -12,72 +12,69 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
-import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.control_plane.compile import BuildError, compile_programs, go_version, say
+
 MODULES = Path(__file__).parent / "modules"
 VERSION = "v1.36.3"
-_FLAGS = (
+_LINKER_FLAGS = (
     "-s -w"
     f" -X k8s.io/component-base/version.gitVersion={VERSION}"
     " -X k8s.io/component-base/version.gitMajor=1"
     " -X k8s.io/component-base/version.gitMinor=36"
 )
-_PACKAGES = {
-    "etcd": {"etcd": "go.etcd.io/etcd/server/v3"},
-    "kubernetes": {
-        "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
-        "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
-        "kubectl": "k8s.io/kubernetes/cmd/kubectl",
-    },
-}
+_KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kubectl")
+_PROGRAMS = (*_KUBERNETES, "etcd")
 _ESTIMATE = "5 to 8 minutes on two cores with empty caches, then never again"
-_BUILD_DEADLINE_S = 3600
+_KEPT_UNUSED_S = 30 * 86400
+
+__all__ = ["VERSION", "Binaries", "BuildError", "binaries"]
 
 
-class BuildError(RuntimeError):
-    """The control plane could not be built; the message says what to do."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Binaries:
-    """Where the programs are."""
+    """The programs' paths."""
 
-    folder: Path
-
-    def __getattr__(self, name: str) -> str:
-        """Return a program's path: `binaries.kube_apiserver`."""
-        return str(self.folder / name.replace("_", "-"))
+    kube_apiserver: str
+    kube_controller_manager: str
+    kubectl: str
+    etcd: str
 
 
 def binaries() -> Binaries:
-    """Return the programs, building them first where they are not there."""
+    """Return the programs, building them first where they are not there.
+
+    envtest's assets hold no kube-controller-manager: what KUBEBUILDER_ASSETS lacks is taken from our own build. Raises BuildError.
+    """
     assets = os.environ.get("KUBEBUILDER_ASSETS")
-    if assets:
-        return Binaries(Path(assets))
-    folder = _cache() / f"control-plane-{_key()}"
+    given = {name: Path(assets) / name for name in _PROGRAMS if (Path(assets) / name).is_file()} if assets else {}
+    if len(given) < len(_PROGRAMS):
+        built = _built()
+        given = {name: built / name for name in _PROGRAMS} | given
+    return Binaries(**{name.replace("-", "_"): str(path) for name, path in given.items()})
+
+
+def _built() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    cache = Path(base) / "ecs-release-operator"
+    cache.mkdir(parents=True, exist_ok=True)
+    folder = cache / f"control-plane-{_key()}"
     if not folder.is_dir():
-        with _locked(folder.with_name(f"{folder.name}.lock")):
+        with _locked(cache / f"{folder.name}.lock"):
             if not folder.is_dir():
                 _build(folder)
-    return Binaries(folder)
-
-
-def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base) / "ecs-release-operator"
-    folder.mkdir(parents=True, exist_ok=True)
+                _remove_unused(cache)
+    os.utime(folder)
     return folder
 
 
 def _key() -> str:
     """Sum up all that decides what is built."""
-    digest = hashlib.sha256(_FLAGS.encode())
+    digest = hashlib.sha256(f"{_LINKER_FLAGS} {go_version()}".encode())
     for path in sorted(MODULES.glob("*/go.*")):
         digest.update(path.read_bytes())
     return f"{VERSION}-{digest.hexdigest()[:12]}"
@@ -89,58 +86,33 @@ def _locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say("another process is building the control plane; waiting for it")
+            say("another process is building the control plane; waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _build(folder: Path) -> None:
-    go = shutil.which("go")
-    if go is None:
-        raise BuildError(
-            "Go is needed to build the control plane for tests: install Go 1.26 or newer, or set KUBEBUILDER_ASSETS or KUBECONFIG_TEST"
-        )
-    _say(f"building kube-apiserver, kube-controller-manager, kubectl and etcd from Go modules: {_ESTIMATE}")
+    say(f"building {', '.join(_PROGRAMS)} from Go modules: {_ESTIMATE}")
     begun = time.monotonic()
-    made = Path(tempfile.mkdtemp(prefix="building-", dir=folder.parent))
+    made = folder.with_name(f"{folder.name}.building")
+    # What a killed build has left: we hold the lock, nobody else writes there.
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir()
     try:
-        for module, packages in _PACKAGES.items():
-            for program, package in packages.items():
-                _build_one(go, MODULES / module, package, made / program, begun)
+        compile_programs(MODULES / "etcd", {"etcd": "go.etcd.io/etcd/server/v3"}, made, _LINKER_FLAGS)
+        compile_programs(MODULES / "kubernetes", {name: f"k8s.io/kubernetes/cmd/{name}" for name in _KUBERNETES}, made, _LINKER_FLAGS)
         made.rename(folder)
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(
+            f"the control plane was not built within {error.timeout:.0f} s: is the network slow? run make again, it resumes"
+        ) from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    _say(f"built in {time.monotonic() - begun:.0f} s, kept in {folder}")
+    say(f"built in {time.monotonic() - begun:.0f} s, kept in {folder}")
 
 
-def _build_one(go: str, module: Path, package: str, output: Path, begun: float) -> None:
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off"}
-    command = [go, "build", "-trimpath", "-ldflags", _FLAGS, "-o", str(output), package]
-    with _progress(output.name, begun):
-        done = subprocess.run(command, cwd=module, env=environment, capture_output=True, text=True, check=False, timeout=_BUILD_DEADLINE_S)
-    if done.returncode:
-        raise BuildError(f"{' '.join(command)} failed in {module}:\n{done.stderr[-4000:]}")
-
-
-@contextlib.contextmanager
-def _progress(name: str, begun: float) -> Iterator[None]:
-    """Say every 30 seconds (every second on a terminal) that it still goes on."""
-    done = threading.Event()
-    terminal = sys.stderr.isatty()
-
-    def report() -> None:
-        while not done.wait(1 if terminal else 30):
-            _say(f"building {name}, {time.monotonic() - begun:.0f} s so far", end="\r" if terminal else "\n")
-
-    thread = threading.Thread(target=report, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-    _say(f"built {name} after {time.monotonic() - begun:.0f} s")
-
-
-def _say(text: str, end: str = "\n") -> None:
-    print(f"control plane: {text}", end=end, file=sys.stderr, flush=True)
+def _remove_unused(cache: Path) -> None:
+    """Remove what other versions of the modules built and nobody used for long: 280 MB each."""
+    for folder in cache.glob("control-plane-*"):
+        if folder.is_dir() and time.time() - folder.stat().st_mtime > _KEPT_UNUSED_S:
+            shutil.rmtree(folder, ignore_errors=True)

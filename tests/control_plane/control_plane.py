@@ -2,95 +2,78 @@
 
 from __future__ import annotations
 
+import base64
+import fcntl
 import json
 import os
 import secrets
 import shutil
 import ssl
-import subprocess
 import tempfile
-import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.control_plane.build import Binaries, binaries
-from tests.control_plane.processes import ChildProcess, free_port
+from tests.control_plane.build import binaries
+from tests.control_plane.certificates import write_certificates
+from tests.control_plane.cluster import Cluster, KubectlError
+from tests.control_plane.kind import KindCluster, kind_is_there
+from tests.control_plane.ports import free_port, release_port
+from tests.control_plane.processes import ChildProcess
 
 _READY_DEADLINE_S = 60
+_ATTEMPTS = 3
+_CONTROLLERS = "garbage-collector-controller,namespace-controller,serviceaccount-controller"
 _AUDIT_POLICY = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": [{"level": "Request"}]}
 
-
-class KubectlError(RuntimeError):
-    """kubectl ended with an error; the message is what it printed."""
+__all__ = ["Cluster", "ControlPlane", "KindCluster", "KubectlError", "control_plane"]
 
 
-class Cluster:
-    """Any cluster that a KUBECONFIG leads to."""
-
-    def __init__(self, kubeconfig: Path, kubectl: str) -> None:
-        """`kubectl` is the program's path."""
-        self.kubeconfig = kubeconfig
-        self.kubectl_path = kubectl
-
-    def __enter__(self) -> Cluster:
-        """It runs already."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """It is not ours to stop."""
-
-    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True, timeout_s: float = 60) -> str:
-        """Run kubectl and return what it prints. Raises KubectlError where it fails, unless `check` is off: then errors are returned too."""
-        done = subprocess.run(
-            [self.kubectl_path, f"--kubeconfig={self.kubeconfig}", *arguments],
-            input=stdin, capture_output=True, text=True, check=False, timeout=timeout_s,
-        )  # fmt: skip
-        if done.returncode and check:
-            raise KubectlError(done.stderr or done.stdout)
-        return done.stdout if check else done.stdout + done.stderr
-
-    def apply(self, *objects: dict[str, Any] | str | Path) -> str:
-        """Apply objects, YAML text or files with kubectl."""
-        texts = [o.read_text() if isinstance(o, Path) else o if isinstance(o, str) else yaml.safe_dump(o) for o in objects]
-        return self.kubectl("apply", "-f", "-", stdin="\n---\n".join(texts))
-
-    def get(self, *arguments: str) -> Any:
-        """Return what `kubectl get ... -o json` answers."""
-        return json.loads(self.kubectl("get", *arguments, "-o", "json"))
-
-    def install_crds(self, folder: Path) -> None:
-        """Apply all CRDs of a folder and wait until they are served."""
-        self.kubectl("apply", "--server-side", "-f", str(folder))
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(folder))
+def control_plane(folder: Path | None = None, *, audit: bool = False) -> Cluster:
+    """Return a control plane, in this order: KUBECONFIG_TEST, a kind cluster, our own processes. Use it as a context manager."""
+    given = os.environ.get("KUBECONFIG_TEST")
+    if given:
+        if not Path(given).is_file():
+            raise FileNotFoundError(f"KUBECONFIG_TEST names {given}, and there is no such file")
+        return Cluster(Path(given).absolute(), _kubectl())
+    if kind_is_there():
+        return KindCluster(_kubectl(), folder)
+    return ControlPlane(folder, audit=audit)
 
 
 class ControlPlane(Cluster):
-    """etcd, kube-apiserver and kube-controller-manager on free ports of 127.0.0.1, in a folder of their own."""
+    """etcd, kube-apiserver and kube-controller-manager on free ports of 127.0.0.1, in a folder of their own.
+
+    There are no nodes: nothing runs in pods. Garbage collection, namespaces, service accounts and RBAC are real.
+    """
 
     def __init__(self, folder: Path | None = None, *, audit: bool = False) -> None:
         """`folder` is made where it is not there, and removed at the end unless it was given; `audit` keeps a log of all requests."""
-        self._programs: Binaries = binaries()
+        self._programs = binaries()
         self._own_folder = folder is None
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="control-plane-"))
+        self.folder = folder.absolute() if folder else Path(tempfile.mkdtemp(prefix="control-plane-"))
         self.folder.mkdir(parents=True, exist_ok=True)
-        super().__init__(self.folder / "kubeconfig", self._programs.kubectl)
+        self._certificates = self.folder / "certificates"
+        super().__init__(self.folder / "kubeconfig", self._programs.kubectl, self.folder / "kubectl-cache")
         self._audit = audit
         self._token = secrets.token_hex(16)
+        self._tls: ssl.SSLContext | None = None
         self._running: list[ChildProcess] = []
+        self._ports: list[int] = []
+        self._lock = (self.folder / "lock").open("w")
         self.apiserver: ChildProcess
-        self._port = free_port()
-        self._etcd_port, self._peer_port, self._manager_port = free_port(), free_port(), free_port()
 
     def __enter__(self) -> ControlPlane:
         """Start everything; nothing stays behind where that fails."""
         try:
-            self._prepare()
-            self._start_all()
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RuntimeError(f"another control plane runs in {self.folder}: stop it, or name another folder") from error
+        try:
+            self._start_on_free_ports()
         except BaseException:
             self.stop()
             raise
@@ -103,33 +86,48 @@ class ControlPlane(Cluster):
     def stop(self) -> None:
         """Stop all processes and remove the folder that was made for them."""
         self._stop_processes()
+        self._lock.close()
         if self._own_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def wipe(self) -> None:
         """Lose everything that was in etcd and start again at the same address: what a restored cluster has lost."""
-        self._stop_processes()
-        shutil.rmtree(self.folder / "etcd", ignore_errors=True)
-        self._start_all()
+        self._stop_processes(keep_ports=True)
+        self._start_empty()
 
     def restart_apiserver(self) -> None:
-        """End the API server and start it again: watches break."""
+        """Kill the API server and start it again: watches break, what etcd holds stays."""
         self.apiserver.kill()
         self._running.remove(self.apiserver)
         self._start_apiserver()
 
     def audit_events(self) -> Iterator[dict[str, Any]]:
-        """Yield the audit log's events."""
-        path = self.folder / "audit.log"
-        for line in path.read_text().splitlines():
-            yield json.loads(line)
+        """Yield the audit log's events so far. Raises FileNotFoundError without `audit`."""
+        for line in (self.folder / "audit.log").read_text().splitlines(keepends=True):
+            # The last one may be half written.
+            if line.endswith("\n"):
+                yield json.loads(line)
 
-    def _prepare(self) -> None:
+    def _start_on_free_ports(self) -> None:
+        write_certificates(self._certificates)
+        self._tls = ssl.create_default_context(cafile=str(self._certificates / "ca.crt"))
+        (self.folder / "tokens.csv").touch(mode=0o600)
         (self.folder / "tokens.csv").write_text(f"{self._token},admin,admin,system:masters\n")
         (self.folder / "audit-policy.yaml").write_text(json.dumps(_AUDIT_POLICY))
-        key = self.folder / "sa.key"
-        _write_key(key)
-        cluster = {"server": f"https://127.0.0.1:{self._port}", "insecure-skip-tls-verify": True}
+        for attempt in range(1, _ATTEMPTS + 1):
+            self._ports = [free_port() for _ in range(4)]
+            self._write_kubeconfig()
+            try:
+                return self._start_empty()
+            except RuntimeError as error:
+                self._stop_processes()
+                # Somebody else, who does not share our locks, was quicker.
+                if attempt == _ATTEMPTS or "address already in use" not in str(error):
+                    raise
+
+    def _write_kubeconfig(self) -> None:
+        authority = (self._certificates / "ca.crt").read_bytes()
+        cluster = {"server": self._url, "certificate-authority-data": base64.b64encode(authority).decode()}
         config = {
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
             "clusters": [{"name": "test", "cluster": cluster}],
@@ -139,130 +137,72 @@ class ControlPlane(Cluster):
         self.kubeconfig.touch(mode=0o600)
         self.kubeconfig.write_text(yaml.safe_dump(config))
 
-    def _start_all(self) -> None:
+    @property
+    def _url(self) -> str:
+        return f"https://127.0.0.1:{self._ports[0]}"
+
+    def _start_empty(self) -> None:
+        shutil.rmtree(self.folder / "etcd", ignore_errors=True)
         self._start_etcd()
         self._start_apiserver()
-        manager = self._start(
-            "kube-controller-manager", self._programs.kube_controller_manager,
-            f"--kubeconfig={self.kubeconfig}", f"--secure-port={self._manager_port}", "--bind-address=127.0.0.1",
-            "--use-service-account-credentials", f"--service-account-private-key-file={self.folder / 'sa.key'}",
-            "--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller", "--leader-elect=false",
-        )  # fmt: skip
-        manager.wait_until(self._has_default_account, _READY_DEADLINE_S)
+        self._start_controller_manager()
 
     def _start_etcd(self) -> None:
-        client, peer = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{self._peer_port}"
+        client, peer = (f"http://127.0.0.1:{port}" for port in self._ports[1:3])
         etcd = self._start(
             "etcd", self._programs.etcd, f"--data-dir={self.folder / 'etcd'}",
             f"--listen-client-urls={client}", f"--advertise-client-urls={client}",
             f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}",
+            # Nothing here outlives the machine.
             "--unsafe-no-fsync", "--log-level=error",
         )  # fmt: skip
-        etcd.wait_until(lambda: _answers(f"{client}/health"), _READY_DEADLINE_S)
+        etcd.wait_until(lambda: self._answers(f"{client}/health"), _READY_DEADLINE_S)
 
     def _start_apiserver(self) -> None:
-        key = self.folder / "sa.key"
+        files = self._certificates
         audit = (f"--audit-policy-file={self.folder / 'audit-policy.yaml'}", f"--audit-log-path={self.folder / 'audit.log'}")
         self.apiserver = self._start(
             "kube-apiserver", self._programs.kube_apiserver,
-            f"--etcd-servers=http://127.0.0.1:{self._etcd_port}", f"--secure-port={self._port}", "--bind-address=127.0.0.1",
-            f"--cert-dir={self.folder / 'certificates'}", f"--service-account-key-file={key}",
-            f"--service-account-signing-key-file={key}", "--service-account-issuer=https://kubernetes.default.svc",
-            f"--token-auth-file={self.folder / 'tokens.csv'}", "--authorization-mode=RBAC",
-            "--service-cluster-ip-range=10.0.0.0/24", *(audit if self._audit else ()),
+            f"--etcd-servers=http://127.0.0.1:{self._ports[1]}", f"--secure-port={self._ports[0]}", "--bind-address=127.0.0.1",
+            f"--cert-dir={files}", f"--tls-cert-file={files / 'serving.crt'}", f"--tls-private-key-file={files / 'serving.key'}",
+            f"--service-account-key-file={files / 'sa.key'}", f"--service-account-signing-key-file={files / 'sa.key'}",
+            "--service-account-issuer=https://kubernetes.default.svc", f"--token-auth-file={self.folder / 'tokens.csv'}",
+            "--authorization-mode=RBAC", "--service-cluster-ip-range=10.0.0.0/24", *(audit if self._audit else ()),
         )  # fmt: skip
-        self.apiserver.wait_until(lambda: _answers(f"https://127.0.0.1:{self._port}/readyz", self._token), _READY_DEADLINE_S)
+        self.apiserver.wait_until(lambda: self._answers(f"{self._url}/readyz"), _READY_DEADLINE_S)
 
-    def _has_default_account(self) -> bool:
-        return "default" in self.kubectl("get", "serviceaccount", "-n", "default", "-o", "name", check=False)
+    def _start_controller_manager(self) -> None:
+        manager = self._start(
+            "kube-controller-manager", self._programs.kube_controller_manager,
+            f"--kubeconfig={self.kubeconfig}", f"--secure-port={self._ports[3]}", "--bind-address=127.0.0.1",
+            f"--cert-dir={self._certificates / 'controller-manager'}", "--use-service-account-credentials",
+            f"--service-account-private-key-file={self._certificates / 'sa.key'}", f"--controllers={_CONTROLLERS}", "--leader-elect=false",
+        )  # fmt: skip
+        account = f"{self._url}/api/v1/namespaces/default/serviceaccounts/default"
+        manager.wait_until(lambda: self._answers(account), _READY_DEADLINE_S)
 
     def _start(self, name: str, *command: str) -> ChildProcess:
         process = ChildProcess(name, command, self.folder / f"{name}.log")
         self._running.append(process)
         return process
 
-    def _stop_processes(self) -> None:
+    def _stop_processes(self, *, keep_ports: bool = False) -> None:
         for process in reversed(self._running):
             # The API server does not end while clients watch.
             process.stop(patience_s=1)
         self._running.clear()
+        while self._ports and not keep_ports:
+            release_port(self._ports.pop())
 
-
-def _write_key(path: Path) -> None:
-    """Write an RSA key for service-account tokens."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
-    )
-    path.chmod(0o600)
-
-
-def _answers(url: str, token: str = "") -> bool:
-    """Tell whether an HTTP endpoint answers with success."""
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
-    context = ssl._create_unverified_context() if url.startswith("https") else None
-    try:
-        with urllib.request.urlopen(request, timeout=2, context=context) as answer:
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
-        return False
-
-
-def control_plane(folder: Path | None = None, *, audit: bool = False) -> Cluster:
-    """Return a control plane, in this order: KUBECONFIG_TEST, a kind cluster, our own processes. Use it as a context manager."""
-    given = os.environ.get("KUBECONFIG_TEST")
-    if given:
-        return Cluster(Path(given), _kubectl())
-    if _kind_is_there():
-        return KindCluster(folder)
-    return ControlPlane(folder, audit=audit)
+    def _answers(self, url: str) -> bool:
+        """Tell whether an HTTP endpoint answers with success."""
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {self._token}"})
+        try:
+            with urllib.request.urlopen(request, timeout=2, context=self._tls if url.startswith("https") else None) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
 
 def _kubectl() -> str:
     return shutil.which("kubectl") or binaries().kubectl
-
-
-def _kind_is_there() -> bool:
-    if os.environ.get("KUBEBUILDER_ASSETS") or not (shutil.which("kind") and shutil.which("docker")):
-        return False
-    return _succeeds(["docker", "info"])
-
-
-def _succeeds(command: Sequence[str]) -> bool:
-    try:
-        return subprocess.run(command, capture_output=True, check=False, timeout=20).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-
-
-class KindCluster(Cluster):
-    """A kind cluster of its own name, deleted at the end."""
-
-    def __init__(self, folder: Path | None = None) -> None:
-        """`folder` receives the KUBECONFIG."""
-        self._own_folder = folder is None
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="kind-"))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._name = f"ecs-release-{os.getpid()}-{int(time.time())}"
-        super().__init__(self.folder / "kubeconfig", _kubectl())
-
-    def __enter__(self) -> KindCluster:
-        """Create it."""
-        try:
-            subprocess.run(
-                ["kind", "create", "cluster", "--name", self._name, "--kubeconfig", str(self.kubeconfig), "--wait", "120s"],
-                check=True, timeout=600,
-            )  # fmt: skip
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Delete it."""
-        subprocess.run(["kind", "delete", "cluster", "--name", self._name], check=False, timeout=120)
-        if self._own_folder:
-            shutil.rmtree(self.folder, ignore_errors=True)

@@ -6,27 +6,36 @@ import contextlib
 import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+# Loaded here: between fork and exec a lock that another thread held would never be given back.
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+# The kernel takes the thread that forked for the parent (prctl(2)), and kills the child when that thread ends: one that lives as long as
+# we do starts them all, whoever asks.
+_starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="process-starter")
 
 
-def free_port() -> int:
-    """Return a port on 127.0.0.1 that nobody listens on just now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+def start_process(command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    """Start a program that Linux kills when we die, by whatever cause. Options are those of subprocess.Popen.
+
+    Elsewhere it lives until it is stopped.
+    """
+    if _libc is not None:
+        options["preexec_fn"] = _die_with_parent
+    return _starter.submit(subprocess.Popen, command, **options).result()
 
 
 def _die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies (prctl(2), PR_SET_PDEATHSIG)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Runs in the child, before the program: no imports, no locks."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class ChildProcess:
@@ -37,13 +46,13 @@ class ChildProcess:
         self.name = name
         self.log = log
         with log.open("ab") as file:
-            self._process = subprocess.Popen(
+            self._process = start_process(
                 command,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 env=None if environment is None else dict(environment),
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                # Ctrl-C is for us: we end it in its turn.
                 start_new_session=True,
             )
 
@@ -69,12 +78,24 @@ class ChildProcess:
 
     def tail(self, size: int = 4000) -> str:
         """Return the end of what it printed."""
-        return self.log.read_text(errors="replace")[-size:]
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - size))
+            return file.read().decode(errors="replace")
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        """Send it a signal; one that has ended gets none, for its id may be another's by now."""
+        if self.exit_code is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Hold it, alive but answering nothing, as a hung host would be."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
 
     def stop(self, patience_s: float = 5) -> int | None:
         """Ask it to end, and kill it where it does not. Returns its exit code."""

@@ -1,0 +1,59 @@
+"""A kind cluster, for those who have kind and a Docker engine: its nodes are real."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.control_plane.cluster import Cluster
+
+_CREATE_DEADLINE_S = 600
+
+
+def kind_is_there() -> bool:
+    """Tell whether kind can be used. KUBEBUILDER_ASSETS says that somebody wants other things used."""
+    if os.environ.get("KUBEBUILDER_ASSETS") or not (shutil.which("kind") and shutil.which("docker")):
+        return False
+    return _succeeds(["docker", "info"])
+
+
+class KindCluster(Cluster):
+    """A kind cluster of its own name, deleted at the end."""
+
+    def __init__(self, kubectl: str, folder: Path | None = None) -> None:
+        """`folder` receives the KUBECONFIG."""
+        self._own_folder = folder is None
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="kind-"))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._name = f"ecs-release-{secrets.token_hex(4)}"
+        super().__init__(self.folder / "kubeconfig", kubectl, self.folder / "kubectl-cache")
+
+    def __enter__(self) -> KindCluster:
+        """Create it; nothing stays behind where that fails."""
+        try:
+            subprocess.run(
+                ["kind", "create", "cluster", "--name", self._name, "--kubeconfig", str(self.kubeconfig), "--wait", "120s"],
+                check=True, timeout=_CREATE_DEADLINE_S,
+            )  # fmt: skip
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Delete it."""
+        subprocess.run(["kind", "delete", "cluster", "--name", self._name], check=False, timeout=120)
+        if self._own_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _succeeds(command: Sequence[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=20).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
