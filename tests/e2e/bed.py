@@ -107,14 +107,23 @@ class Place:
         ]
         self.apply("Project", "shop", {"serviceSets": sets})
 
-    def release(self, source: dict[str, Any] | str, service: str = "web", name: str | None = None, annotations: dict[str, str] | None = None, **spec: Any) -> str:
+    def release(
+        self,
+        source: dict[str, Any] | str,
+        service: str = "web",
+        name: str | None = None,
+        annotations: dict[str, str] | None = None,
+        **spec: Any,
+    ) -> str:
         """Apply a Release of a service: `source` is a source, or a release hash."""
         wanted = {"releaseHash": source} if isinstance(source, str) else source
         body = {"projectRef": {"name": "shop"}, "service": service, "environmentRef": {"name": self.name}, "source": wanted, **spec}
         self.apply("Release", name or service, body, annotations=annotations)
         return name or service
 
-    def apply(self, kind: str, name: str, spec: dict[str, Any], *, namespaced: bool = True, annotations: dict[str, str] | None = None) -> None:
+    def apply(
+        self, kind: str, name: str, spec: dict[str, Any], *, namespaced: bool = True, annotations: dict[str, str] | None = None
+    ) -> None:
         """Apply an object with kubectl."""
         meta: dict[str, Any] = {"name": name} | ({"namespace": self.name} if namespaced else {})
         if annotations:

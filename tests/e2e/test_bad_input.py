@@ -74,15 +74,19 @@ def test_missing_cluster(shop: Place) -> None:
     shop.wait("Succeeded")
 
 
-def test_denied_role(shop: Place) -> None:
+def test_denied_role(place: Place) -> None:
+    shop = place
     shop.aws.deny(action="AssumeRole", match=shop.role)
-    shop.environment(aws={"accountID": shop.account, "region": shop.region, "roleARN": shop.role})
+    shop.service("v1")
+    shop.environment()
+    shop.project()
     shop.release("v1")
     message = _message(shop.wait("AccessDenied"))
     assert "sts:AssumeRole" in message
     assert "trust policy" in message
     environment = shop.until(
-        lambda: (e := shop.get_environment().get("status") or {}) and condition(e, "Authenticated").get("status") == "False" and e, "the Environment"
+        lambda: (e := shop.get_environment().get("status") or {}) and condition(e, "Authenticated").get("status") == "False" and e,
+        "the Environment",
     )
     assert condition(environment, "Ready")["reason"] == "AccessDenied"
     shop.aws.control("clear-faults", match=shop.role)

@@ -68,7 +68,9 @@ def test_law_3_success_is_bound_to_digests(shop: Place) -> None:
     shop.aws.client("ecr").put_image(
         repositoryName=shop.repository(),
         imageTag="stable.tag",
-        imageManifest=shop.aws.client("ecr").batch_get_image(repositoryName=shop.repository(), imageIds=[{"imageDigest": new}])["images"][0]["imageManifest"],
+        imageManifest=shop.aws.client("ecr").batch_get_image(repositoryName=shop.repository(), imageIds=[{"imageDigest": new}])["images"][
+            0
+        ]["imageManifest"],
     )
     shop.release({"tag": "stable.tag"})
     shop.wait("Succeeded")
@@ -136,7 +138,7 @@ def test_law_6_the_sdk_never_repeats_a_mutating_call(shop: Place) -> None:
     shop.push("v2")
     shop.aws.fault("UpdateService", status=503, times=1, match=shop.name)
     shop.release("v2")
-    shop.until(lambda: shop.updates(), "the first call")
+    shop.until(shop.updates, "the first call")
     first = shop.updates()
     assert len(first) == 1
     shop.wait("Succeeded")
@@ -176,9 +178,7 @@ def test_law_8_only_the_image_changes(place: Place) -> None:
     digest = place.push("v2")
     place.release("v2")
     place.wait("Succeeded")
-    before, after = (
-        place.ecs().describe_task_definition(taskDefinition=f"{place.name}-web:{n}", include=["TAGS"]) for n in (1, 2)
-    )
+    before, after = (place.ecs().describe_task_definition(taskDefinition=f"{place.name}-web:{n}", include=["TAGS"]) for n in (1, 2))
     old, new = before["taskDefinition"], after["taskDefinition"]
     expected = json.loads(json.dumps(old, default=str))
     expected["containerDefinitions"][0]["image"] = f"{app.rpartition(':')[0]}@{digest}"
@@ -308,7 +308,13 @@ def test_law_15_editing_a_project_never_deploys(shop: Place) -> None:
     shop.wait("Succeeded")
     shop.push("v1", service="api")
     shop.service("v1", "api")
-    shop.environment(target={"cluster": shop.name, "serviceName": "{service}", "allowed": [{"namespaces": [shop.name], "clusters": ["*"], "serviceNames": ["*"]}]})
+    shop.environment(
+        target={
+            "cluster": shop.name,
+            "serviceName": "{service}",
+            "allowed": [{"namespaces": [shop.name], "clusters": ["*"], "serviceNames": ["*"]}],
+        }
+    )
     shop.project("web", targets=[{"environment": shop.name, "serviceName": "api"}])
     status = shop.wait("TargetChanged")
     assert triple(status) == STALLED
@@ -325,7 +331,13 @@ def test_law_15_what_runs_at_the_new_target_is_adopted(shop: Place) -> None:
     shop.wait("Succeeded")
     image = image_name(shop.repository(), "ref.v2")
     shop.service("v2", "other", push=False, containers={"app": image})
-    shop.environment(target={"cluster": shop.name, "serviceName": "{service}", "allowed": [{"namespaces": [shop.name], "clusters": ["*"], "serviceNames": ["*"]}]})
+    shop.environment(
+        target={
+            "cluster": shop.name,
+            "serviceName": "{service}",
+            "allowed": [{"namespaces": [shop.name], "clusters": ["*"], "serviceNames": ["*"]}],
+        }
+    )
     shop.project("web", targets=[{"environment": shop.name, "serviceName": "other"}])
     status = shop.until(lambda: (s := shop.status())["target"]["serviceARN"].endswith("/other") and s, "the new target")
     assert condition(status, "Ready")["reason"] == "Succeeded"

@@ -235,7 +235,10 @@ def test_succeeded(shop: Place) -> None:
         "ArtifactAvailable": "True", "Recorded": "Unknown",
     }  # fmt: skip
     assert shop.running()["app"] == {digest}
-    assert status["history"][0] | {"outcome": "Succeeded", "requestedBy": "ana", "description": "faster", "ticket": "T-1"} == status["history"][0]
+    assert (
+        status["history"][0] | {"outcome": "Succeeded", "requestedBy": "ana", "description": "faster", "ticket": "T-1"}
+        == status["history"][0]
+    )
     row = shop.kubectl("get", "release", "web").splitlines()[1].split()
     assert row[:8] == ["web", "web", shop.name, "v2", "v2", "Ready", "True", "2/2"]
 
@@ -293,7 +296,8 @@ def test_observation_failed(shop: Place, fault: str) -> None:
     else:
         shop.aws.fault("DescribeServices", times=None, match=shop.name)
     environment = shop.until(
-        lambda: condition(shop.get_environment().get("status", {}), "Ready").get("reason") == "ProgressingWithRetry", "the Environment to say so"
+        lambda: condition(shop.get_environment().get("status", {}), "Ready").get("reason") == "ProgressingWithRetry",
+        "the Environment to say so",
     )
     assert environment
     status = shop.wait("ObservationFailed", phase="Unknown")

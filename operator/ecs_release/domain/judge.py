@@ -213,7 +213,7 @@ def _judge_replaced(
     if same is Match.YES:
         return Judgement(Verdict.ROLLING_OUT, f"deployment {primary.id} of the same digests took over", follow=primary.id)
     if _rolled_back(ours, deployment, primary, service, explained):
-        why = _why_rolled_back(deployment, primary, explained)
+        why = _why_rolled_back(ours, deployment, primary, service, explained)
         return Judgement(Verdict.ROLLED_BACK, f"ECS rolled back to {_name(primary.task_definition)}{why}", FAILED)
     waited = now - ours.last_progress >= timedelta(seconds=patience.deadline_s)
     if same is Match.UNKNOWN and not waited:
@@ -254,11 +254,14 @@ def _rolled_back(
     return failed or bool(_ROLLBACK.search(primary.rollout_state_reason))
 
 
-def _why_rolled_back(deployment: Deployment | None, primary: Deployment, explained: ServiceDeployment | None) -> str:
+def _why_rolled_back(
+    ours: Followed, deployment: Deployment | None, primary: Deployment, service: Service, explained: ServiceDeployment | None
+) -> str:
     said = [
         explained.rollback_reason or explained.status_reason if explained else "",
         deployment.rollout_state_reason if deployment else "",
-        primary.rollout_state_reason,
+        primary.rollout_state_reason if primary.rollout_state != COMPLETED else "",
+        "its tasks failed to start" if ours.deployment_id in service.failed_deployments else "",
     ]
     text = next((s for s in said if s), "")
     return f": {text}" if text else ""

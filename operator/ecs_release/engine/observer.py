@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -81,7 +83,7 @@ class Observer:
         watched = self._watched.get(key)
         if watched is not None and watched.fast != fast:
             watched.fast = fast
-            watched.due = min(watched.due, self._clock.monotonic() + self._pace(watched))
+            watched.due = min(watched.due, self._next_due(watched))
             self._wake.set()
 
     def latest(self, key: ServiceKey) -> Watched | None:
@@ -127,7 +129,7 @@ class Observer:
                 for batch in batches(self._take_due(), SERVICES_A_CALL)[: self._free]:
                     self._free -= 1
                     for watched in batch:
-                        watched.begin(self._clock.monotonic() + self._pace(watched))
+                        watched.begin(self._next_due(watched))
                     group.create_task(self._read(batch))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._until_next()):
@@ -146,6 +148,15 @@ class Observer:
         await self._check_access()
         self.swept_once = True
         self._swept(self)
+
+    def _next_due(self, watched: Watched) -> float:
+        """Return when a service is due next: all of one pace at the same moments, so that they fill batches.
+
+        Each environment has moments of its own, so that they do not all call at once.
+        """
+        pace = self._pace(watched)
+        shift = zlib.crc32(self.environment.encode()) % 1000 / 1000 * pace
+        return (math.floor((self._clock.monotonic() - shift) / pace) + 1) * pace + shift
 
     def _pace(self, watched: Watched) -> float:
         return min(self.interval_s, self._settings.rollout_interval_s) if watched.fast else self.interval_s

@@ -160,7 +160,8 @@ class Reconciler:
             key, status.to_kubernetes(), uid=release.metadata.uid, resource_version=release.metadata.resource_version
         )
         memory.counts_written = now
-        memory.intend(status.rollout)
+        if _intent(status) != _intent(release.status):
+            memory.intend(status.rollout)
         self._store.wrote(body)
         if change is Change.NEWS:
             self._say(key, release.status, status)
@@ -175,6 +176,12 @@ class Reconciler:
             return
         extra = {"object": str(key), "attempt": after.rollout.attempt_id if after.rollout else ""}
         log.info("%s: %s", now.reason, now.message, extra=extra)
+
+
+def _intent(status: ReleaseStatus | None) -> tuple[str, str]:
+    """Name what a status announces: only a new announcement may be acted on without looking first."""
+    rollout = status.rollout if status else None
+    return (rollout.attempt_id if rollout else "", attempts.intends(rollout))
 
 
 def _may_mend_itself(status: ReleaseStatus) -> bool:
