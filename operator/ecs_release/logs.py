@@ -1,4 +1,8 @@
-"""Structured logs: one line a decision, with the object and the attempt; no credentials, whatever a message holds."""
+"""Structured logs: one line a decision, with the object and the attempt; no credentials, whatever a message holds.
+
+The standard library's logging: all libraries here speak it, and what is needed of structure is a formatter. Callers pass the fields as
+`extra={"object": "namespace/name", "attempt": …}`.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,37 @@ import re
 import sys
 from datetime import UTC, datetime
 
+FIELDS = ("object", "attempt", "environment")
+
 _REDACTED = "[redacted]"
-# Access key ids (IAM user guide, "Unique identifiers"), and values that follow the name of a secret.
-_KEY_ID = re.compile(r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b")
-_NAMED = re.compile(
-    r"(?i)(?P<name>secret_?access_?key|session_?token|security-?token|external_?id|authorization|password|bearer)"
-    r"(?P<between>[\"']?\s*[:=]?\s*[\"']?)(?P<value>[^\s\"',;)}\]]{6,})"
+_RULES: tuple[tuple[re.Pattern[str], str], ...] = (
+    # A whole Authorization header: SigV4, Basic, Bearer.
+    (re.compile(r"(?i)(authorization\\?[\"']?\s*[:=]\s*\\?[\"']?)[^\"'\\\r\n}>]+"), rf"\1{_REDACTED}"),
+    (re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{8,}"), rf"\1{_REDACTED}"),
+    # Values that follow the name of a secret, in JSON, XML, Python, YAML, a query string or an environment.
+    (
+        re.compile(
+            r"(?i)((?:secret_?access_?key|session_?token|security-?token|x-amz-signature|external_?id|password|client-key-data|web_?identity_?token)"
+            r"\\?[\"']?\s*[:=>]\s*\\?[\"']?)[^\s\"'\\,;&<)}\]]+"
+        ),
+        rf"\1{_REDACTED}",
+    ),
+    # IAM user guide, "Understanding unique ID prefixes": keys of users, of roles, of bearer tokens, of contexts.
+    (re.compile(r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"), _REDACTED),
+    # Session tokens of STS by themselves: base64 of a few fixed beginnings.
+    (re.compile(r"\b(?:IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz|AQoDYXdz)[A-Za-z0-9+/=]{20,}"), _REDACTED),
+    # JSON web tokens: service accounts, OIDC.
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), _REDACTED),
+    # User and password of a URL, such as a proxy's.
+    (re.compile(r"(://)[^/\s:@]+:[^/\s@]+@"), rf"\1{_REDACTED}@"),
 )
-_FIELDS = ("object", "attempt", "environment")
 
 
 def redact(text: str) -> str:
     """Take credentials out of a text."""
-    return _NAMED.sub(lambda m: f"{m['name']}{m['between']}{_REDACTED}", _KEY_ID.sub(_REDACTED, text))
+    for pattern, instead in _RULES:
+        text = pattern.sub(instead, text)
+    return text
 
 
 class Formatter(logging.Formatter):
@@ -32,24 +54,39 @@ class Formatter(logging.Formatter):
         self._as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one record on one line (a traceback follows in it)."""
-        message = record.getMessage()
-        if record.exc_info:
-            message += "\n" + self.formatException(record.exc_info)
-        fields = {name: str(value) for name in _FIELDS if (value := getattr(record, name, ""))}
+        """Write one record on one line; in text a traceback follows on lines of its own."""
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        message = redact(record.getMessage())
+        fields = {name: redact(str(value)) for name in FIELDS if (value := getattr(record, name, ""))}
+        exception = redact(self.formatException(record.exc_info)) if record.exc_info else ""
         if self._as_json:
             said = {"time": time, "level": record.levelname, "logger": record.name, **fields, "message": message}
-            return redact(json.dumps(said, ensure_ascii=False))
-        beside = "".join(f" {name}={value}" for name, value in fields.items())
-        return redact(f"{time} {record.levelname:<7} {message}{beside}")
+            return json.dumps(said | ({"exception": exception} if exception else {}), ensure_ascii=False)
+        # Nobody may forge a line by a name or a message of AWS with a line break in it.
+        line = "".join([message, *(f" {name}={value}" for name, value in fields.items())]).replace("\r", "\\r").replace("\n", "\\n")
+        return f"{time} {record.levelname:<7} {line}" + (f"\n{exception}" if exception else "")
+
+
+class _Tamer(logging.Filter):
+    """Keeps kopf to a line: what ends it is raised, and the supervisor says it; that it runs in a thread is meant."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("kopf"):
+            record.exc_info, record.exc_text = None, None
+            return "OS signals are ignored" not in str(record.msg)
+        return True
 
 
 def configure(level: str, *, as_json: bool) -> None:
-    """Send all logs to standard error. Libraries speak from WARNING on: kopf logs each event, botocore each request."""
+    """Send all logs to standard error, ours from `level` on.
+
+    Libraries speak from WARNING on, also where ours is DEBUG: kopf logs each event, and botocore each request with its credentials.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter(as_json=as_json))
+    handler.addFilter(_Tamer())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
     logging.getLogger("ecs_release").setLevel(level.upper())
-    # kopf logs what it retries at ERROR with a traceback; the supervisor says the same in a line.
-    logging.getLogger("kopf").setLevel(logging.CRITICAL if level.upper() != "DEBUG" else logging.INFO)
+    for library in ("kopf", "botocore", "boto3", "urllib3", "kubernetes", "aiohttp", "asyncio"):
+        logging.getLogger(library).setLevel(logging.WARNING)

@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import kopf
 import pytest
 
-from ecs_release.app import SystemClock
 from ecs_release.api.names import ENVIRONMENT, RELEASE
+from ecs_release.app import SystemClock
 from ecs_release.cluster.client import ApiServer
 from ecs_release.cluster.cluster import KubernetesCluster
 from ecs_release.cluster.connection import Credentials
@@ -85,10 +86,9 @@ async def test_writes_nothing_at_all(own_control_plane: ControlPlane, server: Ap
     own_control_plane.apply(*(release(namespace, f"r{n}") for n in range(10)))
     versions = {i["metadata"]["name"]: i["metadata"]["resourceVersion"] for i in own_control_plane.get(RELEASES, "-n", namespace)["items"]}
 
-    for _ in range(2):
-        told = Told()
+    for told in (Told(), Told()):
         async with watching(told, server.credentials):
-            await until(lambda: all(told.version(RELEASE, namespace, name) for name in versions))
+            await until(lambda told=told: all(told.version(RELEASE, namespace, name) for name in versions))
         assert {name: told.version(RELEASE, namespace, name) for name in versions} == versions
 
     requests = [e for e in own_control_plane.audit_events() if e.get("userAgent", "").startswith("kopf/")]
@@ -186,7 +186,8 @@ async def test_a_watch_that_cannot_log_in_ends_with_an_error(server: ApiServer) 
     async def credentials() -> Credentials:
         return replace(await server.credentials(), authorization="Bearer ended")
 
-    with pytest.raises(Exception, match="credentials"):
+    # An AssertionError where the 401 of one of kopf's first requests closes the connection under the other.
+    with pytest.raises((kopf.LoginError, AssertionError)):
         async with asyncio.timeout(20):
             await run_watch(Told(), credentials, asyncio.Event())
 

@@ -71,7 +71,14 @@ async def test_an_exec_plugin_runs_again_when_its_token_ends(tmp_path: Path) -> 
         "print(json.dumps({'apiVersion': 'client.authentication.k8s.io/v1', 'kind': 'ExecCredential', 'status': {\n"
         f"  'token': f'token-{{n}}', 'expirationTimestamp': pathlib.Path({str(ends)!r}).read_text()}}}}))\n"
     )
-    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": sys.executable, "args": [str(plugin)], "interactiveMode": "Never"}}
+    user = {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": sys.executable,
+            "args": [str(plugin)],
+            "interactiveMode": "Never",
+        }
+    }
     ends.write_text((datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ"))
     configuration = await load(str(write_kubeconfig(tmp_path / "config", "https://eks.example", user)))
 

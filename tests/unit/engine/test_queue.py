@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -128,7 +129,7 @@ def test_failures_are_repeated_ever_later_and_a_success_begins_anew(caplog: pyte
             assert len(starts) == 12
             queue.add("a")
             await asyncio.sleep(1.5)
-        pauses = [b - a for a, b in zip(starts, starts[1:], strict=False)]
+        pauses = [b - a for a, b in pairwise(starts)]
         for pause, meant in zip(pauses[:11], [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300], strict=True):
             assert 0.8 * meant <= pause <= 1.2 * meant + 0.01
         assert pauses[-1] <= 1.2 + 0.01

@@ -46,7 +46,9 @@ class FakeApi:
 
     async def _releases(self, request: web.Request) -> web.StreamResponse:
         if "watch" not in request.query:
-            return web.json_response({"kind": "ReleaseList", "apiVersion": f"{GROUP}/{VERSION}", "metadata": {"resourceVersion": "1"}, "items": []})
+            return web.json_response(
+                {"kind": "ReleaseList", "apiVersion": f"{GROUP}/{VERSION}", "metadata": {"resourceVersion": "1"}, "items": []}
+            )
         answer = web.StreamResponse()
         await answer.prepare(request)
         self.watching.set()
