@@ -43,7 +43,7 @@ class Bed:
 
 
 @contextmanager
-def test_bed(**control_plane_options: Any) -> Iterator[Bed]:
+def running_bed(**control_plane_options: Any) -> Iterator[Bed]:
     """Run a bed."""
     with control_plane(**control_plane_options) as cluster, Simulator(time_scale=60) as aws:
         cluster.install_crds(ROOT / "crds")

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.bed import Bed, Place, test_bed
+from tests.e2e.bed import Bed, Place, running_bed
 
 
 @pytest.fixture(scope="session")
 def bed() -> Iterator[Bed]:
     """The worker's bed."""
-    with test_bed() as running:
+    with running_bed() as running:
         yield running
 
 
