@@ -28,7 +28,7 @@ def main() -> None:
     try:
         asyncio.run(app.run(settings))
     except (ConfigException, WatchBroken) as error:
-        print(f"ecs-release-operator: {error}: set KUBECONFIG, or run in a pod with a service account", file=sys.stderr)
+        print(f"ecs-release-operator: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(0)
