@@ -12,6 +12,7 @@ import ssl
 import tempfile
 import urllib.request
 from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +64,12 @@ class ControlPlane(Cluster):
         self._tls: ssl.SSLContext | None = None
         self._running: list[ChildProcess] = []
         self._ports: list[int] = []
-        self._lock = (self.folder / "lock").open("w")
+        self._lock: TextIOWrapper | None = None
         self.apiserver: ChildProcess
 
     def __enter__(self) -> ControlPlane:
         """Start everything; nothing stays behind where that fails."""
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RuntimeError(f"another control plane runs in {self.folder}: stop it, or name another folder") from error
+        self._take_folder()
         try:
             self._start_on_free_ports()
         except BaseException:
@@ -86,7 +84,8 @@ class ControlPlane(Cluster):
     def stop(self) -> None:
         """Stop all processes and remove the folder that was made for them."""
         self._stop_processes()
-        self._lock.close()
+        if self._lock:
+            self._lock.close()
         if self._own_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -107,6 +106,15 @@ class ControlPlane(Cluster):
             # The last one may be half written.
             if line.endswith("\n"):
                 yield json.loads(line)
+
+    def _take_folder(self) -> None:
+        lock = (self.folder / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.close()
+            raise RuntimeError(f"another control plane runs in {self.folder}: stop it, or name another folder") from error
+        self._lock = lock
 
     def _start_on_free_ports(self) -> None:
         write_certificates(self._certificates)
