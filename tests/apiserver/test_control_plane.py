@@ -257,6 +257,7 @@ class TestChoice:
     def test_kind_goes_before_our_own_only_where_docker_answers(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv("KUBECONFIG_TEST", raising=False)
         monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+        monkeypatch.delenv("ECS_RELEASE_TEST_KIND", raising=False)
         log = tmp_path / "calls"
         fake(tmp_path / "kind", f'echo "kind $*" >> {log}')
         fake(tmp_path / "kubectl", "true")
@@ -268,6 +269,8 @@ class TestChoice:
         fake(tmp_path / "docker", "exit 0")
         with control_plane():
             created = log.read_text()
+        monkeypatch.setenv("ECS_RELEASE_TEST_KIND", "never")
+        assert control_plane() == "our own"
         name = re.search(r"create cluster --name (\S+) --kubeconfig", created)
 
         assert name
