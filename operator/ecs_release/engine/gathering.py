@@ -174,29 +174,34 @@ class Gatherer:
         """Read what belongs to the service: its revision, our past, what explains a rollout, the names of digests."""
         ecs, service = self.aws.ecs(target.access), facts.service
         assert service is not None
-        running, start_problem = await _revision(ecs, service.task_definition)
-        facts = replace(facts, running=running, start_problem=start_problem)
-        rollout = facts.status.rollout
-        try:
-            facts = replace(facts, newest=await self._newest(ecs, facts, memory))
-        except Problem as problem:
+        (running, start_problem), newest, hashes = await asyncio.gather(
+            _revision(ecs, service.task_definition), self._newest(ecs, facts, memory), self._hashes(target, facts)
+        )
+        if isinstance(newest, Problem):
             # What cannot be known of our past may be a failure that is to be held: nothing is decided without it.
-            return replace(facts, unread=problem, unread_since=facts.now)
+            return replace(facts, unread=newest, unread_since=facts.now)
+        revisions = newest if running is None else (running, *newest)
+        facts = replace(facts, running=running, start_problem=start_problem, newest=revisions, release_hashes=hashes)
+        rollout = facts.status.rollout
         facts = replace(facts, doubt=memory.doubt(rollout, facts.now, await self._found(ecs, target, facts, memory)))
         if running is not None and facts.pin is not None and not attempts.is_settled(facts.status, facts.pin):
             facts = replace(facts, start_problem=await self._start_problem(target, running, facts.pin))
-        facts = await self._explain(ecs, target, facts, memory)
-        return replace(facts, release_hashes=await self._hashes(target, facts))
+        return await self._explain(ecs, target, facts, memory)
 
-    async def _newest(self, ecs: Ecs, facts: Facts, memory: Memory) -> tuple[TaskDefinition, ...]:
-        """Read the family's newest revisions where our past must be found on them. Raises Problem."""
-        status = facts.status
+    async def _newest(self, ecs: Ecs, facts: Facts, memory: Memory) -> tuple[TaskDefinition, ...] | Problem:
+        """Read the family's newest revisions beside the service's own, where our past must be found on them."""
+        status, service = facts.status, facts.service
         unknown_past = status.pin is None and status.rollout is None and status.last_ready is None
         registering = memory.doubt_since is not None and attempts.intends(status.rollout) == attempts.REGISTER
-        if facts.running is None or not (unknown_past or registering):
+        if service is None or not (unknown_past or registering):
             return ()
-        arns = await ecs.newest_task_definitions(facts.running.family, _NEWEST)
-        return tuple(await asyncio.gather(*(ecs.describe_task_definition(arn) for arn in arns)))
+        family = service.task_definition.rpartition("/")[2].partition(":")[0]
+        try:
+            arns = await ecs.newest_task_definitions(family, _NEWEST)
+            others = [arn for arn in arns if arn != service.task_definition]
+            return tuple(await asyncio.gather(*(ecs.describe_task_definition(arn) for arn in others)))
+        except Problem as problem:
+            return problem
 
     async def _found(self, ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Doubt | None:
         """Look for what an intent in doubt has done: a revision or a deployment that is ours."""

@@ -1,0 +1,1 @@
+"""`make demo`: what the operator does, shown on a real API server and a simulated AWS."""

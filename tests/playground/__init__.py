@@ -1,0 +1,1 @@
+"""`make playground`: the demo's bed, left running."""
