@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.control_plane.processes import start_process
 
 _DEADLINE_S = 3000
+_REPORT_S = 20
 _MINIMUM = (1, 26)
 
 
@@ -69,7 +70,7 @@ def _follow(build: subprocess.Popen[str], names: str, packages: int) -> str:
     terminal = sys.stderr.isatty() and not os.environ.get("CI")
 
     def report() -> None:
-        while not ended.wait(1 if terminal else 20):
+        while not ended.wait(1 if terminal else _REPORT_S):
             if time.monotonic() - begun > _DEADLINE_S:
                 build.kill()
             say(_progress(names, compiled, packages, time.monotonic() - begun), end="\r" if terminal else "\n")
