@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from kubernetes import config as kubernetes_config
 
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator, image_name
 from tests.control_plane.control_plane import Cluster, control_plane
-from tests.operator_process import Operator
+from tests.operator_process import FAST, Operator
 
 ROOT = Path(__file__).parent.parent.parent
 GROUP, VERSION = "ecs-release.dev", "v1alpha1"
@@ -43,13 +43,13 @@ class Bed:
 
 
 @contextmanager
-def running_bed(**control_plane_options: Any) -> Iterator[Bed]:
-    """Run a bed."""
+def running_bed(settings: Mapping[str, str] = FAST, **control_plane_options: Any) -> Iterator[Bed]:
+    """Run a bed. `settings` are the operator's."""
     with control_plane(**control_plane_options) as cluster, Simulator(time_scale=60) as aws:
         cluster.install_crds(ROOT / "crds")
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         api = kubernetes_client.CustomObjectsApi(kubernetes_config.new_client_from_config(str(cluster.kubeconfig)))
-        with Operator(cluster.kubeconfig, aws.environment()) as operator:
+        with Operator(cluster.kubeconfig, aws.environment(), settings) as operator:
             operator.wait_until_ready()
             yield Bed(cluster, aws, operator, api)
 
