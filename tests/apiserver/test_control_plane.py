@@ -291,6 +291,10 @@ def command(folder: Path) -> Iterator[ChildProcess]:
         yield process
     finally:
         process.stop()
+        left = programs_of(folder)
+        for pid in left.values():
+            os.kill(pid, signal.SIGKILL)
+        assert not left, "it left processes behind"
 
 
 def ready(process: ChildProcess, folder: Path) -> None:
