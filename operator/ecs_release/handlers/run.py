@@ -24,6 +24,7 @@ from ecs_release.handlers.watch import WATCHED, Sink, build_registry
 log = logging.getLogger(__name__)
 
 _STOP_S = 15.0
+_END_S = 10.0
 
 
 async def run_watch(
@@ -94,7 +95,24 @@ class _WatchThread(threading.Thread):
         loop.set_exception_handler(_say)
         # An event of this loop, not of threading: kopf would wait for that in a thread that then never ends by itself.
         self._stop.set_result(partial(loop.call_soon_threadsafe, flag.set))
-        await kopf.operator(registry=self._registry, settings=self._settings, clusterwide=True, standalone=True, stop_flag=flag)
+        before = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(registry=self._registry, settings=self._settings, clusterwide=True, standalone=True, stop_flag=flag)
+        running = asyncio.create_task(kopf.run_tasks(tasks, ignored=before))
+        await asyncio.wait([*tasks, running], return_when=asyncio.FIRST_COMPLETED)
+        # kopf waits for its other tasks without a limit, and one that is stuck would leave us blind (seen when the API server came
+        # back without our CRDs): whoever waits is told then, and this thread is left behind.
+        _, late = await asyncio.wait([running], timeout=_END_S)
+        if late:
+            self._give_up(tasks)
+        running.result()
+
+    def _give_up(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        """Tell that kopf hangs, and why it began to end."""
+        errors = [e for t in tasks if t.done() and not t.cancelled() and (e := t.exception()) is not None]
+        error = RuntimeError(f"kopf did not end within {_END_S:.0f} s after {errors[0]!r}" if errors else "kopf did not end")
+        with suppress(InvalidStateError):
+            self.ended.set_exception(error)
+        raise error
 
 
 def _say(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
