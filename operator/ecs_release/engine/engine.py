@@ -94,6 +94,9 @@ class Engine:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._work())
                 group.create_task(sweep_ghosts(self._cluster, self.store, KINDS, self._ghost, self._settings.ghost_sweep_interval_s))
+        except ExceptionGroup as group:
+            # One task's error has ended the others.
+            raise group.exceptions[0] from group
         finally:
             for name in list(self._observing):
                 self._stop_observing(name)

@@ -73,18 +73,28 @@ class Known(Protocol):
 async def sweep_ghosts(
     cluster: Cluster, store: Known, kinds: Iterable[str], forget: Callable[[ObjectKey, str], None], interval_s: float
 ) -> None:
-    """Forget objects that were deleted while nobody watched: those give no DELETED event. Runs until cancelled."""
+    """Forget objects that were deleted while nobody watched: those give no DELETED event. Runs until cancelled.
+
+    Raises WatchBroken where an object is there at two sweeps and the watch has told of it at neither: the watch is blind, and the
+    process must be started anew rather than show yesterday's truth.
+    """
+    missed: dict[str, set[str]] = {}
     while True:
         await asyncio.sleep(interval_s)
         for kind in kinds:
             try:
-                await sweep_once(cluster, store, kind, forget)
+                unknown = await sweep_once(cluster, store, kind, forget)
+                if still := unknown & missed.get(kind, set()):
+                    raise WatchBroken(f"the watch has not told of {len(still)} {kind}s for {interval_s:.0f} s")
+                missed[kind] = unknown
             except (Problem, Conflict, NotFound) as problem:
                 log.warning("cannot look for deleted %ss, the next time is in %.0f s: %s", kind, interval_s, problem)
 
 
-async def sweep_once(cluster: Cluster, store: Known, kind: str, forget: Callable[[ObjectKey, str], None]) -> None:
+async def sweep_once(cluster: Cluster, store: Known, kind: str, forget: Callable[[ObjectKey, str], None]) -> set[str]:
     """Compare what is remembered with what is there, page by page to the end; a LIST that breaks off forgets nothing.
+
+    Returns the uids of objects that are there and not remembered.
 
     What is remembered is listed first: an object made meanwhile is not taken for a ghost. One made again under its name has another uid.
     """
@@ -95,6 +105,7 @@ async def sweep_once(cluster: Cluster, store: Known, kind: str, forget: Callable
             key = ObjectKey(kind, namespace, name)
             log.info("%s %s was deleted unnoticed", kind, key, extra={"object": str(key)})
             forget(key, uid)
+    return there - {uid for _, _, uid in store.known(kind)}
 
 
 async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:

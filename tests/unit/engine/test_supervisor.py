@@ -172,6 +172,23 @@ def test_a_list_that_breaks_off_forgets_nothing_and_the_sweep_goes_on(fault: Exc
     run_simulated(main())
 
 
+def test_a_watch_that_stays_blind_ends_the_process() -> None:
+    async def main() -> None:
+        cluster, store = FakeCluster(), FakeStore(("shop", "old", "1"))
+        cluster.objects[RELEASE] = [("shop", "old", "1"), ("shop", "new", "2")]
+        task = asyncio.create_task(sweep_ghosts(cluster, store, [RELEASE], lambda *_: None, 600))  # type: ignore[arg-type]
+        await asyncio.sleep(900)
+        store.objects[RELEASE].add(("shop", "new", "2"))
+        await asyncio.sleep(600)
+        assert not task.done()
+        cluster.objects[RELEASE].append(("shop", "unseen", "3"))
+        with pytest.raises(WatchBroken, match="has not told of 1 Releases"):
+            await task
+        assert now() == pytest.approx(2400, abs=10)
+
+    run_simulated(main())
+
+
 def test_it_waits_for_the_crds_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         cluster = FakeCluster()
