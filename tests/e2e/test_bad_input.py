@@ -93,6 +93,20 @@ def test_denied_role(place: Place) -> None:
     shop.wait("Succeeded")
 
 
+def test_role_of_another_account(place: Place) -> None:
+    place.service("v1")
+    place.push("v2")
+    place.environment(aws={"accountID": place.account, "region": place.region, "roleARN": f"arn:aws:iam::444455556666:role/{place.name}"})
+    place.project()
+    place.release("v2")
+    message = _message(place.wait("AccessDenied"))
+    assert "leads to account 444455556666" in message
+    assert f"spec.aws.accountID is {place.account}" in message
+    assert not [c for c in place.aws.calls(account="444455556666", since=place.begun, service="ecs") if c["action"] == "UpdateService"]
+    place.environment()
+    place.wait("Succeeded")
+
+
 def test_wrong_external_id(shop: Place) -> None:
     shop.aws.control("external-id", role=shop.role, id="the-right-one")
     shop.environment(aws={"accountID": shop.account, "region": shop.region, "roleARN": shop.role, "externalID": "wrong-one"})

@@ -76,11 +76,6 @@ def is_deployed(rollout: Rollout | None) -> bool:
     return rollout is not None and bool(rollout.deployment_id)
 
 
-def is_followed(rollout: Rollout | None) -> bool:
-    """Tell whether an ended attempt may still end otherwise."""
-    return is_deployed(rollout) and rollout is not None and rollout.outcome in REFINABLE
-
-
 def intends(rollout: Rollout | None) -> str:
     """Name the action that an attempt has announced and not yet seen accepted by AWS; an empty string where there is none."""
     if rollout is None or rollout.outcome or rollout.intent is None or rollout.intent.accepted_time is not None:

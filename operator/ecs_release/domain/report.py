@@ -43,7 +43,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome) -> Decision:
         summary=_summary(facts, draft, now_runs, find(conditions, ConditionType.READY)),
     )
     events = tuple(draft.events) + _events(before, outcome)
-    moving = attempts.is_open(draft.rollout) or attempts.is_followed(draft.rollout)
+    moving = attempts.is_open(draft.rollout)
     return Decision(status, outcome.act, events, outcome.again_s, fast=moving or _is_waiting(outcome), progress=draft.progress)
 
 

@@ -45,6 +45,7 @@ class Observer:
         self.environment = environment
         self.interval_s = 60.0
         self.authenticated: Problem | None = None
+        self.refused_since: datetime | None = None
         self.caller = ""
         self.swept_once = False
         self._aws = aws
@@ -57,10 +58,15 @@ class Observer:
         self._free = _BATCHES_AT_ONCE
         self._sweep_due = 0.0
         self._access: Access | None = None
+        self._checked = asyncio.Event()
 
     def watch(self, access: Access, targets: Mapping[ServiceKey, Access]) -> None:
         """Set what is observed. New services are looked at at once; what is known of the others stays."""
-        self._access = access
+        if access != self._access:
+            # Another role: nothing is done with it before it is known where it leads.
+            self._access, self._sweep_due, self.caller = access, 0.0, ""
+            self._checked.clear()
+            self._wake.set()
         for key in self._watched.keys() - targets.keys():
             self._watched.pop(key).drop(Retryable(f"ECS service {key} is no longer observed"))
         for key, its_access in targets.items():
@@ -180,9 +186,19 @@ class Observer:
             return
         try:
             self.caller = await self._aws.caller(self._access)
-            self.authenticated = None
+            self.authenticated = self.refused_since = None
         except Problem as problem:
             self.authenticated = problem
+            self.refused_since = self.refused_since or self._clock.now()
+        self._checked.set()
+
+    async def refusal(self) -> Problem | None:
+        """Return why nothing may be done with the environment's role: it is denied, or nobody knows yet where it leads."""
+        try:
+            await asyncio.wait_for(self._checked.wait(), self._settings.look_timeout_s)
+        except TimeoutError:
+            return Retryable(f"the role of environment {self.environment} was not checked within {self._settings.look_timeout_s:.0f} s")
+        return self.authenticated if isinstance(self.authenticated, Denied) or not self.caller else None
 
     async def _read_batch(self, batch: list[Watched]) -> None:
         try:
