@@ -18,8 +18,8 @@ from tests.control_plane.kind import kind_is_there
 def main() -> int:
     """Run the command. Exit code 1 where it cannot be done, 130 where it was stopped before it was ready."""
     options = _arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # As Ctrl-C: what has been started is stopped on the way out, whenever it comes.
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        # As Ctrl-C: what has been started is stopped on the way out, whenever it comes. SIGINT, too: a shell's background jobs ignore it.
         signal.signal(number, signal.default_int_handler)
     try:
         if options.command == "up":
