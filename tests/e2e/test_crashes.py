@@ -9,6 +9,7 @@ from tests.e2e.bed import Place, condition
 
 KILLS = 50
 _SERVICES = ("one", "two", "three")
+_LATENCY_S = 0.4
 
 
 def test_killed_fifty_times(place: Place) -> None:
@@ -17,6 +18,8 @@ def test_killed_fifty_times(place: Place) -> None:
         place.service("v0", service)
     place.environment()
     place.project(*_SERVICES)
+    for action in ("RegisterTaskDefinition", "UpdateService"):
+        place.aws.fault(action, kind="delay", seconds=_LATENCY_S, times=None, match=place.name)
     wanted: dict[str, list[str]] = {service: [] for service in _SERVICES}
     kills = 0
     try:
@@ -28,11 +31,12 @@ def test_killed_fifty_times(place: Place) -> None:
                     for service in _SERVICES:
                         place.wait("Succeeded", service, deadline_s=60)
                     break
-                time.sleep(chance.uniform(0.0, 2.5))
+                _moment(place, chance)
                 place.bed.operator.kill()
                 place.bed.operator.start()
                 kills += 1
     finally:
+        place.aws.control("clear-faults", match=place.name)
         place.bed.restart_operator()
     for service, sources in wanted.items():
         status = place.wait("Succeeded", service)
@@ -41,6 +45,17 @@ def test_killed_fifty_times(place: Place) -> None:
         started = [c for c in place.updates() if c["parameters"]["service"] == service and not c["error"]]
         assert len(started) == len(sources), f"{service} was deployed {len(started)} times for {sources}"
     assert kills == KILLS
+
+
+def _moment(place: Place, chance: random.Random) -> None:
+    """Wait for a moment to kill: any, or while AWS is carrying a mutating call out, or just after it."""
+    if chance.random() < 0.4:
+        time.sleep(chance.uniform(0.0, 2.5))
+        return
+    known, end = len(place.mutations()), time.monotonic() + 3
+    while len(place.mutations()) == known and time.monotonic() < end:
+        time.sleep(0.02)
+    time.sleep(chance.uniform(0.0, 1.5 * _LATENCY_S))
 
 
 def _next_round(place: Place, wanted: dict[str, list[str]]) -> None:
