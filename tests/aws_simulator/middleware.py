@@ -84,7 +84,9 @@ class Simulator:
             answer = json.dumps(data).encode()
         if not lost:
             status, headers, *rest = begun
-            start_response(status, [(k, v) for k, v in headers if k.lower() != "content-length"] + [("Content-Length", str(len(answer)))], *rest)
+            start_response(
+                status, [(k, v) for k, v in headers if k.lower() != "content-length"] + [("Content-Length", str(len(answer)))], *rest
+            )
         return [answer]
 
     def _refusal(self, call: _Request) -> _Refusal | None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from ecs_release.api.release_status import Evidence
+from dataclasses import replace
+
+from ecs_release.api.release_status import Evidence, Rollout
+from ecs_release.domain import attempts
 from ecs_release.domain.console import log_stream_link, task_link
-from ecs_release.domain.observation import Container, ServiceKey, Task, TaskDefinition
+from ecs_release.domain.errors import Problem
+from ecs_release.domain.facts import Facts
+from ecs_release.domain.images import parse_image
+from ecs_release.domain.observation import FAILED, Container, ServiceKey, Task, TaskDefinition
 from ecs_release.domain.ports import Ecs
+from ecs_release.domain.targets import Target
+from ecs_release.engine.memory import Memory
 
 _MOST = 3
 
@@ -53,3 +61,46 @@ def _log_of(task: Task, container: Container, revision: TaskDefinition, region: 
     if log.get("logDriver") != "awslogs" or not group or not prefix:
         return "", "", ""
     return group, f"{prefix}/{container.name}/{task.arn.rpartition('/')[2]}", options.get("awslogs-region", region)
+
+
+async def read_revision(ecs: Ecs, arn: str) -> tuple[TaskDefinition | None, Problem | None]:
+    """Read a revision, or say why it cannot be read."""
+    try:
+        return await ecs.describe_task_definition(arn), None
+    except Problem as problem:
+        return None, problem
+
+
+async def explain(ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Facts:
+    """Read what explains a rollout, where there is something to explain; a failure to do so is no failure."""
+    rollout, service = facts.status.rollout, facts.service
+    if service is None or rollout is None or not attempts.is_deployed(rollout):
+        return facts
+    if rollout.outcome and rollout.outcome not in attempts.REFINABLE:
+        return facts
+    own, primary = service.deployment(rollout.deployment_id or ""), service.primary
+    replaced = own is None or own is not primary
+    if primary is not None and replaced:
+        revision, _ = await read_revision(ecs, primary.task_definition)
+        names = [i.container for i in facts.pin.images or ()] if facts.pin else []
+        pins = {n: parse_image((revision.image_of(n) if revision else None) or "").digest for n in names}
+        facts = replace(facts, primary_pins={n: d for n, d in pins.items() if d})
+    failing = replaced or (own is not None and (own.rollout_state == FAILED or own.failed_tasks > 0))
+    if failing or not rollout.service_deployment_arn or attempts.intends(rollout) == attempts.STOP:
+        facts = replace(facts, explained=await ecs.service_deployment(service.arn, rollout.deployment_id or ""))
+    if failing:
+        facts = replace(facts, evidence=await _evidence_once(ecs, target, rollout, own.failed_tasks if own else -2, memory))
+    return facts
+
+
+async def _evidence_once(ecs: Ecs, target: Target, rollout: Rollout, failures: int, memory: Memory) -> tuple[Evidence, ...]:
+    state = (rollout.deployment_id or "", failures)
+    if memory.evidence_for != state or not memory.evidence:
+        try:
+            tasks = await stopped_tasks(ecs, target.key)
+            revision, _ = await read_revision(ecs, rollout.task_definition or "")
+        except Problem:
+            return memory.evidence
+        memory.evidence = evidence_of(target.key, tasks, rollout.deployment_id or "", revision) or memory.evidence
+        memory.evidence_for = state
+    return memory.evidence

@@ -13,30 +13,29 @@ from ecs_release.api.conditions import Reason
 from ecs_release.api.environment import Environment
 from ecs_release.api.project import Project
 from ecs_release.api.release import Release
-from ecs_release.api.release_status import Evidence, Pin, ReleaseStatus, Rollout
+from ecs_release.api.release_status import Pin, ReleaseStatus
 from ecs_release.domain import attempts
 from ecs_release.domain.console import service_links
 from ecs_release.domain.errors import Blocked, Problem, Retryable, Waiting
 from ecs_release.domain.evidence import seen_digests
-from ecs_release.domain.facts import Doubt, Facts, Limits
-from ecs_release.domain.images import parse_image
-from ecs_release.domain.observation import FAILED, Service, Task, TaskDefinition
-from ecs_release.domain.ports import Aws, Clock, Cluster, Ecs
+from ecs_release.domain.facts import Facts, Limits
+from ecs_release.domain.observation import TaskDefinition
+from ecs_release.domain.ports import Aws, Clock, Cluster
 from ecs_release.domain.requests import pending as requests_pending
 from ecs_release.domain.requests import refresh_wanted
 from ecs_release.domain.sources import source_hash
 from ecs_release.domain.targets import Target, resolve_target
-from ecs_release.domain.taskdefinitions import ownership, pulled_from
+from ecs_release.domain.taskdefinitions import pulled_from
 from ecs_release.engine.claims import Claims
-from ecs_release.engine.explaining import evidence_of, stopped_tasks
+from ecs_release.engine.explaining import explain, read_revision
 from ecs_release.engine.looks import Watched
 from ecs_release.engine.memory import Memory
 from ecs_release.engine.observer import Observer
+from ecs_release.engine.past import look_for_effect, newest_revisions
 from ecs_release.engine.resolving import Resolver
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.store import Invalid, Store
 
-_NEWEST = 6
 _RECENT_S = 3.0
 
 
@@ -178,7 +177,7 @@ class Gatherer:
         ecs, service = self.aws.ecs(target.access), facts.service
         assert service is not None
         (running, start_problem), newest, hashes = await asyncio.gather(
-            _revision(ecs, service.task_definition), self._newest(ecs, facts, memory), self._hashes(target, facts)
+            read_revision(ecs, service.task_definition), newest_revisions(ecs, facts, memory), self._hashes(target, facts)
         )
         if isinstance(newest, Problem):
             # What cannot be known of our past may be a failure that is to be held: nothing is decided without it.
@@ -186,37 +185,10 @@ class Gatherer:
         revisions = newest if running is None else (running, *newest)
         facts = replace(facts, running=running, start_problem=start_problem, newest=revisions, release_hashes=hashes)
         rollout = facts.status.rollout
-        facts = replace(facts, doubt=memory.doubt(rollout, facts.now, await self._found(ecs, target, facts, memory)))
+        facts = replace(facts, doubt=memory.doubt(rollout, facts.now, await look_for_effect(ecs, target, facts, memory)))
         if running is not None and facts.pin is not None and not attempts.is_settled(facts.status, facts.pin):
             facts = replace(facts, start_problem=await self._start_problem(target, running, facts.pin))
-        return await self._explain(ecs, target, facts, memory)
-
-    async def _newest(self, ecs: Ecs, facts: Facts, memory: Memory) -> tuple[TaskDefinition, ...] | Problem:
-        """Read the family's newest revisions beside the service's own, where our past must be found on them."""
-        status, service = facts.status, facts.service
-        unknown_past = status.pin is None and status.rollout is None and status.last_ready is None
-        registering = memory.doubt_since is not None and attempts.intends(status.rollout) == attempts.REGISTER
-        if service is None or not (unknown_past or registering):
-            return ()
-        family = service.task_definition.rpartition("/")[2].partition(":")[0]
-        try:
-            arns = await ecs.newest_task_definitions(family, _NEWEST)
-            others = [arn for arn in arns if arn != service.task_definition]
-            return tuple(await asyncio.gather(*(ecs.describe_task_definition(arn) for arn in others)))
-        except Problem as problem:
-            return problem
-
-    async def _found(self, ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Doubt | None:
-        """Look for what an intent in doubt has done: a revision or a deployment that is ours."""
-        rollout, service = facts.status.rollout, facts.service
-        if memory.doubt_since is None or rollout is None or service is None:
-            return None
-        if attempts.intends(rollout) == attempts.REGISTER:
-            ours = (r.arn for r in facts.newest if (o := ownership(r)) and o.attempt == rollout.attempt_id)
-            return Doubt(memory.doubt_since, registered=next(ours, ""))
-        if attempts.intends(rollout) != attempts.UPDATE:
-            return None
-        return Doubt(memory.doubt_since, started=await _started(ecs, target, rollout, service))
+        return await explain(ecs, target, facts, memory)
 
     async def _start_problem(self, target: Target, base: TaskDefinition, pin: Pin) -> Problem | None:
         """Say why no revision could be built on the base: a container that is not there, an image that is not where it is pulled from."""
@@ -229,39 +201,6 @@ class Gatherer:
         except Problem as problem:
             return problem
         return None
-
-    async def _explain(self, ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Facts:
-        """Read what explains a rollout, where there is something to explain; a failure to do so is no failure."""
-        rollout, service = facts.status.rollout, facts.service
-        if service is None or rollout is None or not attempts.is_deployed(rollout):
-            return facts
-        if rollout.outcome and rollout.outcome not in attempts.REFINABLE:
-            return facts
-        own, primary = service.deployment(rollout.deployment_id or ""), service.primary
-        replaced = own is None or own is not primary
-        if primary is not None and replaced:
-            revision, _ = await _revision(ecs, primary.task_definition)
-            names = [i.container for i in facts.pin.images or ()] if facts.pin else []
-            pins = {n: parse_image((revision.image_of(n) if revision else None) or "").digest for n in names}
-            facts = replace(facts, primary_pins={n: d for n, d in pins.items() if d})
-        failing = replaced or (own is not None and (own.rollout_state == FAILED or own.failed_tasks > 0))
-        if failing or not rollout.service_deployment_arn or attempts.intends(rollout) == attempts.STOP:
-            facts = replace(facts, explained=await ecs.service_deployment(service.arn, rollout.deployment_id or ""))
-        if failing:
-            facts = replace(facts, evidence=await self._evidence(ecs, target, rollout, own.failed_tasks if own else -2, memory))
-        return facts
-
-    async def _evidence(self, ecs: Ecs, target: Target, rollout: Rollout, failures: int, memory: Memory) -> tuple[Evidence, ...]:
-        state = (rollout.deployment_id or "", failures)
-        if memory.evidence_for != state or not memory.evidence:
-            try:
-                tasks = await stopped_tasks(ecs, target.key)
-                revision, _ = await _revision(ecs, rollout.task_definition or "")
-            except Problem:
-                return memory.evidence
-            memory.evidence = evidence_of(target.key, tasks, rollout.deployment_id or "", revision) or memory.evidence
-            memory.evidence_for = state
-        return memory.evidence
 
     async def _hashes(self, target: Target, facts: Facts) -> dict[str, str]:
         """Name the digests that run: by what our own status knows, else by their tags in ECR."""
@@ -288,31 +227,6 @@ def _new_attempt(now: datetime) -> str:
 def _pin_in_force(release: Release, status: ReleaseStatus) -> Pin | None:
     pin = status.pin
     return pin if pin is not None and pin.source_hash == source_hash(release.spec.source) else None
-
-
-async def _revision(ecs: Ecs, arn: str) -> tuple[TaskDefinition | None, Problem | None]:
-    try:
-        return await ecs.describe_task_definition(arn), None
-    except Problem as problem:
-        return None, problem
-
-
-async def _started(ecs: Ecs, target: Target, rollout: Rollout, service: Service) -> str:
-    """Find a deployment of the attempt's revision, which no other attempt has: in the service, else by the tasks that it left behind."""
-    intent = rollout.intent
-    if intent is None:
-        return ""
-    listed = set(intent.deployments or ())
-    for deployment in service.deployments:
-        new = deployment.id not in listed and deployment.task_definition == intent.task_definition
-        if new and (intent.aws_time is None or deployment.created_at >= intent.aws_time):
-            return deployment.id
-    try:
-        tasks: list[Task] = await stopped_tasks(ecs, target.key)
-    except Problem:
-        return ""
-    mine = (t.started_by for t in tasks if t.task_definition == intent.task_definition and t.started_by not in listed)
-    return next(mine, "")
 
 
 def _known_hashes(facts: Facts) -> dict[str, str]:
