@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +20,8 @@ from botocore.config import Config
 from tests.control_plane.processes import ChildProcess
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
+_OURS = "test"
+"""Marks the test's own calls in the user agent."""
 _ROOT = Path(__file__).parent.parent.parent
 _CREDENTIALS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "not-a-secret"}
 
@@ -70,7 +74,7 @@ class Simulator:
         """Return a boto3 client in an account and region."""
         key = (service, account, region)
         if key not in self._clients:
-            config = Config(retries={"total_max_attempts": 1}, read_timeout=30, user_agent_extra="test")
+            config = Config(retries={"total_max_attempts": 1}, read_timeout=30, user_agent_extra=_OURS)
             base = {"region_name": region, "endpoint_url": self.endpoint, "config": config}
             sts = boto3.client("sts", **base, **_CREDENTIALS)
             role = sts.assume_role(RoleArn=f"arn:aws:iam::{account}:role/test", RoleSessionName="test")["Credentials"]
@@ -85,16 +89,28 @@ class Simulator:
         request = urllib.request.Request(
             f"{self.endpoint}/simulator/{command}", json.dumps(arguments).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read())
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            raise ValueError(f"the simulator refuses {command}: {error.read().decode()}") from None
 
     def calls(self, **filters: Any) -> list[dict[str, Any]]:
         """List the calls that were made, by field; the test's own are left out."""
-        return [c for c in self.control("calls", **filters) if not c["user_agent"].endswith(" test") and " test" not in c["user_agent"]]
+        return [c for c in self.control("calls", **filters) if _OURS not in c["user_agent"].split()]
 
     def mark(self) -> int:
         """Return the number of the last call so far, for `calls(since=…)`."""
         return max((c["number"] for c in self.control("calls")), default=0)
+
+    def count_mutating(self, **filters: Any) -> int:
+        """Count the calls that changed anything, the test's own left out."""
+        return len(self.calls(mutating=True, **filters))
+
+    def reset(self) -> None:
+        """Forget everything: resources, faults, calls."""
+        self.control("reset")
+        self._clients.clear()
 
     def configure(self, **sections: dict[str, Any]) -> None:
         """Set switches: `configure(switches={"visibility_lag_s": 2})`."""
@@ -107,6 +123,18 @@ class Simulator:
     def deny(self, **facts: Any) -> None:
         """Deny calls: see `faults.Denial`."""
         self.control("deny", **facts)
+
+    def lose_task(self, service: str, *, cluster: str = "main", account: str = ACCOUNT, region: str = REGION, **more: str) -> str:
+        """End a running task of a service, by loss of Spot capacity unless `reason` and `code` say otherwise. Returns its ARN."""
+        return str(self.control("lose-task", account=account, region=region, cluster=cluster, service=service, **more)["task"])
+
+    def behave(self, digest: str, kind: str) -> None:
+        """Make an image behave otherwise from its next task on: see `behaviour.KINDS`."""
+        self.control("behave", digest=digest, kind=kind)
+
+    def clear_faults(self, match: str = "") -> None:
+        """Take back faults and denials: all, or those made with this match, role or account."""
+        self.control("clear-faults", match=match)
 
     # Seeding.
 
@@ -136,8 +164,6 @@ class Simulator:
             try:
                 digest = ecr.put_image(repositoryName=repository, imageManifest=manifest, **arguments)["image"]["imageId"]["imageDigest"]
             except ecr.exceptions.ImageAlreadyExistsException:
-                import hashlib
-
                 digest = "sha256:" + hashlib.sha256(manifest.encode()).hexdigest()
         return digest
 
@@ -153,12 +179,23 @@ class Simulator:
         ]
         configuration = {"deploymentCircuitBreaker": {"enable": circuit_breaker, "rollback": rollback}}
         configuration |= more.pop("deploymentConfiguration", {})
+        self._wait_until_drained(name, cluster, account, region)
+        count = {} if more.get("schedulingStrategy") == "DAEMON" else {"desiredCount": desired}
         ecs.create_service(
-            cluster=cluster, serviceName=name, taskDefinition=revision, desiredCount=desired, deploymentConfiguration=configuration, **more
+            cluster=cluster, serviceName=name, taskDefinition=revision, deploymentConfiguration=configuration, **count, **more
         )
         if wait:
             self.wait_steady(name, cluster=cluster, account=account, region=region)
         return revision
+
+    def _wait_until_drained(self, name: str, cluster: str, account: str, region: str, deadline_s: float = 10) -> None:
+        """A deleted service's name is free once its last task has stopped."""
+        until = time.monotonic() + deadline_s
+        ecs = self.client("ecs", account, region)
+        while [s for s in ecs.describe_services(cluster=cluster, services=[name])["services"] if s["status"] == "DRAINING"]:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{name} is still DRAINING after {deadline_s:.0f} s")
+            time.sleep(0.05)
 
     def service(self, name: str, *, cluster: str = "main", account: str = ACCOUNT, region: str = REGION) -> dict[str, Any]:
         """Describe a service."""

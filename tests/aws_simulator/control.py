@@ -1,7 +1,15 @@
-"""The simulator's own API for tests: POST /simulator/<command> with a JSON object; `client.Simulator` wraps it.
+"""The simulator's own API for tests: POST /simulator/<command> with a JSON object; `client.Simulator` wraps it. Errors are 400, in words.
 
-calls {filters}; reset; configure {section: {field: value}}; fault {...}; clear-faults; deny {...}; external-id {role, id};
-behave {digest, kind}; lose-task {account, region, cluster, service, reason, code}; protect {...}; running {...}.
+ready; time (AWS's clock); reset
+calls {field: value, since, mutating}: the log of calls; count-calls with the same filters
+configure {section: {field: value}}: sections are switches, faults, throttling, clock (see `world`)
+fault {action, kind, ...} and deny {action, role, account, match}: see `faults`; clear-faults {match}
+external-id {role, id}: what a role expects; roles {arns}: the only roles that may be assumed
+behave {digest, kind}: see `behaviour.KINDS`
+lose-task {account, region, cluster, service, reason, code, task}: a task ends (Spot, by default); any running one unless `task` names it
+protect {account, region, cluster, service, protected}: the service's tasks from scale-in and rollouts
+GET container-credentials?role=ARN: what EKS Pod Identity's agent answers (AWS_CONTAINER_CREDENTIALS_FULL_URI)
+flush-events: send what reordering holds back
 """
 
 from __future__ import annotations
@@ -9,11 +17,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import parse_qsl
 
 from moto.ecs.models import ecs_backends
+from moto.sts.models import sts_backends
 
+from tests.aws_simulator import callers, events
+from tests.aws_simulator.behaviour import KINDS
 from tests.aws_simulator.faults import Denial, Fault
 from tests.aws_simulator.world import WORLD, reset
+
+_PROTECTED_S = 48 * 3600.0
+"""The longest that AWS protects a task for."""
 
 
 class Control:
@@ -24,10 +39,15 @@ class Control:
         name = environ["PATH_INFO"].removeprefix("/simulator/").replace("-", "_")
         command = getattr(self, f"do_{name}", None)
         if command is None:
-            start_response("404 Not Found", [])
+            start_response("404 Not Found", [("Content-Length", "15")])
             return [b"no such command"]
-        with WORLD.lock:
-            answer = command(**json.loads(body or b"{}"))
+        try:
+            with WORLD.lock:
+                answer = command(**_arguments(environ, body))
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            text = f"{name}: {type(error).__name__}: {error}".encode()
+            start_response("400 Bad Request", [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))])
+            return [text]
         text = json.dumps(answer, default=str).encode()
         start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(text)))])
         return [text]
@@ -43,6 +63,34 @@ class Control:
 
         reset()
         BackendDict.reset()
+        callers.forget()
+        events.begin()
+        return {}
+
+    def do_time(self) -> dict[str, float]:
+        return {"now": WORLD.clock.now(), "scale": WORLD.clock.scale}
+
+    def do_count_calls(self, **filters: Any) -> dict[str, int]:
+        return {"count": len(WORLD.faults.listed(**filters))}
+
+    def do_flush_events(self) -> dict[str, Any]:
+        events.flush()
+        return {}
+
+    def do_container_credentials(self, role: str) -> dict[str, str]:
+        account = role.split(":")[4]
+        made = sts_backends[account]["aws"].assume_role(
+            region_name="us-east-1", role_session_name="pod", role_arn=role, policy=None, duration=3600, external_id=None
+        )
+        return {
+            "AccessKeyId": made.access_key_id,
+            "SecretAccessKey": made.secret_access_key,
+            "Token": made.session_token,
+            "Expiration": made.expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+
+    def do_roles(self, arns: list[str] | None = None) -> dict[str, Any]:
+        WORLD.faults.roles = arns
         return {}
 
     def do_configure(self, **sections: dict[str, Any]) -> dict[str, Any]:
@@ -73,26 +121,32 @@ class Control:
         return {}
 
     def do_behave(self, digest: str, kind: str) -> dict[str, Any]:
+        if kind not in KINDS:
+            raise ValueError(f"no behaviour {kind}; there are {', '.join(KINDS)}")
         WORLD.behaviours.set(digest, kind)
         return {}
 
     def do_lose_task(
-        self,
-        account: str,
-        region: str,
-        cluster: str,
-        service: str,
-        reason: str = "Your Spot Task was interrupted.",
-        code: str = "SpotInterruption",
-    ) -> dict[str, Any]:
+        self, account: str, region: str, cluster: str, service: str, reason: str = "Your Spot Task was interrupted.",
+        code: str = "SpotInterruption", task: str = "",
+    ) -> dict[str, Any]:  # fmt: skip
         backend = ecs_backends[account][region]
         found = backend.sim_service(cluster, service)
-        task = next(t for t in found.tasks if t.status == "RUNNING" and not t.leaving)
-        found.lose_task(task, reason, code, WORLD.clock.now())
+        lost = next((t for t in found.tasks if t.status == "RUNNING" and not t.leaving and task in t.arn), None)
+        if lost is None:
+            raise ValueError(f"{service} has no such running task")
+        found.stop_task(lost, reason, code, WORLD.clock.now())
         backend.sim_touch(found)
-        return {"task": task.arn}
+        return {"task": lost.arn}
 
     def do_protect(self, account: str, region: str, cluster: str, service: str, protected: bool = True) -> dict[str, Any]:
-        for task in ecs_backends[account][region].sim_service(cluster, service).tasks:
-            task.protected = protected
+        backend = ecs_backends[account][region]
+        found = backend.sim_service(cluster, service)
+        for task in found.tasks:
+            task.protected_until = WORLD.clock.now() + _PROTECTED_S if protected else 0.0
+        backend.sim_touch(found)
         return {}
+
+
+def _arguments(environ: dict[str, Any], body: bytes) -> dict[str, Any]:
+    return {**dict(parse_qsl(environ.get("QUERY_STRING", ""))), **json.loads(body or b"{}")}

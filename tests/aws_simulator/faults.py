@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections import deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-MUTATING = ("Register", "Update", "Create", "Delete", "Put", "Stop", "Deregister", "Tag", "Untag", "Batch" + "Delete")
+KINDS = ("error", "lost", "lost-error", "drop", "delay")
+MUTATING = ("Register", "Update", "Create", "Delete", "Put", "Stop", "Deregister", "Tag", "Untag", "BatchDelete", "Continue", "Set")
 _KEPT = ("cluster", "service", "services", "taskDefinition", "forceNewDeployment", "desiredCount", "repositoryName", "imageIds", "family",
-         "tasks", "serviceName", "tags", "RoleArn", "ExternalId", "RoleSessionName", "serviceDeploymentArn", "stopType", "registryId")  # fmt: skip
+         "tasks", "serviceName", "tags", "RoleArn", "ExternalId", "RoleSessionName", "serviceDeploymentArn", "stopType", "registryId",
+         "serviceDeploymentArns", "serviceRevisionArns", "resourceArn", "imageTag", "imageDigest")  # fmt: skip
 
 
 @dataclass
@@ -37,8 +40,9 @@ class Call:
 class Fault:
     """What happens to calls of an action.
 
-    `kind`: `error` (with `code`, `message`, `status`), `lost` (carried out, and the connection is dropped), `drop` (dropped before),
-    `delay` (`seconds`). `times` limits how often; `match` must be a part of the parameters' text.
+    `kind`: `error` (with `code`, `message`, `status`), `lost` (carried out, and the connection is dropped), `lost-error` (carried out,
+    and answered with `code`, `message` and `status` all the same), `drop` (dropped before), `delay` (`seconds`). `action` "*" is any.
+    `times` limits how often (None: no limit), `fraction` is the share of fitting calls; `match` must be a part of the parameters' text.
     """
 
     action: str
@@ -50,7 +54,13 @@ class Fault:
     times: int | None = 1
     match: str = ""
     account: str = ""
+    fraction: float = 1.0
     number: int = field(default_factory=itertools.count().__next__)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a kind that there is not."""
+        if self.kind not in KINDS:
+            raise ValueError(f"no fault of kind {self.kind}; there are {', '.join(KINDS)}")
 
 
 @dataclass
@@ -66,12 +76,15 @@ class Denial:
 class Faults:
     """All faults, denials, roles and calls."""
 
-    def __init__(self) -> None:
-        """Nothing fails at first."""
+    def __init__(self, seed: int = 1) -> None:
+        """Nothing fails at first. `credentials_s` cuts credentials short of what they say; `credentials_duration_s` is what they say."""
         self.faults: list[Fault] = []
         self.denials: list[Denial] = []
         self.external_ids: dict[str, str] = {}
+        self.roles: list[str] | None = None
         self.credentials_s: float | None = None
+        self.credentials_duration_s: float | None = None
+        self._chance = random.Random(seed)
         self.latency_s = 0.0
         self.calls: deque[Call] = deque(maxlen=200_000)
         self._numbers = itertools.count(1)
@@ -83,11 +96,15 @@ class Faults:
         self.calls.append(call)
         return call
 
+    def knows(self, role: str) -> bool:
+        """Tell whether a role may be assumed at all; every one may unless `roles` lists those that there are."""
+        return self.roles is None or role in self.roles
+
     def fault_for(self, account: str, action: str, parameters: dict[str, Any]) -> Fault | None:
         """Return what shall happen to a call, and count it."""
         for fault in self.faults:
             fits = fault.action in ("*", action) and (not fault.account or fault.account == account)
-            if fits and (not fault.match or fault.match in str(parameters)) and fault.times != 0:
+            if fits and (not fault.match or fault.match in str(parameters)) and fault.times != 0 and self._chance.random() < fault.fraction:
                 if fault.times is not None:
                     fault.times -= 1
                 return fault
@@ -107,6 +124,9 @@ class Faults:
         """List calls whose fields equal the filters; `mutating` and `since` (a number) filter, too."""
         since = int(filters.pop("since", 0) or 0)
         mutating = filters.pop("mutating", None)
+        odd = set(filters) - {f.name for f in fields(Call)}
+        if odd:
+            raise ValueError(f"calls have no {', '.join(sorted(odd))}")
         found = [
             c
             for c in list(self.calls)

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import parse_qs
-from xml.sax.saxutils import escape
 
-from moto.iam.models import get_account_id_from
-from moto.sts.models import sts_backends
+from moto.core.utils import camelcase_to_underscores
 
 from tests.aws_simulator.control import Control
-from tests.aws_simulator.faults import Fault
+from tests.aws_simulator.ecr.responses import SimulatedEcrResponse
+from tests.aws_simulator.ecs.responses import SimulatedEcsResponse
+from tests.aws_simulator.faults import Call, Fault
+from tests.aws_simulator.request import THROTTLED, Refusal, Request, access_denied, expired, role_denied
 from tests.aws_simulator.world import WORLD
 
-_ECS, _ECR, _STS = "ecs", "ecr", "sts"
-_DENIED_WORDS = "User: {caller} is not authorized to perform: {service}:{action} on resource: * because no identity-based policy allows the {service}:{action} action"
+_ASSUMING = ("AssumeRole", "AssumeRoleWithWebIdentity")
+_UNKNOWN_ACTION = Refusal("UnknownOperationException", "", 400)
+_INTERNAL = Refusal("InternalFailure", "The simulator failed: see its log.", 500)
 
 
 class Simulator:
@@ -38,133 +40,88 @@ class Simulator:
         environ["wsgi.input"] = io.BytesIO(body)
         if environ.get("PATH_INFO", "").startswith("/simulator/"):
             return self._control(environ, body, start_response)
-        call = _Request(environ, body)
         if WORLD.faults.latency_s:
             time.sleep(WORLD.faults.latency_s)
         with WORLD.lock:
-            refusal = self._refusal(call)
-            fault = None if refusal else WORLD.faults.fault_for(call.account, call.action, call.parameters)
-            logged = WORLD.faults.record(
-                time=WORLD.clock.now(), account=call.account, region=call.region, service=call.service, action=call.action,
-                caller=call.caller, parameters=call.parameters, user_agent=environ.get("HTTP_USER_AGENT", ""),
+            request = Request(environ, body)
+            refusal = _refusal(request)
+            fault = None if refusal else WORLD.faults.fault_for(request.account, request.action, request.parameters)
+            call = WORLD.faults.record(
+                time=WORLD.clock.now(), account=request.account, region=request.region, service=request.service, action=request.action,
+                caller=request.caller, parameters=request.parameters, user_agent=request.user_agent,
             )  # fmt: skip
-        if fault is not None and fault.kind == "delay":
-            time.sleep(fault.seconds)
-            fault = None
-        if fault is not None and fault.kind == "drop":
-            logged.error = "dropped"
-            return _drop(environ)
-        if fault is not None and fault.kind == "error":
-            refusal = _Refusal(fault.code, fault.message, fault.status)
         if refusal is not None:
-            logged.error = refusal.code
-            return refusal.answer(call, start_response)
-        answered = self._answer(environ, start_response, call, fault, logged)
-        return _drop(environ) if fault is not None and fault.kind == "lost" else answered
+            return _refuse(refusal, request, call, start_response)
+        if fault is None or fault.kind == "delay":
+            time.sleep(fault.seconds if fault is not None else 0.0)
+            return self._answer(environ, start_response, request, call)
+        return self._fail(environ, start_response, request, call, fault)
 
-    def _answer(
-        self, environ: dict[str, Any], start_response: Callable[..., Any], call: _Request, fault: Fault | None, logged: Any
+    def _fail(
+        self, environ: dict[str, Any], start_response: Callable[..., Any], request: Request, call: Call, fault: Fault
     ) -> Iterable[bytes]:
-        lost = fault is not None and fault.kind == "lost"
+        if fault.kind in ("lost", "lost-error"):
+            self._ask_moto(environ, request)
+        if fault.kind in ("error", "lost-error"):
+            return _refuse(Refusal(fault.code, fault.message, fault.status), request, call, start_response)
+        call.error = "lost answer" if fault.kind == "lost" else "dropped"
+        return _drop(environ)
 
-        begun: list[Any] = []
-
-        def begin(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            if not status.startswith("2"):
-                logged.error = next((v.partition(":")[0] for k, v in headers if k.lower() == "x-amzn-errortype"), status)
-            begun[:] = [status, headers, *rest]
-
-        with WORLD.lock:
-            answer = b"".join(self._moto(environ, begin))
-        if lost:
-            logged.error = "lost answer"
-        if call.action == "DescribeTaskDefinition" and WORLD.switches.unknown_task_definition_field and answer.startswith(b"{"):
+    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any], request: Request, call: Call) -> Iterable[bytes]:
+        status, headers, answer = self._ask_moto(environ, request)
+        if not status.startswith("2"):
+            call.error = next((v.partition(":")[0] for k, v in headers if k.lower() == "x-amzn-errortype"), status)
+        if status.startswith("500") and request.is_json and not answer.startswith(b"{"):
+            return _refuse(_moto_failed(request), request, call, start_response)
+        name = WORLD.switches.unknown_task_definition_field
+        if name and request.action == "DescribeTaskDefinition" and status.startswith("2"):
             data = json.loads(answer)
-            data.get("taskDefinition", {})[WORLD.switches.unknown_task_definition_field] = {"new": True}
+            data["taskDefinition"][name] = {"new": True}
             answer = json.dumps(data).encode()
-        if not lost:
-            status, headers, *rest = begun
-            start_response(
-                status, [(k, v) for k, v in headers if k.lower() != "content-length"] + [("Content-Length", str(len(answer)))], *rest
-            )
+        kept = [(k, v) for k, v in headers if k.lower() != "content-length"]
+        start_response(status, [*kept, ("Content-Length", str(len(answer)))])
         return [answer]
 
-    def _refusal(self, call: _Request) -> _Refusal | None:
-        faults = WORLD.faults
-        if call.expired:
-            return _Refusal(
-                "ExpiredTokenException" if call.service != _STS else "ExpiredToken",
-                "The security token included in the request is expired",
-                400,
-            )
-        if call.action == "AssumeRole":
-            role = str(call.parameters.get("RoleArn", ""))
-            expected = faults.external_ids.get(role)
-            wrong = expected is not None and call.parameters.get("ExternalId") != expected
-            if wrong or faults.denied("", "AssumeRole", role, call.parameters):
-                text = f"User: {call.caller} is not authorized to perform: sts:AssumeRole on resource: {role}"
-                return _Refusal("AccessDenied", text, 403)
-        elif faults.denied(call.account, call.action, call.caller, call.parameters):
-            code = "AccessDenied" if call.service == _STS else "AccessDeniedException"
-            text = _DENIED_WORDS.format(caller=call.caller, service=call.service, action=call.action)
-            return _Refusal(code, text, 403 if call.service == _STS else 400)
-        if call.service == _ECS and not WORLD.throttling.admits(call.account, call.region, call.action, WORLD.clock.now()):
-            return _Refusal("ThrottlingException", "Rate exceeded", 400)
-        return None
+    def _ask_moto(self, environ: dict[str, Any], request: Request) -> tuple[str, list[tuple[str, str]], bytes]:
+        begun: list[Any] = []
+        with WORLD.lock:
+            try:
+                answer = b"".join(self._moto(environ, lambda *given: begun.__setitem__(slice(None), given)))
+            except Exception as error:
+                print(f"aws simulator: {request.service}:{request.action}: {type(error).__name__}: {error}", file=sys.stderr)
+                return "500 Error", [], type(error).__name__.encode()
+        return begun[0], list(begun[1]), answer
 
 
-class _Request:
-    """One request, taken apart."""
-
-    def __init__(self, environ: dict[str, Any], body: bytes) -> None:
-        scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].partition(",")[0].split("/")
-        self.key, self.region, self.service = (scope[0], scope[2], scope[3]) if len(scope) >= 4 else ("", "", _STS)
-        target = environ.get("HTTP_X_AMZ_TARGET", "")
-        self.is_json = bool(target)
-        self.action = target.rpartition(".")[2]
-        self.parameters: dict[str, Any] = {}
-        if target:
-            self.parameters = json.loads(body or b"{}")
-        else:
-            form = parse_qs(body.decode(errors="replace"))
-            self.action = form.get("Action", [""])[0]
-            self.parameters = {k: v[0] for k, v in form.items()}
-        self.account = get_account_id_from(self.key)
-        self.caller = f"arn:aws:sts::{self.account}:user/moto"
-        self.expired = False
-        for account in list(sts_backends.values()):
-            for backend in list(account.values()):
-                role = backend.get_assumed_role_from_access_key(self.key)
-                if role is not None:
-                    self.caller = role.arn
-                    self.expired = _is_expired(role)
+def _refuse(refusal: Refusal, request: Request, call: Call, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    call.error = refusal.code
+    return refusal.answer(request, start_response)
 
 
-def _is_expired(role: Any) -> bool:
-    limit = WORLD.faults.credentials_s
-    if limit is None:
-        return False
-    if not hasattr(role, "simulator_expires"):
-        role.simulator_expires = time.time() + limit
-    return bool(time.time() > role.simulator_expires)
+def _moto_failed(request: Request) -> Refusal:
+    """moto answers an operation that it does not have with a page of HTML; AWS never does."""
+    responses = {"ecs": SimulatedEcsResponse, "ecr": SimulatedEcrResponse}.get(request.service)
+    if responses is not None and not hasattr(responses, camelcase_to_underscores(request.action)):
+        return _UNKNOWN_ACTION
+    print(f"aws simulator: {request.service}:{request.action} failed in moto", file=sys.stderr)
+    return _INTERNAL
 
 
-class _Refusal:
-    """An error that is answered in moto's place."""
-
-    def __init__(self, code: str, message: str, status: int) -> None:
-        self.code, self.message, self.status = code, message, status
-
-    def answer(self, call: _Request, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer in the service's protocol."""
-        if call.is_json:
-            body = json.dumps({"__type": self.code, "message": self.message}).encode()
-            headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", self.code)]
-        else:
-            text = f"<ErrorResponse><Error><Type>Sender</Type><Code>{self.code}</Code><Message>{escape(self.message)}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
-            body, headers = text.encode(), [("Content-Type", "text/xml")]
-        start_response(f"{self.status} Error", [*headers, ("Content-Length", str(len(body)))])
-        return [body]
+def _refusal(request: Request) -> Refusal | None:
+    faults = WORLD.faults
+    if request.expired:
+        return expired(request)
+    if request.action in _ASSUMING:
+        role = str(request.parameters.get("RoleArn", ""))
+        needed = faults.external_ids.get(role) if request.action == "AssumeRole" else None
+        wrong = needed is not None and request.parameters.get("ExternalId") != needed
+        if wrong or not faults.knows(role) or faults.denied("", request.action, role, request.parameters):
+            return role_denied(request)
+    elif faults.denied(request.account, request.action, request.caller, request.parameters):
+        return access_denied(request)
+    if request.service in ("ecs", "ecr") and not WORLD.throttling.admits(request.account, request.region, request.action, time.time()):
+        return THROTTLED
+    return None
 
 
 def _drop(environ: dict[str, Any]) -> Iterable[bytes]:

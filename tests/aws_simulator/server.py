@@ -10,10 +10,11 @@ from moto.ecs.models import ecs_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from tests.aws_simulator import events
 from tests.aws_simulator.clock import Clock
 from tests.aws_simulator.install import install
 from tests.aws_simulator.middleware import Simulator
-from tests.aws_simulator.world import WORLD
+from tests.aws_simulator.world import WORLD, reset
 
 _TICK_S = 0.2
 
@@ -38,7 +39,9 @@ def make(port: int, time_scale: float, seed: int) -> BaseWSGIServer:
     """Make a server; port 0 is a free one."""
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     install()
-    WORLD.clock, WORLD.seed = Clock(time_scale), seed
+    WORLD.seed = seed
+    reset(Clock(time_scale))
+    events.begin()
     return make_server(
         "127.0.0.1", port, Simulator(DomainDispatcherApplication(create_backend_app)), threaded=True, request_handler=_Handler
     )
@@ -59,6 +62,8 @@ def serve(server: BaseWSGIServer) -> None:
 def _tick(done: threading.Event) -> None:
     while not done.wait(_TICK_S):
         with WORLD.lock:
+            if not WORLD.switches.reorder_events:
+                events.flush()
             for account in list(ecs_backends.values()):
                 for backend in list(account.values()):
                     try:

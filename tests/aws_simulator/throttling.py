@@ -1,4 +1,7 @@
-"""AWS's token buckets (Amazon ECS API reference, "Request throttling"), per account, region and row; off unless switched on."""
+"""AWS's token buckets, per account, region and row of its tables; off unless switched on.
+
+Amazon ECS API reference, "Request throttling for the Amazon ECS API"; Amazon ECR user guide, "Amazon ECR service quotas".
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,21 @@ ROWS = {
     "service-modify": (50, 5, ("CreateService", "UpdateService", "DeleteService")),
     "task-definition-modify": (20, 1, ("RegisterTaskDefinition", "DeregisterTaskDefinition")),
     "task-definition-read": (50, 20, ("DescribeTaskDefinition", "ListTaskDefinitions", "ListTaskDefinitionFamilies")),
+    "task-definition-deletion": (5, 1, ("DeleteTaskDefinitions",)),
     "service-deployment-read": (50, 20, ("ListServiceDeployments", "DescribeServiceDeployments")),
     "service-revision-read": (50, 20, ("DescribeServiceRevisions",)),
-    "cluster-resource-read": (100, 20, ("DescribeTasks", "ListTasks")),
+    "cluster-resource-read": (100, 20, ("DescribeTasks", "ListTasks", "GetTaskProtection")),
+    "cluster-resource-modify": (100, 40, ("RunTask", "StopTask", "UpdateTaskProtection")),
     "cluster-read": (50, 20, ("DescribeClusters", "ListClusters")),
+    "image-put": (10, 10, ("PutImage",)),
+    "image-read": (2000, 2000, ("BatchGetImage",)),
 }
+"""Burst, tokens a second, actions. Tag actions are left out: ECS and ECR have them under the same names."""
 _ROW_OF = {action: row for row, (_, _, actions) in ROWS.items() for action in actions}
 
 
 class Throttling:
-    """Token buckets."""
+    """Token buckets, in real time whatever the scale."""
 
     def __init__(self) -> None:
         """Nothing is throttled before `enabled` is set."""

@@ -13,16 +13,30 @@ from tests.aws_simulator.throttling import Throttling
 
 @dataclass
 class Switches:
-    """How this AWS differs from the newest one."""
+    """How this AWS differs from the newest one, and how it behaves for everybody. Durations are real seconds."""
 
     visibility_lag_s: float = 0.0
+    """DescribeServices and the lists do not show a new deployment for so long after the answer of UpdateService did."""
     service_deployments: bool = True
+    accounts_without_service_deployments: list[str] = field(default_factory=list)
     rollout_state: bool = True
+    """False: `rolloutState` is left out, as for a service behind a Classic Load Balancer."""
     unknown_task_definition_field: str = ""
+    """DescribeTaskDefinition answers a field of this name, newer than any botocore."""
+    hide_events: bool = False
+    image_with_digest: bool = False
+    """Tasks show `repo:tag@digest` instead of the task definition's string."""
+    platform_digests: bool = False
+    """Tasks show the digest of the platform's own image instead of the manifest list's."""
+    guardduty_sidecar: bool = False
+    """Tasks show one more container, without `image`."""
+    inactive_lingers_s: float = 0.0
+    """Drained deployments are shown INACTIVE for so long."""
+    daemon_instances: int = 2
     lose_events: float = 0.0
+    """The share of events that is lost."""
     double_events: bool = False
     reorder_events: bool = False
-    image_with_digest: bool = False
 
 
 @dataclass
@@ -45,6 +59,7 @@ WORLD = World()
 def reset(clock: Clock | None = None) -> World:
     """Begin anew, in place: others hold on to it."""
     fresh = World(clock=clock or WORLD.clock)
+    fresh.faults = Faults(WORLD.seed)
     for name in ("clock", "behaviours", "faults", "throttling", "switches"):
         setattr(WORLD, name, getattr(fresh, name))
     return WORLD

@@ -1,22 +1,76 @@
-"""What ECS pulls: an image's name resolved to a digest, as the container agent does."""
+"""What ECS pulls: an image's name resolved to a digest, and the image of a digest, as the container agent does."""
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
 from moto.ecr.models import ecr_backends
 
-from ecs_release.domain.images import parse_image
-from tests.aws_simulator.behaviour import HEALTHY, Behaviour, made_up_digest
+from tests.aws_simulator.behaviour import HEALTHY, KINDS, Behaviour, made_up_digest
 from tests.aws_simulator.world import WORLD
 
+_HOST = re.compile(
+    r"(?P<account>\d{12})\.dkr[.-]ecr(-fips)?\.(?P<region>[a-z0-9-]+)\.(amazonaws\.com(\.cn)?|on\.aws|sc2s\.sgov\.gov|c2s\.ic\.gov)"
+)
+_NAME = re.compile(r"(?P<rest>[^@]*?)(:(?P<tag>[\w][\w.-]{0,127}))?(@(?P<digest>sha256:[0-9a-f]{64}))?")
 
-def resolve_image(name: str) -> tuple[str, Behaviour]:
-    """Resolve an image. An image of ECR that is not there fails to pull; other registries always have what is asked for."""
-    image = parse_image(name)
-    host = image.ecr
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """An image's name, taken apart; no account where the registry is not ECR."""
+
+    account: str
+    region: str
+    repository: str
+    tag: str
+    digest: str
+
+
+def _parse(name: str) -> _Name:
+    found = _NAME.fullmatch(name)
+    rest, tag, digest = (found["rest"], found["tag"] or "", found["digest"] or "") if found else (name, "", "")
+    host = _HOST.fullmatch(rest.partition("/")[0])
     if host is None:
-        return image.digest or made_up_digest(name), HEALTHY
-    repository = ecr_backends[host.account][host.region].repositories.get(image.repository)
-    for found in repository.images if repository else ():
-        if (image.digest and found.image_digest == image.digest) or (not image.digest and (image.tag or "latest") in found.image_tags):
-            return found.image_digest, WORLD.behaviours.of(found.image_digest)
-    return "", Behaviour(pull_error="CannotPullContainerError: failed to resolve ref")
+        return _Name("", "", rest, tag, digest)
+    return _Name(host["account"], host["region"], rest.partition("/")[2], tag, digest)
+
+
+class EcrImages:
+    """The images of all simulated registries; other registries have whatever is asked for."""
+
+    def digest_of(self, name: str) -> str:
+        """Resolve a name; empty where ECR has no such image."""
+        image = _parse(name)
+        if not image.account:
+            return image.digest or made_up_digest(name)
+        for found in self._images(image):
+            if found.image_digest == image.digest if image.digest else (image.tag or "latest") in found.image_tags:
+                return str(found.image_digest)
+        return ""
+
+    def pulled(self, name: str, digest: str) -> Behaviour:
+        """Pull an image. One that has gone from its registry since its tag was resolved cannot be pulled."""
+        image = _parse(name)
+        if image.account and not any(i.image_digest == digest for i in self._images(image)):
+            return KINDS["pullfail"]
+        return WORLD.behaviours.of(digest) if digest else HEALTHY
+
+    def platforms_of(self, name: str, digest: str) -> tuple[str, ...]:
+        """List the digests that a manifest list names; none for a plain image."""
+        found = next((i for i in self._images(_parse(name)) if i.image_digest == digest), None)
+        return children(found.image_manifest) if found is not None else ()
+
+    @staticmethod
+    def _images(image: _Name) -> list[Any]:
+        if not image.account:
+            return []
+        repository = ecr_backends[image.account][image.region].repositories.get(image.repository)
+        return list(repository.images) if repository else []
+
+
+def children(manifest: str) -> tuple[str, ...]:
+    """List the digests of a manifest list's own manifests."""
+    return tuple(entry["digest"] for entry in json.loads(manifest).get("manifests") or ())

@@ -1,106 +1,45 @@
-"""The simulated ECS of one account and region, on moto's seams."""
+"""The simulated ECS of one account and region, on moto's seams: moto makes one for each account and region that is asked for."""
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from typing import Any
 
 from moto.ecs.models import EC2ContainerServiceBackend
 from moto.utilities.utils import get_partition
 
-from tests.aws_simulator.clock import as_time
-from tests.aws_simulator.ecr.lookup import resolve_image
+from tests.aws_simulator.ecr.lookup import EcrImages
 from tests.aws_simulator.ecs import errors
-from tests.aws_simulator.ecs.rollout import SimService, SimTask
-from tests.aws_simulator.ecs.views import service_view
+from tests.aws_simulator.ecs.service import Service, Surroundings
+from tests.aws_simulator.ecs.service_changes import check_new, check_update, keep, starts_deployment
+from tests.aws_simulator.ecs.states import Task
+from tests.aws_simulator.ecs.task_definitions import TaskDefinitions
+from tests.aws_simulator.ecs.views import service_view, task_view
 from tests.aws_simulator.events import emit_ecs
 from tests.aws_simulator.world import WORLD
 
-_DEPLOYS = ("taskDefinition", "networkConfiguration", "platformVersion", "loadBalancers", "serviceRegistries")
-_KEPT_SETTINGS = (
-    "deploymentConfiguration", "taskDefinition", "desiredCount", "networkConfiguration", "platformVersion", "loadBalancers",
-    "serviceRegistries", "capacityProviderStrategy", "healthCheckGracePeriodSeconds", "placementConstraints", "placementStrategy",
-    "enableExecuteCommand", "propagateTags", "enableECSManagedTags", "availabilityZoneRebalancing",
-)  # fmt: skip
-
 
 class SimulatedEcsBackend(EC2ContainerServiceBackend):
-    """Task definitions, services and tasks are ours; clusters stay moto's."""
+    """Task definitions, services and tasks are ours; clusters stay moto's. Only services in which something moves cost time."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         """Begin empty."""
         super().__init__(region_name, account_id)
-        self.revisions: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
-        self.revision_tags: dict[str, list[dict[str, str]]] = {}
-        self.sim_services: dict[tuple[str, str], SimService] = {}
+        self.definitions = TaskDefinitions(account_id, region_name)
+        self.sim_services: dict[tuple[str, str], Service] = {}
         self.moving: set[tuple[str, str]] = set()
+        self._created_by_token: dict[str, Service] = {}
 
-    # Task definitions.
-
-    def sim_register(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Register a revision: every field that is given is kept."""
-        family = parameters["family"]
-        if not re.fullmatch(r"[a-zA-Z0-9_-]{1,255}", family):
-            raise errors.client("Family contains invalid characters.")
-        if not parameters.get("containerDefinitions"):
-            raise errors.client("Container list cannot be empty.")
-        if len(parameters.get("tags") or ()) > 50:
-            raise errors.invalid("The number of tags exceeds the limit of 50.")
-        revision = max(self.revisions[family], default=0) + 1
-        partition = get_partition(self.region_name)
-        arn = f"arn:{partition}:ecs:{self.region_name}:{self.account_id}:task-definition/{family}:{revision}"
-        defaults = {
-            "cpu": 0,
-            "portMappings": [],
-            "essential": True,
-            "environment": [],
-            "mountPoints": [],
-            "volumesFrom": [],
-            "systemControls": [],
-        }
-        content = {k: v for k, v in parameters.items() if k != "tags"}
-        content["containerDefinitions"] = [{**defaults, **c} for c in parameters["containerDefinitions"]]
-        self.revisions[family][revision] = {
-            "volumes": [],
-            "placementConstraints": [],
-            "compatibilities": ["EC2", "FARGATE"],
-            **content,
-            "taskDefinitionArn": arn,
-            "revision": revision,
-            "status": "ACTIVE",
-            "registeredAt": as_time(WORLD.clock.now()),
-            "registeredBy": f"arn:{partition}:iam::{self.account_id}:root",
-            "requiresAttributes": [{"name": "com.amazonaws.ecs.capability.docker-remote-api.1.18"}],
-        }
-        self.revision_tags[arn] = list(parameters.get("tags") or ())
-        return self.revisions[family][revision]
-
-    def sim_revision(self, name: str, *, active: bool = False) -> dict[str, Any]:
-        """Find a revision by ARN, family:revision, or family (its latest ACTIVE one)."""
-        family, _, number = name.rpartition("/")[2].partition(":")
-        if name.startswith("arn:") and name.split(":")[4] != self.account_id:
-            raise errors.client("Unable to describe task definition.")
-        known = self.revisions.get(family, {})
-        if not number:
-            number = str(max((n for n, r in known.items() if r["status"] == "ACTIVE"), default=""))
-        found = known.get(int(number)) if number.isdigit() else None
-        if found is None or (active and found["status"] != "ACTIVE"):
-            raise errors.client("TaskDefinition is inactive" if found else "TaskDefinition not found.")
-        return found
-
-    # Clusters and services.
+    # Finding.
 
     def sim_cluster(self, name: str | None) -> Any:
-        """Find a cluster by name or ARN."""
-        short = (name or "default").rpartition("/")[2]
-        cluster = self.clusters.get(short)
+        """Find a cluster by name or ARN. Raises ClusterNotFoundException."""
+        cluster = self.clusters.get((name or "default").rpartition("/")[2])
         if cluster is None or cluster.status == "INACTIVE":
             raise errors.no_cluster()
         return cluster
 
-    def sim_service(self, cluster: str | None, name: str) -> SimService:
-        """Find a service that was not deleted, brought up to date."""
+    def sim_service(self, cluster: str | None, name: str) -> Service:
+        """Find an ACTIVE service, brought up to date. Raises ServiceNotFoundException or ServiceNotActiveException."""
         found = self.sim_find(cluster, name)
         if found is None:
             raise errors.no_service()
@@ -108,111 +47,127 @@ class SimulatedEcsBackend(EC2ContainerServiceBackend):
             raise errors.inactive_service()
         return found
 
-    def sim_find(self, cluster: str | None, name: str) -> SimService | None:
+    def sim_find(self, cluster: str | None, name: str) -> Service | None:
         """Find a service, deleted ones too, brought up to date."""
         key = (self.sim_cluster(cluster).name, name.rpartition("/")[2])
-        service = self.sim_services.get(key)
-        if service is not None and key in self.moving:
-            service.catch_up(WORLD.clock.now())
-            if not service.moving:
-                self.moving.discard(key)
-        return service
+        self._catch_up(key)
+        return self.sim_services.get(key)
+
+    def services_of(self, cluster: str) -> list[Service]:
+        """List the services of a cluster, brought up to date."""
+        self.catch_up()
+        return [s for (c, _), s in self.sim_services.items() if c == cluster]
+
+    def sim_tasks(self, cluster: str | None) -> list[tuple[Service, Task]]:
+        """List all tasks of a cluster."""
+        return [(s, t) for s in self.services_of(self.sim_cluster(cluster).name) for t in s.tasks]
+
+    def sim_service_of_arn(self, arn: str) -> Service | None:
+        """Find the service of a service-deployment or service-revision ARN (its last part is the deployment or revision)."""
+        parts = arn.rpartition(":")[2].split("/")
+        if len(parts) != 4 or parts[1] not in self.clusters:
+            return None
+        found = self.sim_find(parts[1], parts[2])
+        return found if found is not None and arn.startswith(found.arn.split(":service/")[0]) else None
+
+    # Time.
 
     def catch_up(self) -> None:
         """Bring everything that moves up to date."""
         for key in list(self.moving):
+            self._catch_up(key)
+
+    def _catch_up(self, key: tuple[str, str]) -> None:
+        if key in self.moving:
             service = self.sim_services[key]
             service.catch_up(WORLD.clock.now())
-            if not service.moving:
+            if service.next_at() is None:
                 self.moving.discard(key)
 
-    def sim_create_service(self, parameters: dict[str, Any]) -> SimService:
+    def sim_touch(self, service: Service) -> None:
+        """Something about a service has changed: let it happen."""
+        service.touch(WORLD.clock.now())
+        self.moving.add((service.cluster, service.name))
+        self._catch_up((service.cluster, service.name))
+
+    # Changing.
+
+    def sim_create_service(self, parameters: dict[str, Any]) -> Service:
         """Create a service and begin its first deployment."""
-        cluster = self.sim_cluster(parameters.get("cluster"))
-        name, now = parameters["serviceName"], WORLD.clock.now()
-        known = self.sim_services.get((cluster.name, name))
-        if known is not None and known.status != "INACTIVE":
+        cluster, name, token = self.sim_cluster(parameters.get("cluster")), parameters["serviceName"], parameters.get("clientToken")
+        if token and token in self._created_by_token:
+            return self._created_by_token[token]
+        known = self.sim_find(cluster.name, name)
+        if known is not None and known.status == "DRAINING":
+            raise errors.invalid("Unable to Start a service that is still Draining.")
+        if known is not None and known.status == "ACTIVE":
             raise errors.invalid("Creation of service was not idempotent.")
-        revision = self.sim_revision(parameters["taskDefinition"], active=True)
-        settings = {k: v for k, v in parameters.items() if k not in ("cluster", "serviceName", "clientToken")}
-        settings["taskDefinition"] = revision["taskDefinitionArn"]
-        partition = get_partition(self.region_name)
-        daemon = parameters.get("schedulingStrategy") == "DAEMON"
-        service = SimService(
-            arn=f"arn:{partition}:ecs:{self.region_name}:{self.account_id}:service/{cluster.name}/{name}",
-            name=name,
-            cluster_arn=cluster.arn,
-            created=now,
-            settings=settings,
-            desired=2 if daemon else int(parameters.get("desiredCount", 1)),
-            emit=lambda kind, detail: emit_ecs(self.account_id, self.region_name, kind, detail),
-            resolve=resolve_image,
-            containers_of=lambda arn: self.sim_revision(arn)["containerDefinitions"],
-        )
+        check_new(parameters)
+        service = self._new_service(cluster, name, parameters)
         self.sim_services[cluster.name, name] = service
-        if (settings.get("deploymentController") or {}).get("type", "ECS") == "ECS":
-            service.deploy(revision["taskDefinitionArn"], now)
+        if token:
+            self._created_by_token[token] = service
+        if service.controller == "ECS":
+            service.deploy(service.settings["taskDefinition"], WORLD.clock.now())
             self.sim_touch(service)
         return service
 
-    def sim_update_service(self, parameters: dict[str, Any]) -> SimService:
+    def _new_service(self, cluster: Any, name: str, parameters: dict[str, Any]) -> Service:
+        settings = {k: v for k, v in parameters.items() if k not in ("cluster", "serviceName", "clientToken", "tags", "desiredCount")}
+        if parameters.get("taskDefinition"):
+            settings["taskDefinition"] = self.definitions.deployable(parameters["taskDefinition"])["taskDefinitionArn"]
+        settings.setdefault("taskDefinition", "")
+        daemon = parameters.get("schedulingStrategy") == "DAEMON"
+        desired = WORLD.switches.daemon_instances if daemon else int(parameters.get("desiredCount") or 0)
+        arn = f"arn:{get_partition(self.region_name)}:ecs:{self.region_name}:{self.account_id}:service/{cluster.name}/{name}"
+        tags = list(parameters.get("tags") or ())
+        return Service(arn, name, cluster.arn, WORLD.clock.now(), settings, desired, self._surroundings(), tags=tags)
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            images=EcrImages(),
+            containers_of=lambda arn: self.definitions.find(arn)["containerDefinitions"],
+            emit=lambda kind, resource, detail, at: emit_ecs(self.account_id, self.region_name, kind, resource, detail, at),
+            task_view=task_view,
+            scaled=_scaled,
+            seed=WORLD.seed,
+            inactive_lingers_s=lambda: WORLD.switches.inactive_lingers_s,
+        )
+
+    def sim_update_service(self, parameters: dict[str, Any]) -> Service:
         """Change a service; a new revision or forceNewDeployment begins a deployment, the revision that is PRIMARY already does not."""
         service = self.sim_service(parameters.get("cluster"), parameters["service"])
-        now = WORLD.clock.now()
-        controller = (service.settings.get("deploymentController") or {}).get("type", "ECS")
-        if controller != "ECS" and (parameters.get("taskDefinition") or parameters.get("forceNewDeployment")):
-            raise errors.invalid(
-                f"Unable to update task definition on services with a {controller} deployment controller. Use AWS CodeDeploy to trigger a new deployment."
-            )
-        before = service_view(service)
+        check_update(service, parameters)
         wanted = service.settings["taskDefinition"]
         if parameters.get("taskDefinition"):
-            wanted = self.sim_revision(parameters["taskDefinition"], active=True)["taskDefinitionArn"]
-        changed = wanted != (service.primary.task_definition if service.primary else None)
-        changed = changed or any(k in parameters and parameters[k] != service.settings.get(k) for k in _DEPLOYS if k != "taskDefinition")
-        service.settings |= {k: v for k, v in parameters.items() if k in _KEPT_SETTINGS}
-        service.settings["taskDefinition"] = wanted
-        if parameters.get("desiredCount") is not None:
-            service.desired = int(parameters["desiredCount"])
-        if controller == "ECS" and (changed or parameters.get("forceNewDeployment")):
+            wanted = self.definitions.deployable(parameters["taskDefinition"])["taskDefinitionArn"]
+        now, before = WORLD.clock.now(), self.sim_describe(service)
+        deploys = starts_deployment(service, wanted, parameters)
+        keep(service, wanted, parameters)
+        if deploys:
             service.deploy(wanted, now)
             if WORLD.switches.visibility_lag_s:
-                service.before_update = (now + WORLD.switches.visibility_lag_s, before)
+                service.hidden_until, service.shown_before = now + WORLD.switches.visibility_lag_s, before
         self.sim_touch(service)
         return service
 
-    def sim_delete_service(self, parameters: dict[str, Any]) -> SimService:
+    def sim_delete_service(self, parameters: dict[str, Any]) -> Service:
         """Delete a service: DRAINING until its tasks are gone, INACTIVE then."""
         service = self.sim_service(parameters.get("cluster"), parameters["service"])
-        if service.desired and not parameters.get("force"):
+        if service.desired and not service.daemon and not parameters.get("force"):
             raise errors.invalid("The service cannot be stopped while it is scaled above 0.")
-        service.desired, service.status = 0, "DRAINING"
+        service.drain(WORLD.clock.now())
         self.sim_touch(service)
-        service.status = "INACTIVE"
-        for task in service.tasks:
-            if task.alive:
-                task.status, task.desired, task.stopped = "STOPPED", "STOPPED", WORLD.clock.now()
         return service
 
-    def sim_touch(self, service: SimService) -> None:
-        """Something about a service has changed: let it happen."""
-        service.steady = False
-        if service.primary is not None:
-            service.primary.launch_at = WORLD.clock.now()
-        self.moving.add((service.cluster_arn.rpartition("/")[2], service.name))
-        service.catch_up(WORLD.clock.now())
-
-    def sim_describe(self, service: SimService) -> dict[str, Any]:
+    def sim_describe(self, service: Service, *, tags: bool = False) -> dict[str, Any]:
         """Show a service, as it was while a deployment is not visible yet."""
-        if service.before_update is not None:
-            until, before = service.before_update
-            if WORLD.clock.now() < until:
-                return before
-            service.before_update = None
-        return service_view(service)
+        if service.shown_before is not None and WORLD.clock.now() < service.hidden_until:
+            return service.shown_before
+        service.shown_before = None
+        return service_view(service, tags=tags)
 
-    def sim_tasks(self, cluster: str | None) -> list[tuple[SimService, SimTask]]:
-        """List all tasks of a cluster."""
-        name = self.sim_cluster(cluster).name
-        self.catch_up()
-        return [(s, t) for (c, _), s in self.sim_services.items() if c == name for t in s.tasks]
+
+def _scaled(duration: float) -> float:
+    # The world's clock may be replaced while services live.
+    return WORLD.clock.seconds(duration)

@@ -1,171 +1,188 @@
-"""ECS's answers: what DescribeServices and the others show of the simulation."""
+"""ECS's answers about services and tasks: what DescribeServices and DescribeTasks show of the simulation."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tests.aws_simulator.clock import as_time
-from tests.aws_simulator.ecs.rollout import SimDeployment, SimService, SimServiceDeployment, SimTask
+from tests.aws_simulator.ecs.service import Service
+from tests.aws_simulator.ecs.states import Container, Deployment, Task
 from tests.aws_simulator.world import WORLD
 
 _ECHOED = (
-    "loadBalancers", "serviceRegistries", "launchType", "capacityProviderStrategy", "platformVersion", "networkConfiguration", "roleArn",
+    "loadBalancers", "serviceRegistries", "capacityProviderStrategy", "platformVersion", "networkConfiguration", "roleArn",
     "placementConstraints", "placementStrategy", "healthCheckGracePeriodSeconds", "propagateTags", "enableECSManagedTags",
     "enableExecuteCommand", "deploymentController", "schedulingStrategy", "availabilityZoneRebalancing",
 )  # fmt: skip
+_OF_DEPLOYMENT = (
+    "capacityProviderStrategy", "platformVersion", "networkConfiguration", "serviceConnectConfiguration", "volumeConfigurations",
+    "vpcLatticeConfigurations",
+)  # fmt: skip
 
 
-def service_view(service: SimService) -> dict[str, Any]:
-    """Show a service."""
-    running = [t for t in service.tasks if t.status == "RUNNING"]
-    pending = [t for t in service.tasks if t.status in ("PROVISIONING", "PENDING", "ACTIVATING")]
-    primary = service.primary
-    configuration = {"maximumPercent": 200, "minimumHealthyPercent": 100, **(service.settings.get("deploymentConfiguration") or {})}
+def service_view(service: Service, *, tags: bool = False) -> dict[str, Any]:
+    """Show a service. `launchType` is left out where a capacity provider strategy is used; a foreign controller's has no deployments."""
+    bounds, settings = service.bounds, service.settings
+    configuration = {
+        "maximumPercent": bounds.maximum_percent,
+        "minimumHealthyPercent": bounds.minimum_healthy_percent,
+        **(settings.get("deploymentConfiguration") or {}),
+    }
     view: dict[str, Any] = {
         "serviceArn": service.arn,
         "serviceName": service.name,
         "clusterArn": service.cluster_arn,
         "status": service.status,
         "desiredCount": service.desired,
-        "runningCount": len(running),
-        "pendingCount": len(pending),
+        "runningCount": sum(t.status == "RUNNING" for t in service.tasks),
+        "pendingCount": sum(t.pending for t in service.tasks),
+        "taskDefinition": service.primary.task_definition if service.primary else settings["taskDefinition"],
         "deploymentConfiguration": configuration,
         "createdAt": as_time(service.created),
         "schedulingStrategy": "REPLICA",
         "deploymentController": {"type": "ECS"},
-        "events": [{**e, "createdAt": as_time(e["createdAt"])} for e in service.events],
-        **{k: service.settings[k] for k in _ECHOED if service.settings.get(k) is not None},
+        "loadBalancers": [],
+        "serviceRegistries": [],
+        "placementConstraints": [],
+        "placementStrategy": [],
+        "events": [] if WORLD.switches.hide_events else [{**e, "createdAt": as_time(e["createdAt"])} for e in service.voice.events],
+        "deployments": [_deployment_view(service, d) for d in service.deployments],
+        **{k: settings[k] for k in _ECHOED if settings.get(k) is not None},
+        **_launch_type(service),
+        **_current_revisions(service),
     }
-    if view["deploymentController"]["type"] != "ECS":
-        view["taskDefinition"] = service.settings["taskDefinition"]
-        view["deployments"] = []
-        return view
-    view["taskDefinition"] = primary.task_definition if primary else service.settings["taskDefinition"]
-    view["deployments"] = [_deployment_view(service, d) for d in service.deployments]
-    return view
+    if service.controller != "ECS":
+        view |= {"deployments": [], "taskSets": []}
+    return view | ({"tags": service.tags} if tags else {})
 
 
-def _deployment_view(service: SimService, deployment: SimDeployment) -> dict[str, Any]:
-    mine = [t for t in service.tasks if t.deployment == deployment.id and t.alive]
+def _launch_type(service: Service) -> dict[str, str]:
+    return {} if service.settings.get("capacityProviderStrategy") else {"launchType": service.settings.get("launchType", "EC2")}
+
+
+def _current_revisions(service: Service) -> dict[str, Any]:
+    if service.controller != "ECS" or not WORLD.switches.service_deployments:
+        return {}
+    shown = [
+        {"arn": revision_arn(service, d.number), "requestedTaskCount": _requested(service, d), **_counts(service, d, "TaskCount")}
+        for d in service.deployments
+        if d.status != "INACTIVE"
+    ]
+    record = next((r for r in service.records.all if r.finished is None), None)
+    return {"currentServiceRevisions": shown} | ({"currentServiceDeployment": record.arn} if record else {})
+
+
+def _counts(service: Service, deployment: Deployment, suffix: str) -> dict[str, int]:
+    mine = [t for t in service.tasks if t.deployment == deployment.id]
+    return {f"running{suffix}": sum(t.status == "RUNNING" for t in mine), f"pending{suffix}": sum(t.pending for t in mine)}
+
+
+def _requested(service: Service, deployment: Deployment) -> int:
+    if deployment.status == "PRIMARY":
+        return service.desired
+    return sum(t.deployment == deployment.id and t.alive and not t.leaving for t in service.tasks)
+
+
+def _deployment_view(service: Service, deployment: Deployment) -> dict[str, Any]:
     view: dict[str, Any] = {
         "id": deployment.id,
         "status": deployment.status,
         "taskDefinition": deployment.task_definition,
-        "desiredCount": service.desired if deployment.status == "PRIMARY" else 0,
-        "pendingCount": sum(t.status in ("PROVISIONING", "PENDING", "ACTIVATING") for t in mine),
-        "runningCount": sum(t.status == "RUNNING" for t in mine),
+        "desiredCount": _requested(service, deployment),
         "failedTasks": deployment.failed_tasks,
         "createdAt": as_time(deployment.created),
         "updatedAt": as_time(deployment.updated),
+        **_counts(service, deployment, "Count"),
+        **{k: service.settings[k] for k in _OF_DEPLOYMENT if service.settings.get(k) is not None},
+        **_launch_type(service),
     }
     if WORLD.switches.rollout_state:
         view |= {"rolloutState": deployment.state, "rolloutStateReason": deployment.reason}
     return view
 
 
-def task_view(task: SimTask, service: str, cluster_arn: str) -> dict[str, Any]:
+def task_view(service: Service, task: Task) -> dict[str, Any]:
     """Show a task."""
+    containers = [_container_view(service, task, c) for c in task.containers]
+    if WORLD.switches.guardduty_sidecar:
+        containers.append(_guardduty_view(service, task))
     view: dict[str, Any] = {
         "taskArn": task.arn,
-        "clusterArn": cluster_arn,
+        "clusterArn": service.cluster_arn,
         "taskDefinitionArn": task.task_definition,
-        "group": f"service:{service}",
+        "group": f"service:{service.name}",
         "startedBy": task.deployment,
         "lastStatus": task.status,
         "desiredStatus": task.desired,
-        "launchType": "FARGATE",
-        "healthStatus": "UNKNOWN",
+        "healthStatus": _health(task, any(c.has_health_check for c in task.containers)),
+        "connectivity": "CONNECTED" if task.started is not None else "DISCONNECTED",
         "createdAt": as_time(task.created),
         "version": task.version,
-        "containers": [_container_view(task, c) for c in task.containers],
+        "containers": containers,
+        "attachments": [],
+        "attributes": [],
+        "tags": [],
+        **_launch_type(service),
     }
-    if task.started is not None:
-        view["startedAt"] = as_time(task.started)
+    times = {"startedAt": task.started, "stoppingAt": task.stopping, "stoppedAt": task.stopped}
+    view |= {name: as_time(at) for name, at in times.items() if at is not None}
     if task.stop_code:
         view |= {"stopCode": task.stop_code, "stoppedReason": task.stopped_reason}
-    if task.stopped is not None:
-        view["stoppedAt"] = as_time(task.stopped)
     return view
 
 
-def _container_view(task: SimTask, container: Any) -> dict[str, Any]:
-    image = container.image
-    if WORLD.switches.image_with_digest and container.digest and "@" not in image:
+def _health(task: Task, checked: bool) -> str:
+    if not checked or (task.status != "RUNNING" and not task.failed_check):
+        return "UNKNOWN"
+    if task.healthy:
+        return "HEALTHY"
+    bad = task.failed_check or any(not c.behaviour.healthy for c in task.containers if c.essential)
+    return "UNHEALTHY" if bad else "UNKNOWN"
+
+
+def _container_status(task: Task, container: Container) -> str:
+    if container.exit_code is not None or task.status in ("STOPPED", "DEPROVISIONING"):
+        return "STOPPED"
+    return "PENDING" if task.started is None else "RUNNING"
+
+
+def _container_view(service: Service, task: Task, container: Container) -> dict[str, Any]:
+    switches, image = WORLD.switches, container.image
+    if switches.image_with_digest and container.digest and "@" not in image:
         image = f"{image}@{container.digest}"
     view: dict[str, Any] = {
         "containerArn": f"{task.arn.replace(':task/', ':container/')}/{container.name}",
         "taskArn": task.arn,
         "name": container.name,
         "image": image,
-        "lastStatus": task.status,
+        "lastStatus": _container_status(task, container),
+        "healthStatus": _health(task, container.has_health_check),
+        "networkInterfaces": [],
+        "cpu": "0",
     }
     if container.digest and task.started is not None:
-        view["imageDigest"] = container.digest
-    if container.exit_code is not None and task.status == "STOPPED":
+        view["runtimeId"] = f"{task.id}-{sum(container.name.encode())}"
+        platforms = service.world.images.platforms_of(container.image, container.digest) if switches.platform_digests else ()
+        view["imageDigest"] = platforms[0] if platforms else container.digest
+    if container.exit_code is not None and view["lastStatus"] == "STOPPED":
         view["exitCode"] = container.exit_code
     if container.reason:
         view["reason"] = container.reason
     return view
 
 
-def revision_arn(service: SimService, number: int) -> str:
-    """Name a service revision: its number is the deployment's."""
-    cluster = service.cluster_arn.rpartition("/")[2]
-    return f"{service.arn.split(':service/')[0]}:service-revision/{cluster}/{service.name}/{number}"
-
-
-def record_brief(service: SimService, record: SimServiceDeployment) -> dict[str, Any]:
-    """Show a service deployment as ListServiceDeployments does."""
-    view: dict[str, Any] = {
-        "serviceDeploymentArn": record.arn,
-        "serviceArn": service.arn,
-        "clusterArn": service.cluster_arn,
-        "createdAt": as_time(record.created),
-        "startedAt": as_time(record.created),
-        "targetServiceRevisionArn": revision_arn(service, record.deployment),
-        "status": record.status,
-        "statusReason": record.reason,
-    }
-    if record.finished is not None:
-        view["finishedAt"] = as_time(record.finished)
-    return view
-
-
-def record_view(service: SimService, record: SimServiceDeployment) -> dict[str, Any]:
-    """Show a service deployment as DescribeServiceDeployments does."""
-    view = record_brief(service, record)
-    del view["targetServiceRevisionArn"]
-    running = sum(t.deployment == f"ecs-svc/{record.deployment}" and t.status == "RUNNING" for t in service.tasks)
-    view |= {
-        "sourceServiceRevisions": [{"arn": revision_arn(service, n)} for n in record.sources],
-        "targetServiceRevision": {
-            "arn": revision_arn(service, record.deployment),
-            "requestedTaskCount": service.desired,
-            "runningTaskCount": running,
-            "pendingTaskCount": 0,
-        },
-        "deploymentConfiguration": {"strategy": "ROLLING", **(service.settings.get("deploymentConfiguration") or {})},
-        "deploymentCircuitBreaker": {"status": record.breaker, "failureCount": record.failures, "threshold": service.threshold},
-    }
-    if record.rollback_to is not None and record.rollback_at is not None:
-        view["rollback"] = {
-            "reason": record.rollback_reason,
-            "startedAt": as_time(record.rollback_at),
-            "serviceRevisionArn": revision_arn(service, record.rollback_to),
-        }
-    return view
-
-
-def revision_view(service: SimService, deployment: SimDeployment, names: dict[str, str]) -> dict[str, Any]:
-    """Show a service revision. `names` maps images to container names."""
+def _guardduty_view(service: Service, task: Task) -> dict[str, Any]:
+    """A sidecar that Amazon GuardDuty adds by itself: it has no `image`."""
     return {
-        "serviceRevisionArn": revision_arn(service, deployment.number),
-        "serviceArn": service.arn,
-        "clusterArn": service.cluster_arn,
-        "taskDefinition": deployment.task_definition,
-        "createdAt": as_time(deployment.created),
-        "containerImages": [
-            {"containerName": names.get(image, ""), "image": image, **({"imageDigest": digest} if digest else {})}
-            for image, digest in deployment.digests.items()
-        ],
+        "containerArn": f"{task.arn.replace(':task/', ':container/')}/guardduty",
+        "taskArn": task.arn,
+        "name": f"aws-guardduty-agent-{service.name[:8]}",
+        "lastStatus": "STOPPED" if not task.alive else "RUNNING" if task.started is not None else "PENDING",
+        "networkInterfaces": [],
+        "healthStatus": "UNKNOWN",
     }
+
+
+def revision_arn(service: Service, number: int) -> str:
+    """Name a service revision: its number is the deployment's."""
+    return f"{service.arn.replace(':service/', ':service-revision/')}/{number}"
