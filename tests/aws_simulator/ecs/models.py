@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 from moto.ecs.models import EC2ContainerServiceBackend
@@ -28,6 +29,7 @@ class SimulatedEcsBackend(EC2ContainerServiceBackend):
         self.sim_services: dict[tuple[str, str], Service] = {}
         self.moving: set[tuple[str, str]] = set()
         self._created_by_token: dict[str, Service] = {}
+        self._by_task_prefix: dict[str, set[tuple[str, str]]] = defaultdict(set)
 
     # Finding.
 
@@ -61,6 +63,18 @@ class SimulatedEcsBackend(EC2ContainerServiceBackend):
     def sim_tasks(self, cluster: str | None) -> list[tuple[Service, Task]]:
         """List all tasks of a cluster."""
         return [(s, t) for s in self.services_of(self.sim_cluster(cluster).name) for t in s.tasks]
+
+    def sim_task(self, cluster: str | None, name: str) -> tuple[Service, Task] | None:
+        """Find a task by id or ARN."""
+        cluster_name, task_id = self.sim_cluster(cluster).name, name.rpartition("/")[2]
+        for key in self._by_task_prefix.get(task_id[:8], ()):
+            if key[0] == cluster_name:
+                self._catch_up(key)
+                service = self.sim_services[key]
+                found = next((t for t in service.tasks if t.id == task_id), None)
+                if found is not None:
+                    return service, found
+        return None
 
     def sim_service_of_arn(self, arn: str) -> Service | None:
         """Find the service of a service-deployment or service-revision ARN (its last part is the deployment or revision)."""
@@ -105,6 +119,7 @@ class SimulatedEcsBackend(EC2ContainerServiceBackend):
         check_new(parameters)
         service = self._new_service(cluster, name, parameters)
         self.sim_services[cluster.name, name] = service
+        self._by_task_prefix[service.task_prefix].add((cluster.name, name))
         if token:
             self._created_by_token[token] = service
         if service.controller == "ECS":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
 from tests.aws_simulator.ecs import lifecycle
@@ -157,6 +156,6 @@ def _new_task(service: Service, deployment: Deployment, now: float) -> Task:
         behaviour = service.world.images.pulled(image, digest)
         essential, checked = definition.get("essential", True), bool(definition.get("healthCheck"))
         containers.append(Container(definition["name"], image, digest, behaviour, essential, checked))
-    base = service.arn.split(":service/")[0]
-    arn = f"{base}:task/{service.cluster}/{uuid.UUID(int=service.random.getrandbits(128)).hex}"
+    base, chance = service.arn.split(":service/")[0], f"{service.random.getrandbits(96):024x}"
+    arn = f"{base}:task/{service.cluster}/{service.task_prefix}{chance}"
     return Task(arn, deployment.id, deployment.task_definition, containers, now, next_at=now + service.world.scaled(lifecycle.PROVISION_S))

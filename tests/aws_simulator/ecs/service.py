@@ -6,6 +6,7 @@ Time-driven: `catch_up` replays what happened up to a time, in order, so that th
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -93,6 +94,11 @@ class Service:
     def cluster(self) -> str:
         """The cluster's name."""
         return self.cluster_arn.rpartition("/")[2]
+
+    @property
+    def task_prefix(self) -> str:
+        """How the ids of its tasks begin, so that a task's service is found without looking through all of them."""
+        return f"{zlib.crc32(self.arn.encode()):08x}"
 
     @property
     def controller(self) -> str:

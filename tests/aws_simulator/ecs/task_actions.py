@@ -7,8 +7,6 @@ from moto.core.responses import ActionResult
 from tests.aws_simulator.clock import as_time
 from tests.aws_simulator.ecs import errors, views
 from tests.aws_simulator.ecs.actions import Actions
-from tests.aws_simulator.ecs.service import Service
-from tests.aws_simulator.ecs.states import Task
 from tests.aws_simulator.world import WORLD
 
 _DESCRIBED_AT_ONCE, _PROTECTED_AT_ONCE = 100, 10
@@ -39,10 +37,9 @@ class TaskActions(Actions):
     def describe_tasks(self) -> ActionResult:
         wanted = self._batch("tasks", _DESCRIBED_AT_ONCE)
         cluster = self.sim.sim_cluster(self._asked("cluster"))
-        known = self._known(cluster.name)
         tasks, failures = [], []
         for name in wanted:
-            found = known.get(name.rpartition("/")[2])
+            found = self.sim.sim_task(cluster.name, name)
             if found is None:
                 arn = name if name.startswith("arn:") else f"{cluster.arn.replace(':cluster/', ':task/')}/{name}"
                 failures.append({"arn": arn, "reason": "MISSING"})
@@ -50,11 +47,8 @@ class TaskActions(Actions):
                 tasks.append(views.task_view(*found))
         return ActionResult({"tasks": tasks, "failures": failures})
 
-    def _known(self, cluster: str | None) -> dict[str, tuple[Service, Task]]:
-        return {t.id: (s, t) for s, t in self.sim.sim_tasks(cluster)}
-
     def stop_task(self) -> ActionResult:
-        found = self._known(self._asked("cluster")).get(self._asked("task").rpartition("/")[2])
+        found = self.sim.sim_task(self._asked("cluster"), self._asked("task"))
         if found is None:
             raise errors.invalid("The referenced task was not found.")
         service, task = found
@@ -65,27 +59,26 @@ class TaskActions(Actions):
     # Protection from scale-in and from rollouts (ECS developer guide, "Protect your Amazon ECS tasks from being terminated").
 
     def get_task_protection(self) -> ActionResult:
-        wanted = self._asked("tasks")
-        known = self._known(self._asked("cluster"))
-        ids = [name.rpartition("/")[2] for name in wanted] if wanted else list(known)
-        return self._protection(ids, known)
+        cluster = self._asked("cluster")
+        return self._protection(self._asked("tasks") or [t.arn for _, t in self.sim.sim_tasks(cluster) if t.alive])
 
     def update_task_protection(self) -> ActionResult:
-        ids = [name.rpartition("/")[2] for name in self._batch("tasks", _PROTECTED_AT_ONCE)]
-        known = self._known(self._asked("cluster"))
+        names = self._batch("tasks", _PROTECTED_AT_ONCE)
         minutes = int(self._asked("expiresInMinutes") or _PROTECTION_MINUTES)
         until = WORLD.clock.now() + WORLD.clock.seconds(60.0 * minutes) if self._asked("protectionEnabled") else 0.0
-        for service, task in (known[i] for i in ids if i in known):
-            task.protected_until = until
-            self.sim.sim_touch(service)
-        return self._protection(ids, known)
+        for name in names:
+            found = self.sim.sim_task(self._asked("cluster"), name)
+            if found is not None:
+                found[1].protected_until = until
+                self.sim.sim_touch(found[0])
+        return self._protection(names)
 
-    def _protection(self, ids: list[str], known: dict[str, tuple[Service, Task]]) -> ActionResult:
+    def _protection(self, names: list[str]) -> ActionResult:
         now, shown, failures = WORLD.clock.now(), [], []
-        for task_id in ids:
-            found = known.get(task_id)
+        for name in names:
+            found = self.sim.sim_task(self._asked("cluster"), name)
             if found is None or not found[1].alive:
-                failures.append({"arn": found[1].arn if found else task_id, "reason": "TASK_NOT_VALID"})
+                failures.append({"arn": found[1].arn if found else name, "reason": "TASK_NOT_VALID"})
                 continue
             task = found[1]
             protected = task.protected_until > now
