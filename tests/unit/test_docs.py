@@ -1,0 +1,47 @@
+"""The documentation says what the code says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ecs_release.api.conditions import Reason
+from ecs_release.api.names import REQUEST_ANNOTATIONS, TAG_ATTEMPT, TAG_INSTALLATION, TAG_RELEASE, TAG_SOURCE
+from ecs_release.config import Settings
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def text(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def test_every_reason_is_documented() -> None:
+    said = set(re.findall(r"\b[A-Z][A-Za-z]+\b", text("reference/conditions.md")))
+    assert {str(reason) for reason in Reason} - said == set()
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    rows = dict(re.findall(r"^\| `(ECS_RELEASE_\w+)` \| (.*?) \|$", text("reference/operator.md"), re.MULTILINE))
+    defaults = {f"ECS_RELEASE_{n.upper()}": "none" if f.default is None else str(f.default) for n, f in Settings.model_fields.items()}
+    assert rows == defaults
+
+
+def test_annotations_and_tags_are_documented() -> None:
+    reference = text("reference/operator.md")
+    assert [name for name in (*REQUEST_ANNOTATIONS, TAG_INSTALLATION, TAG_RELEASE, TAG_SOURCE, TAG_ATTEMPT) if name not in reference] == []
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")], ids=lambda p: p.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", path.read_text()) if "://" not in link]
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_operator_knows_of_no_simulator() -> None:
+    """A second implementation of AWS's API is pointed at by AWS_ENDPOINT_URL alone."""
+    files = (ROOT / "operator" / "ecs_release").rglob("*.py")
+    assert [f.name for f in files if re.search(r"simulat|moto\b|127\.0\.0\.1:\d|endpoint_url", f.read_text())] == []
