@@ -197,9 +197,18 @@ class Engine:
         if observer is None:
             observer = Observer(name, self._aws, self._clock, self._settings, changed=self._moved, swept=self._swept)
             self._observers[name] = observer
-            self._observing[name] = asyncio.create_task(observer.run(), name=f"observer {name}")
+            self._observing[name] = asyncio.create_task(self._keep_observing(observer), name=f"observer {name}")
         observer.interval_s = float(environment.spec.observation.interval_seconds)
         observer.watch(access_of(environment), self.claims.observed(name))
+
+    async def _keep_observing(self, observer: Observer) -> None:
+        """Run an observer until cancelled: an error of ours must not leave an environment unobserved without a word."""
+        while True:
+            try:
+                await observer.run()
+            except Exception:
+                log.exception("observing stopped; it begins again", extra={"environment": observer.environment})
+            await asyncio.sleep(self._settings.retry_interval_s)
 
     def _stop_observing(self, name: str) -> None:
         self._observers.pop(name, None)

@@ -188,6 +188,7 @@ class Observer:
             self.caller = await self._aws.caller(self._access)
             self.authenticated = self.refused_since = None
         except Problem as problem:
+            log.warning("%s: %s", problem.reason, problem.message, extra={"environment": self.environment})
             self.authenticated = problem
             self.refused_since = self.refused_since or self._clock.now()
         self._checked.set()

@@ -1,0 +1,149 @@
+"""The observer: batches, culprits, and that an error of ours is no end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from ecs_release.domain.errors import Denied, Problem, Retryable
+from ecs_release.domain.observation import Access, ServiceKey, Task
+from ecs_release.domain.ports import ServicesAnswer
+from ecs_release.engine.observer import Observer
+from ecs_release.engine.settings import EngineSettings
+from tests.unit.domain.build import NOW, deployment, service
+from tests.unit.simulated_time import SimulatedClock, run_simulated
+
+ACCESS = Access("111122223333", "eu-west-1")
+
+
+@dataclass
+class FakeAws:
+    """ECS that answers for every service, but for those that may not be read."""
+
+    denied: set[str] = field(default_factory=set)
+    broken: Exception | None = None
+    calls: list[list[str]] = field(default_factory=list)
+    account_problem: Problem | None = None
+
+    def ecs(self, _: Access) -> FakeAws:
+        return self
+
+    async def caller(self, _: Access) -> str:
+        if self.account_problem is not None:
+            raise self.account_problem
+        return "arn:aws:sts::111122223333:assumed-role/r/s"
+
+    async def describe_services(self, cluster: str, names: Sequence[str]) -> ServicesAnswer:
+        self.calls.append(list(names))
+        await asyncio.sleep(0.05)
+        if self.broken is not None:
+            raise self.broken
+        if self.denied & set(names):
+            raise Denied("ecs:DescribeServices: no")
+        return ServicesAnswer({name: service(deployment(1), name=name, arn=f"arn/{name}", running=2) for name in names}, NOW)
+
+    async def list_tasks(self, *_: Any, **__: Any) -> list[str]:
+        return []
+
+    async def describe_tasks(self, *_: Any) -> list[Task]:
+        return []
+
+
+def key(number: int) -> ServiceKey:
+    return ServiceKey("111122223333", "eu-west-1", "main", f"s{number:02}")
+
+
+def observer(aws: FakeAws, services: int = 25) -> tuple[Observer, list[ServiceKey]]:
+    changed: list[ServiceKey] = []
+    made = Observer("prod", aws, SimulatedClock(), EngineSettings(), changed=changed.append, swept=lambda _: None)  # type: ignore[arg-type]
+    made.watch(ACCESS, {key(n): ACCESS for n in range(services)})
+    return made, changed
+
+
+def run(aws: FakeAws, seconds: float, services: int = 25) -> tuple[Observer, list[ServiceKey]]:
+    async def main() -> tuple[Observer, list[ServiceKey]]:
+        made, changed = observer(aws, services)
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(seconds)
+        task.cancel()
+        return made, changed
+
+    return run_simulated(main())
+
+
+def test_services_are_read_by_ten_once_an_interval() -> None:
+    aws = FakeAws()
+    run(aws, 60 * 10)
+    in_steady_state = aws.calls[3:]
+    assert len(in_steady_state) <= 3 * 10
+    assert sorted(len(c) for c in in_steady_state[-3:]) == [5, 10, 10]
+
+
+def test_a_look_that_shows_nothing_new_tells_nobody() -> None:
+    _, changed = run(FakeAws(), 60 * 10, services=3)
+    assert sorted(map(str, changed)) == sorted(str(key(n)) for n in range(3))
+
+
+def test_the_culprit_stands_alone() -> None:
+    aws = FakeAws(denied={"s03"})
+    made, _ = run(aws, 1, services=10)
+    unread = {str(k.service) for k in (key(n) for n in range(10)) if (w := made.latest(k)) is not None and w.unread is not None}
+    assert unread == {"s03"}
+    assert [len(c) for c in aws.calls][:3] == [10, 5, 2]
+
+
+@pytest.mark.parametrize("fault", [Retryable("500"), KeyError("a bug of ours")])
+def test_what_fails_for_all_is_told_for_all_and_tried_again(fault: Exception) -> None:
+    aws = FakeAws(broken=fault)
+
+    async def main() -> None:
+        made, _ = observer(aws, 3)
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(1)
+        assert len(made.unread) == 3
+        aws.broken = None
+        await asyncio.sleep(61)
+        assert made.unread == []
+        task.cancel()
+
+    run_simulated(main())
+
+
+def test_a_role_is_checked_before_anything_is_done_with_it() -> None:
+    aws = FakeAws(account_problem=Denied("another account"))
+
+    async def main() -> None:
+        made, _ = observer(aws, 1)
+        task = asyncio.create_task(made.run())
+        assert isinstance(await made.refusal(), Denied)
+        aws.account_problem = None
+        await asyncio.sleep(61)
+        assert await made.refusal() is None
+        aws.account_problem = Retryable("STS is away")
+        await asyncio.sleep(61)
+        assert await made.refusal() is None, "it was known before where the role leads"
+        made.watch(Access("111122223333", "eu-west-1", "arn:other"), {})
+        assert isinstance(await made.refusal(), Retryable)
+        task.cancel()
+
+    run_simulated(main())
+
+
+def test_those_who_ask_at_the_same_time_share_a_call() -> None:
+    aws = FakeAws()
+
+    async def main() -> None:
+        made, _ = observer(aws, 5)
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(1)
+        before = len(aws.calls)
+        looks = await asyncio.gather(*(made.look(key(n)) for n in range(5)))
+        assert [look.service is not None for look in looks] == [True] * 5
+        assert len(aws.calls) - before == 1
+        task.cancel()
+
+    run_simulated(main())
