@@ -162,7 +162,8 @@ class Observer:
         """
         pace = self._pace(watched)
         shift = zlib.crc32(self.environment.encode()) % 1000 / 1000 * pace
-        return (math.floor((self._clock.monotonic() - shift) / pace) + 1) * pace + shift
+        # A hundredth of a pace early counts as in time: rounding must not make the same moment due twice.
+        return (math.floor((self._clock.monotonic() - shift) / pace + 0.01) + 1) * pace + shift
 
     def _pace(self, watched: Watched) -> float:
         return min(self.interval_s, self._settings.rollout_interval_s) if watched.fast else self.interval_s
