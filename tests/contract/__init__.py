@@ -1,0 +1,1 @@
+"""Adapters against what they adapt."""

@@ -1,0 +1,280 @@
+"""The AWS adapters on the simulated AWS: what each method answers, and what each fault becomes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from pathlib import Path
+
+import pytest
+
+from ecs_release.app import SystemClock
+from ecs_release.aws.adapter import BotoAws
+from ecs_release.domain.errors import Ambiguous, Blocked, Denied, Retryable, Throttled
+from ecs_release.domain.observation import Access
+from tests.aws_simulator.client import ACCOUNT, REGION, Simulator, image_name
+
+OTHER = "444455556666"
+_numbers = itertools.count(1)
+
+
+def access(name: str = "contract", account: str = ACCOUNT, external_id: str | None = None) -> Access:
+    return Access(account, REGION, f"arn:aws:iam::{account}:role/{name}", external_id)
+
+
+@pytest.fixture
+def service(sim: Simulator) -> str:
+    """A service of the test's own, in a cluster of its name."""
+    name = f"c{next(_numbers)}-{int(time.time()) % 10**5}"
+    sim.push_image(name, ["ref.v1"])
+    sim.create_service(name, {"app": image_name(name, "ref.v1"), "log": "fluent:2"}, cluster=name)
+    return name
+
+
+async def test_services_are_described_with_awss_clock(aws: BotoAws, service: str) -> None:
+    answer = await aws.ecs(access()).describe_services(service, [service, "not-there"])
+    assert set(answer.services) == {service}
+    found = answer.services[service]
+    assert (found.status, found.desired, found.running, found.controller) == ("ACTIVE", 2, 2, "ECS")
+    assert found.primary is not None
+    assert found.primary.rollout_state == "COMPLETED"
+    assert found.circuit_breaker
+    assert abs(answer.aws_time.timestamp() - time.time()) < 5
+
+
+async def test_tasks_show_digests_of_all_containers(aws: BotoAws, service: str, sim: Simulator) -> None:
+    ecs = aws.ecs(access())
+    tasks = await ecs.describe_tasks(service, await ecs.list_tasks(service, service))
+    assert len(tasks) == 2
+    assert {t.digest_of("app") for t in tasks} == sim.running_digests(service, cluster=service)["app"]
+    assert all(t.digest_of("log").startswith("sha256:") for t in tasks)
+
+
+async def test_a_revision_is_read_whole_and_registered_again(aws: BotoAws, service: str) -> None:
+    ecs = aws.ecs(access())
+    (newest,) = await ecs.newest_task_definitions(service, 5)
+    first = await ecs.describe_task_definition(newest)
+    assert first.tags == {"team": "storage"}
+    assert first.unknown_fields == ()
+    second = await ecs.register_task_definition(first.content, {"a": "b"})
+    assert (second.revision, second.content) == (2, first.content)
+    assert (await ecs.describe_task_definition(second.arn)).tags == {"a": "b"}
+
+
+async def test_update_service_answers_our_deployment(aws: BotoAws, service: str, sim: Simulator) -> None:
+    ecs = aws.ecs(access())
+    first = await ecs.describe_task_definition((await ecs.newest_task_definitions(service, 1))[0])
+    second = await ecs.register_task_definition(first.content, {})
+    started = await ecs.update_service(service, service, second.arn)
+    deployments = sim.service(service, cluster=service)["deployments"]
+    assert started.deployment_id in {d["id"] for d in deployments}
+    assert started.task_definition == second.arn
+    described = await ecs.service_deployment(sim.service(service, cluster=service)["serviceArn"], started.deployment_id)
+    assert described is not None
+    assert described.status in ("PENDING", "IN_PROGRESS", "SUCCESSFUL")
+    assert await ecs.stop_service_deployment("arn:aws:ecs:eu-west-1:111122223333:service-deployment/a/b/c") is False
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "reason"),
+    [
+        ("describe_services", ("no-cluster", ["x"]), "ServiceNotFound"),
+        ("update_service", ("no-cluster", "x", "y:1"), "ServiceNotFound"),
+        ("describe_task_definition", ("no-family:1",), "RejectedByAWS"),
+    ],
+)
+async def test_what_is_not_there_is_blocked(aws: BotoAws, method: str, arguments: tuple[object, ...], reason: str) -> None:
+    with pytest.raises(Blocked) as problem:
+        await getattr(aws.ecs(access()), method)(*arguments)
+    assert problem.value.reason == reason
+    assert "ecs:" in problem.value.message
+
+
+async def test_images_are_found_by_tag_and_digest(aws: BotoAws, sim: Simulator) -> None:
+    digest = sim.push_image("contract/image", ["ref.a", "latest"])
+    registry = aws.registry(access(), ACCOUNT, REGION)
+    by_tag = await registry.image("contract/image", tag="latest")
+    assert by_tag is not None
+    assert (by_tag.digest, set(by_tag.tags)) == (digest, {"ref.a", "latest"})
+    assert await registry.image("contract/image", digest=digest) == by_tag
+    assert await registry.image("contract/image", tag="none") is None
+    with pytest.raises(Blocked, match="create the ECR repository") as problem:
+        await registry.image("contract/nowhere", tag="x")
+    assert problem.value.reason == "ArtifactNotFound"
+
+
+async def test_a_manifest_list_tells_its_platforms_but_no_attestation(aws: BotoAws, sim: Simulator) -> None:
+    sim.push_image("contract/list", ["ref.a"], platforms=["linux/amd64", "linux/arm64", "unknown/unknown"])
+    image = await aws.registry(access(), ACCOUNT, REGION).image("contract/list", tag="ref.a")
+    assert image is not None
+    assert len(image.platform_digests) == 2
+    assert image.digest not in image.platform_digests
+
+
+async def test_a_registry_of_another_account_and_region(aws: BotoAws, sim: Simulator) -> None:
+    digest = sim.push_image("contract/far", ["ref.a"], account=OTHER, region="us-east-1")
+    image = await aws.registry(access(), OTHER, "us-east-1").image("contract/far", tag="ref.a")
+    assert image is not None
+    assert image.digest == digest
+
+
+async def test_the_account_is_checked(aws: BotoAws) -> None:
+    assert f"{ACCOUNT}:assumed-role/contract/" in await aws.caller(access())
+    with pytest.raises(Denied, match=f"leads to account {OTHER} .* but spec.aws.accountID is {ACCOUNT}"):
+        await aws.caller(Access(ACCOUNT, REGION, f"arn:aws:iam::{OTHER}:role/x"))
+
+
+async def test_the_external_id_is_sent(aws: BotoAws, sim: Simulator) -> None:
+    role = access("guarded", external_id="right")
+    sim.control("external-id", role=role.role_arn, id="right")
+    await aws.caller(role)
+    with pytest.raises(Denied, match="sts:AssumeRole"):
+        await aws.caller(access("guarded", external_id="wrong"))
+
+
+async def test_denied_says_who_and_what(aws: BotoAws, sim: Simulator, service: str) -> None:
+    sim.deny(action="DescribeServices", match=service)
+    with pytest.raises(Denied) as problem:
+        await aws.ecs(access()).describe_services(service, [service])
+    assert "assumed-role/contract" in problem.value.message
+    assert "ecs:DescribeServices" in problem.value.message
+    sim.control("clear-faults")
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected", "calls"),
+    [
+        ({"kind": "lost"}, Ambiguous, 1),
+        ({"kind": "drop"}, Ambiguous, 1),
+        ({"status": 503}, Ambiguous, 1),
+        ({"code": "ThrottlingException", "message": "Rate exceeded", "status": 400}, Throttled, 1),
+        ({"code": "InvalidParameterException", "message": "no", "status": 400}, Blocked, 1),
+    ],
+)
+async def test_a_changing_call_is_sent_once(
+    aws: BotoAws, sim: Simulator, service: str, fault: dict[str, object], expected: type[Exception], calls: int
+) -> None:
+    since = sim.mark()
+    revision = sim.service(service, cluster=service)["taskDefinition"]
+    sim.fault("UpdateService", match=service, times=None, **fault)
+    with pytest.raises(expected):
+        await aws.ecs(access()).update_service(service, service, revision)
+    sim.control("clear-faults")
+    assert len(sim.calls(action="UpdateService", since=since)) == calls
+
+
+async def test_a_reading_call_is_sent_again(aws: BotoAws, sim: Simulator, service: str) -> None:
+    sim.fault("DescribeServices", match=service, times=1, status=500)
+    assert (await aws.ecs(access()).describe_services(service, [service])).services
+
+
+async def test_no_answer_at_all_is_retryable(aws: BotoAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    lost = BotoAws(SystemClock(), version="0", session_name="test", threads=2)
+    with pytest.raises(Retryable, match=r"127\.0\.0\.1:9"):
+        await lost.caller(Access(ACCOUNT, REGION))
+    lost.close()
+
+
+async def test_expired_credentials_are_renewed_once(aws: BotoAws, sim: Simulator, service: str) -> None:
+    ecs = aws.ecs(access("short"))
+    await ecs.describe_services(service, [service])
+    since = sim.mark()
+    sim.fault("DescribeServices", match=service, times=1, code="ExpiredTokenException", message="expired", status=400)
+    assert (await ecs.describe_services(service, [service])).services
+    assert len(sim.calls(action="AssumeRole", since=since)) == 1
+
+
+async def test_fields_that_the_sdk_does_not_know_are_named(aws: BotoAws, sim: Simulator, service: str) -> None:
+    sim.configure(switches={"unknown_task_definition_field": "warpDrive"})
+    try:
+        (arn,) = await aws.ecs(access()).newest_task_definitions(service, 1)
+        assert "warpDrive" in (await aws.ecs(access()).describe_task_definition(arn)).unknown_fields
+    finally:
+        sim.configure(switches={"unknown_task_definition_field": ""})
+
+
+async def test_without_the_service_deployment_api_it_is_not_asked_again(aws: BotoAws, sim: Simulator, service: str) -> None:
+    found = sim.service(service, cluster=service)
+    sim.fault("ListServiceDeployments", match=service, times=None, code="UnknownOperationException", message="", status=400)
+    since = sim.mark()
+    ecs = aws.ecs(access())
+    for _ in range(3):
+        assert await ecs.service_deployment(found["serviceArn"], found["deployments"][0]["id"]) is None
+    sim.control("clear-faults")
+    assert len(sim.calls(action="ListServiceDeployments", since=since)) == 1
+
+
+async def test_web_identity_is_a_source(aws: BotoAws, sim: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """IRSA: a token file and a role, from which the Environment's role is assumed."""
+    (tmp_path / "token").write_text("a.b.c")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", f"arn:aws:iam::{ACCOUNT}:role/irsa")
+    monkeypatch.setenv("AWS_REGION", REGION)
+    made = BotoAws(SystemClock(), version="0", session_name="test", threads=2)
+    since = sim.mark()
+    assert f"{OTHER}:assumed-role/contract/" in await made.caller(access(account=OTHER))
+    assert {c["action"] for c in sim.control("calls", since=since)} >= {"AssumeRoleWithWebIdentity", "AssumeRole", "GetCallerIdentity"}
+    made.close()
+
+
+async def test_pod_identity_is_a_source(aws: BotoAws, sim: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """EKS Pod Identity: an endpoint in the node that gives credentials for a token."""
+    (tmp_path / "token").write_text("token")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    role = f"arn:aws:iam::{ACCOUNT}:role/pod"
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{sim.endpoint}/simulator/container-credentials?role={role}")
+    monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(tmp_path / "token"))
+    made = BotoAws(SystemClock(), version="0", session_name="test", threads=2)
+    assert "assumed-role/contract/" in await made.caller(access())
+    made.close()
+
+
+async def test_no_credentials_says_what_to_do(aws: BotoAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    made = BotoAws(SystemClock(), version="0", session_name="test", threads=2)
+    for role in (None, f"arn:aws:iam::{ACCOUNT}:role/x"):
+        with pytest.raises(Denied, match="no AWS credentials"):
+            await made.caller(Access(ACCOUNT, REGION, role))
+    made.close()
+
+
+async def test_no_call_holds_up_the_event_loop(aws: BotoAws, sim: Simulator, service: str) -> None:
+    """Calls of a quarter of a second each, while a heartbeat measures how late the loop is."""
+    await aws.caller(access())
+    sim.configure(faults={"latency_s": 0.25})
+    late, done = [0.0], asyncio.Event()
+
+    async def heartbeat() -> None:
+        while not done.is_set():
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            late.append(time.monotonic() - before - 0.01)
+
+    beating = asyncio.create_task(heartbeat())
+    ecs = aws.ecs(access())
+    try:
+        await asyncio.gather(*(ecs.describe_services(service, [service]) for _ in range(6)), ecs.newest_task_definitions(service, 1))
+    finally:
+        done.set()
+        await beating
+        sim.configure(faults={"latency_s": 0.0})
+    assert sorted(late)[len(late) // 2] < 0.05
+    assert max(late) < 0.25, "a call's whole latency in the loop"
+
+
+async def test_problems_hold_no_credentials(aws: BotoAws, sim: Simulator, service: str) -> None:
+    role = access("secretive", external_id="very-secret-id")
+    sim.deny(action="AssumeRole", match="secretive")
+    with pytest.raises(Denied) as problem:
+        await aws.caller(role)
+    sim.control("clear-faults")
+    assert "very-secret-id" not in problem.value.message
+    assert "AKIA" not in problem.value.message
