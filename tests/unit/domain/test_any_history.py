@@ -1,0 +1,241 @@
+"""Any history: whatever people, ECS and our own crashes do, the laws hold after every pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from ecs_release.api.release import Release
+from ecs_release.api.release_status import Pin, PinnedImage, ReleaseStatus
+from ecs_release.domain import acts, attempts
+from ecs_release.domain.conditions import find
+from ecs_release.domain.decide import decide
+from ecs_release.domain.decision import Decision, Register, Stop, Update
+from ecs_release.domain.errors import Ambiguous
+from ecs_release.domain.facts import Doubt, Facts, Limits
+from ecs_release.domain.holders import Claim
+from ecs_release.domain.observation import Deployment, Look, Service, ServiceKey, Task, TaskDefinition
+from ecs_release.domain.sources import source_hash
+from ecs_release.domain.targets import resolve_target
+from ecs_release.domain.taskdefinitions import ownership
+from ecs_release.engine.memory import Memory
+from tests.unit.domain.build import NOW, deployment, revision, service, task
+from tests.unit.domain.test_targets import environment, project
+
+HASHES = ["aaaaaaa", "bbbbbbb", "ccccccc"]
+DIGESTS = {h: "sha256:" + h[0] * 64 for h in HASHES}
+HOST = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
+KEY = ServiceKey("111122223333", "eu-west-1", "prod", "web")
+
+
+class AnyHistory(RuleBasedStateMachine):
+    """One Release, one ECS service, and all that may happen to them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now, self.passes = NOW, 0
+        self.revisions = {1: self.make_revision(1, DIGESTS["aaaaaaa"], {})}
+        self.deployments: list[Deployment] = [deployment(1, age_s=3600)]
+        self.numbers = 1
+        self.updates: Counter[str] = Counter()
+        self.asked, self.token, self.lose = 1, 0, ""
+        self.memory = Memory(NOW)
+        self.body: dict[str, Any] = {
+            "metadata": {"name": "web", "namespace": "shop", "uid": "1", "generation": 1, "annotations": {}},
+            "spec": {
+                "projectRef": {"name": "store"}, "service": "web", "environmentRef": {"name": "prod"},
+                "source": {"releaseHash": "bbbbbbb"}, "suspend": False,
+            },
+        }  # fmt: skip
+
+    # The world.
+
+    @staticmethod
+    def make_revision(number: int, digest: str, tags: dict[str, str]) -> TaskDefinition:
+        content = {"family": "web", "containerDefinitions": [{"name": "app", "image": f"{HOST}/shop/web@{digest}"}]}
+        return TaskDefinition(revision(number), "web", number, "ACTIVE", content, tags)
+
+    def digest_of(self, found: Deployment) -> str:
+        number = int(found.task_definition.rpartition(":")[2])
+        return str(self.revisions[number].image_of("app")).partition("@")[2]
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        done = next((d for d in self.deployments if d.rollout_state == "COMPLETED"), None)
+        if done is None:
+            return ()
+        return tuple(replace(task(int(done.id[8:]), self.digest_of(done)), task_definition=done.task_definition) for _ in range(2))
+
+    def seen(self) -> Service:
+        return service(*self.deployments, tasks=self.tasks, rollback=True)
+
+    def deploy(self, number: int) -> Deployment:
+        self.numbers += 1
+        made = deployment(self.numbers, state="IN_PROGRESS", running=0, task_definition=revision(number), created_at=self.now)
+        kept = [replace(d, status="ACTIVE") for d in self.deployments if d.rollout_state == "COMPLETED"]
+        self.deployments = [made, *kept]
+        return made
+
+    # What happens.
+
+    @rule()
+    def ecs_completes(self) -> None:
+        self.deployments = [replace(self.deployments[0], rollout_state="COMPLETED", running=2)]
+
+    @rule()
+    def ecs_rolls_back(self) -> None:
+        if len(self.deployments) > 1:
+            back = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
+            self.deployments = [replace(self.deployments[1], status="PRIMARY", rollout_state="COMPLETED", rollout_state_reason=back)]
+
+    @rule(wanted=st.sampled_from(HASHES))
+    def somebody_deploys(self, wanted: str) -> None:
+        number = max(self.revisions) + 1
+        self.revisions[number] = self.make_revision(number, DIGESTS[wanted], {})
+        self.deploy(number)
+
+    @rule(wanted=st.sampled_from(HASHES))
+    def a_new_source(self, wanted: str) -> None:
+        if self.body["spec"]["source"] != {"releaseHash": wanted}:
+            self.body["spec"]["source"] = {"releaseHash": wanted}
+            self.body["metadata"]["generation"] += 1
+            self.asked += 1
+
+    @rule(request=st.sampled_from(["retry", "abort"]))
+    def a_request(self, request: str) -> None:
+        self.token += 1
+        self.asked += request == "retry"
+        self.body["metadata"]["annotations"][f"ecs-release.dev/{request}"] = str(self.token)
+
+    @rule()
+    def suspend_or_not(self) -> None:
+        self.body["spec"]["suspend"] = not self.body["spec"]["suspend"]
+        self.body["metadata"]["generation"] += 1
+
+    @rule()
+    def the_operator_dies(self) -> None:
+        self.memory = Memory(self.now)
+
+    @rule(how=st.sampled_from(["before", "after"]))
+    def an_answer_gets_lost(self, how: str) -> None:
+        self.lose = how
+
+    @rule(seconds=st.sampled_from([1, 15, 700]))
+    def time_passes(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule(times=st.integers(1, 6))
+    def passes_are_made(self, times: int) -> None:
+        for _ in range(times):
+            self.now += timedelta(seconds=1)
+            self.one_pass()
+
+    # A pass, as the engine makes it.
+
+    def one_pass(self) -> None:
+        release = Release.model_validate(self.body)
+        facts = self.gather(release)
+        decision = decide(facts)
+        if decision.act is not None:
+            decision = self.act(facts, decision)
+        if decision.progress is not None:
+            self.memory.progress = decision.progress
+        before, after = release.status.rollout if release.status else None, decision.status.rollout
+        if (before and before.attempt_id, attempts.intends(before)) != (after and after.attempt_id, attempts.intends(after)):
+            self.memory.intend(after)
+        self.body["status"] = decision.status.to_kubernetes()
+
+    def gather(self, release: Release) -> Facts:
+        status = release.status or ReleaseStatus()
+        self.memory.follow(status.rollout, self.now)
+        self.passes += 1
+        source = source_hash(release.spec.source)
+        pin = status.pin
+        if pin is None or pin.source_hash != source:
+            image = PinnedImage(container="app", digest=DIGESTS[release.spec.source.release_hash or ""])
+            pin = Pin(source_hash=source, resolved_time=self.now, images=[image])
+        seen = self.seen()
+        running = self.revisions[int(seen.task_definition.rpartition(":")[2])]
+        primary = self.digest_of(self.deployments[0])
+        return Facts(
+            release=release, now=self.now, limits=Limits(), environment=environment(),
+            target=resolve_target(environment(), project(), "web"), pin=pin, look=Look(KEY, seen, self.now, self.now, self.passes),
+            running=running, newest=tuple(self.revisions.values()), claims=(Claim(NOW, "shop/web"),), attempt_id=f"a{self.passes}",
+            doubt=self.memory.doubt(status.rollout, self.now, self.effect(status)), progress=self.memory.progress,
+            patient_from=self.memory.patient_from, primary_pins={"app": primary},
+        )  # fmt: skip
+
+    def effect(self, status: ReleaseStatus) -> Doubt | None:
+        rollout = status.rollout
+        if rollout is None or self.memory.doubt_since is None:
+            return None
+        registered = next((r.arn for r in self.revisions.values() if (o := ownership(r)) and o.attempt == rollout.attempt_id), "")
+        started = next((d.id for d in self.deployments if d.task_definition == rollout.task_definition and rollout.task_definition), "")
+        return Doubt(self.memory.doubt_since, registered, started)
+
+    def act(self, facts: Facts, decision: Decision) -> Decision:
+        rollout, lose, act = facts.status.rollout, self.lose, decision.act
+        assert rollout is not None
+        self.lose = ""
+        self.memory.sending(self.now)
+        if lose == "before":
+            return acts.failed(facts, Ambiguous("lost"))
+        if isinstance(act, Stop):
+            self.ecs_rolls_back()
+            return acts.stopped(facts, rolls_back=True)
+        if isinstance(act, Register):
+            number = max(self.revisions) + 1
+            digest = act.content["containerDefinitions"][0]["image"].partition("@")[2]
+            self.revisions[number] = self.make_revision(number, digest, dict(act.tags))
+            done = acts.registered(facts, revision(number))
+        else:
+            assert isinstance(act, Update)
+            self.updates[rollout.attempt_id] += 1
+            done = acts.updated(facts, self.deploy(int(act.task_definition.rpartition(":")[2])).id)
+        return acts.failed(facts, Ambiguous("lost")) if lose == "after" else done
+
+    # What must hold.
+
+    @property
+    def status(self) -> ReleaseStatus:
+        return ReleaseStatus.model_validate(self.body.get("status") or {})
+
+    @invariant()
+    def an_attempt_deploys_once(self) -> None:
+        assert all(times == 1 for times in self.updates.values()), self.updates
+
+    @invariant()
+    def only_a_source_or_a_retry_deploys(self) -> None:
+        assert len(self.updates) <= self.asked + self.abandoned
+
+    @property
+    def abandoned(self) -> int:
+        """An attempt whose base changed under it is made again: it had not been deployed."""
+        return sum(h.outcome == "Abandoned" for h in self.status.history or ())
+
+    @invariant()
+    def history_is_bounded_and_each_attempt_is_in_it(self) -> None:
+        history = self.status.history or []
+        assert len(history) <= 10
+        if self.status.rollout is not None:
+            assert self.status.rollout.attempt_id in {h.attempt_id for h in history}
+
+    @rule()
+    def ready_is_true_only_if_it_is(self) -> None:
+        self.now += timedelta(seconds=1)
+        self.one_pass()
+        ready = find(self.status.conditions, "Ready")
+        assert ready is not None
+        wanted = DIGESTS[self.body["spec"]["source"]["releaseHash"]]
+        if ready.status == "True" and ready.reason == "Succeeded" and self.tasks:
+            assert {t.digest_of("app") for t in self.tasks} == {wanted}
+
+
+AnyHistory.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestAnyHistory = AnyHistory.TestCase
