@@ -211,6 +211,11 @@ class AnyHistory(RuleBasedStateMachine):
         assert all(times == 1 for times in self.updates.values()), self.updates
 
     @invariant()
+    def what_was_deployed_is_not_abandoned(self) -> None:
+        abandoned = {h.attempt_id for h in self.status.history or () if h.outcome == "Abandoned"}
+        assert not abandoned & self.updates.keys()
+
+    @invariant()
     def only_a_source_or_a_retry_deploys(self) -> None:
         assert len(self.updates) <= self.asked + self.abandoned
 
