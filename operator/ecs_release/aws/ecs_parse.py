@@ -37,7 +37,6 @@ def parse_service(raw: Mapping[str, Any]) -> Service:
         created_at=raw.get("createdAt"),
         task_definition=raw.get("taskDefinition", ""),
         controller=(raw.get("deploymentController") or {}).get("type", "ECS"),
-        scheduling=raw.get("schedulingStrategy", "REPLICA"),
         desired=raw.get("desiredCount", 0),
         running=raw.get("runningCount", 0),
         pending=raw.get("pendingCount", 0),
@@ -103,8 +102,6 @@ def parse_service_deployment(raw: Mapping[str, Any]) -> ServiceDeployment:
         status=raw.get("status", ""),
         status_reason=raw.get("statusReason", ""),
         stage=raw.get("lifecycleStage", ""),
-        target_revision=(raw.get("targetServiceRevision") or {}).get("arn", ""),
         rollback_reason=rollback.get("reason", ""),
-        circuit_breaker=(raw.get("deploymentCircuitBreaker") or {}).get("status", ""),
         triggered_alarms=tuple(alarms.get("triggeredAlarmNames") or ()),
     )

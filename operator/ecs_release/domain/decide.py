@@ -84,6 +84,8 @@ def _exists(facts: Facts, draft: Draft) -> Outcome | None:
                 f"ECS service {target.key} has deployment controller {service.controller}: only ECS is supported",
             )
         )
+    if service.resource_management == "ECS":
+        return Outcome(stalled(Reason.UNSUPPORTED_CONTROLLER, f"ECS service {target.key} is managed by ECS itself (Express mode)"))
     return None
 
 

@@ -264,6 +264,8 @@ def _why_rolled_back(
         "its tasks failed to start" if ours.deployment_id in service.failed_deployments else "",
     ]
     text = next((s for s in said if s), "")
+    if explained is not None and explained.triggered_alarms:
+        text += f" (alarms: {', '.join(explained.triggered_alarms)})"
     return f": {text}" if text else ""
 
 

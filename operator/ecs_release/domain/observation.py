@@ -94,7 +94,6 @@ class Service:
     created_at: datetime | None
     task_definition: str
     controller: str
-    scheduling: str
     desired: int
     running: int
     pending: int
@@ -168,9 +167,7 @@ class ServiceDeployment:
     status: str
     status_reason: str = ""
     stage: str = ""
-    target_revision: str = ""
     rollback_reason: str = ""
-    circuit_breaker: str = ""
     triggered_alarms: tuple[str, ...] = ()
 
 

@@ -11,7 +11,7 @@ from ecs_release.domain.decision import Draft, Outcome
 from ecs_release.domain.errors import Problem, Retryable
 from ecs_release.domain.evidence import Match
 from ecs_release.domain.facts import Facts
-from ecs_release.domain.observation import Deployment, Service
+from ecs_release.domain.observation import COMPLETED, Deployment, Service
 from ecs_release.domain.plans import plan
 from ecs_release.domain.requests import retry_wanted
 from ecs_release.domain.situations import braked, is_moving, runs_wanted
@@ -60,7 +60,24 @@ def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None) -> Outcome:
         return Outcome(of_problem(problem), again_s=again)
     if retry is not None:
         draft.handled_retry = retry
+    why = facts.service and no_rollback(facts.service)
+    if why:
+        draft.say("Warning", "NoRollback", "Deploy", f"ECS will not roll this deployment back if it fails: {why}")
     return Outcome(progressing(Reason.ROLLING_OUT, "registering a task definition"), again_s=0)
+
+
+def no_rollback(service: Service) -> str:
+    """Say why ECS would not roll a failing deployment of a service back; an empty string where it would.
+
+    It returns to the last completed deployment only (Amazon ECS developer guide, "How the deployment circuit breaker detects failures").
+    """
+    if not service.circuit_breaker:
+        return "the service has no deployment circuit breaker, so that only the progress deadline ends a crash loop"
+    if not service.rollback:
+        return "its circuit breaker does not roll back"
+    if service.primary is not None and service.primary.rollout_state not in (None, COMPLETED):
+        return "its present deployment was never completed, so that there is nothing to return to"
+    return ""
 
 
 def _runs_already(facts: Facts, pin: Pin) -> bool:

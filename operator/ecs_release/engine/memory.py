@@ -25,7 +25,6 @@ class Memory:
     counts_written: float = float("-inf")
     evidence_for: tuple[str, int] = ("", -1)
     evidence: tuple[Evidence, ...] = ()
-    explained_for: tuple[str, ...] = ()
 
     def follow(self, rollout: Rollout | None, now: datetime) -> None:
         """Begin anew where the attempt is another one."""

@@ -39,7 +39,7 @@ def service(*deployments: Deployment, tasks: tuple[Task, ...] = (), **more: Any)
     primary = next((d for d in deployments if d.status == "PRIMARY"), None)
     facts: dict[str, Any] = {
         "arn": f"{ARN}:service/main/web", "name": "web", "status": "ACTIVE", "created_at": NOW - timedelta(days=1),
-        "task_definition": primary.task_definition if primary else revision(1), "controller": "ECS", "scheduling": "REPLICA",
+        "task_definition": primary.task_definition if primary else revision(1), "controller": "ECS",
         "desired": 2, "running": sum(t.last_status == "RUNNING" for t in tasks), "pending": 0, "deployments": deployments, "tasks": tasks,
     }  # fmt: skip
     return Service(**facts | more)
