@@ -175,7 +175,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    print(f"demo: every step showed what it should; all stopped again, after {time.monotonic() - begun:.0f} s. ")
+    print(f"demo: every step showed what it should; all stopped again, after {time.monotonic() - begun:.0f} s.")
     print("Next: `make playground` leaves the same running for you; docs/ says how to use it with AWS.")
     return 0
 

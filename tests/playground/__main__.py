@@ -32,6 +32,7 @@ The playground runs: a Kubernetes API server, a simulated AWS with two accounts,
   kubectl apply -f {examples}
   kubectl get releases -A --watch
 
+To deploy by hand, as somebody else, assume arn:aws:iam::111122223333:role/you (staging) or arn:aws:iam::444455556666:role/you (production).
 Images of release hashes 1a2b3c4, 5d6e7f8 and c0ffee1 are in ECR; checkout's bad0bad crashes.
 The operator's log is {log}. End it all with: make playground-down
 """
