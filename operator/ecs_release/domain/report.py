@@ -43,7 +43,8 @@ def report(facts: Facts, draft: Draft, outcome: Outcome) -> Decision:
         summary=_summary(facts, draft, now_runs, find(conditions, ConditionType.READY)),
     )
     events = tuple(draft.events) + _events(before, outcome)
-    moving = attempts.is_open(draft.rollout)
+    # An attempt that is held up (suspended, denied) moves no faster for being looked at often.
+    moving = attempts.is_open(draft.rollout) and (outcome.situation is None or outcome.situation.reconciling)
     return Decision(status, outcome.act, events, outcome.again_s, fast=moving or _is_waiting(outcome), progress=draft.progress)
 
 
