@@ -71,7 +71,7 @@ REFUSED = [
     ("Environment", put("aws.roleARN", "arn:aws:iam::1:role/x"), "spec.aws.roleARN in body should match"),
     ("Environment", put("aws.roleARN", "arn:aws:s3:::bucket"), "spec.aws.roleARN in body should match"),
     ("Environment", put("aws.externalID", "a"), "spec.aws.externalID in body should be at least 2 chars"),
-    ("Environment", put("target.serviceName", "{servce}"), "must be made of letters, digits, _, - and {project} {serviceSet}"),
+    ("Environment", put("target.serviceName", "{servce}"), "must be made of letters, digits, _, - and {namespace} {project}"),
     ("Environment", put("target.cluster", "a b"), "spec.target.cluster in body should match"),
     ("Environment", put("artifacts.tagFormats", ["ref"]), "spec.artifacts.tagFormats[0] in body should match"),
     ("Environment", put("artifacts.tagFormats", []), "spec.artifacts.tagFormats in body should have at least 1 items"),

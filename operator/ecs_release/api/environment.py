@@ -16,6 +16,7 @@ Pattern = Annotated[str, Field(min_length=1, max_length=255, pattern=PATTERN)]
 NamespacePattern = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9*?-]+$")]
 _PLACEHOLDERS = (
     "self.replace('{project}', '').replace('{serviceSet}', '').replace('{service}', '').replace('{environment}', '')"
+    ".replace('{namespace}', '')"
     ".matches('^[a-zA-Z0-9_-]*$')"
 )
 
@@ -97,9 +98,9 @@ class EnvironmentTarget(Model):
         Field(
             min_length=1,
             max_length=255,
-            description="Template of ECS service names, of {project} {serviceSet} {service} {environment}.",
+            description="Template of ECS service names, of {namespace} {project} {serviceSet} {service} {environment}.",
             json_schema_extra=rule(
-                _PLACEHOLDERS, "must be made of letters, digits, _, - and {project} {serviceSet} {service} {environment}"
+                _PLACEHOLDERS, "must be made of letters, digits, _, - and {namespace} {project} {serviceSet} {service} {environment}"
             ),
         ),
     ]

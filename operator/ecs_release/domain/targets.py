@@ -155,7 +155,8 @@ def _ecs_names(environment: Environment, project: Project, service_set: str, ser
         target.service_name.replace("{project}", project.metadata.name)
         .replace("{serviceSet}", service_set)
         .replace("{service}", service.name)
-        .replace("{environment}", environment.metadata.name),
+        .replace("{environment}", environment.metadata.name)
+        .replace("{namespace}", project.metadata.namespace or ""),
     )
     own = next((t for t in service.targets or () if t.environment == environment.metadata.name), None)
     if own is None:

@@ -40,6 +40,11 @@ def test_the_template_names_the_service() -> None:
     assert target.tag_formats == ("ref.{releaseHash}", "{releaseHash}")
 
 
+def test_a_template_with_the_namespace_keeps_teams_apart() -> None:
+    place = environment(target={"cluster": "prod", "serviceName": "{namespace}-{service}"})
+    assert resolve_target(place, project(), "web").key.service == "shop-web"
+
+
 def test_a_registry_elsewhere_is_read_with_its_own_role() -> None:
     artifacts = {"registryID": "444455556666", "region": "us-east-1", "roleARN": "arn:aws:iam::444455556666:role/read"}
     target = resolve_target(environment(artifacts=artifacts), project(), "web")
