@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
-
 from ecs_release.aws import pacing
 from ecs_release.aws.caller import Caller, OnCall, ignore_call
 from ecs_release.aws.ecs import BotoEcs
 from ecs_release.aws.pacing import Pacing
 from ecs_release.aws.registry import BotoRegistry
-from ecs_release.aws.revisions import keep_raw_answers
 from ecs_release.aws.sessions import Sessions
 from ecs_release.aws.threads import Threads
 from ecs_release.domain.errors import Denied
 from ecs_release.domain.observation import Access
 from ecs_release.domain.ports import Clock, Ecs, Registry
-
-_REMEMBERED = 1000
 
 
 class BotoAws:
@@ -27,18 +22,23 @@ class BotoAws:
     ) -> None:
         """`session_name` is what CloudTrail shows; `share` of AWS's published request rates is used."""
         self._threads = Threads(threads)
-        sessions = Sessions(f"ecs-release-operator/{version}", session_name, threads, keep_raw_answers)
+        sessions = Sessions(f"ecs-release-operator/{version}", session_name, threads)
         self._caller = Caller(sessions, self._threads, Pacing(clock, share), on_call)
-        self._ecs = lru_cache(_REMEMBERED)(partial(BotoEcs, self._caller))
-        self._registry = lru_cache(_REMEMBERED)(partial(BotoRegistry, self._caller))
+        self._ecs: dict[Access, BotoEcs] = {}
+        self._registries: dict[tuple[Access, str, str], BotoRegistry] = {}
 
     def ecs(self, access: Access) -> Ecs:
         """Return ECS in the access's account and region."""
-        return self._ecs(access)
+        if access not in self._ecs:
+            self._ecs[access] = BotoEcs(self._caller, access)
+        return self._ecs[access]
 
     def registry(self, access: Access, registry_id: str, region: str) -> Registry:
         """Return an ECR registry, read with an access."""
-        return self._registry(access, registry_id, region)
+        key = (access, registry_id, region)
+        if key not in self._registries:
+            self._registries[key] = BotoRegistry(self._caller, access, registry_id, region)
+        return self._registries[key]
 
     async def caller(self, access: Access) -> str:
         """Return the ARN that AWS sees.

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ecs_release.aws.faults import EXPIRED, code_of, is_overload, problem_of
+from ecs_release.aws.faults import EXPIRED, code_of, problem_of
 from ecs_release.aws.pacing import Pacing, Priority
 from ecs_release.aws.sessions import Sessions
 from ecs_release.aws.threads import Threads
-from ecs_release.domain.errors import Problem
+from ecs_release.domain.errors import Problem, Throttled
 from ecs_release.domain.observation import Access
 
-log = logging.getLogger(__name__)
-
 OnCall: TypeAlias = Callable[[Access, str, str, float], None]
-"""Told of every call: access, action, result (`ok`, `Cancelled` or the problem's class), seconds."""
+"""Told of every call: access, action, result (`ok` or the problem's class), seconds."""
 
 
 def ignore_call(access: Access, action: str, result: str, seconds: float) -> None:
@@ -54,24 +51,20 @@ class Caller:
         line = self._pacing.line(access.account_id, access.region, row)
         await line.enter(Priority.ROLLOUT if mutating else priority, action)
         begun = time.monotonic()
-        result = "Cancelled"
+        result = "ok"
         try:
-            answer = await self._threads.call(self._in_thread, access, service, method, mutating, parameters, read)
-            result = "ok"
+            return await self._threads.call(self._in_thread, access, service, method, mutating, parameters, read)
         except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
             problem = problem_of(error, action, mutating=mutating)
             result = type(problem).__name__
-            if is_overload(error):
+            if isinstance(problem, Throttled):
                 line.slow_down()
             raise problem from error
         except Problem as problem:
             result = type(problem).__name__
             raise
         finally:
-            took_s = time.monotonic() - begun
-            log.debug("%s in %s/%s: %s after %.3f s", action, access.account_id, access.region, result, took_s)
-            self._on_call(access, f"{service}:{_pascal(method)}", result, took_s)
-        return answer
+            self._on_call(access, f"{service}:{_pascal(method)}", result, time.monotonic() - begun)
 
     def _in_thread(
         self,
@@ -82,18 +75,18 @@ class Caller:
         parameters: Mapping[str, Any],
         read: Callable[[Any, Mapping[str, Any]], Any] | None,
     ) -> Any:
-        def once(client: Any) -> Any:
+        def once() -> Any:
+            client = self.sessions.client(access, service, mutating=mutating)
             return read(client, parameters) if read else getattr(client, method)(**parameters)
 
-        client = self.sessions.client(access, service, mutating=mutating)
         try:
-            return once(client)
+            return once()
         except ClientError as error:
             # An expired token was refused before anything was done, so that a mutating call may be sent again, too.
-            if code_of(error) not in EXPIRED:
+            if code_of(error) not in EXPIRED or not access.role_arn:
                 raise
-            self.sessions.renew(access, client, source=error.operation_name.startswith("AssumeRole"))
-            return once(self.sessions.client(access, service, mutating=mutating))
+            self.sessions.forget_credentials(access)
+            return once()
 
 
 def _pascal(method: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -9,15 +10,15 @@ from typing import Any
 
 from ecs_release.aws import pacing, revisions
 from ecs_release.aws.caller import Caller
-from ecs_release.aws.ecs_parse import aws_time, parse_deployment, parse_service, parse_task
+from ecs_release.aws.ecs_parse import aws_time, parse_deployment, parse_service, parse_service_deployment, parse_task
 from ecs_release.aws.pacing import Priority
-from ecs_release.aws.service_deployments import ServiceDeployments
-from ecs_release.domain.errors import Ambiguous
+from ecs_release.domain.errors import Ambiguous, Blocked, Problem, Retryable
 from ecs_release.domain.observation import PRIMARY, Access, ServiceDeployment, Task, TaskDefinition
 from ecs_release.domain.ports import ServicesAnswer, Started
 
 _REVISIONS = 2000
 _TASKS_A_CALL, _LIST_PAGES = 100, 50
+_ABSENT_S = 3600.0
 
 
 class BotoEcs:
@@ -28,7 +29,7 @@ class BotoEcs:
         self._caller = caller
         self._access = access
         self._revisions: OrderedDict[str, TaskDefinition] = OrderedDict()
-        self._service_deployments = ServiceDeployments(caller, access)
+        self._no_service_deployments_until = 0.0
 
     async def describe_services(self, cluster: str, names: Sequence[str]) -> ServicesAnswer:
         """Describe at most 10 services of one cluster."""
@@ -124,12 +125,54 @@ class BotoEcs:
         return Started(primary.id, primary.task_definition, aws_time(answer), request_id)
 
     async def service_deployment(self, service_arn: str, deployment_id: str) -> ServiceDeployment | None:
-        """Find a deployment's service deployment."""
-        return await self._service_deployments.find(service_arn, deployment_id)
+        """Find a deployment's service deployment by its number, the target service revision's (as terraform-provider-aws does)."""
+        if time.monotonic() < self._no_service_deployments_until:
+            return None
+        number = deployment_id.rpartition("/")[2]
+        cluster = service_arn.split("/")[1] if service_arn.count("/") > 1 else ""
+        try:
+            parameters: dict[str, Any] = {"service": service_arn, "maxResults": 20}
+            if cluster:
+                parameters["cluster"] = cluster
+            listed = await self._deployments_call("list_service_deployments", parameters)
+            arn = next(
+                (
+                    d["serviceDeploymentArn"]
+                    for d in listed.get("serviceDeployments") or ()
+                    if d.get("targetServiceRevisionArn", "").rpartition("/")[2] == number
+                ),
+                None,
+            )
+            if arn is None:
+                return None
+            described = await self._deployments_call("describe_service_deployments", {"serviceDeploymentArns": [arn]})
+        except Retryable:
+            return None
+        except Problem:
+            # An implementation without this API, or a role without these rights: it only confirms and explains, so do without.
+            self._no_service_deployments_until = time.monotonic() + _ABSENT_S
+            return None
+        found = described.get("serviceDeployments") or ()
+        return parse_service_deployment(found[0]) if found else None
 
     async def stop_service_deployment(self, arn: str) -> bool:
-        """Ask ECS to roll a deployment back."""
-        return await self._service_deployments.stop(arn)
+        """Ask ECS to roll a deployment back. False where it is over or unknown, or the API is not there. Raises Retryable."""
+        if not arn:
+            return False
+        try:
+            await self._call(
+                "stop_service_deployment",
+                pacing.SERVICE_MODIFY,
+                what=arn.rpartition("/")[2],
+                mutating=True,
+                parameters={"serviceDeploymentArn": arn, "stopType": "ROLLBACK"},
+            )
+        except Blocked:
+            return False
+        return True
+
+    async def _deployments_call(self, method: str, parameters: Mapping[str, Any]) -> Any:
+        return await self._call(method, pacing.SERVICE_DEPLOYMENT_READ, parameters=parameters)
 
     @property
     def _call(self) -> Any:

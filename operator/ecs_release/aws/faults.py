@@ -8,11 +8,8 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     CredentialRetrievalError,
     EndpointConnectionError,
-    InvalidRegionError,
     NoCredentialsError,
-    ParamValidationError,
     PartialCredentialsError,
-    ProfileNotFound,
 )
 
 from ecs_release.api.conditions import Reason
@@ -20,9 +17,7 @@ from ecs_release.domain.errors import Ambiguous, Blocked, Denied, Problem, Retry
 
 _DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "UnrecognizedClientException", "InvalidClientTokenId",
-     "SignatureDoesNotMatch", "OptInRequired", "InvalidSignatureException", "MissingAuthenticationTokenException",
-     # STS: a web identity that it does not take, and a region that the account has not enabled.
-     "InvalidIdentityToken", "IDPRejectedClaim", "RegionDisabledException"}
+     "SignatureDoesNotMatch", "OptInRequired", "InvalidSignatureException", "MissingAuthenticationTokenException"}
 )  # fmt: skip
 _THROTTLED = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown", "RequestThrottled"}
@@ -34,11 +29,7 @@ _NOT_FOUND = {
     "ServiceNotActiveException": (Reason.SERVICE_NOT_FOUND, "the ECS service is being deleted"),
     "RepositoryNotFoundException": (Reason.ARTIFACT_NOT_FOUND, "create the ECR repository, or correct it in the Project"),
 }
-_NOT_IMPLEMENTED = frozenset(
-    {"UnknownOperationException", "UnknownOperation", "InvalidAction", "NotImplemented", "404", "405", "500", "501"}
-)  # fmt: skip
 _SERVER_ERROR = 500
-_LONGEST = 1000
 
 
 def code_of(error: ClientError) -> str:
@@ -46,46 +37,20 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def is_overload(error: Exception) -> bool:
-    """Tell whether AWS can take no more for now: it throttles, or answers as a server in trouble."""
-    return isinstance(error, ClientError) and (code_of(error) in _THROTTLED or _status_of(error) >= _SERVER_ERROR)
-
-
-def is_unavailable(error: BaseException | None, operations: frozenset[str]) -> bool:
-    """Tell whether an implementation has none of these operations, or the caller no right to just these.
-
-    botocore takes the HTTP status as the code of an answer that is not in AWS's form, such as a page of HTML.
-    """
-    if not isinstance(error, ClientError) or error.operation_name not in operations:
-        return False
-    return code_of(error) in _NOT_IMPLEMENTED or code_of(error) in _DENIED
-
-
-def _status_of(error: ClientError) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
 def _message_of(error: ClientError) -> str:
-    message = " ".join(str(error.response.get("Error", {}).get("Message", "")).split())
-    if message.startswith("<"):
-        return "a page of HTML, as a proxy sends"
-    return message[:_LONGEST] or code_of(error)
+    return str(error.response.get("Error", {}).get("Message", "")) or code_of(error)
 
 
 def problem_of(error: Exception, action: str, *, mutating: bool) -> Problem:
     """Say what an error of boto3 means. `action` names the call and its object, such as `ecs:UpdateService on shop`.
 
-    After a mutating call that may have been sent, a missing or broken answer is Ambiguous: look before repeating it. Whatever
-    AWS refuses is RejectedByAWS: the same call would be refused again.
+    After a mutating call that may have been sent, a missing or broken answer is Ambiguous: look before repeating it.
     """
     if isinstance(error, ClientError):
         return _of_client_error(error, action, mutating=mutating)
-    if isinstance(error, ParamValidationError | InvalidRegionError):
-        said = " ".join(str(error).split())[:_LONGEST]
-        return Blocked(Reason.INVALID_SPEC, f"{action}: not sent: {said}: correct it in the Environment, the Project or the source")
-    if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError | ProfileNotFound):
+    if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
         return Denied(f"{action}: the operator has no AWS credentials ({error}): give its pod a role, or set spec.aws.roleARN")
-    text = f"{action}: {type(error).__name__}: {str(error) or 'no answer in time'}"
+    text = f"{action}: {type(error).__name__}: {error}"
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError) or not isinstance(error, BotoCoreError | OSError | TimeoutError):
         return Retryable(text)
     return Ambiguous(text) if mutating else Retryable(text)
@@ -93,11 +58,11 @@ def problem_of(error: Exception, action: str, *, mutating: bool) -> Problem:
 
 def _of_client_error(error: ClientError, action: str, *, mutating: bool) -> Problem:
     code, message = code_of(error), _message_of(error)
-    status = _status_of(error)
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code in _DENIED:
         return Denied(f"{action}: {message}: see the role's policy and its trust policy ({code})")
     if code in EXPIRED:
-        return Denied(f"{action}: {message} ({code}), also after renewal: see the operator's own credentials, and its node's clock")
+        return Retryable(f"{action}: the credentials have expired ({code})")
     if code in _THROTTLED:
         return Throttled(f"{action}: AWS asks to slow down ({code})")
     if code in _NOT_FOUND:

@@ -10,7 +10,6 @@ import heapq
 import itertools
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
 
 from ecs_release.domain.errors import Retryable
 from ecs_release.domain.ports import Clock
@@ -48,7 +47,6 @@ RATES = {
     IDENTITY: Rate(50, 20),
 }
 
-_LINES = 10_000
 _SLOWEST, _SLOW_DOWN, _RECOVERY_S = 0.05, 0.5, 60.0
 
 
@@ -134,11 +132,12 @@ class Pacing:
         self._clock = clock
         self._share = share
         self._deadline_s = deadline_s
-        self._made = lru_cache(_LINES)(self._make)
+        self._lines: dict[tuple[str, str, str], Line] = {}
 
     def line(self, account: str, region: str, row: str) -> Line:
         """Return the line of one row."""
-        return self._made(account, region, row)
-
-    def _make(self, _account: str, _region: str, row: str) -> Line:
-        return Line(Bucket(RATES[row], self._share, self._clock.monotonic()), self._clock, self._deadline_s)
+        key = (account, region, row)
+        if key not in self._lines:
+            bucket = Bucket(RATES[row], self._share, self._clock.monotonic())
+            self._lines[key] = Line(bucket, self._clock, self._deadline_s)
+        return self._lines[key]

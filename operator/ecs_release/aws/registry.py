@@ -9,12 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ecs_release.api.conditions import Reason
 from ecs_release.aws import pacing
 from ecs_release.aws.caller import Caller
 from ecs_release.aws.faults import code_of
 from ecs_release.aws.pacing import Priority
-from ecs_release.domain.errors import Blocked
 from ecs_release.domain.observation import Access, RegistryImage
 
 _LISTS = frozenset({"application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json"})
@@ -32,7 +30,7 @@ class BotoRegistry:
         self._platforms: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
 
     async def image(self, repository: str, *, tag: str = "", digest: str = "") -> RegistryImage | None:
-        """Find an image by tag or digest; None where there is none. An archived one cannot be pulled: Blocked(ArtifactNotFound)."""
+        """Find an image by tag or digest; None where there is none (an archived one cannot be pulled: ECR leaves it out)."""
         wanted = {"imageDigest": digest} if digest else {"imageTag": tag}
         detail = await self._caller.call(
             self._access,
@@ -47,12 +45,6 @@ class BotoRegistry:
         if detail is None:
             return None
         found = detail["imageDigest"]
-        if detail.get("imageStatus", "ACTIVE") != "ACTIVE":
-            raise Blocked(
-                Reason.ARTIFACT_NOT_FOUND,
-                f"image {tag or found} of {repository} in registry {self._registry_id} is {detail['imageStatus']}, which ECS cannot pull:"
-                " restore it from the archive, or release another one",
-            )
         platforms: tuple[str, ...] = ()
         if detail.get("imageManifestMediaType") in _LISTS:
             platforms = await self._platforms_of(repository, found)
@@ -62,7 +54,7 @@ class BotoRegistry:
         """Read a manifest list's entries: a task may show either its digest or a platform's."""
         key = (repository, digest)
         if key not in self._platforms:
-            self._platforms[key] = await self._caller.call(
+            answer = await self._caller.call(
                 self._access,
                 "ecr",
                 "batch_get_image",
@@ -75,8 +67,9 @@ class BotoRegistry:
                     "imageIds": [{"imageDigest": digest}],
                     "acceptedMediaTypes": sorted(_LISTS),
                 },
-                read=_platforms,
             )
+            images = answer.get("images") or ()
+            self._platforms[key] = _entries(images[0]["imageManifest"]) if images else ()
             while len(self._platforms) > _REMEMBERED:
                 self._platforms.popitem(last=False)
         return self._platforms[key]
@@ -92,12 +85,7 @@ def _describe(client: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any] |
     return details[0] if details else None
 
 
-def _platforms(client: Any, parameters: Mapping[str, Any]) -> tuple[str, ...]:
-    images = client.batch_get_image(**parameters).get("images") or ()
-    return _entries(images[0]["imageManifest"]) if images else ()
-
-
 def _entries(manifest: str) -> tuple[str, ...]:
     """List the digests of a manifest list's images; attestations (buildx marks them platform unknown/unknown) do not run."""
     listed = json.loads(manifest).get("manifests") or ()
-    return tuple(m["digest"] for m in listed if "digest" in m and (m.get("platform") or {}).get("os") != "unknown")
+    return tuple(m["digest"] for m in listed if (m.get("platform") or {}).get("os") != "unknown")

@@ -17,11 +17,10 @@ from ecs_release.domain.observation import TaskDefinition
 
 _RAW = threading.local()
 _PATHS = 20
-_UNREAD = "(all of them: the SDK does not show its raw answer)"
 
 
-def keep_raw_answers(client: Any) -> None:
-    """Have a new client keep the raw body of each DescribeTaskDefinition of a thread, for `describe` to compare."""
+def watch_raw(client: Any) -> None:
+    """Keep the raw body of each DescribeTaskDefinition of this thread, for `describe` to compare."""
     client.meta.events.register_first("before-parse.ecs.DescribeTaskDefinition", _keep, unique_id="ecs-release-raw")
 
 
@@ -30,16 +29,16 @@ def _keep(response_dict: Mapping[str, Any], **_: object) -> None:
 
 
 def describe(client: Any, parameters: Mapping[str, Any]) -> TaskDefinition:
-    """Describe a revision with its tags, by a client that keeps raw answers. Runs in a thread."""
+    """Describe a revision with its tags. Runs in a thread."""
+    watch_raw(client)
     _RAW.body = None
     answer = client.describe_task_definition(**parameters)
-    body, _RAW.body = _RAW.body, None
-    # Another version of the SDK may show no raw answer: then nothing is known to be complete, and nothing may be copied.
-    unknown = [_UNREAD]
-    if body:
-        unknown = []
-        output = client.meta.service_model.operation_model("DescribeTaskDefinition").output_shape
-        _compare(json.loads(body).get("taskDefinition", {}), output.members["taskDefinition"], "", unknown)
+    model = client.meta.service_model
+    output = model.operation_model("DescribeTaskDefinition").output_shape
+    unknown: list[str] = []
+    if _RAW.body:
+        raw = json.loads(_RAW.body)
+        _compare(raw.get("taskDefinition", {}), output.members["taskDefinition"], "", unknown)
     return _revision(answer, client, tuple(unknown[:_PATHS]))
 
 

@@ -21,24 +21,23 @@ from botocore.loaders import Loader
 
 from ecs_release.domain.observation import Access
 
-_CLIENTS, _ROLES = 1000, 500
+_CLIENTS = 1000
 _DURATION_S = 3600
 
 
 class Sessions:
     """Makes clients, each once for its access, service and whether it changes anything."""
 
-    def __init__(self, user_agent: str, session_name: str, threads: int = 24, prepare: Callable[[Any], None] = lambda _: None) -> None:
-        """`session_name` is what CloudTrail shows of us; `threads` how many calls are made at once; `prepare` is given each new client."""
+    def __init__(self, user_agent: str, session_name: str, threads: int = 24) -> None:
+        """`session_name` is what CloudTrail shows of us; `threads` how many calls are made at once."""
         self._user_agent = user_agent
         self._session_name = re.sub(r"[^\w+=,.@-]", "-", session_name)[:64]
         self._threads = threads
-        self._prepare = prepare
         # One loader for all sessions: its models are 11 MB for each role otherwise (boto/botocore#3078).
         self._loader = Loader(include_default_search_paths=True)
         self._lock = threading.Lock()
         self._base = self._plain_session()
-        self._roles: OrderedDict[tuple[str, str | None], botocore.session.Session] = OrderedDict()
+        self._roles: dict[tuple[str, str | None], botocore.session.Session] = {}
         self._clients: OrderedDict[tuple[Access, str, bool], Any] = OrderedDict()
 
     def client(self, access: Access, service: str, *, mutating: bool = False) -> Any:
@@ -54,16 +53,9 @@ class Sessions:
             self._clients.move_to_end(key)
             return found
 
-    def renew(self, access: Access, used: Any, *, source: bool) -> None:
-        """Fetch credentials anew with the next call: AWS says that those of the client `used` have expired.
-
-        With `source`, the default chain's own have. Does nothing where another thread has renewed them since that client was made.
-        """
+    def forget_credentials(self, access: Access) -> None:
+        """Assume the role anew with the next call: AWS says that its credentials have expired."""
         with self._lock:
-            if not any(client is used for client in self._clients.values()):
-                return
-            if source or not access.role_arn:
-                self._base = self._plain_session()
             self._roles.pop((access.role_arn or "", access.external_id), None)
             for key in [k for k in self._clients if (k[0].role_arn, k[0].external_id) == (access.role_arn, access.external_id)]:
                 del self._clients[key]
@@ -78,9 +70,7 @@ class Sessions:
             user_agent_extra=self._user_agent,
         )
         session = boto3.Session(botocore_session=self._session_of(access))
-        client = session.client(service, region_name=access.region, config=config)
-        self._prepare(client)
-        return client
+        return session.client(service, region_name=access.region, config=config)
 
     def _session_of(self, access: Access) -> botocore.session.Session:
         if not access.role_arn:
@@ -88,9 +78,6 @@ class Sessions:
         key = (access.role_arn, access.external_id)
         if key not in self._roles:
             self._roles[key] = self._assumed_session(access.role_arn, access.external_id, access.region)
-            while len(self._roles) > _ROLES:
-                self._roles.popitem(last=False)
-        self._roles.move_to_end(key)
         return self._roles[key]
 
     def _plain_session(self) -> botocore.session.Session:
@@ -104,7 +91,7 @@ class Sessions:
             extra["ExternalId"] = external_id
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=self._sts_creator(region),
-            source_credentials=_SourceCredentials(lambda: self._base),
+            source_credentials=_SourceCredentials(self._base),
             role_arn=role_arn,
             extra_args=extra,
         )
@@ -120,9 +107,7 @@ class Sessions:
 
         def create(service: str, **arguments: Any) -> Any:
             arguments.setdefault("region_name", region)
-            # Several roles may be assumed at once, and making clients of one session is not thread-safe.
-            with self._lock:
-                return self._base.create_client(service, config=config, **arguments)
+            return self._base.create_client(service, config=config, **arguments)
 
         return create
 
@@ -130,11 +115,11 @@ class Sessions:
 class _SourceCredentials:
     """The default chain's credentials, asked for when they are needed: its web identity token, say, may not be there yet at the start."""
 
-    def __init__(self, session: Callable[[], botocore.session.Session]) -> None:
+    def __init__(self, session: botocore.session.Session) -> None:
         self._session = session
 
     def get_frozen_credentials(self) -> Any:
-        credentials: RefreshableCredentials | None = self._session().get_credentials()
+        credentials: RefreshableCredentials | None = self._session.get_credentials()
         if credentials is None:
             raise NoCredentialsError
         return credentials.get_frozen_credentials()

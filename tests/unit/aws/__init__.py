@@ -1,1 +1,0 @@
-"""The parts of the AWS adapters, without any AWS."""
