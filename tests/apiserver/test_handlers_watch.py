@@ -107,7 +107,8 @@ async def test_needs_no_more_than_to_list_and_watch_our_kinds(own_control_plane:
 
     requests = [e for e in own_control_plane.audit_events() if e.get("userAgent", "").startswith("kopf/") and "objectRef" in e]
     assert {(e["objectRef"].get("apiGroup", ""), e["objectRef"]["resource"]) for e in requests} == {
-        ("ecs-release.dev", "releases"), ("ecs-release.dev", "projects"), ("ecs-release.dev", "environments"),
+        ("ecs-release.dev", "releases"), ("ecs-release.dev", "releasesets"), ("ecs-release.dev", "projects"),
+            ("ecs-release.dev", "environments"),
     }  # fmt: skip
 
 

@@ -121,6 +121,48 @@ class Place:
         self.apply("Release", name or service, body, annotations=annotations)
         return name or service
 
+    def services(self, *names: str, tag: str = "v1", **service: Any) -> None:
+        """Create services that run an image of their own, and the Project `shop` of them."""
+        for name in names:
+            self.service(tag, name, **service)
+        self.project(*names)
+
+    def release_set(self, source: dict[str, Any] | str, name: str = "all", annotations: dict[str, str] | None = None, **spec: Any) -> str:
+        """Apply a ReleaseSet of the Project's one service set: `source` is a source, or a release hash."""
+        wanted = {"releaseHash": source} if isinstance(source, str) else source
+        body = {"projectRef": {"name": "shop"}, "serviceSet": "all", "environmentRef": {"name": self.name}, "source": wanted, **spec}
+        self.apply("ReleaseSet", name, {k: v for k, v in body.items() if v is not None}, annotations=annotations)
+        return name
+
+    def get_set(self, name: str = "all") -> dict[str, Any]:
+        """Read a ReleaseSet."""
+        return dict(self.bed.api.get_namespaced_custom_object(GROUP, VERSION, self.name, "releasesets", name))
+
+    def set_status(self, name: str = "all") -> dict[str, Any]:
+        """Read a ReleaseSet's status."""
+        return dict(self.get_set(name).get("status") or {})
+
+    def children(self, name: str = "all") -> dict[str, dict[str, Any]]:
+        """Return the Releases of a set by service."""
+        found = self.bed.cluster.get("releases", "-n", self.name, "-l", f"{GROUP}/release-set={name}")["items"]
+        return {r["spec"]["service"]: r for r in found}
+
+    def wait_set(self, reason: str, name: str = "all", *, deadline_s: float = DEADLINE_S, **more: Any) -> dict[str, Any]:
+        """Wait until a set's Ready has a reason, said of the newest spec; returns the status. `more` are fields that must be so, too."""
+
+        def there() -> dict[str, Any] | None:
+            found = self.get_set(name)
+            status = found.get("status") or {}
+            up_to_date = status.get("observedGeneration") == found["metadata"]["generation"]
+            fits = up_to_date and condition(status, "Ready").get("reason") == reason and all(status.get(k) == v for k, v in more.items())
+            return status if fits else None
+
+        return self.until_set(there, f"Ready to be {reason}", name, deadline_s)
+
+    def until_set(self, there: Callable[[], Any], what: str, name: str = "all", deadline_s: float = DEADLINE_S) -> Any:
+        """Wait until something of a set is there."""
+        return self.until(there, what, name, deadline_s, lambda: self.set_status(name))
+
     def apply(
         self, kind: str, name: str, spec: dict[str, Any], *, namespaced: bool = True, annotations: dict[str, str] | None = None
     ) -> None:
@@ -130,10 +172,10 @@ class Place:
             meta["annotations"] = annotations
         self.bed.cluster.apply({"apiVersion": _API, "kind": kind, "metadata": meta, "spec": spec})
 
-    def annotate(self, name: str, **annotations: str) -> None:
-        """Annotate a Release with requests."""
+    def annotate(self, name: str, kind: str = "release", **annotations: str) -> None:
+        """Annotate a Release (or another kind) with requests."""
         pairs = [f"{GROUP}/{k}={v}" for k, v in annotations.items()]
-        self.kubectl("annotate", "--overwrite", "release", name, *pairs)
+        self.kubectl("annotate", "--overwrite", kind, name, *pairs)
 
     def delete(self, kind: str, name: str) -> None:
         """Delete an object and wait until it is gone."""
@@ -168,7 +210,14 @@ class Place:
 
         return self.until(there, f"Ready to be {reason}", name, deadline_s)
 
-    def until(self, there: Callable[[], Any], what: str, name: str = "web", deadline_s: float = DEADLINE_S) -> Any:
+    def until(
+        self,
+        there: Callable[[], Any],
+        what: str,
+        name: str = "web",
+        deadline_s: float = DEADLINE_S,
+        show: Callable[[], Any] | None = None,
+    ) -> Any:
         """Wait until something is there."""
         end = time.monotonic() + deadline_s
         while True:
@@ -177,7 +226,7 @@ class Place:
                 return found
             if time.monotonic() > end:
                 try:
-                    shown = yaml.safe_dump(self.status(name))
+                    shown = yaml.safe_dump(show() if show else self.status(name))
                 except kubernetes_client.ApiException as error:
                     shown = str(error.reason)
                 raise AssertionError(f"waited {deadline_s:.0f} s for {what}; status is\n{shown}\n{self.bed.operator.tail(3000)}")

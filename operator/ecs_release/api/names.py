@@ -25,6 +25,8 @@ LABEL_SERVICE_SET = f"{GROUP}/service-set"
 LABEL_SERVICE = f"{GROUP}/service"
 LABEL_ENVIRONMENT = f"{GROUP}/environment"
 LABEL_RELEASE_SET = f"{GROUP}/release-set"
+OUR_LABELS = (LABEL_PROJECT, LABEL_SERVICE_SET, LABEL_SERVICE, LABEL_ENVIRONMENT, LABEL_RELEASE_SET)
+"""Labels of a ReleaseSet's children."""
 
 TAG_PREFIX = f"{GROUP}/"
 TAG_INSTALLATION = f"{GROUP}/installation"

@@ -26,6 +26,7 @@ class PinnedImage(Model):
     tag: Annotated[Word | None, Field(description="The tag that it was found by.")] = None
     digest: Annotated[StatusDigest | None, Field(description="Its digest.")] = None
     release_hash: Annotated[Word | None, Field(description="Its release hash.")] = None
+    pushed_time: Annotated[Time | None, Field(description="When it was pushed.")] = None
     platform_digests: Annotated[
         list[StatusDigest] | None, Field(max_length=50, description="Of a manifest list: the digests of its platforms' images.")
     ] = None

@@ -11,6 +11,8 @@ from ecs_release.api.meta import MicroTime, Model, Time
 from ecs_release.api.release_status import Count, Generation, Pin, PinnedImage, PlannedImage, Text, Word
 from ecs_release.api.schema import list_map
 
+PREVIOUS, KEPT = "Previous", "Kept"
+
 
 class SetService(Model):
     """One service of the set."""
@@ -21,16 +23,34 @@ class SetService(Model):
     images: Annotated[
         list[PinnedImage] | None, Field(max_length=10, description="Wanted images.", json_schema_extra=list_map("container"))
     ] = None
-    state: Annotated[Word | None, Field(description="How it stands: pending, progressing, ready, failed; more may come.")] = None
+    previous: Annotated[
+        list[PinnedImage] | None,
+        Field(max_length=10, description="What it returns to in a rollback.", json_schema_extra=list_map("container")),
+    ] = None
+    wants: Annotated[Word | None, Field(description="Previous where a rollback takes it back, or has done so; absent: images.")] = None
+    origin: Annotated[Word | None, Field(description="Kept where it has no image at the hash, and what runs is kept.")] = None
+    state: Annotated[
+        Word | None, Field(description="How it stands: Pending, Waiting, Progressing, Ready, Failed, Left; more may come.")
+    ] = None
     message: Annotated[Text | None, Field(description="The same in a sentence.")] = None
+    note: Annotated[Text | None, Field(description="What is worth knowing about its images: older than what runs, kept.")] = None
+    start_time: Annotated[MicroTime | None, Field(description="When this deployment set started it.")] = None
     generation: Annotated[Generation | None, Field(description="Generation of the child that was written last.")] = None
+
+    @property
+    def reverting(self) -> bool:
+        """Whether a rollback takes it back, or has done so."""
+        return self.wants == PREVIOUS
 
 
 class SetWave(Model):
     """One wave of the set."""
 
     name: Annotated[Word, Field(description="Number of the wave.")]
-    state: Annotated[Word | None, Field(description="Pending, open or finished; more may come.")] = None
+    services: Annotated[
+        list[Word] | None, Field(max_length=50, description="Its services.", json_schema_extra={"x-kubernetes-list-type": "set"})
+    ] = None
+    state: Annotated[Word | None, Field(description="Pending, Open or Finished; more may come.")] = None
     start_time: Annotated[MicroTime | None, Field(description="When it opened.")] = None
     completion_time: Annotated[MicroTime | None, Field(description="When it was finished.")] = None
 
@@ -64,6 +84,7 @@ class SetHistoryEntry(Model):
     outcome: Annotated[Word | None, Field(description="How it ended.")] = None
     message: Annotated[Text | None, Field(description="The same in a sentence.")] = None
     cause: Annotated[Word | None, Field(description="Why it was made.")] = None
+    override: Annotated[Word | None, Field(description="The override-window that lets it through closed windows.")] = None
     requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
     start_time: Annotated[Time | None, Field(description="When it began.")] = None
@@ -121,6 +142,7 @@ class ReleaseSetStatus(Model):
         list[SetHistoryEntry] | None, Field(max_length=10, description="Deployment sets, newest first.", json_schema_extra=list_map("id"))
     ] = None
     last_ready: Annotated[SetLastReady | None, Field(description="The pins that it was Ready on last.")] = None
+    waiting_since: Annotated[MicroTime | None, Field(description="Since when all that is left waits for a window.")] = None
     last_handled_retry: Annotated[Word | None, Field(description="Token of the last retry.")] = None
     last_handled_refresh: Annotated[Word | None, Field(description="Token of the last refresh.")] = None
     last_handled_override: Annotated[Word | None, Field(description="Token of the last override-window.")] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -42,6 +43,34 @@ class KubernetesCluster:
         body = {"apiVersion": API_VERSION, "kind": key.kind, "metadata": metadata, "status": dict(status)}
         query = [("fieldManager", FIELD_MANAGER), ("force", "true")]
         return await self._server.request("PATCH", f"{_path(key)}/status", query=query, body=body, content_type=APPLY)
+
+    async def labelled(self, kind: str, namespace: str, label: str, value: str) -> list[Mapping[str, Any]]:
+        """List the objects of a kind in a namespace that carry a label: a consistent read, page by page."""
+        path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURALS[kind]}"
+        query, found, token = [("limit", str(_PAGE)), ("labelSelector", f"{label}={value}")], list[Mapping[str, Any]](), ""
+        while True:
+            page = await self._server.request("GET", path, query=[*query, ("continue", token)] if token else query)
+            # Items of a list lack what the list itself says.
+            found += [{"apiVersion": API_VERSION, "kind": kind, **item} for item in page["items"] or ()]
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return found
+
+    async def create(self, key: ObjectKey, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create an object. Raises Conflict where one of that name is there."""
+        path, _, _ = _path(key).rpartition("/")
+        return await self._server.request("POST", path, query=[("fieldManager", FIELD_MANAGER)], body=body)
+
+    async def replace(self, key: ObjectKey, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write an object back: with the resourceVersion that it was read with, so that nobody's change is overwritten."""
+        return await self._server.request("PUT", _path(key), query=[("fieldManager", FIELD_MANAGER)], body=body)
+
+    async def delete(self, key: ObjectKey, *, uid: str, resource_version: str) -> None:
+        """Delete an object as it was read."""
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "preconditions": preconditions}
+        with contextlib.suppress(NotFound):
+            await self._server.request("DELETE", _path(key), body=body)
 
     def record(self, key: ObjectKey, uid: str, note: EventNote) -> None:
         """Record an Event without waiting for it."""

@@ -16,6 +16,8 @@ def brake(facts: Facts) -> tuple[Reason, str] | None:
     platform = platform_brake(facts)
     if platform is not None:
         return platform
+    if facts.hold is not None:
+        return Reason(facts.hold.reason), facts.hold.message
     if facts.release.spec.suspend:
         return Reason.SUSPENDED, "spec.suspend is true: nothing is changed in AWS until it is false"
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from ecs_release.api.release_status import ReleaseStatus
+from ecs_release.api.meta import Model
 
 
 class Change(Enum):
@@ -19,7 +19,7 @@ class Change(Enum):
 _COUNTS = frozenset({"runningCount", "desiredCount", "pendingCount", "tasks", "message", "lastProgressTime"})
 
 
-def compare(before: ReleaseStatus | None, after: ReleaseStatus) -> Change:
+def compare(before: Model | None, after: Model) -> Change:
     """Compare two statuses. The time of a look is in neither, so that a look alone never writes."""
     old = before.to_kubernetes() if before else {}
     new = after.to_kubernetes()

@@ -47,6 +47,7 @@ class Doubt:
 class Facts:
     """What was gathered. What could not be is None, with a problem beside it that says why.
 
+    `hold` is why the ReleaseSet that controls the Release keeps it from acting, `reverting` that it takes the Release back;
     `problem` is why nothing is known of the target (no such Project, not allowed ...); `pin` is the pin in force or, where the source
     is new or a refresh was asked for, the one resolved just now; `patient_from` is when AWS became readable to this process: time before
     that is nobody's lack of progress; `start_problem` is why no attempt could begin (the base
@@ -55,6 +56,8 @@ class Facts:
 
     release: Release
     now: datetime
+    hold: Problem | None = None
+    reverting: bool = False
     limits: Limits = field(default_factory=Limits)
     environment: Environment | None = None
     target: Target | None = None

@@ -133,6 +133,18 @@ class Cluster(Protocol):
         Raises Conflict where the object moved on, NotFound where it is gone.
         """
 
+    async def labelled(self, kind: str, namespace: str, label: str, value: str) -> list[Mapping[str, Any]]:
+        """List the objects of a kind in a namespace that carry a label, as they are now."""
+
+    async def create(self, key: ObjectKey, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create an object. Raises Conflict where one of that name is there."""
+
+    async def replace(self, key: ObjectKey, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write an object back as it was read, with changes. Raises Conflict where it moved on, NotFound where it is gone."""
+
+    async def delete(self, key: ObjectKey, *, uid: str, resource_version: str) -> None:
+        """Delete an object. Raises Conflict where it moved on or is another one; to find it gone is no error."""
+
     def record(self, key: ObjectKey, uid: str, note: EventNote) -> None:
         """Record an Event, aggregated and without waiting for it."""
 

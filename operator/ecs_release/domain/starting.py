@@ -16,6 +16,8 @@ from ecs_release.domain.plans import plan
 from ecs_release.domain.requests import retry_wanted
 from ecs_release.domain.situations import braked, is_moving, runs_wanted
 
+ROLLBACK = "Rollback"
+
 
 def start(facts: Facts, draft: Draft) -> Outcome | None:
     """Begin an attempt where this pin has had none, or a retry asks for one; adopt what runs already."""
@@ -27,7 +29,7 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
         return None
     if _runs_already(facts, pin) and not is_moving(service):
         if due:
-            attempts.adopt(facts, draft, pin)
+            attempts.adopt(facts, draft, pin, ROLLBACK if facts.reverting else attempts.ADOPTED)
         if retry is not None:
             draft.handled_retry = retry
             draft.say("Normal", "RetryIgnored", "Retry", "the wanted images run already, so there is nothing to retry")
@@ -47,7 +49,7 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
 def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None) -> Outcome:
     problem, before = facts.start_problem, (draft.rollout, draft.history)
     if problem is None:
-        attempts.begin(facts, draft, pin, "Retry" if retry is not None else "Requested")
+        attempts.begin(facts, draft, pin, _cause(facts, retry))
         assert draft.rollout is not None
         try:
             revisions.wanted_revision(facts, draft, draft.rollout)
@@ -64,6 +66,13 @@ def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None) -> Outcome:
     if why:
         draft.say("Warning", "NoRollback", "Deploy", f"ECS will not roll this deployment back if it fails: {why}")
     return Outcome(progressing(Reason.ROLLING_OUT, "registering a task definition"), again_s=0)
+
+
+def _cause(facts: Facts, retry: str | None) -> str:
+    """Name why an attempt is made: its ReleaseSet takes the service back, a retry was asked for, or the source is new."""
+    if facts.reverting:
+        return ROLLBACK
+    return "Retry" if retry is not None else "Requested"
 
 
 def no_rollback(service: Service) -> str:

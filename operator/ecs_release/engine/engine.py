@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ecs_release.api.environment import Environment
-from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE
+from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
 from ecs_release.domain.errors import Problem, Retryable
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.observation import ServiceKey
@@ -17,9 +17,14 @@ from ecs_release.domain.targets import access_of
 from ecs_release.engine.claims import Claims
 from ecs_release.engine.gathering import Gatherer
 from ecs_release.engine.observer import Observer
+from ecs_release.engine.places import Places
 from ecs_release.engine.queue import KeyedQueue
 from ecs_release.engine.reconciler import Reconciler
 from ecs_release.engine.resolving import Resolver
+from ecs_release.engine.sets.gathering import SetGatherer
+from ecs_release.engine.sets.pinning import Pinner
+from ecs_release.engine.sets.promoting import Promoter
+from ecs_release.engine.sets.reconciler import SetReconciler
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.statuses import Statuses
 from ecs_release.engine.store import ReleaseFacts, Store
@@ -27,8 +32,10 @@ from ecs_release.engine.supervisor import sweep_ghosts
 
 log = logging.getLogger(__name__)
 
-KINDS = (ENVIRONMENT, PROJECT, RELEASE)
+KINDS = (ENVIRONMENT, PROJECT, RELEASE_SET, RELEASE)
 _SYNC_POLL_S = 0.05
+# Children that move together are looked at together.
+_GATHER_S = 0.2
 
 
 class Engine:
@@ -46,10 +53,16 @@ class Engine:
         self.synced = asyncio.Event()
         self._observers: dict[str, Observer] = {}
         self._observing: dict[str, asyncio.Task[None]] = {}
-        gatherer = Gatherer(self.store, self.claims, cluster, aws, clock, settings, self._observers.get, Resolver(aws))
+        places, resolver = Places(self.store, self.claims, cluster), Resolver(aws)
+        gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver)
         self._reconciler = Reconciler(
             store=self.store, cluster=cluster, aws=aws, clock=clock, settings=settings, gatherer=gatherer,
-            again=self.queue.add, hurry=self._hurry,
+            again=self.queue.add, hurry=self._hurry, told=self._told,
+        )  # fmt: skip
+        pinner = Pinner(places, aws, self._observers.get, resolver, Promoter(places, cluster))
+        self._sets = SetReconciler(
+            store=self.store, cluster=cluster, clock=clock, settings=settings,
+            gatherer=SetGatherer(places, cluster, clock, settings, pinner), again=self.queue.add,
         )  # fmt: skip
         self._statuses = Statuses(self.store, cluster, clock, settings, self._observers.get)
 
@@ -67,6 +80,7 @@ class Engine:
             self.claims.refresh(self.store.releases[key])
             self._observe(self.store.releases[key].environment)
             self._counted(key, before)
+            self._told(key)
         else:
             self._concerned(key)
         self.queue.add(key)
@@ -75,9 +89,13 @@ class Engine:
         """Forget an object. Nothing in AWS is touched (law 9)."""
         key = ObjectKey(kind, namespace, name)
         facts = self.store.releases.get(key)
-        if facts is not None and facts.uid != uid:
+        known = facts or self.store.sets.get(key)
+        if known is not None and known.uid != uid:
             return
         concerned = self._releases_of(key)
+        self._told(key)
+        for other_set in self.store.sets_of(key):
+            self.queue.add(other_set)
         self.store.deleted(key)
         self.queue.forget(key)
         if facts is not None:
@@ -87,6 +105,8 @@ class Engine:
             self.queue.add(other.key)
         if kind == ENVIRONMENT:
             self._stop_observing(name)
+        if kind == RELEASE_SET:
+            self._sets.forget(key)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -124,12 +144,14 @@ class Engine:
                     log.warning("the watch has not told of %d %ss: going on without", len(missing), kind)
                     break
                 await asyncio.sleep(_SYNC_POLL_S)
-        log.info("watching %d Environments, %d Projects, %d Releases", *(len(list(self.store.known(k))) for k in KINDS))
+        log.info("watching %d Environments, %d Projects, %d ReleaseSets, %d Releases", *(len(list(self.store.known(k))) for k in KINDS))
 
     async def _handle(self, key: ObjectKey) -> None:
         try:
             if key.kind == RELEASE:
                 await self._reconciler.reconcile(key)
+            elif key.kind == RELEASE_SET:
+                await self._sets.reconcile(key)
             else:
                 handle = self._statuses.project if key.kind == PROJECT else self._statuses.environment
                 again = await handle(key)
@@ -156,12 +178,20 @@ class Engine:
     def _concerned(self, key: ObjectKey) -> None:
         """A Project or an Environment has changed: so have, perhaps, the targets of its Releases."""
         environments = {key.name} if key.kind == ENVIRONMENT else set()
+        for its_set in self.store.sets_of(key):
+            self.queue.add(its_set)
         for facts in self._releases_of(key):
             self.claims.refresh(facts)
             environments.add(facts.environment)
             self.queue.add(facts.key)
         for name in environments:
             self._observe(name)
+
+    def _told(self, key: ObjectKey) -> None:
+        """A Release says something new: so does, perhaps, the set that it belongs to."""
+        facts = self.store.releases.get(key)
+        if facts is not None and facts.release_set:
+            self.queue.add(ObjectKey(RELEASE_SET, key.namespace, facts.release_set), _GATHER_S)
 
     def _counted(self, key: ObjectKey, before: ReleaseFacts | None) -> None:
         """A Release came, or stands otherwise than before: its Project and Environment count it."""

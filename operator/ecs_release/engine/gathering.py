@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ecs_release.api.conditions import Reason
-from ecs_release.api.environment import Environment
-from ecs_release.api.project import Project
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import Pin, ReleaseStatus
 from ecs_release.domain import attempts
 from ecs_release.domain.console import service_links
-from ecs_release.domain.errors import Blocked, Problem, Retryable, Waiting
+from ecs_release.domain.errors import Problem, Retryable
 from ecs_release.domain.evidence import seen_digests
 from ecs_release.domain.facts import Facts, Limits
 from ecs_release.domain.observation import TaskDefinition
-from ecs_release.domain.ports import Aws, Clock, Cluster
+from ecs_release.domain.ports import Aws, Clock
 from ecs_release.domain.requests import pending as requests_pending
 from ecs_release.domain.requests import refresh_wanted
 from ecs_release.domain.sources import source_hash
-from ecs_release.domain.targets import Target, resolve_target
+from ecs_release.domain.targets import Target
 from ecs_release.domain.taskdefinitions import pulled_from
-from ecs_release.engine.claims import Claims
 from ecs_release.engine.explaining import explain, read_revision
 from ecs_release.engine.looks import Watched
 from ecs_release.engine.memory import Memory
 from ecs_release.engine.observer import Observer
+from ecs_release.engine.owners import Owner, as_pinned, owner_of
 from ecs_release.engine.past import look_for_effect, newest_revisions
+from ecs_release.engine.places import Places
 from ecs_release.engine.resolving import Resolver
 from ecs_release.engine.settings import EngineSettings
-from ecs_release.engine.store import Invalid, Store
 
 _RECENT_S = 3.0
 
@@ -43,9 +40,7 @@ _RECENT_S = 3.0
 class Gatherer:
     """Reads what decisions need: from the store, the observers, ECS and ECR."""
 
-    store: Store
-    claims: Claims
-    cluster: Cluster
+    places: Places
     aws: Aws
     clock: Clock
     settings: EngineSettings
@@ -57,15 +52,34 @@ class Gatherer:
         now = self.clock.now()
         status = release.status or ReleaseStatus()
         memory.follow(status.rollout, now)
-        facts = Facts(release=release, now=now, limits=self._limits(), attempt_id=_new_attempt(now), progress=memory.progress)
+        owner = await self._owner(release, status)
+        if owner.problem is not None and status.pin is not None:
+            release = as_pinned(release, status.pin)
+        facts = Facts(
+            release=release,
+            now=now,
+            hold=owner.problem,
+            reverting=owner.reverting,
+            limits=self._limits(),
+            attempt_id=_new_attempt(now),
+            progress=memory.progress,
+        )
+        if owner.problem is not None and status.pin is None:
+            return replace(facts, problem=owner.problem)
         try:
-            environment = self._environment(release)
-            target = await self._target(release, environment)
+            environment = self.places.environment(release.spec.environment_ref.name)
+            project = self.places.project(release.metadata.namespace or "", release.spec.project_ref.name)
+            target = await self.places.target(environment, project, release.spec.service, release.metadata.namespace or "")
         except Problem as problem:
             return replace(facts, problem=problem, pin=_pin_in_force(release, status))
         limits = self._limits(environment.spec.observation.grace_seconds)
         facts = replace(
-            facts, environment=environment, target=target, limits=limits, links=service_links(target.key), claims=self.claims.on(target.key)
+            facts,
+            environment=environment,
+            target=target,
+            limits=limits,
+            links=service_links(target.key),
+            claims=self.places.claims.on(target.key),
         )
         pin, looked = await asyncio.gather(self._pin(release, status, target, now), self._look(facts, memory))
         facts = _with(looked, now=self.clock.now(), **pin)
@@ -84,34 +98,13 @@ class Gatherer:
             retry_s=settings.retry_interval_s,
         )
 
-    def _environment(self, release: Release) -> Environment:
-        name = release.spec.environment_ref.name
-        found = self.store.environments.get(name)
-        if found is None:
-            raise Waiting(Reason.AWAITING_ENVIRONMENT, f"there is no Environment {name!r}: create it, or correct spec.environmentRef")
-        if isinstance(found, Invalid):
-            raise Blocked(Reason.INVALID_SPEC, found.message)
-        return found
-
-    async def _target(self, release: Release, environment: Environment) -> Target:
-        namespace, name = release.metadata.namespace or "", release.spec.project_ref.name
-        project = self.store.project(namespace, name)
-        if project is None:
-            raise Waiting(
-                Reason.AWAITING_PROJECT, f"there is no Project {name!r} in namespace {namespace!r}: create it, or correct spec.projectRef"
-            )
-        if isinstance(project, Invalid):
-            raise Blocked(Reason.INVALID_SPEC, project.message)
-        return resolve_target(environment, project, release.spec.service, await self._labels(environment, project, namespace))
-
-    async def _labels(self, environment: Environment, project: Project, namespace: str) -> Mapping[str, str] | None:
-        allowed = environment.spec.allowed_namespaces
-        if allowed is None or allowed.selector is None:
-            return None
-        labels = self.claims.labels[namespace] = await self.cluster.namespace_labels(namespace)
-        for facts in self.store.of_project(namespace, project.metadata.name):
-            self.claims.refresh(facts)
-        return labels
+    async def _owner(self, release: Release, status: ReleaseStatus) -> Owner:
+        """Ask the set that controls a Release, where something may be about to be done."""
+        pin = _pin_in_force(release, status)
+        at_rest = pin is not None and attempts.is_settled(status, pin) and not attempts.intends(status.rollout)
+        if at_rest and not requests_pending(release, status):
+            return Owner()
+        return await owner_of(self.places.cluster, release)
 
     async def _pin(self, release: Release, status: ReleaseStatus, target: Target, now: datetime) -> dict[str, Any]:
         """Return the pin in force, or resolve the source where there is none or a refresh is asked for."""
@@ -119,7 +112,7 @@ class Gatherer:
         if pin is not None and not refresh_wanted(release, status):
             return {"pin": pin}
         try:
-            fresh = await self.resolver.resolve(release, target, now)
+            fresh = await self.resolver.resolve(release.spec.source, target, now)
         except Problem as problem:
             return {"pin": pin, "pin_problem": problem}
         if pin is not None and attempts.digests(pin) == attempts.digests(fresh):

@@ -38,6 +38,11 @@ class Watched:
     asked: list[asyncio.Future[Look]] = field(default_factory=list)
     answering: list[asyncio.Future[Look]] = field(default_factory=list)
 
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits for a look."""
+        return bool(self.asked or self.answering)
+
     def begin(self, due: float) -> None:
         """Begin a look. It answers only those who asked before: a later question wants to know of a later state."""
         self.reading, self.due = True, due

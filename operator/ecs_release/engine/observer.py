@@ -67,7 +67,8 @@ class Observer:
             self._access, self._sweep_due, self.caller = access, 0.0, ""
             self._checked.clear()
             self._wake.set()
-        for key in self._watched.keys() - targets.keys():
+        # One that somebody waits for is looked at once more: a ReleaseSet asks about services that no Release goes to yet.
+        for key in [k for k in self._watched.keys() - targets.keys() if not self._watched[k].wanted]:
             self._watched.pop(key).drop(Retryable(f"ECS service {key} is no longer observed"))
         for key, its_access in targets.items():
             known = self._watched.get(key)

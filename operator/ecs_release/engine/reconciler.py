@@ -41,8 +41,12 @@ class Reconciler:
         gatherer: Gatherer,
         again: Callable[[ObjectKey, float], None],
         hurry: Callable[[Facts, bool], None],
+        told: Callable[[ObjectKey], None],
     ) -> None:
-        """`again` has a Release looked at after some seconds; `hurry` has its service observed often, or no longer."""
+        """`again` has a Release looked at after some seconds; `hurry` has its service observed often, or no longer.
+
+        `told` is called with each Release whose status says something new.
+        """
         self._store = store
         self._cluster = cluster
         self._aws = aws
@@ -51,6 +55,7 @@ class Reconciler:
         self._gatherer = gatherer
         self._again = again
         self._hurry = hurry
+        self._told = told
         self._memories: dict[tuple[ObjectKey, str], Memory] = {}
 
     def forget(self, key: ObjectKey) -> None:
@@ -165,6 +170,7 @@ class Reconciler:
         self._store.wrote(body)
         if change is Change.NEWS:
             self._say(key, release.status, status)
+            self._told(key)
         for note in decision.events:
             self._cluster.record(key, release.metadata.uid, note)
         return Release.model_validate(body), True

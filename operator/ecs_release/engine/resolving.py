@@ -7,8 +7,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from ecs_release.api.artifacts import Source
 from ecs_release.api.conditions import Reason
-from ecs_release.api.release import Release
 from ecs_release.api.release_status import Pin, PinnedImage
 from ecs_release.domain.errors import Blocked, Problem, Waiting
 from ecs_release.domain.images import EcrHost, short_digest
@@ -28,16 +28,16 @@ class Resolver:
         self._aws = aws
         self._hashes: OrderedDict[str, str] = OrderedDict()
 
-    async def resolve(self, release: Release, target: Target, now: datetime) -> Pin:
-        """Resolve a Release's source. Raises Problem: ArtifactNotFound names all that is missing."""
-        wanted = lookups(release.spec.source, target.containers, target.tag_formats)
+    async def resolve(self, source: Source, target: Target, now: datetime) -> Pin:
+        """Resolve a source. Raises Problem: ArtifactNotFound names all that is missing."""
+        wanted = lookups(source, target.containers, target.tag_formats)
         registry = self._registry(target)
         found = await asyncio.gather(*(self._find(registry, lookup, target) for lookup in wanted), return_exceptions=True)
         problems = [f for f in found if isinstance(f, BaseException)]
         if problems:
             raise _together(problems)
         images = [image for image in found if isinstance(image, PinnedImage)]
-        return Pin(source_hash=source_hash(release.spec.source), resolved_time=now, images=images)
+        return Pin(source_hash=source_hash(source), resolved_time=now, images=images)
 
     async def check_replicated(self, target: Target, host: EcrHost | None, image: PinnedImage, repository: str) -> None:
         """Check that an image is where the service pulls from. Raises Waiting(AwaitingReplication)."""
@@ -50,6 +50,11 @@ class Resolver:
                 f"image {repository}@{short_digest(image.digest or '')} of container {image.container} is not in {host.host}, where the"
                 " service pulls from: replicate it there",
             )
+
+    async def pushed(self, target: Target, repository: str, digest: str) -> datetime | None:
+        """Return when an image was pushed; None where the registry does not have it (any more)."""
+        image = await self._registry(target).image(repository, digest=digest)
+        return image.pushed_at if image else None
 
     async def hashes(self, target: Target, digests: Iterable[tuple[str, str]], known: Mapping[str, str]) -> dict[str, str]:
         """Name digests by release hash: pairs of repository and digest. What cannot be told is left out."""
@@ -85,6 +90,7 @@ class Resolver:
             tag=tag or None,
             digest=image.digest,
             release_hash=lookup.release_hash or hash_of_tags(image.tags, target.tag_formats) or None,
+            pushed_time=image.pushed_at,
             platform_digests=list(image.platform_digests[:50]) or None,
         )
 

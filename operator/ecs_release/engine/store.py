@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ecs_release.api.environment import Environment
-from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, REQUEST_ANNOTATIONS
+from ecs_release.api.names import ENVIRONMENT, OUR_LABELS, PROJECT, RELEASE, RELEASE_SET, REQUEST_ANNOTATIONS
 from ecs_release.api.project import Project
 from ecs_release.domain.ports import ObjectKey
 
@@ -35,6 +35,18 @@ class ReleaseFacts:
     phase: str = ""
     ready: str = ""
     in_flight: bool = False
+    release_set: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetStoreFacts:
+    """What the loop needs to know of a ReleaseSet between two passes over it."""
+
+    key: ObjectKey
+    uid: str
+    project: str
+    environment: str
+    fingerprint: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,8 @@ def _fingerprint(body: Mapping[str, Any]) -> int:
         meta.get("generation"),
         "deletionTimestamp" in meta,
         [annotations.get(name) for name in REQUEST_ANNOTATIONS],
+        [(meta.get("labels") or {}).get(name) for name in OUR_LABELS],
+        [owner["uid"] for owner in meta.get("ownerReferences") or ()],
         body.get("status"),
     )
     return zlib.crc32(json.dumps(seen, sort_keys=True, default=str).encode())
@@ -74,6 +88,19 @@ def release_facts(body: Mapping[str, Any]) -> ReleaseFacts:
         phase=status.get("phase", ""),
         ready=ready,
         in_flight=bool(rollout) and not rollout.get("outcome"),
+        release_set=next((o["name"] for o in meta.get("ownerReferences") or () if o.get("controller") and o["kind"] == RELEASE_SET), ""),
+    )
+
+
+def set_facts(body: Mapping[str, Any]) -> SetStoreFacts:
+    """Take the facts out of a ReleaseSet as the API server sent it."""
+    meta, spec = body["metadata"], body["spec"]
+    return SetStoreFacts(
+        key=ObjectKey(RELEASE_SET, meta["namespace"], meta["name"]),
+        uid=meta["uid"],
+        project=spec["projectRef"]["name"],
+        environment=spec["environmentRef"]["name"],
+        fingerprint=_fingerprint(body),
     )
 
 
@@ -83,6 +110,7 @@ class Store:
     def __init__(self) -> None:
         """Begin with nothing known."""
         self.releases: dict[ObjectKey, ReleaseFacts] = {}
+        self.sets: dict[ObjectKey, SetStoreFacts] = {}
         self.projects: dict[ObjectKey, Project | Invalid] = {}
         self.environments: dict[str, Environment | Invalid] = {}
         self._uids: dict[ObjectKey, str] = {}
@@ -97,6 +125,8 @@ class Store:
         self._uids[key] = meta["uid"]
         if kind == RELEASE:
             return self._changed_release(release_facts(body))
+        if kind == RELEASE_SET:
+            return self._changed_set(set_facts(body))
         version = (meta["uid"], meta.get("generation", 0))
         if self._generations.get(key) == version:
             return False
@@ -116,6 +146,8 @@ class Store:
             if facts is not None:
                 self._of_environment[facts.environment].discard(key)
                 self._of_project[self.project_key(facts)].discard(key)
+        elif key.kind == RELEASE_SET:
+            self.sets.pop(key, None)
         elif key.kind == PROJECT:
             self.projects.pop(key, None)
         elif key.kind == ENVIRONMENT:
@@ -123,6 +155,10 @@ class Store:
 
     def wrote(self, body: Mapping[str, Any]) -> None:
         """Take in our own write, so that the watch's echo of it is no news."""
+        if body["kind"] == RELEASE_SET:
+            if (found := set_facts(body)).key in self.sets:
+                self._changed_set(found)
+            return
         facts = release_facts(body)
         if facts.key in self.releases:
             self._changed_release(facts)
@@ -147,6 +183,16 @@ class Store:
     def project_key(facts: ReleaseFacts) -> ObjectKey:
         """Name the Project that a Release refers to."""
         return ObjectKey(PROJECT, facts.key.namespace, facts.project)
+
+    def sets_of(self, key: ObjectKey) -> list[ObjectKey]:
+        """List the ReleaseSets that refer to a Project or an Environment."""
+        if key.kind == PROJECT:
+            return [s.key for s in self.sets.values() if (s.key.namespace, s.project) == (key.namespace, key.name)]
+        return [s.key for s in self.sets.values() if s.environment == key.name] if key.kind == ENVIRONMENT else []
+
+    def _changed_set(self, facts: SetStoreFacts) -> bool:
+        before, self.sets[facts.key] = self.sets.get(facts.key), facts
+        return before is None or before.fingerprint != facts.fingerprint
 
     def _changed_release(self, facts: ReleaseFacts) -> bool:
         before = self.releases.get(facts.key)

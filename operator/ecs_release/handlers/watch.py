@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 import kopf
 
-from ecs_release.api.names import ENVIRONMENT, GROUP, PLURALS, PROJECT, RELEASE, VERSION
+from ecs_release.api.names import ENVIRONMENT, GROUP, PLURALS, PROJECT, RELEASE, RELEASE_SET, VERSION
 
 log = logging.getLogger(__name__)
 
-WATCHED = (ENVIRONMENT, PROJECT, RELEASE)
+WATCHED = (ENVIRONMENT, PROJECT, RELEASE_SET, RELEASE)
 
 
 class Sink(Protocol):

@@ -8,7 +8,7 @@ from typing import Any
 import kopf
 import pytest
 
-from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE
+from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
 from ecs_release.handlers.settings import operator_settings
 from ecs_release.handlers.watch import build_registry
 
@@ -35,7 +35,7 @@ def test_only_events_are_handled() -> None:
     """Any other handler makes kopf write an annotation or a finalizer to each object."""
     registry = build_registry(Sink())
 
-    assert {h.id for h in registry._watching.get_all_handlers()} == {RELEASE, PROJECT, ENVIRONMENT}
+    assert {h.id for h in registry._watching.get_all_handlers()} == {RELEASE, RELEASE_SET, PROJECT, ENVIRONMENT}
     for others in (registry._changing, registry._spawning, registry._indexing, registry._webhooks):
         assert list(others.get_all_handlers()) == []
     assert {(h.selector.group, h.selector.version, h.selector.any_name) for h in registry._watching.get_all_handlers()} == {

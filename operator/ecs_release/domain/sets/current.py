@@ -1,0 +1,57 @@
+"""What runs in a service before a set moves it: what a rollback returns to, and what KeepCurrent keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from ecs_release.api.release_status import PinnedImage
+from ecs_release.domain.evidence import seen_digests
+from ecs_release.domain.images import parse_image, short_digest
+from ecs_release.domain.observation import Service, TaskDefinition
+from ecs_release.domain.situations import is_moving
+from ecs_release.domain.targets import Target
+
+
+def current_images(service: Service, revision: TaskDefinition | None, target: Target) -> dict[str, str]:
+    """Return the digest that each listed container runs; one that nobody knows is left out.
+
+    A steady service's revision tells most where it names a digest (of a manifest list, which tasks may show as a platform's); else the
+    digest that most tasks show.
+    """
+    shown: dict[str, str] = {}
+    for seen in seen_digests(service):
+        if seen.digest:
+            shown.setdefault(seen.container, seen.digest)
+    found: dict[str, str] = {}
+    for container in target.containers:
+        named = parse_image((revision.image_of(container.name) if revision else None) or "").digest
+        digest = named if named and not is_moving(service) else shown.get(container.name) or named
+        if digest:
+            found[container.name] = digest
+    return found
+
+
+def as_images(digests: Mapping[str, str], hashes: Mapping[str, str], target: Target) -> tuple[PinnedImage, ...]:
+    """Write digests as images; none where one of the listed containers is not known."""
+    if any(c.name not in digests for c in target.containers):
+        return ()
+    return tuple(
+        PinnedImage(
+            container=c.name,
+            repository=f"{target.registry_host}/{c.repository}",
+            digest=digests[c.name],
+            release_hash=hashes.get(digests[c.name]) or None,
+        )
+        for c in target.containers
+    )
+
+
+def older(wanted: PinnedImage, runs: str, pushed: datetime | None) -> str:
+    """Say that a wanted image is older than what runs; an empty string where it is not, or nobody knows."""
+    if wanted.digest == runs or wanted.pushed_time is None or pushed is None or wanted.pushed_time >= pushed:
+        return ""
+    return (
+        f"{wanted.container} goes back: {wanted.release_hash or short_digest(wanted.digest or '')} was pushed at"
+        f" {wanted.pushed_time:%Y-%m-%d %H:%M}, what runs ({short_digest(runs)}) at {pushed:%Y-%m-%d %H:%M} UTC"
+    )

@@ -1,0 +1,115 @@
+"""Everything that one decision about a ReleaseSet rests on, gathered before it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ecs_release.api.meta import OwnerReference
+from ecs_release.api.names import API_VERSION, RELEASE_SET
+from ecs_release.api.release import Release
+from ecs_release.api.release_status import PinnedImage
+from ecs_release.api.releaseset import ReleaseSet, ReleaseSetSpec
+from ecs_release.api.releaseset_status import ReleaseSetStatus
+from ecs_release.domain.errors import Problem
+from ecs_release.domain.sources import source_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child Release as the API server has it; `body` is the object itself, to be written back whole."""
+
+    release: Release
+    body: Mapping[str, Any] = field(hash=False)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.release.metadata.name
+
+    def controller_uid(self) -> str:
+        """Return the uid of the ReleaseSet that controls it; an empty string where none does."""
+        owner = controller_of(self.release)
+        return owner.uid if owner is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """One service's artifacts as they were just resolved, and what it would return to: what runs, as far as tasks tell.
+
+    `problem` is why it could not be resolved; `note` what is worth knowing (older than what runs, kept).
+    """
+
+    service: str
+    images: tuple[PinnedImage, ...] = ()
+    runs: tuple[PinnedImage, ...] = ()
+    hash: str = ""
+    kept: bool = False
+    note: str = ""
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetFacts:
+    """What was gathered. `members` are the services in the Project's order; `problem` is why they are not known.
+
+    `resolved` is there where a new source, or a refresh, made it necessary; `resolve_problem` is a fault that concerns all of them.
+    `settle_s` maps services to the seconds that they must be Ready before the next wave. `new_id` is for a deployment set that begins now;
+    `interval_s` is after how many seconds what may mend itself is looked at again.
+    """
+
+    release_set: ReleaseSet
+    now: datetime
+    new_id: str
+    observed_only: bool = False
+    problem: Problem | None = None
+    members: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    settle_s: Mapping[str, float] = field(default_factory=dict)
+    children: Mapping[str, Child] = field(default_factory=dict)
+    resolved: tuple[Resolved, ...] | None = None
+    resolve_problem: Problem | None = None
+    refreshed: bool = False
+    retry_s: float = 10.0
+    interval_s: float = 60.0
+
+    @property
+    def status(self) -> ReleaseSetStatus:
+        """The status as it stands."""
+        return self.release_set.status or ReleaseSetStatus()
+
+    @property
+    def wanted_hash(self) -> str:
+        """The hash of what the spec asks for now."""
+        return set_hash(self.release_set.spec)
+
+
+def controller_of(release: Release) -> OwnerReference | None:
+    """Return the reference to the ReleaseSet that controls a Release; None where none does."""
+    return next(
+        (o for o in release.metadata.owner_references or () if o.controller and (o.kind, o.api_version) == (RELEASE_SET, API_VERSION)), None
+    )
+
+
+def set_hash(spec: ReleaseSetSpec) -> str:
+    """Hash what a set asks for: its source, services and overrides, in any order (law 2). 16 hexadecimal digits."""
+    said: dict[str, object] = {"overrides": sorted([o.service, source_hash(o.source)] for o in spec.overrides or ())}
+    if spec.source is not None:
+        said["source"] = spec.source.to_kubernetes()
+    if spec.services is not None:
+        said["services"] = sorted(spec.services)
+    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
+def hash_for_people(spec: ReleaseSetSpec) -> str:
+    """Name a set's source: its hash or tag, the environment that is promoted, or that each service has its own."""
+    source = spec.source
+    if source is None:
+        return "overrides"
+    if source.environment_ref is not None:
+        return f"as in {source.environment_ref.name}"
+    return source.release_hash or source.tag or ""

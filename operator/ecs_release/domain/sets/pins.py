@@ -1,0 +1,89 @@
+"""Pinning: what every service of the set shall run, known before the first one moves (law 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ecs_release.api.conditions import Reason
+from ecs_release.api.release_status import PinnedImage
+from ecs_release.api.releaseset import ReleaseSetSpec
+from ecs_release.api.releaseset_status import KEPT, SetLastReady, SetService
+from ecs_release.domain.errors import Blocked, Denied, Problem, Retryable, Waiting
+from ecs_release.domain.sets.children import LEFT, State, digests
+from ecs_release.domain.sets.facts import Resolved
+from ecs_release.domain.sets.naming import child_name
+
+_MOST = 20
+
+
+def check_spec(spec: ReleaseSetSpec, there: Sequence[str]) -> None:
+    """Check what a set names against the services of its service set. Raises Blocked(InvalidSpec) that names all that is wrong."""
+    members = spec.services or there
+    wrong = _unknown("services", spec.services or (), there)
+    wrong += _unknown("overrides", [o.service for o in spec.overrides or ()], members)
+    wrong += _unknown("strategy.waves", [s for w in spec.strategy.waves or () for s in w.services], there)
+    if spec.source is None:
+        covered = {o.service for o in spec.overrides or ()}
+        bare = sorted(set(members) - covered)
+        if bare:
+            wrong.append(f"spec.source is not set, and spec.overrides has nothing for {_names(bare)}")
+    if wrong:
+        known = _names(sorted(there))
+        raise Blocked(Reason.INVALID_SPEC, f"{'; '.join(wrong)}. Service set {spec.service_set!r} has: {known}")
+
+
+def _unknown(where: str, named: Iterable[str], there: Sequence[str]) -> list[str]:
+    unknown = sorted(set(named) - set(there))
+    return [f"spec.{where} names {_names(unknown)}, which is not in the set"] if unknown else []
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
+
+
+def together(resolved: Sequence[Resolved]) -> Problem | None:
+    """Return why the set cannot be pinned: all that is missing at once; a fault that passes, or a refusal, comes first."""
+    problems = [(r.service, r.problem) for r in resolved if r.problem is not None]
+    if not problems:
+        return None
+    passing = next((p for _, p in problems if isinstance(p, Retryable)), None)
+    if passing is not None:
+        return passing
+    first = next((p for _, p in problems if isinstance(p, Denied)), None) or next(
+        (p for _, p in problems if isinstance(p, Blocked)), problems[0][1]
+    )
+    alike = [f"{service}: {p.message}" for service, p in problems if p.reason == first.reason]
+    text = f"{len(alike)} of {len(resolved)} services: {'; '.join(alike)}" if len(resolved) > 1 else first.message
+    if isinstance(first, Waiting):
+        return Waiting(first.reason, text)
+    return Denied(text) if isinstance(first, Denied) else Blocked(first.reason, text)
+
+
+def slim(images: Iterable[PinnedImage]) -> list[PinnedImage]:
+    """Leave out what the children's own pins hold: a set of fifty services must fit into one object."""
+    return [i.model_copy(update={"platform_digests": None}) for i in images]
+
+
+def pin(
+    release_set: str, members: Sequence[str], resolved: Sequence[Resolved], last_ready: SetLastReady | None, before: dict[str, SetService]
+) -> dict[str, SetService]:
+    """Make the lines of a deployment set that begins now. Each returns, if need be, to what the set was Ready on last, else to what ran."""
+    ready = {s.name: list((s.pin.images if s.pin else None) or ()) for s in (last_ready.services if last_ready else None) or ()}
+    by_service = {r.service: r for r in resolved}
+    pinned: dict[str, SetService] = {}
+    for name in members:
+        found = by_service[name]
+        was = before.get(name)
+        previous = ready.get(name) or slim(found.runs)
+        pinned[name] = SetService(
+            name=name,
+            release=child_name(release_set, name),
+            hash=found.hash or None,
+            images=slim(found.images),
+            previous=previous if digests(previous).keys() == digests(found.images).keys() else None,
+            origin=KEPT if found.kept else None,
+            note=found.note[:1024] or None,
+            state=State.PENDING,
+            generation=was.generation if was and was.state != LEFT else None,
+        )
+    return pinned

@@ -1,0 +1,57 @@
+"""The ReleaseSet that controls a Release: a child acts only as its set wants it to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ecs_release.api.artifacts import Source, SourceImage
+from ecs_release.api.conditions import Reason
+from ecs_release.api.names import RELEASE_SET
+from ecs_release.api.release import Release
+from ecs_release.api.release_status import Pin
+from ecs_release.api.releaseset_status import ReleaseSetStatus, SetService
+from ecs_release.domain.errors import Problem, Waiting
+from ecs_release.domain.ports import Cluster, ObjectKey
+from ecs_release.domain.sets.children import digests, wanted_images
+from ecs_release.domain.sets.facts import controller_of
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What a child's set says: why the child may not act now, if so, and whether it is being taken back."""
+
+    problem: Problem | None = None
+    reverting: bool = False
+
+
+async def owner_of(cluster: Cluster, release: Release) -> Owner:
+    """Ask a Release's set, if it has one. A fresh read: the set may be gone, or want something else, since the watch last told."""
+    reference = controller_of(release)
+    if reference is None:
+        return Owner()
+    namespace = release.metadata.namespace or ""
+    body = await cluster.get(ObjectKey(RELEASE_SET, namespace, reference.name))
+    if body is None or body["metadata"]["uid"] != reference.uid or "deletionTimestamp" in body["metadata"]:
+        return Owner(_hold(f"its ReleaseSet {reference.name!r} is gone or going: nothing is done, and this Release goes, too"))
+    line = _line(body, release.spec.service)
+    told = {i.container: i.digest for i in release.spec.source.images or ()}
+    if line is None or digests(wanted_images(line)) != told:
+        return Owner(_hold(f"spec.source is not what ReleaseSet {reference.name!r} wants now: it is not acted on, and put back"))
+    return Owner(reverting=bool(line.reverting))
+
+
+def _hold(message: str) -> Problem:
+    return Waiting(Reason.AWAITING_RELEASE_SET, message)
+
+
+def _line(body: Mapping[str, Any], service: str) -> SetService | None:
+    status = ReleaseSetStatus.model_validate(body.get("status") or {})
+    return next((s for s in status.services or () if s.name == service), None)
+
+
+def as_pinned(release: Release, pin: Pin) -> Release:
+    """Return a Release with the source that it was pinned by: what somebody wrote there since means nothing."""
+    images = [SourceImage(container=i.container, digest=i.digest or "", release_hash=i.release_hash) for i in pin.images or ()]
+    return release.model_copy(update={"spec": release.spec.model_copy(update={"source": Source(images=images)})})

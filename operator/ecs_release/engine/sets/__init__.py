@@ -1,0 +1,1 @@
+"""The loop of ReleaseSets: gather, decide, write."""

@@ -1,0 +1,100 @@
+"""Gathering for a ReleaseSet: its services, its children as they are now and, for a new source, everything that it means."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ecs_release.api.environment import Environment
+from ecs_release.api.names import LABEL_RELEASE_SET, REFRESH_ANNOTATION, RELEASE
+from ecs_release.api.project import Project
+from ecs_release.api.release import Release
+from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.domain.errors import Problem
+from ecs_release.domain.ports import Clock, Cluster, ObjectKey
+from ecs_release.domain.requests import token_of
+from ecs_release.domain.rollouts import rules
+from ecs_release.domain.sets.children import LEFT, digests
+from ecs_release.domain.sets.facts import Child, Resolved, SetFacts
+from ecs_release.domain.sets.naming import child_name
+from ecs_release.domain.sets.pins import check_spec, together
+from ecs_release.engine.places import Places
+from ecs_release.engine.sets.pinning import Pinner
+from ecs_release.engine.settings import EngineSettings
+
+
+@dataclass(slots=True)
+class SetGatherer:
+    """Reads what decisions about sets need."""
+
+    places: Places
+    cluster: Cluster
+    clock: Clock
+    settings: EngineSettings
+    pinner: Pinner
+
+    async def gather(self, release_set: ReleaseSet) -> SetFacts:
+        """Gather for one set. Raises Problem only where the API server cannot be read."""
+        now, namespace = self.clock.now(), release_set.metadata.namespace or ""
+        facts = SetFacts(release_set=release_set, now=now, new_id=_new_id(now), retry_s=self.settings.retry_interval_s)
+        facts = replace(facts, children=await self._children(release_set, [s.name for s in facts.status.services or ()]))
+        spec = release_set.spec
+        try:
+            environment = self.places.environment(spec.environment_ref.name)
+            project = self.places.project(namespace, spec.project_ref.name)
+            services = self.places.service_set(project, spec.service_set).services
+            there = [s.name for s in services]
+            check_spec(spec, there)
+        except Problem as problem:
+            return replace(facts, problem=problem)
+        members = tuple(name for name in there if spec.services is None or name in spec.services)
+        settle_s = {s.name: float(rules(environment.spec.rollout, s.rollout).settle_s) for s in services}
+        interval_s = float(environment.spec.observation.interval_seconds)
+        observed_only = environment.spec.mode == "Observe"
+        facts = replace(facts, members=members, settle_s=settle_s, observed_only=observed_only, interval_s=interval_s)
+        facts = replace(facts, children=facts.children | await self._named(facts, members))
+        if not _must_resolve(facts):
+            return facts
+        return await self._resolve(facts, environment, project)
+
+    async def _resolve(self, facts: SetFacts, environment: Environment, project: Project) -> SetFacts:
+        resolved = await self.pinner.pin(facts.release_set, environment, project, facts.members, facts.now)
+        return replace(
+            facts, now=self.clock.now(), resolved=resolved, resolve_problem=together(resolved), refreshed=_differs(facts, resolved)
+        )
+
+    async def _children(self, release_set: ReleaseSet, known: list[str]) -> dict[str, Child]:
+        """List the children by their label, and those known ones that somebody took the label from."""
+        namespace, name = release_set.metadata.namespace or "", release_set.metadata.name
+        listed = await self.cluster.labelled(RELEASE, namespace, LABEL_RELEASE_SET, name)
+        children = {child.name: child for child in (Child(Release.model_validate(body), body) for body in listed)}
+        return children | await self._read(namespace, [child_name(name, s) for s in known], children)
+
+    async def _named(self, facts: SetFacts, members: tuple[str, ...]) -> dict[str, Child]:
+        """Read the Releases that have the names of children that are not there yet: they may be somebody else's."""
+        meta = facts.release_set.metadata
+        return await self._read(meta.namespace or "", [child_name(meta.name, s) for s in members], facts.children)
+
+    async def _read(self, namespace: str, names: list[str], known: dict[str, Child] | object) -> dict[str, Child]:
+        # Only those that the watch has told of: what it has not yet told of is found when its name turns out to be taken.
+        keys = [ObjectKey(RELEASE, namespace, n) for n in names if n not in known]  # type: ignore[operator]
+        bodies = await asyncio.gather(*(self.cluster.get(key) for key in keys if key in self.places.store.releases))
+        return {child.name: child for child in (Child(Release.model_validate(b), b) for b in bodies if b is not None)}
+
+
+def _new_id(now: datetime) -> str:
+    return f"{now:%Y%m%dt%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _must_resolve(facts: SetFacts) -> bool:
+    status = facts.status
+    refresh = token_of(facts.release_set.metadata, REFRESH_ANNOTATION)
+    return status.source_hash != facts.wanted_hash or (refresh is not None and refresh != status.last_handled_refresh)
+
+
+def _differs(facts: SetFacts, resolved: tuple[Resolved, ...]) -> bool:
+    """Tell whether a fresh resolution means anything else than the pins."""
+    pinned = {s.name: digests(s.images) for s in facts.status.services or () if s.state != LEFT}
+    return pinned != {r.service: digests(r.images) for r in resolved}

@@ -1,0 +1,140 @@
+"""Pinning a set: every service's artifacts are looked up, and what runs now, before the first one moves (law 10)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ecs_release.api.artifacts import Source
+from ecs_release.api.conditions import Reason
+from ecs_release.api.environment import Environment
+from ecs_release.api.project import Project
+from ecs_release.api.release_status import PinnedImage
+from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.domain.errors import Blocked, Denied, Problem, Retryable, Waiting
+from ecs_release.domain.observation import Service, TaskDefinition
+from ecs_release.domain.ports import Aws
+from ecs_release.domain.sets.current import as_images, current_images, older
+from ecs_release.domain.sets.facts import Resolved
+from ecs_release.domain.sources import wanted_hash
+from ecs_release.domain.targets import Target
+from ecs_release.domain.taskdefinitions import pulled_from
+from ecs_release.engine.observer import Observer
+from ecs_release.engine.places import Places
+from ecs_release.engine.resolving import Resolver
+from ecs_release.engine.sets.promoting import Promoter
+
+
+@dataclass(slots=True)
+class Pinner:
+    """Resolves the services of a set."""
+
+    places: Places
+    aws: Aws
+    observer_of: Callable[[str], Observer | None]
+    resolver: Resolver
+    promoter: Promoter
+
+    async def pin(
+        self, release_set: ReleaseSet, environment: Environment, project: Project, members: tuple[str, ...], now: datetime
+    ) -> tuple[Resolved, ...]:
+        """Resolve all services. What cannot be is said in the answers."""
+        return tuple(await asyncio.gather(*(self._service(release_set, environment, project, name, now) for name in members)))
+
+    async def _service(self, release_set: ReleaseSet, environment: Environment, project: Project, name: str, now: datetime) -> Resolved:
+        try:
+            target = await self.places.target(environment, project, name, release_set.metadata.namespace or "")
+            service, revision = await self._look(environment, target)
+            runs = current_images(service, revision, target)
+            repositories = {c.name: c.repository for c in target.containers}
+            hashes = await self.resolver.hashes(target, [(repositories[c], d) for c, d in runs.items()], {})
+            found = Resolved(name, runs=as_images(runs, hashes, target))
+            return await self._resolve(release_set, project, target, revision, found, now)
+        except Problem as problem:
+            return Resolved(name, problem=problem)
+
+    async def _look(self, environment: Environment, target: Target) -> tuple[Service, TaskDefinition]:
+        """Look at the ECS service that a set is about to move, and at its revision. Raises Problem."""
+        observer = self.observer_of(environment.metadata.name)
+        if observer is None:
+            raise Retryable(f"nothing observes Environment {environment.metadata.name!r} yet")
+        refusal = await observer.refusal()
+        if refusal is not None:
+            raise refusal
+        observer.watch_also(target.key, target.access)
+        look = await observer.look(target.key)
+        if look.service is None or look.service.status != "ACTIVE":
+            raise Blocked(Reason.SERVICE_NOT_FOUND, f"there is no ECS service {target.key}: create it, or correct the target")
+        return look.service, await self.aws.ecs(target.access).describe_task_definition(look.service.task_definition)
+
+    async def _resolve(
+        self, release_set: ReleaseSet, project: Project, target: Target, revision: TaskDefinition, found: Resolved, now: datetime
+    ) -> Resolved:
+        promotes = False
+        try:
+            source, promotes = await self._source(release_set, project, found.service)
+            pin = await self.resolver.resolve(source, target, now)
+        except (Denied, Retryable):
+            raise
+        except Blocked as problem:
+            if problem.reason != Reason.ARTIFACT_NOT_FOUND:
+                raise
+            if promotes:
+                raise Waiting(Reason.AWAITING_REPLICATION, problem.message) from problem
+            if release_set.spec.strategy.missing_artifacts != "KeepCurrent":
+                raise
+            return _kept(found, problem)
+        images = tuple(pin.images or ())
+        await self._check_replicated(target, revision, images)
+        note = await self._note(target, images, found.runs)
+        name = wanted_hash(source) or next((i.release_hash for i in images if i.release_hash), "")
+        return replace(found, images=images, hash=name, note=note)
+
+    async def _source(self, release_set: ReleaseSet, project: Project, service: str) -> tuple[Source, bool]:
+        """Return a service's source, and whether it is promoted from another environment."""
+        spec = release_set.spec
+        own = next((o.source for o in spec.overrides or () if o.service == service), None)
+        if own is not None:
+            return own, False
+        assert spec.source is not None
+        if spec.source.environment_ref is not None:
+            return await self.promoter.source(project, service, spec.source.environment_ref.name), True
+        return Source(release_hash=spec.source.release_hash, tag=spec.source.tag), False
+
+    async def _check_replicated(self, target: Target, revision: TaskDefinition, images: tuple[PinnedImage, ...]) -> None:
+        repositories = {c.name: c.repository for c in target.containers}
+        for image in images:
+            host = pulled_from(revision, image.container)
+            await self.resolver.check_replicated(target, host, image, repositories[image.container])
+
+    async def _note(self, target: Target, images: tuple[PinnedImage, ...], runs: tuple[PinnedImage, ...]) -> str:
+        """Say which images are older than what runs: that is allowed, and should be known."""
+        now_runs = {i.container: i.digest or "" for i in runs}
+        repositories = {c.name: c.repository for c in target.containers}
+        notes: list[str] = []
+        for image in images:
+            digest = now_runs.get(image.container, "")
+            if not digest or digest == image.digest:
+                continue
+            try:
+                pushed = await self.resolver.pushed(target, repositories[image.container], digest)
+            except Problem:
+                continue
+            notes.append(older(image, digest, pushed))
+        return "; ".join(n for n in notes if n)
+
+
+def _kept(found: Resolved, problem: Blocked) -> Resolved:
+    """Keep what runs where there is no image at the hash. Raises Blocked where nobody knows what that is."""
+    if not found.runs:
+        raise Blocked(problem.reason, f"{problem.message}; what runs cannot be kept, for its digests are not known") from problem
+    hashes = {i.release_hash for i in found.runs}
+    return replace(
+        found,
+        images=found.runs,
+        kept=True,
+        hash=(hashes.pop() if len(hashes) == 1 else None) or "",
+        note=f"no image at that hash, so what runs is kept: {problem.message}",
+    )

@@ -1,0 +1,149 @@
+"""One pass over a ReleaseSet: gather, decide, write the status and, once that is accepted, the children."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+from ecs_release.api.names import RELEASE
+from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.domain.changes import Change, compare
+from ecs_release.domain.conditions import find
+from ecs_release.domain.errors import Conflict, NotFound
+from ecs_release.domain.ports import Clock, Cluster, ObjectKey
+from ecs_release.domain.sets.decide import decide_set
+from ecs_release.domain.sets.draft import Create, Delete, Replace, SetDecision, Write
+from ecs_release.engine.sets.gathering import SetGatherer
+from ecs_release.engine.settings import EngineSettings
+from ecs_release.engine.store import Store
+
+log = logging.getLogger(__name__)
+
+_PASSES = 6
+_AT_ONCE = 8
+
+
+class SetReconciler:
+    """Makes passes over ReleaseSets."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        cluster: Cluster,
+        clock: Clock,
+        settings: EngineSettings,
+        gatherer: SetGatherer,
+        again: Callable[[ObjectKey, float], None],
+    ) -> None:
+        """`again` has a set looked at after some seconds."""
+        self._store = store
+        self._cluster = cluster
+        self._clock = clock
+        self._settings = settings
+        self._gatherer = gatherer
+        self._again = again
+        self._counts_written: dict[ObjectKey, float] = {}
+
+    def forget(self, key: ObjectKey) -> None:
+        """A set is gone."""
+        self._counts_written.pop(key, None)
+
+    async def reconcile(self, key: ObjectKey) -> None:
+        """Make passes over a set until there is nothing to do at once. Raises Problem where the API server cannot be read."""
+        body = await self._cluster.get(key)
+        if body is None:
+            return
+        try:
+            release_set = ReleaseSet.model_validate(body)
+        except ValidationError as error:
+            log.warning("cannot read ReleaseSet: %s", error.errors(include_url=False)[0]["msg"], extra={"object": str(key)})
+            return
+        if release_set.metadata.deletion_timestamp is not None:
+            return
+        try:
+            for _ in range(_PASSES):
+                release_set, again_s = await self._pass(key, release_set)
+                if again_s != 0:
+                    break
+            if again_s is not None:
+                self._again(key, max(again_s, 0.05))
+        except Conflict:
+            log.debug("an object has changed meanwhile: gathering again", extra={"object": str(key)})
+            self._again(key, 0.2)
+        except NotFound:
+            return
+
+    async def _pass(self, key: ObjectKey, release_set: ReleaseSet) -> tuple[ReleaseSet, float | None]:
+        """Make one pass. Returns the set as it stands then, and when to make the next (0: at once, None: on news)."""
+        facts = await self._gatherer.gather(release_set)
+        decision = decide_set(facts)
+        release_set, held_back = await self._report(key, release_set, decision)
+        await self._carry_out(key, decision.writes)
+        again = 0.0 if decision.writes else decision.again_s
+        status = decision.status
+        if again is None and any((c := find(status.conditions, kind)) is not None and c.status == "True" for kind in _MENDING):
+            again = facts.interval_s
+        if held_back:
+            again = min(again if again is not None else float("inf"), self._settings.counts_interval_s)
+        return release_set, again
+
+    async def _report(self, key: ObjectKey, release_set: ReleaseSet, decision: SetDecision) -> tuple[ReleaseSet, bool]:
+        """Write the status where it says something new; tells whether something is held back. Raises Conflict and NotFound."""
+        change = compare(release_set.status, decision.status)
+        now = self._clock.monotonic()
+        due = now - self._counts_written.get(key, float("-inf")) >= self._settings.counts_interval_s
+        if change is Change.NOTHING or (change is Change.COUNTS and not due):
+            return release_set, change is Change.COUNTS
+        meta = release_set.metadata
+        body = await self._cluster.write_status(key, decision.status.to_kubernetes(), uid=meta.uid, resource_version=meta.resource_version)
+        self._counts_written[key] = now
+        self._store.wrote(body)
+        self._say(key, release_set, decision)
+        for note in decision.events:
+            self._cluster.record(key, meta.uid, note)
+        return ReleaseSet.model_validate(body), False
+
+    async def _carry_out(self, key: ObjectKey, writes: tuple[Write, ...]) -> None:
+        """Write children, several at once; one that fails keeps no other from being written. Raises what the first failure was."""
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(write: Write) -> None:
+            async with gate:
+                await self._write(key, write)
+
+        outcomes = await asyncio.gather(*(one(w) for w in writes), return_exceptions=True)
+        failures = [o for o in outcomes if isinstance(o, BaseException)]
+        if failures:
+            raise next((f for f in failures if not isinstance(f, Conflict | NotFound)), Conflict("a child has changed meanwhile"))
+
+    async def _write(self, key: ObjectKey, write: Write) -> None:
+        extra = {"object": str(key)}
+        match write:
+            case Create(service, body):
+                child = ObjectKey(RELEASE, key.namespace, str(body["metadata"]["name"]))
+                await self._cluster.create(child, body)
+                log.info("created Release %s of service %s", child.name, service, extra=extra)
+            case Replace(service, child_, body):
+                child = ObjectKey(RELEASE, key.namespace, child_.name)
+                await self._cluster.replace(child, body)
+                log.info("told Release %s of service %s", child.name, service, extra=extra)
+            case Delete(service, child_):
+                child = ObjectKey(RELEASE, key.namespace, child_.name)
+                meta = child_.release.metadata
+                await self._cluster.delete(child, uid=meta.uid, resource_version=meta.resource_version)
+                log.info("deleted Release %s: service %s left the set, nothing in AWS is touched", child.name, service, extra=extra)
+
+    @staticmethod
+    def _say(key: ObjectKey, release_set: ReleaseSet, decision: SetDecision) -> None:
+        """Log one line a decision: where the reason changed."""
+        was = find(release_set.status.conditions if release_set.status else None, "Ready")
+        now = find(decision.status.conditions, "Ready")
+        if now is not None and (was is None or (was.status, was.reason) != (now.status, now.reason)):
+            log.info("%s: %s", now.reason, now.message, extra={"object": str(key)})
+
+
+_MENDING = ("Reconciling", "Stalled")
