@@ -39,7 +39,7 @@ def test_only_events_are_handled() -> None:
     for others in (registry._changing, registry._spawning, registry._indexing, registry._webhooks):
         assert list(others.get_all_handlers()) == []
     assert {(h.selector.group, h.selector.version, h.selector.any_name) for h in registry._watching.get_all_handlers()} == {
-        ("ecs-release.dev", "v1alpha1", plural) for plural in ("releases", "projects", "environments")
+        ("ecs-release.dev", "v1alpha1", plural) for plural in ("releases", "releasesets", "projects", "environments")
     }
 
 

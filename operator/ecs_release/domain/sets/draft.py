@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ecs_release.api.releaseset_status import ReleaseSetStatus, SetHistoryEntry, SetLastReady, SetService, SetWave
 from ecs_release.domain.conditions import Situation
 from ecs_release.domain.ports import EventNote
-from ecs_release.domain.sets.children import LEFT, Standing, digests, standing
+from ecs_release.domain.sets.children import LEFT, Standing, State, digests, standing
 from ecs_release.domain.sets.facts import Child, SetFacts
 from ecs_release.domain.sets.naming import child_name
 
@@ -152,8 +152,10 @@ def child_of(facts: SetFacts, service: str) -> Child | None:
 
 
 def standings(facts: SetFacts, draft: SetDraft) -> dict[str, Standing]:
-    """Tell how each service of the set stands."""
-    return {s.name: standing(s, child_of(facts, s.name)) for s in draft.members}
+    """Tell how each service of the set stands. One that is given a request in this very pass is at work on it."""
+    found = {s.name: standing(s, child_of(facts, s.name)) for s in draft.members}
+    asked = {name: replace(f, state=State.PROGRESSING) for name, f in found.items() if name in draft.requests and f.state is State.FAILED}
+    return found | asked
 
 
 def intents(services: Mapping[str, SetService], history: tuple[SetHistoryEntry, ...], waves: tuple[SetWave, ...]) -> object:

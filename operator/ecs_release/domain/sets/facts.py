@@ -70,7 +70,7 @@ class SetFacts:
     members: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     settle_s: Mapping[str, float] = field(default_factory=dict)
-    children: Mapping[str, Child] = field(default_factory=dict)
+    children: dict[str, Child] = field(default_factory=dict)
     resolved: tuple[Resolved, ...] | None = None
     resolve_problem: Problem | None = None
     refreshed: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from ecs_release.api.change import Change
 from ecs_release.api.conditions import Reason
@@ -11,7 +12,7 @@ from ecs_release.api.release_status import PinnedImage
 from ecs_release.api.releaseset_status import SetService
 from ecs_release.domain.sets import waves
 from ecs_release.domain.sets.children import LEFT, Standing, State, digests, is_told, source_digests, wanted_images
-from ecs_release.domain.sets.draft import ABORTED, Create, Delete, Replace, SetDraft, Write, child_of, standings
+from ecs_release.domain.sets.draft import ABORTED, ROLLBACK, Create, Delete, Replace, SetDraft, Write, child_of, standings
 from ecs_release.domain.sets.facts import Child, SetFacts
 from ecs_release.domain.sets.naming import changed_child, labels, new_child
 
@@ -112,6 +113,7 @@ def change_of(facts: SetFacts, draft: SetDraft, service: SetService) -> Change |
     change = facts.release_set.spec.change
     if not service.reverting:
         return change
-    entry = next((e for e in draft.history if e.cause == "Rollback"), None)
-    why = f"rollback of ReleaseSet {facts.release_set.metadata.name}: {entry.message if entry and entry.message else 'a service failed'}"
+    # What failed is said by the deployment set before the rollback: that does not change any more.
+    failed = next((after for entry, after in pairwise(draft.history) if entry.cause == ROLLBACK), None)
+    why = f"rollback of ReleaseSet {facts.release_set.metadata.name}: {failed.message if failed and failed.message else 'a service failed'}"
     return (change or Change()).model_copy(update={"description": why[:1024]})
