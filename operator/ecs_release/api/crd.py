@@ -100,6 +100,7 @@ _ENVIRONMENT_COLUMNS = (
     Column("Failed", ".status.releases.failed", "integer"),
     Column("Drifted", ".status.releases.drifted", "integer"),
     Column("Observed", ".status.lastSweepTime", "date"),
+    Column("Closed", ".status.closedWindow.name"),
     _AGE,
     Column("Cluster", ".spec.target.cluster", wide=True),
     Column("Caller", ".status.caller", wide=True),

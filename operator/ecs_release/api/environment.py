@@ -10,7 +10,7 @@ from ecs_release.api.conditions import Condition
 from ecs_release.api.meta import ACCOUNT, ECS_NAME, PATTERN, REGION, ROLE_ARN, Model, ObjectMeta, Time
 from ecs_release.api.rollout import RolloutDefaults
 from ecs_release.api.schema import list_map, rule, rules
-from ecs_release.api.windows import Window
+from ecs_release.api.windows import ClosedWindow, Window
 
 Pattern = Annotated[str, Field(min_length=1, max_length=255, pattern=PATTERN)]
 NamespacePattern = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9*?-]+$")]
@@ -206,6 +206,7 @@ class EnvironmentStatus(Model):
     ] = None
     last_sweep_time: Annotated[Time | None, Field(description="Every service that can be read was seen then or later.")] = None
     releases: Annotated[ReleaseCounts | None, Field(description="Releases into the Environment.")] = None
+    closed_window: Annotated[ClosedWindow | None, Field(description="The window that is closed now.")] = None
     caller: Annotated[str | None, Field(max_length=2048, description="The identity that AWS sees.")] = None
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from ecs_release.api.conditions import Condition
 from ecs_release.api.meta import MicroTime, Model, Time
 from ecs_release.api.schema import list_map
+from ecs_release.api.windows import ClosedWindow
 
 Text = Annotated[str, Field(max_length=1024)]
 Word = Annotated[str, Field(max_length=256)]
@@ -140,6 +141,7 @@ class Rollout(Model):
     attempt_id: Annotated[Word, Field(description="Its id, also on the task definition.")]
     cause: Annotated[Word | None, Field(description="Requested, Retry, Adopted, ...")] = None
     source_hash: Annotated[Word | None, Field(description="Hash of the source that it was made for.")] = None
+    window: Annotated[Text | None, Field(description="The closed window that it passed, and by what right.")] = None
     intent: Annotated[Intent | None, Field(description="The last thing that was or is to be done in AWS.")] = None
     deployment_id: Annotated[Word | None, Field(description="The ECS deployment that is followed.")] = None
     service_deployment_arn: Annotated[Arn | None, Field(description="Its service deployment.")] = None
@@ -184,6 +186,7 @@ class HistoryEntry(Model):
     attempt_id: Annotated[Word, Field(description="Its id.")]
     cause: Annotated[Word | None, Field(description="Why it was made.")] = None
     source_hash: Annotated[Word | None, Field(description="Hash of its source.")] = None
+    window: Annotated[Text | None, Field(description="The closed window that it passed, and by what right.")] = None
     outcome: Annotated[Word | None, Field(description="How it ended; absent while it is under way.")] = None
     message: Annotated[Text | None, Field(description="How it ended, in a sentence.")] = None
     hash: Annotated[Word | None, Field(description="Release hash or tag that was asked for.")] = None
@@ -252,6 +255,7 @@ class ReleaseStatus(Model):
     running: Annotated[Running | None, Field(description="What really runs.")] = None
     rollout: Annotated[Rollout | None, Field(description="The latest attempt.")] = None
     plan: Annotated[Plan | None, Field(description="What would be done.")] = None
+    closed_window: Annotated[ClosedWindow | None, Field(description="The window that is waited for.")] = None
     history: Annotated[
         list[HistoryEntry] | None, Field(max_length=10, description="Attempts, newest first.", json_schema_extra=list_map("attemptID"))
     ] = None

@@ -10,6 +10,14 @@ from ecs_release.api.meta import Model, Time
 from ecs_release.api.schema import rules
 
 
+class ClosedWindow(Model):
+    """A window that is closed now."""
+
+    name: Annotated[str | None, Field(max_length=4096, description="The window, or windows.")] = None
+    reason: Annotated[str | None, Field(max_length=4096, description="Why it is closed.")] = None
+    next_open_time: Annotated[Time | None, Field(description="When releases may start again; absent: not within a year.")] = None
+
+
 class Window(Model):
     """A span of time, once or recurring, in which releases may not (Deny) or may (Allow) start."""
 

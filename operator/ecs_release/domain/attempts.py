@@ -118,7 +118,7 @@ def changes(facts: Facts, pin: Pin) -> list[ImageChange]:
     return (listed + beside)[:20]
 
 
-def begin(facts: Facts, draft: Draft, pin: Pin, cause: str) -> None:
+def begin(facts: Facts, draft: Draft, pin: Pin, cause: str, window: str = "") -> None:
     """Begin an attempt with the intent to register its revision. It is in the history from now on, whatever becomes of it."""
     service, look = facts.service, facts.look
     assert service is not None and look is not None
@@ -126,6 +126,7 @@ def begin(facts: Facts, draft: Draft, pin: Pin, cause: str) -> None:
         attempt_id=facts.attempt_id,
         cause=cause,
         source_hash=pin.source_hash,
+        window=window[:1024] or None,
         intent=Intent(action=REGISTER, deployments=[d.id for d in service.deployments][:50], aws_time=look.aws_time),
         rollback_target=service.task_definition,
         start_time=facts.now,
@@ -185,6 +186,7 @@ def entry(facts: Facts, draft: Draft, rollout: Rollout) -> HistoryEntry:
         attempt_id=rollout.attempt_id,
         cause=rollout.cause,
         source_hash=rollout.source_hash,
+        window=rollout.window,
         outcome=rollout.outcome,
         message=rollout.message,
         completion_time=rollout.completion_time,

@@ -6,6 +6,7 @@ from ecs_release.api.conditions import Reason
 from ecs_release.domain.errors import Blocked
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.rollouts import RolloutRules
+from ecs_release.domain.windows import check
 
 
 def brake(facts: Facts) -> tuple[Reason, str] | None:
@@ -35,14 +36,13 @@ def platform_brake(facts: Facts) -> tuple[Reason, str] | None:
 def check_supported(facts: Facts) -> None:
     """Refuse what the API accepts and this version does not do yet: to ignore it could deploy what must not be deployed.
 
-    Raises Blocked(InvalidSpec).
+    Raises Blocked(InvalidSpec), also for a window that cannot be evaluated.
     """
     environment, target = facts.environment, facts.target
     if environment is None or target is None:
         return
+    check(environment.spec.windows or ())
     missing = _missing(target.rules)
-    if environment.spec.windows:
-        missing.append("spec.windows of the Environment")
     if missing:
         raise Blocked(
             Reason.INVALID_SPEC,

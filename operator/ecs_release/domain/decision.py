@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ecs_release.api.release_status import HistoryEntry, LastReady, Pin, Plan, ReleaseStatus, Rollout, TargetStatus
+from ecs_release.api.windows import ClosedWindow
 from ecs_release.domain.conditions import Situation
 from ecs_release.domain.judge import Progress
 from ecs_release.domain.ports import EventNote
@@ -75,6 +76,7 @@ class Draft:
     handled_override: str | None
     handled_abort: str | None
     plan: Plan | None = None
+    closed_window: ClosedWindow | None = None
     progress: Progress | None = None
     events: list[EventNote] = field(default_factory=list)
 

@@ -34,6 +34,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome) -> Decision:
         running=now_runs,
         rollout=_with_links(facts, draft.rollout),
         plan=draft.plan,
+        closed_window=draft.closed_window,
         history=list(draft.history) or None,
         last_ready=draft.last_ready,
         last_handled_retry=draft.handled_retry,

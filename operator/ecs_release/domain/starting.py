@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
-from ecs_release.domain import attempts, revisions
+from ecs_release.domain import attempts, gate, revisions
 from ecs_release.domain.brakes import brake
 from ecs_release.domain.conditions import of_problem, progressing, waiting
 from ecs_release.domain.decision import Draft, Outcome
@@ -26,6 +26,7 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
     retry = retry_wanted(facts, draft)
     due = not attempts.settled(draft, pin)
     if not due and retry is None:
+        gate.acknowledge_override(facts, draft)
         return None
     if _runs_already(facts, pin) and not is_moving(service):
         if due:
@@ -33,23 +34,30 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
         if retry is not None:
             draft.handled_retry = retry
             draft.say("Normal", "RetryIgnored", "Retry", "the wanted images run already, so there is nothing to retry")
+        gate.acknowledge_override(facts, draft)
         return None
     on = brake(facts)
     if on is not None:
         return braked(facts, draft, on)
+    way = gate.passage(facts, draft, pin)
+    if way.closed is not None and not way.is_open:
+        message = gate.waits(way.closed)
+        gate.acknowledge_override(facts, draft)
+        draft.plan, draft.closed_window = plan(facts, pin, message), way.closed
+        return Outcome(waiting(Reason.AWAITING_WINDOW, message), again_s=gate.seconds_left(facts, way.closed))
     other = foreign_deployment(facts, draft, service)
     if other is not None:
         message = f"deployment {other.id} of {other.task_definition.rpartition('/')[2]} is under way: waiting until it settles"
         draft.plan = plan(facts, pin, message)
         left = (other.created_at + facts.deadline - facts.now).total_seconds()
         return Outcome(waiting(Reason.AWAITING_STEADY, message), again_s=max(1.0, left))
-    return _begin(facts, draft, pin, retry)
+    return _begin(facts, draft, pin, retry, way)
 
 
-def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None) -> Outcome:
+def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None, way: gate.Passage) -> Outcome:
     problem, before = facts.start_problem, (draft.rollout, draft.history)
     if problem is None:
-        attempts.begin(facts, draft, pin, _cause(facts, retry))
+        attempts.begin(facts, draft, pin, _cause(facts, retry), way.right)
         assert draft.rollout is not None
         try:
             revisions.wanted_revision(facts, draft, draft.rollout)
@@ -62,6 +70,12 @@ def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None) -> Outcome:
         return Outcome(of_problem(problem), again_s=again)
     if retry is not None:
         draft.handled_retry = retry
+    if way.right:
+        draft.say("Warning" if way.override else "Normal", "WindowPassed", "Deploy", f"closed window {way.right}")
+    if way.override:
+        draft.handled_override = way.override
+    else:
+        gate.acknowledge_override(facts, draft)
     why = facts.service and no_rollback(facts.service)
     if why:
         draft.say("Warning", "NoRollback", "Deploy", f"ECS will not roll this deployment back if it fails: {why}")

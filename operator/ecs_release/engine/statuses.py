@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ecs_release.api.conditions import ConditionType, Reason
 from ecs_release.api.environment import Environment, EnvironmentStatus, ReleaseCounts
 from ecs_release.api.project import Project, ProjectStatus
+from ecs_release.api.windows import ClosedWindow
 from ecs_release.domain.conditions import FALSE, TRUE, UNKNOWN, Said, Situation, merge, of_problem, progressing, ready, triple
-from ecs_release.domain.errors import Conflict, Denied, NotFound, Retryable
+from ecs_release.domain.errors import Blocked, Conflict, Denied, NotFound, Retryable
 from ecs_release.domain.ports import Clock, Cluster, ObjectKey
+from ecs_release.domain.windows import evaluate, next_change
 from ecs_release.engine.observer import Observer
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.store import ReleaseFacts, Store
@@ -61,12 +63,18 @@ class Statuses:
         before = environment.status or EnvironmentStatus()
         now, generation = self._clock.now(), environment.metadata.generation
         situation, authenticated = _situation(observer)
+        closed, changes_in_s = None, None
+        try:
+            closed, changes_in_s = _closed_window(environment, now)
+        except Blocked as problem:
+            situation = of_problem(problem)
         conditions = merge(before.conditions, (*triple(situation), authenticated), generation, now)
         status = EnvironmentStatus(
             observed_generation=generation,
             conditions=conditions,
             last_sweep_time=before.last_sweep_time,
             releases=before.releases,
+            closed_window=closed,
             caller=(observer.caller if observer else "") or before.caller,
         )
         interval = timedelta(seconds=self._settings.sweep_time_interval_s)
@@ -76,8 +84,9 @@ class Statuses:
             counts = _count(self._store.of_environment(key.name))
             status = status.model_copy(update={"last_sweep_time": fresh or before.last_sweep_time, "releases": counts})
         if status.to_kubernetes() == before.to_kubernetes():
-            return None
-        return await self._write(key, status.to_kubernetes(), environment.metadata.uid, environment.metadata.resource_version)
+            return changes_in_s
+        again = await self._write(key, status.to_kubernetes(), environment.metadata.uid, environment.metadata.resource_version)
+        return again if again is not None else changes_in_s
 
     async def _write(self, key: ObjectKey, status: dict[str, object], uid: str, resource_version: str) -> float | None:
         try:
@@ -87,6 +96,16 @@ class Statuses:
         except NotFound:
             return None
         return None
+
+
+def _closed_window(environment: Environment, now: datetime) -> tuple[ClosedWindow | None, float | None]:
+    """Tell which window is closed, and after how many seconds to look again (at most an hour). Raises Blocked(InvalidSpec)."""
+    windows = environment.spec.windows or ()
+    state, change = evaluate(windows, now), next_change(windows, now)
+    left = min(3600.0, max(0.05, (change - now).total_seconds())) if change else None
+    if not state.closed:
+        return None, left
+    return ClosedWindow(name=state.window, reason=state.reason, next_open_time=state.next_open), left
 
 
 def _situation(observer: Observer | None) -> tuple[Situation, Said]:
