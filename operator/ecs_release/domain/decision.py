@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from ecs_release.api.release_status import HistoryEntry, LastReady, Pin, Plan, ReleaseStatus, Rollout, TargetStatus
 from ecs_release.domain.conditions import Situation
-from ecs_release.domain.judge import Progress
 from ecs_release.domain.ports import EventNote
+from ecs_release.domain.verdicts import Progress
 
 HISTORY = 10
 

@@ -12,10 +12,10 @@ from ecs_release.api.release_status import Evidence, Pin, ReleaseStatus
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.health import Health
 from ecs_release.domain.holders import Claim
-from ecs_release.domain.judge import Progress
 from ecs_release.domain.observation import Look, Service, ServiceDeployment, TaskDefinition
 from ecs_release.domain.sources import source_hash
 from ecs_release.domain.targets import Target
+from ecs_release.domain.verdicts import Progress
 
 
 @dataclass(frozen=True, slots=True)

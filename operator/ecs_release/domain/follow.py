@@ -7,7 +7,8 @@ from ecs_release.domain import attempts
 from ecs_release.domain.decision import Draft
 from ecs_release.domain.evidence import Accepted
 from ecs_release.domain.facts import Facts
-from ecs_release.domain.judge import Followed, Judgement, Patience, judge
+from ecs_release.domain.judge import judge
+from ecs_release.domain.verdicts import Followed, Judgement, Patience
 
 
 def follow(facts: Facts, draft: Draft) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from ecs_release.api.release_status import Evidence, Rollout
 from ecs_release.domain import attempts
 from ecs_release.domain.facts import Doubt
-from ecs_release.domain.judge import Progress
+from ecs_release.domain.verdicts import Progress
 
 
 @dataclass(slots=True)
