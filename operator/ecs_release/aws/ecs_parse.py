@@ -53,6 +53,7 @@ def parse_service(raw: Mapping[str, Any]) -> Service:
         strategy=configuration.get("strategy", ROLLING),
         scheduling=scheduling,
         alarms=bool(alarms.get("enable")),
+        hooked=bool(configuration.get("lifecycleHooks")),
         **_bakes(configuration),
     )
 

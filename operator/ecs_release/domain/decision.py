@@ -51,7 +51,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The status to write, the act to carry out (never both new: an act belongs to an intent that is written already)."""
+    """The status to write, the act to carry out (never both new: an act belongs to an intent that is written already).
+
+    `waits` tells that ECS stands still on purpose: the time until now is nobody's lack of progress.
+    """
 
     status: ReleaseStatus
     act: Act | None = None
@@ -59,6 +62,7 @@ class Decision:
     again_s: float | None = None
     fast: bool = False
     progress: Progress | None = None
+    waits: bool = False
 
 
 @dataclass(slots=True)
@@ -76,6 +80,8 @@ class Draft:
     handled_abort: str | None
     plan: Plan | None = None
     progress: Progress | None = None
+    waits: bool = False
+    left_s: float | None = None
     events: list[EventNote] = field(default_factory=list)
 
     @classmethod

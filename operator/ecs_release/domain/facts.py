@@ -12,7 +12,7 @@ from ecs_release.api.release_status import Evidence, Pin, ReleaseStatus
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.health import Health
 from ecs_release.domain.holders import Claim
-from ecs_release.domain.observation import Look, Service, ServiceDeployment, TaskDefinition
+from ecs_release.domain.observation import Look, ProtectedTask, Service, ServiceDeployment, TaskDefinition
 from ecs_release.domain.sources import source_hash
 from ecs_release.domain.targets import Target
 from ecs_release.domain.verdicts import Progress
@@ -75,6 +75,7 @@ class Facts:
     claims: tuple[Claim, ...] = ()
     explained: ServiceDeployment | None = None
     evidence: tuple[Evidence, ...] = ()
+    protected: tuple[ProtectedTask, ...] = ()
     doubt: Doubt | None = None
     progress: Progress | None = None
     patient_from: datetime | None = None

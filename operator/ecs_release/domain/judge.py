@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from ecs_release.domain.evidence import Accepted, Match, match_service, match_task
+from ecs_release.domain import stages
+from ecs_release.domain.evidence import Accepted, Match, match_service, match_task, nothing_runs
 from ecs_release.domain.observation import COMPLETED, FAILED, Deployment, Service, ServiceDeployment
 from ecs_release.domain.replaced import judge_replaced
 from ecs_release.domain.verdicts import Followed, Judgement, Patience, Progress, Verdict
@@ -58,20 +59,34 @@ def _judge_primary(
     explained: ServiceDeployment | None,
 ) -> Judgement:
     if _completed(deployment, service) or ours.stage == COMPLETED:
-        return _judge_completed(ours, deployment, service, accepted, now, patience)
+        return _judge_completed(ours, service, accepted, now, patience, explained)
     old = sum(d.running for d in service.deployments if d is not deployment)
-    stage = deployment.rollout_state or ""
-    if explained is not None and explained.stage:
-        stage = explained.stage
-    progress = Progress(deployment.running, old, stage)
-    text = _progress_text(deployment, old)
+    stage = (explained.stage if explained else "") or deployment.rollout_state or ""
+    progress = Progress(deployment.running, old, stage, (explained.traffic if explained else None) or 0)
     if deployment.rollout_state == FAILED:
-        if service.rollback and now - ours.last_progress < timedelta(seconds=patience.rollback_s):
-            return Judgement(Verdict.ROLLING_OUT, f"{_reason(deployment)}; ECS rolls back", FAILED, progress=progress)
-        return Judgement(Verdict.ROLLOUT_FAILED, _reason(deployment), FAILED)
-    if not ours.late and now - ours.last_progress >= timedelta(seconds=patience.deadline_s):
-        return Judgement(Verdict.DEADLINE_EXCEEDED, f"no progress for {patience.deadline_s:.0f} s: {text}", stage)
-    return Judgement(Verdict.ROLLING_OUT, text, stage, progress=progress)
+        return _judge_failed(ours, deployment, service, progress, now, patience)
+    text = "; ".join(part for part in (stages.told(explained), _progress_text(deployment, old)) if part)
+    if stages.waits(explained):
+        return Judgement(Verdict.ROLLING_OUT, text, stage, progress=progress, waits=True)
+    patience_s = patience.deadline_s + stages.allowance_s(service, deployment, old, explained, patience.deadline_s)
+    late, verdict = f"no progress for {patience_s:.0f} s: {text}", Verdict.DEADLINE_EXCEEDED
+    if stages.ended_badly(explained):
+        # Only sooner than the deadline would say so. The look may be the older of the two answers, so that ours is PRIMARY no longer.
+        patience_s, late, verdict = min(patience_s, patience.rollback_s), text, Verdict.ROLLOUT_FAILED
+    left_s = patience_s - (now - ours.last_progress).total_seconds()
+    if not ours.late and left_s <= 0:
+        return Judgement(verdict, late, stage)
+    return Judgement(Verdict.ROLLING_OUT, text, stage, progress=progress, left_s=left_s)
+
+
+def _judge_failed(
+    ours: Followed, deployment: Deployment, service: Service, progress: Progress, now: datetime, patience: Patience
+) -> Judgement:
+    reason = deployment.rollout_state_reason or f"ECS says that deployment {deployment.id} failed"
+    left_s = patience.rollback_s - (now - ours.last_progress).total_seconds()
+    if service.rollback and left_s > 0:
+        return Judgement(Verdict.ROLLING_OUT, f"{reason}; ECS rolls back", FAILED, progress=progress, left_s=left_s)
+    return Judgement(Verdict.ROLLOUT_FAILED, reason, FAILED)
 
 
 def _completed(deployment: Deployment, service: Service) -> bool:
@@ -82,7 +97,7 @@ def _completed(deployment: Deployment, service: Service) -> bool:
 
 
 def _judge_completed(
-    ours: Followed, deployment: Deployment, service: Service, accepted: Accepted, now: datetime, patience: Patience
+    ours: Followed, service: Service, accepted: Accepted, now: datetime, patience: Patience, explained: ServiceDeployment | None
 ) -> Judgement:
     found = match_service(service, accepted)
     if found is Match.YES:
@@ -91,8 +106,10 @@ def _judge_completed(
         verdict = Verdict.SUCCEEDED_LATE if ours.late else Verdict.SUCCEEDED
         return Judgement(verdict, "every running task shows the wanted digests", COMPLETED)
     if found is Match.NOTHING_RUNS and service.desired == 0:
-        return Judgement(Verdict.NOTHING_RUNNING, "desiredCount is 0: nothing runs, so nothing is proven", COMPLETED)
-    if not ours.late and now - ours.last_progress >= timedelta(seconds=patience.deadline_s):
+        return Judgement(Verdict.NOTHING_RUNNING, nothing_runs(service), COMPLETED)
+    waits = stages.waits(explained)
+    left_s = patience.deadline_s - (now - ours.last_progress).total_seconds()
+    if not ours.late and not waits and left_s <= 0:
         return Judgement(
             Verdict.DEADLINE_EXCEEDED,
             f"ECS completed the deployment, but for {patience.deadline_s:.0f} s {_unproven(service, accepted)}",
@@ -100,7 +117,8 @@ def _judge_completed(
         )
     proven = sum(match_task(task, accepted) is Match.YES for task in service.running_tasks)
     progress = Progress(proven, len(service.running_tasks) - proven, COMPLETED)
-    return Judgement(Verdict.VERIFYING, f"deployed; {_unproven(service, accepted)}", COMPLETED, progress=progress)
+    text = "; ".join(part for part in ("deployed", stages.told(explained), _unproven(service, accepted)) if part)
+    return Judgement(Verdict.VERIFYING, text, COMPLETED, progress=progress, waits=waits, left_s=None if waits else left_s)
 
 
 def _unproven(service: Service, accepted: Accepted) -> str:
@@ -112,10 +130,6 @@ def _unproven(service: Service, accepted: Accepted) -> str:
         return f"{wrong} of {total} running tasks show other digests"
     silent = sum(match_task(task, accepted) is Match.UNKNOWN for task in service.running_tasks)
     return f"ECS does not tell the digests of {silent} of {total} running tasks"
-
-
-def _reason(deployment: Deployment) -> str:
-    return deployment.rollout_state_reason or f"ECS says that deployment {deployment.id} failed"
 
 
 def _progress_text(deployment: Deployment, old: int) -> str:

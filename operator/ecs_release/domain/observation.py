@@ -90,10 +90,10 @@ class Task:
 class Service:
     """One ECS service as DescribeServices answered, with the running tasks that belong to it.
 
-    `strategy` is ROLLING, BLUE_GREEN, LINEAR or CANARY, `scheduling` REPLICA or DAEMON. The bake times are what ECS waits on purpose, in
-    seconds: `bake_s` once all traffic has shifted, `step_bake_s` after each of `steps` shifts before that. `alarms` tells that
-    CloudWatch alarms watch deployments: a rolling one then bakes, too, for a time that ECS computes and does not tell (Amazon ECS
-    developer guide, "How CloudWatch alarms detect Amazon ECS deployment failures").
+    `strategy` is ROLLING, BLUE_GREEN, LINEAR or CANARY, `scheduling` REPLICA or DAEMON; `hooked` tells that lifecycle hooks are set.
+    The bake times are what ECS waits on purpose, in seconds: `bake_s` once all traffic has shifted, `step_bake_s` after each of `steps`
+    shifts before that. `alarms` tells that CloudWatch alarms watch deployments: a rolling one then bakes, too, for a time that ECS
+    computes and does not tell (Amazon ECS developer guide, "How CloudWatch alarms detect Amazon ECS deployment failures").
     """
 
     arn: str
@@ -119,12 +119,18 @@ class Service:
     step_bake_s: float = 0
     steps: int = 0
     alarms: bool = False
+    hooked: bool = False
     tasks: tuple[Task, ...] = ()
 
     @property
     def primary(self) -> Deployment | None:
         """The deployment that ECS works towards."""
         return next((d for d in self.deployments if d.status == PRIMARY), None)
+
+    @property
+    def has_stages(self) -> bool:
+        """Whether a rollout passes through stages, and may come further without any change here."""
+        return self.strategy != ROLLING or self.hooked
 
     def deployment(self, deployment_id: str) -> Deployment | None:
         """Return the deployment with this id, if ECS still lists it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
 from ecs_release.domain import attempts, revisions
@@ -15,6 +17,7 @@ from ecs_release.domain.observation import COMPLETED, Deployment, Service
 from ecs_release.domain.plans import plan
 from ecs_release.domain.requests import retry_wanted
 from ecs_release.domain.situations import braked, is_moving, runs_wanted
+from ecs_release.domain.stages import planned_s
 
 ROLLBACK = "Rollback"
 
@@ -41,7 +44,7 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
     if other is not None:
         message = f"deployment {other.id} of {other.task_definition.rpartition('/')[2]} is under way: waiting until it settles"
         draft.plan = plan(facts, pin, message)
-        left = (other.created_at + facts.deadline - facts.now).total_seconds()
+        left = (other.created_at + _patience(facts, service) - facts.now).total_seconds()
         return Outcome(waiting(Reason.AWAITING_STEADY, message), again_s=max(1.0, left))
     return _begin(facts, draft, pin, retry)
 
@@ -95,16 +98,21 @@ def _runs_already(facts: Facts, pin: Pin) -> bool:
     return found is Match.YES or (found is Match.NOTHING_RUNS and nothing_wanted)
 
 
+def _patience(facts: Facts, service: Service) -> timedelta:
+    """Return how long somebody else's deployment may take: what ECS bakes on purpose does not count against it."""
+    return facts.deadline + timedelta(seconds=planned_s(service))
+
+
 def foreign_deployment(facts: Facts, draft: Draft, service: Service) -> Deployment | None:
     """Return a deployment under way that is not our latest attempt's: ECS's own rollback, or somebody's.
 
-    One that has been under way for longer than the progress deadline is not waited for any more.
+    One that has been under way for longer than the progress deadline and its bake times is not waited for any more.
     """
     primary = service.primary
     if primary is None or not is_moving(service):
         return None
     # Only the latest attempt's: ECS rolls back to an earlier deployment by its own id, which may be one of ours, too.
     own = draft.rollout.deployment_id if draft.rollout else None
-    if primary.id == own or facts.now - primary.created_at >= facts.deadline:
+    if primary.id == own or facts.now - primary.created_at >= _patience(facts, service):
         return None
     return primary

@@ -42,14 +42,15 @@ class Progress:
     new: int = 0
     old: int = 0
     stage: str = ""
+    traffic: float = 0
 
     def beyond(self, other: Progress) -> bool:
-        """Tell whether this is further than `other`: more new tasks came up, more old ones went, or the stage changed."""
-        return self.new > other.new or self.old < other.old or self.stage != other.stage
+        """Tell whether this is further than `other`: more new tasks came up, more old ones went, traffic shifted, or the stage changed."""
+        return self.new > other.new or self.old < other.old or self.traffic > other.traffic or self.stage != other.stage
 
     def highest(self, other: Progress) -> Progress:
         """Combine two marks."""
-        return Progress(max(self.new, other.new), min(self.old, other.old), self.stage)
+        return Progress(max(self.new, other.new), min(self.old, other.old), self.stage, max(self.traffic, other.traffic))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,16 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict with its explanation. `follow` names another deployment to follow from now on; `stage` is to be kept."""
+    """A verdict with its explanation. `follow` names another deployment to follow from now on; `stage` is to be kept.
+
+    `waits` tells that ECS stands still on purpose: that is no lack of progress. `left_s` is after how many seconds time alone would bring
+    another verdict.
+    """
 
     verdict: Verdict
     message: str
     stage: str = ""
     follow: str = ""
     progress: Progress | None = None
+    waits: bool = False
+    left_s: float | None = None
