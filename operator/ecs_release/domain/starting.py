@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
-from ecs_release.domain import attempts, revisions
+from ecs_release.domain import attempts, revisions, stages
 from ecs_release.domain.brakes import brake
 from ecs_release.domain.conditions import of_problem, progressing, waiting
 from ecs_release.domain.decision import Draft, Outcome
@@ -17,7 +15,6 @@ from ecs_release.domain.observation import COMPLETED, Deployment, Service
 from ecs_release.domain.plans import plan
 from ecs_release.domain.requests import retry_wanted
 from ecs_release.domain.situations import braked, is_moving, runs_wanted
-from ecs_release.domain.stages import planned_s
 
 ROLLBACK = "Rollback"
 
@@ -42,10 +39,12 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
         return braked(facts, draft, on)
     other = foreign_deployment(facts, draft, service)
     if other is not None:
+        draft.waits = stages.waits(facts.foreign)
         message = f"deployment {other.id} of {other.task_definition.rpartition('/')[2]} is under way: waiting until it settles"
+        told = stages.told(facts.foreign)
         draft.plan = plan(facts, pin, message)
-        left = (other.created_at + _patience(facts, service) - facts.now).total_seconds()
-        return Outcome(waiting(Reason.AWAITING_STEADY, message), again_s=max(1.0, left))
+        left_s = facts.deadline.total_seconds() if draft.waits else _left_s(facts, service, other)
+        return Outcome(waiting(Reason.AWAITING_STEADY, f"{message} ({told})" if told else message), again_s=max(1.0, left_s))
     return _begin(facts, draft, pin, retry)
 
 
@@ -98,9 +97,12 @@ def _runs_already(facts: Facts, pin: Pin) -> bool:
     return found is Match.YES or (found is Match.NOTHING_RUNS and nothing_wanted)
 
 
-def _patience(facts: Facts, service: Service) -> timedelta:
-    """Return how long somebody else's deployment may take: what ECS bakes on purpose does not count against it."""
-    return facts.deadline + timedelta(seconds=planned_s(service))
+def _left_s(facts: Facts, service: Service, other: Deployment) -> float:
+    """Return for how many seconds somebody else's deployment is waited for yet: what ECS waits on purpose does not count against it."""
+    since = other.created_at
+    if service.has_stages and facts.patient_from is not None:
+        since = max(since, facts.patient_from)
+    return (since + facts.deadline - facts.now).total_seconds() + stages.planned_s(service)
 
 
 def foreign_deployment(facts: Facts, draft: Draft, service: Service) -> Deployment | None:
@@ -113,6 +115,8 @@ def foreign_deployment(facts: Facts, draft: Draft, service: Service) -> Deployme
         return None
     # Only the latest attempt's: ECS rolls back to an earlier deployment by its own id, which may be one of ours, too.
     own = draft.rollout.deployment_id if draft.rollout else None
-    if primary.id == own or facts.now - primary.created_at >= _patience(facts, service):
+    if primary.id == own:
+        return None
+    if not stages.waits(facts.foreign) and _left_s(facts, service, primary) <= 0:
         return None
     return primary

@@ -22,6 +22,8 @@ from ecs_release.domain.observation import (
     TaskDefinition,
 )
 from ecs_release.domain.ports import Ecs
+from ecs_release.domain.requests import pending as requests_pending
+from ecs_release.domain.situations import is_moving
 from ecs_release.domain.targets import Target
 from ecs_release.engine.memory import Memory
 
@@ -86,9 +88,9 @@ async def explain(ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Fac
     """Read what explains a rollout, where there is something to explain; a failure to do so is no failure."""
     rollout, service = facts.status.rollout, facts.service
     if service is None or rollout is None or not attempts.is_deployed(rollout):
-        return facts
+        return await _with_foreign(ecs, facts, memory)
     if rollout.outcome and rollout.outcome not in attempts.REFINABLE:
-        return facts
+        return await _with_foreign(ecs, facts, memory)
     own, primary = service.deployment(rollout.deployment_id or ""), service.primary
     replaced = own is None or own is not primary
     if primary is not None and replaced:
@@ -99,17 +101,28 @@ async def explain(ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Fac
     failing = replaced or (own is not None and (own.rollout_state == FAILED or own.failed_tasks > 0))
     staged = service.has_stages and attempts.is_open(rollout)
     if failing or staged or not rollout.service_deployment_arn or attempts.intends(rollout) == attempts.STOP:
-        facts = replace(facts, explained=await _explained(ecs, service, rollout, facts.now, memory))
+        facts = replace(facts, explained=await _explained(ecs, service, rollout.deployment_id or "", facts.now, memory))
     if attempts.is_open(rollout) and not replaced:
         facts = replace(facts, protected=await _protected(ecs, target, facts, rollout, memory))
     if failing:
         facts = replace(facts, evidence=await _evidence_once(ecs, target, rollout, own.failed_tasks if own else -2, memory))
-    return facts
+    return await _with_foreign(ecs, facts, memory)
 
 
-async def _explained(ecs: Ecs, service: Service, rollout: Rollout, now: datetime, memory: Memory) -> ServiceDeployment | None:
-    """Read the service deployment. Where that fails for once, what it told a moment ago still stands."""
-    deployment_id = rollout.deployment_id or ""
+async def _with_foreign(ecs: Ecs, facts: Facts, memory: Memory) -> Facts:
+    """Read the stage of somebody else's deployment where an attempt is due: one that is paused is not overrun."""
+    service, status, pin = facts.service, facts.status, facts.pin
+    if service is None or pin is None or not service.has_stages or not is_moving(service):
+        return facts
+    own = status.rollout.deployment_id if status.rollout else None
+    due = not attempts.is_settled(status, pin) or requests_pending(facts.release, status)
+    if service.primary is None or service.primary.id == own or not due:
+        return facts
+    return replace(facts, foreign=await _explained(ecs, service, service.primary.id, facts.now, memory))
+
+
+async def _explained(ecs: Ecs, service: Service, deployment_id: str, now: datetime, memory: Memory) -> ServiceDeployment | None:
+    """Read a service deployment. Where that fails for once, what it told a moment ago still stands."""
     found = await ecs.service_deployment(service.arn, deployment_id)
     if found is not None:
         memory.explained = (deployment_id, now, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -153,9 +154,29 @@ def test_a_daemon_without_instances_proves_nothing() -> None:
     assert "no container instance" in (find(decision.status.conditions, "Ready") or decision).message
 
 
-@pytest.mark.parametrize(("age_s", "waited_for"), [(1000, True), (2000, True), (2200, False)])
-def test_somebody_elses_deployment_may_bake(age_s: float, waited_for: bool) -> None:
-    """The deadline is 1800 s, and the service bakes for 300."""
-    seen = service(deployment(3, state="IN_PROGRESS", age_s=age_s), strategy="BLUE_GREEN", bake_s=300)
-    given = facts(seen)
+@pytest.mark.parametrize(
+    ("age_s", "more", "waited_for"),
+    [
+        (1000, {}, True),
+        (2000, {}, True),
+        (2200, {}, False),
+        (100_000, {"foreign": told(hooks=(PAUSE,))}, True),
+        (100_000, {"foreign": told()}, False),
+        (100_000, {"foreign": told(), "patient_from": NOW - timedelta(seconds=2000)}, True),
+    ],
+)
+def test_somebody_elses_deployment_may_bake_and_pause(age_s: float, more: dict[str, Any], waited_for: bool) -> None:
+    """The deadline is 1800 s, and the service bakes for 300. A pause that has just ended moved `patient_from` on."""
+    seen = service(deployment(3, state="IN_PROGRESS", age_s=age_s), tasks=(task(3, OLD),), strategy="BLUE_GREEN", bake_s=300)
+    given = facts(seen, **more)
     assert (foreign_deployment(given, Draft.of(given.status), seen) is not None) is waited_for
+
+
+def test_what_holds_somebody_elses_deployment_is_said() -> None:
+    seen = service(deployment(3, state="IN_PROGRESS", age_s=100_000), tasks=(task(3, OLD),), strategy="BLUE_GREEN")
+    given = facts(seen, foreign=told(hooks=(PAUSE,)))
+    status = given.status.model_copy(update={"rollout": None})
+    decision = decide(replace(given, release=given.release.model_copy(update={"status": status})))
+    assert ready(decision) == ("False", "AwaitingSteady", "True")
+    assert "hook ABC at POST_SCALE_UP awaits action" in str(decision.status.summary)
+    assert (decision.waits, decision.fast) == (True, True)

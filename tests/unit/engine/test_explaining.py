@@ -93,6 +93,18 @@ async def test_nobody_asks_where_no_old_task_runs() -> None:
     assert ecs.protections == []
 
 
+@pytest.mark.parametrize(
+    ("state", "strategy", "calls"), [("IN_PROGRESS", "CANARY", 1), ("IN_PROGRESS", "ROLLING", 0), ("COMPLETED", "CANARY", 0)]
+)
+async def test_the_stage_of_somebody_elses_deployment_is_read_where_it_is_in_the_way(state: str, strategy: str, calls: int) -> None:
+    ecs, given = FakeEcs(), facts(service(deployment(3, state=state), strategy=strategy))
+    status = given.status.model_copy(update={"rollout": None})
+    found = await explain(ecs, given.target, replace(given, release=given.release.model_copy(update={"status": status})), Memory(NOW))  # type: ignore[arg-type]
+    assert ecs.deployments == ["ecs-svc/3"] * calls
+    assert (found.foreign is not None) is bool(calls)
+    assert found.explained is None
+
+
 def look(watched: Watched, seen: Service, now: datetime = NOW) -> bool:
     return watched.accept(seen, now, now, HealthRules())
 
