@@ -12,12 +12,13 @@ from ecs_release.aws import pacing, revisions
 from ecs_release.aws.caller import Caller
 from ecs_release.aws.ecs_parse import aws_time, parse_deployment, parse_protection, parse_service, parse_service_deployment, parse_task
 from ecs_release.aws.pacing import Priority
+from ecs_release.aws.together import Together
 from ecs_release.domain.errors import Ambiguous, Blocked, Denied, Problem, Retryable
 from ecs_release.domain.observation import PRIMARY, Access, ProtectedTask, ServiceDeployment, Task, TaskDefinition
 from ecs_release.domain.ports import ServicesAnswer, Started
 
 _REVISIONS, _DEPLOYMENTS = 2000, 2000
-_TASKS_A_CALL, _LIST_PAGES = 100, 50
+_TASKS_A_CALL, _DEPLOYMENTS_A_CALL, _LIST_PAGES = 100, 20, 50
 _ABSENT_S = 3600.0
 
 
@@ -30,6 +31,7 @@ class BotoEcs:
         self._access = access
         self._revisions: OrderedDict[str, TaskDefinition] = OrderedDict()
         self._deployments: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._described = Together(self._describe_deployments, _DEPLOYMENTS_A_CALL)
         self._no_service_deployments_until = 0.0
         self._no_protection_until = 0.0
 
@@ -134,15 +136,17 @@ class BotoEcs:
             arn = await self._service_deployment_arn(service_arn, deployment_id)
             if arn is None:
                 return None
-            described = await self._deployments_call("describe_service_deployments", {"serviceDeploymentArns": [arn]})
+            return await self._described.ask(arn)
         except Retryable:
             return None
         except Problem:
             # An implementation without this API, or a role without these rights: it only confirms and explains, so do without.
             self._no_service_deployments_until = time.monotonic() + _ABSENT_S
             return None
-        found = described.get("serviceDeployments") or ()
-        return parse_service_deployment(found[0]) if found else None
+
+    async def _describe_deployments(self, arns: Sequence[str]) -> dict[str, ServiceDeployment]:
+        answer = await self._deployments_call("describe_service_deployments", {"serviceDeploymentArns": list(arns)})
+        return {d.arn: d for d in map(parse_service_deployment, answer.get("serviceDeployments") or ())}
 
     async def _service_deployment_arn(self, service_arn: str, deployment_id: str) -> str | None:
         """Find the ARN in the list of the service's newest; it never changes, so that it is looked for once."""
