@@ -64,7 +64,7 @@ def _judge_primary(
     stage = (explained.stage if explained else "") or deployment.rollout_state or ""
     progress = Progress(deployment.running, old, stage, (explained.traffic if explained else None) or 0)
     if deployment.rollout_state == FAILED:
-        return _judge_failed(ours, deployment, service, progress, now, patience)
+        return _judge_failed(ours, deployment, service, progress, now, patience, rolls_back=stages.rolls_back(explained))
     text = "; ".join(part for part in (stages.told(explained), _progress_text(deployment, old)) if part)
     if stages.waits(explained):
         return Judgement(Verdict.ROLLING_OUT, text, stage, progress=progress, waits=True)
@@ -80,11 +80,13 @@ def _judge_primary(
 
 
 def _judge_failed(
-    ours: Followed, deployment: Deployment, service: Service, progress: Progress, now: datetime, patience: Patience
+    ours: Followed, deployment: Deployment, service: Service, progress: Progress, now: datetime, patience: Patience, *, rolls_back: bool
 ) -> Judgement:
+    """Judge one that ECS calls failed: a rollback is given time to begin, and one that is known to be under way to end."""
     reason = deployment.rollout_state_reason or f"ECS says that deployment {deployment.id} failed"
-    left_s = patience.rollback_s - (now - ours.last_progress).total_seconds()
-    if service.rollback and left_s > 0:
+    patience_s = patience.deadline_s if rolls_back else patience.rollback_s
+    left_s = patience_s - (now - ours.last_progress).total_seconds()
+    if (service.rollback or rolls_back) and left_s > 0:
         return Judgement(Verdict.ROLLING_OUT, f"{reason}; ECS rolls back", FAILED, progress=progress, left_s=left_s)
     return Judgement(Verdict.ROLLOUT_FAILED, reason, FAILED)
 

@@ -143,6 +143,14 @@ def test_what_ecs_gave_up_fails_sooner(status: str) -> None:
     assert "stopped by somebody" in judgement.message
 
 
+@pytest.mark.parametrize(("status", "patience_s"), [("ROLLBACK_IN_PROGRESS", 600), ("IN_PROGRESS", 60), ("ROLLBACK_FAILED", 60)])
+def test_a_rollback_that_is_under_way_is_given_time(status: str, patience_s: float) -> None:
+    """Traffic goes back first, while ours may still be PRIMARY."""
+    seen = service(deployment(2, state="FAILED"), OLD_ACTIVE, rollback=True, strategy="BLUE_GREEN")
+    assert judged(told(status), seen=seen, idle_s=patience_s - 1).verdict is Verdict.ROLLING_OUT
+    assert judged(told(status), seen=seen, idle_s=patience_s + 1).verdict is Verdict.ROLLOUT_FAILED
+
+
 def test_one_that_was_replaced_is_superseded_although_its_status_is_stopped() -> None:
     seen = service(deployment(3), tasks=(task(3, OLD),))
     assert judged(told("STOPPED"), seen=seen).verdict is Verdict.SUPERSEDED
