@@ -278,3 +278,33 @@ async def test_problems_hold_no_credentials(aws: BotoAws, sim: Simulator, servic
     sim.control("clear-faults")
     assert "very-secret-id" not in problem.value.message
     assert "AKIA" not in problem.value.message
+
+
+async def test_protected_tasks_are_named_until_when(aws: BotoAws, sim: Simulator, service: str) -> None:
+    ecs = aws.ecs(access())
+    first, second = await ecs.list_tasks(service, service)
+    assert await ecs.protected_tasks(service, [first, second]) == []
+    sim.client("ecs").update_task_protection(cluster=service, tasks=[first], protectionEnabled=True, expiresInMinutes=60)
+    (found,) = await ecs.protected_tasks(service, [first, second])
+    assert found.arn == first
+    assert found.until is not None
+    assert await ecs.protected_tasks(service, []) == []
+
+
+async def test_without_the_right_to_read_protection_it_is_not_asked_again(aws: BotoAws, sim: Simulator, service: str) -> None:
+    ecs = aws.ecs(access())
+    tasks = await ecs.list_tasks(service, service)
+    sim.deny(action="GetTaskProtection", match=service)
+    since = sim.mark()
+    for _ in range(3):
+        assert await ecs.protected_tasks(service, tasks) == []
+    sim.control("clear-faults")
+    assert len(sim.calls(action="GetTaskProtection", since=since)) == 1
+
+
+async def test_a_service_deployment_is_looked_for_once(aws: BotoAws, sim: Simulator, service: str) -> None:
+    found, ecs, since = sim.service(service, cluster=service), aws.ecs(access()), sim.mark()
+    for _ in range(3):
+        assert await ecs.service_deployment(found["serviceArn"], found["deployments"][0]["id"]) is not None
+    assert len(sim.calls(action="ListServiceDeployments", since=since)) == 1
+    assert len(sim.calls(action="DescribeServiceDeployments", since=since)) == 3

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     AWAITING_REPLICATION = "AwaitingReplication"
     AWAITING_STEADY = "AwaitingSteady"
     AWAITING_RELEASE_SET = "AwaitingReleaseSet"
+    AWAITING_HOOK = "AwaitingHook"
     SUSPENDED = "Suspended"
     OBSERVING = "Observing"
     PROGRESSING_WITH_RETRY = "ProgressingWithRetry"

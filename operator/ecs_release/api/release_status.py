@@ -146,7 +146,9 @@ class Rollout(Model):
     deployment_id: Annotated[Word | None, Field(description="The ECS deployment that is followed.")] = None
     service_deployment_arn: Annotated[Arn | None, Field(description="Its service deployment.")] = None
     task_definition: Annotated[Arn | None, Field(description="Its revision.")] = None
-    stage: Annotated[Word | None, Field(description="What ECS says of it.")] = None
+    stage: Annotated[Word | None, Field(description="What ECS says of it: its lifecycle stage, else its rollout state.")] = None
+    traffic_percent: Annotated[int | None, Field(ge=0, le=100, description="Production traffic on the new revision.")] = None
+    awaiting: Annotated[Text | None, Field(description="Lifecycle hook that waits for somebody's action, and its stage.")] = None
     message: Annotated[Text | None, Field(description="How far it is, or how it ended.")] = None
     rollback_target: Annotated[Arn | None, Field(description="Revision that ran before.")] = None
     start_time: Annotated[MicroTime | None, Field(description="When it began.")] = None

@@ -10,14 +10,15 @@ from typing import Any
 
 from ecs_release.aws import pacing, revisions
 from ecs_release.aws.caller import Caller
-from ecs_release.aws.ecs_parse import aws_time, parse_deployment, parse_service, parse_service_deployment, parse_task
+from ecs_release.aws.ecs_parse import aws_time, parse_deployment, parse_protection, parse_service, parse_service_deployment, parse_task
 from ecs_release.aws.pacing import Priority
-from ecs_release.domain.errors import Ambiguous, Blocked, Problem, Retryable
-from ecs_release.domain.observation import PRIMARY, Access, ServiceDeployment, Task, TaskDefinition
+from ecs_release.aws.together import Together
+from ecs_release.domain.errors import Ambiguous, Blocked, Denied, Problem, Retryable
+from ecs_release.domain.observation import PRIMARY, Access, ProtectedTask, ServiceDeployment, Task, TaskDefinition
 from ecs_release.domain.ports import ServicesAnswer, Started
 
-_REVISIONS = 2000
-_TASKS_A_CALL, _LIST_PAGES = 100, 50
+_REVISIONS, _DEPLOYMENTS = 2000, 2000
+_TASKS_A_CALL, _DEPLOYMENTS_A_CALL, _LIST_PAGES = 100, 20, 50
 _ABSENT_S = 3600.0
 
 
@@ -29,7 +30,10 @@ class BotoEcs:
         self._caller = caller
         self._access = access
         self._revisions: OrderedDict[str, TaskDefinition] = OrderedDict()
+        self._deployments: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._described = Together(self._describe_deployments, _DEPLOYMENTS_A_CALL)
         self._no_service_deployments_until = 0.0
+        self._no_protection_until = 0.0
 
     async def describe_services(self, cluster: str, names: Sequence[str]) -> ServicesAnswer:
         """Describe at most 10 services of one cluster."""
@@ -128,32 +132,58 @@ class BotoEcs:
         """Find a deployment's service deployment by its number, the target service revision's (as terraform-provider-aws does)."""
         if time.monotonic() < self._no_service_deployments_until:
             return None
-        number = deployment_id.rpartition("/")[2]
-        cluster = service_arn.split("/")[1] if service_arn.count("/") > 1 else ""
         try:
-            parameters: dict[str, Any] = {"service": service_arn, "maxResults": 20}
-            if cluster:
-                parameters["cluster"] = cluster
-            listed = await self._deployments_call("list_service_deployments", parameters)
-            arn = next(
-                (
-                    d["serviceDeploymentArn"]
-                    for d in listed.get("serviceDeployments") or ()
-                    if d.get("targetServiceRevisionArn", "").rpartition("/")[2] == number
-                ),
-                None,
-            )
+            arn = await self._service_deployment_arn(service_arn, deployment_id)
             if arn is None:
                 return None
-            described = await self._deployments_call("describe_service_deployments", {"serviceDeploymentArns": [arn]})
+            return await self._described.ask(arn)
         except Retryable:
             return None
         except Problem:
             # An implementation without this API, or a role without these rights: it only confirms and explains, so do without.
             self._no_service_deployments_until = time.monotonic() + _ABSENT_S
             return None
-        found = described.get("serviceDeployments") or ()
-        return parse_service_deployment(found[0]) if found else None
+
+    async def _describe_deployments(self, arns: Sequence[str]) -> dict[str, ServiceDeployment]:
+        answer = await self._deployments_call("describe_service_deployments", {"serviceDeploymentArns": list(arns)})
+        return {d.arn: d for d in map(parse_service_deployment, answer.get("serviceDeployments") or ())}
+
+    async def _service_deployment_arn(self, service_arn: str, deployment_id: str) -> str | None:
+        """Find the ARN in the list of the service's newest; it never changes, so that it is looked for once."""
+        key = (service_arn, deployment_id)
+        if key in self._deployments:
+            return self._deployments[key]
+        number = deployment_id.rpartition("/")[2]
+        parameters: dict[str, Any] = {"service": service_arn, "maxResults": 20}
+        if service_arn.count("/") > 1:
+            parameters["cluster"] = service_arn.split("/")[1]
+        listed = await self._deployments_call("list_service_deployments", parameters)
+        for brief in listed.get("serviceDeployments") or ():
+            if brief.get("targetServiceRevisionArn", "").rpartition("/")[2] == number:
+                self._deployments[key] = arn = str(brief["serviceDeploymentArn"])
+                while len(self._deployments) > _DEPLOYMENTS:
+                    self._deployments.popitem(last=False)
+                return arn
+        return None
+
+    async def protected_tasks(self, cluster: str, arns: Sequence[str]) -> list[ProtectedTask]:
+        """Tell which of at most 100 tasks are protected from scale-in; none where that cannot be known."""
+        if not arns or time.monotonic() < self._no_protection_until:
+            return []
+        parameters = {"cluster": cluster, "tasks": list(arns[:_TASKS_A_CALL])}
+        try:
+            answer = await self._call(
+                "get_task_protection", pacing.CLUSTER_RESOURCE_READ, what=f"tasks in {cluster}", parameters=parameters
+            )
+        except Retryable:
+            return []
+        except Denied:
+            # It only explains: a role without this right does without.
+            self._no_protection_until = time.monotonic() + _ABSENT_S
+            return []
+        except Blocked:
+            return []
+        return parse_protection(answer)
 
     async def stop_service_deployment(self, arn: str) -> bool:
         """Ask ECS to roll a deployment back. False where it is over or unknown, or the API is not there. Raises Retryable."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import (
     HistoryEntry,
@@ -74,6 +76,12 @@ def is_open(rollout: Rollout | None) -> bool:
 def is_deployed(rollout: Rollout | None) -> bool:
     """Tell whether an attempt has reached ECS: it has a deployment that can be followed."""
     return rollout is not None and bool(rollout.deployment_id)
+
+
+def moved(facts: Facts, rollout: Rollout) -> datetime:
+    """Return when an attempt came further last; time in which nobody could see that does not count, nor what ECS waits on purpose."""
+    times = (rollout.last_progress_time, facts.patient_from, rollout.start_time)
+    return max((t for t in times if t is not None), default=facts.now)
 
 
 def intends(rollout: Rollout | None) -> str:
@@ -221,6 +229,8 @@ def end(facts: Facts, draft: Draft, outcome: str, message: str) -> None:
             "message": message[:1024],
             "completion_time": facts.now,
             "evidence": list(facts.evidence[:3]) or rollout.evidence,
+            "awaiting": None,
+            "traffic_percent": None,
         }
     )
     draft.rollout = ended

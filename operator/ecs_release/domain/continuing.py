@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Rollout
-from ecs_release.domain import attempts, revisions
+from ecs_release.domain import attempts, protection, revisions, stages
 from ecs_release.domain.brakes import brake, platform_brake
-from ecs_release.domain.conditions import of_problem, progressing
+from ecs_release.domain.conditions import of_problem, progressing, waiting
 from ecs_release.domain.decision import Draft, Outcome, Register, Stop, Update
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.facts import Facts
@@ -64,11 +64,19 @@ def carry_on(facts: Facts, draft: Draft) -> Outcome | None:
     if _in_doubt(facts, draft):
         return _wait_out(facts)
     if intended == attempts.STOP:
-        arn = facts.explained.arn if facts.explained else rollout.service_deployment_arn or ""
-        return Outcome(progressing(Reason.ROLLING_OUT, "asking ECS to roll back"), Stop(arn))
+        return _stop(facts, draft, rollout)
     if intended == attempts.RETURN:
         return _return(facts, draft, rollout)
     return _register_or_update(facts, draft, rollout, intended)
+
+
+def _stop(facts: Facts, draft: Draft, rollout: Rollout) -> Outcome | None:
+    if stages.rolls_back(facts.explained):
+        # ECS would refuse, and to deploy the former revision instead would come in its way.
+        attempts.end(facts, draft, attempts.ABORTED, f"aborted on request: ECS rolls deployment {rollout.deployment_id} back already")
+        return None
+    arn = facts.explained.arn if facts.explained else rollout.service_deployment_arn or ""
+    return Outcome(progressing(Reason.ROLLING_OUT, "asking ECS to roll back"), Stop(arn))
 
 
 def _return(facts: Facts, draft: Draft, rollout: Rollout) -> Outcome | None:
@@ -106,9 +114,22 @@ def in_flight(facts: Facts, draft: Draft) -> Outcome | None:
     if rollout is None or not attempts.is_open(rollout) or not attempts.is_deployed(rollout):
         return None
     reason = Reason.VERIFYING if rollout.stage == COMPLETED else Reason.ROLLING_OUT
-    moved = max(t for t in (rollout.last_progress_time, facts.patient_from, rollout.start_time) if t is not None)
-    left = (moved + facts.deadline - facts.now).total_seconds()
-    return Outcome(progressing(reason, rollout.message or "the deployment has begun"), again_s=max(0.5, left))
+    message = rollout.message or "the deployment has begun"
+    situation = waiting(Reason.AWAITING_HOOK, message) if rollout.awaiting else progressing(reason, message)
+    return Outcome(situation, again_s=max(0.5, _again_s(facts, draft, rollout)))
+
+
+def _again_s(facts: Facts, draft: Draft, rollout: Rollout) -> float:
+    """Return when time alone may change what is said: at the deadline, or when it is worth asking what holds the rollout."""
+    if draft.waits:
+        return facts.deadline.total_seconds()
+    deadline = draft.left_s
+    if deadline is None:
+        deadline = (attempts.moved(facts, rollout) + facts.deadline - facts.now).total_seconds()
+    asked = protection.due_in_s(facts, rollout)
+    if asked is None:
+        return deadline
+    return min(deadline, asked if asked > 0 else protection.EVERY_S)
 
 
 def _observed_only(facts: Facts) -> bool:

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 from ecs_release.api.release_status import HistoryEntry, LastReady, Pin, Plan, ReleaseStatus, Rollout, TargetStatus
 from ecs_release.api.windows import ClosedWindow
 from ecs_release.domain.conditions import Situation
-from ecs_release.domain.judge import Progress
 from ecs_release.domain.ports import EventNote
+from ecs_release.domain.verdicts import Progress
 
 HISTORY = 10
 
@@ -52,7 +52,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The status to write, the act to carry out (never both new: an act belongs to an intent that is written already)."""
+    """The status to write, the act to carry out (never both new: an act belongs to an intent that is written already).
+
+    `waits` tells that ECS stands still on purpose: the time until now is nobody's lack of progress.
+    """
 
     status: ReleaseStatus
     act: Act | None = None
@@ -60,6 +63,7 @@ class Decision:
     again_s: float | None = None
     fast: bool = False
     progress: Progress | None = None
+    waits: bool = False
 
 
 @dataclass(slots=True)
@@ -78,6 +82,8 @@ class Draft:
     plan: Plan | None = None
     closed_window: ClosedWindow | None = None
     progress: Progress | None = None
+    waits: bool = False
+    left_s: float | None = None
     events: list[EventNote] = field(default_factory=list)
 
     @classmethod

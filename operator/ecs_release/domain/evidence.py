@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from ecs_release.domain.observation import Service, Task
+from ecs_release.domain.observation import DAEMON, Service, Task
 
 Accepted: TypeAlias = Mapping[str, frozenset[str]]
 """The digests that prove each listed container: the wanted one and, of a manifest list, those of its platforms."""
@@ -51,6 +51,13 @@ def match_service(service: Service, accepted: Accepted) -> Match:
         if answer in found:
             return answer
     return Match.YES
+
+
+def nothing_runs(service: Service) -> str:
+    """Say why nothing runs where ECS wants no task: a daemon's count is that of the instances that take it."""
+    if service.scheduling == DAEMON:
+        return "no container instance takes the daemon: nothing runs, so nothing is proven"
+    return "desiredCount is 0: nothing runs, so nothing is proven"
 
 
 def seen_digests(service: Service) -> tuple[SeenDigest, ...]:

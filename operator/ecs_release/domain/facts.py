@@ -12,10 +12,10 @@ from ecs_release.api.release_status import Evidence, Pin, ReleaseStatus
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.health import Health
 from ecs_release.domain.holders import Claim
-from ecs_release.domain.judge import Progress
-from ecs_release.domain.observation import Look, Service, ServiceDeployment, TaskDefinition
+from ecs_release.domain.observation import Look, ProtectedTask, Service, ServiceDeployment, TaskDefinition
 from ecs_release.domain.sources import source_hash
 from ecs_release.domain.targets import Target
+from ecs_release.domain.verdicts import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ class Facts:
     `hold` is why the ReleaseSet that controls the Release keeps it from acting, `reverting` that it takes the Release back;
     `problem` is why nothing is known of the target (no such Project, not allowed ...); `pin` is the pin in force or, where the source
     is new or a refresh was asked for, the one resolved just now; `patient_from` is when AWS became readable to this process: time before
-    that is nobody's lack of progress; `start_problem` is why no attempt could begin (the base
+    that is nobody's lack of progress; `explained` is the service deployment of the attempt, `foreign` of somebody else's that an attempt
+    would have to wait for; `start_problem` is why no attempt could begin (the base
     revision cannot be read or built upon, an image is missing where the service pulls from).
     """
 
@@ -74,7 +75,9 @@ class Facts:
     start_problem: Problem | None = None
     claims: tuple[Claim, ...] = ()
     explained: ServiceDeployment | None = None
+    foreign: ServiceDeployment | None = None
     evidence: tuple[Evidence, ...] = ()
+    protected: tuple[ProtectedTask, ...] = ()
     doubt: Doubt | None = None
     progress: Progress | None = None
     patient_from: datetime | None = None

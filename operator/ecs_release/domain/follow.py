@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ecs_release.api.release_status import Pin, Rollout
-from ecs_release.domain import attempts
+from ecs_release.domain import attempts, stages
 from ecs_release.domain.decision import Draft
 from ecs_release.domain.evidence import Accepted
 from ecs_release.domain.facts import Facts
-from ecs_release.domain.judge import Followed, Judgement, Patience, judge
+from ecs_release.domain.judge import judge
+from ecs_release.domain.protection import told
+from ecs_release.domain.verdicts import Followed, Judgement, Patience, Verdict
 
 
 def follow(facts: Facts, draft: Draft) -> None:
@@ -25,7 +29,8 @@ def follow(facts: Facts, draft: Draft) -> None:
         return
     if rollout.outcome and (draft.pin is None or not attempts.covers(rollout, draft.pin)):
         return
-    judgement = _judge(facts, draft, rollout)
+    judgement = _with_protected(facts, _judge(facts, draft, rollout))
+    draft.waits, draft.left_s = judgement.waits, judgement.left_s
     _apply(facts, draft, rollout, judgement)
 
 
@@ -68,13 +73,12 @@ def _judge(facts: Facts, draft: Draft, rollout: Rollout) -> Judgement:
     intent = rollout.intent
     begun = rollout.start_time or facts.now
     sent = intent.accepted_time if intent and intent.accepted_time else begun
-    progressed = max(t for t in (rollout.last_progress_time, facts.patient_from, begun) if t is not None)
     return judge(
         Followed(
             deployment_id=rollout.deployment_id or "",
             rollback_target=rollout.rollback_target or "",
             started=sent,
-            last_progress=progressed,
+            last_progress=attempts.moved(facts, rollout),
             listed_before=frozenset(intent.deployments or ()) if intent else frozenset(),
             stage=rollout.stage or "",
             late=bool(rollout.outcome),
@@ -87,6 +91,14 @@ def _judge(facts: Facts, draft: Draft, rollout: Rollout) -> Judgement:
         facts.explained,
         facts.primary_pins,
     )
+
+
+def _with_protected(facts: Facts, judgement: Judgement) -> Judgement:
+    """Name the protected tasks that may hold the rollout."""
+    protected = told(facts.protected)
+    if not protected or (judgement.verdict.ended and judgement.verdict is not Verdict.DEADLINE_EXCEEDED):
+        return judgement
+    return replace(judgement, message=f"{judgement.message}; {protected}")
 
 
 def _apply(facts: Facts, draft: Draft, rollout: Rollout, judgement: Judgement) -> None:
@@ -102,7 +114,11 @@ def _apply(facts: Facts, draft: Draft, rollout: Rollout, judgement: Judgement) -
 
 def _seen(facts: Facts, judgement: Judgement) -> dict[str, object]:
     """Say what a look has shown of the rollout."""
-    changed: dict[str, object] = {"message": judgement.message[:1024]}
+    changed: dict[str, object] = {
+        "message": judgement.message[:1024],
+        "awaiting": (stages.awaiting(facts.explained) or "")[:1024] or None,
+        "traffic_percent": stages.traffic_percent(facts.explained),
+    }
     if judgement.stage:
         changed["stage"] = judgement.stage
     if facts.explained is not None:
@@ -116,7 +132,7 @@ def _progress(facts: Facts, draft: Draft, judgement: Judgement) -> dict[str, obj
     """Say whether the rollout came further. The first look of a process only sets the mark: it knows of no change."""
     changed: dict[str, object] = {}
     if judgement.follow:
-        changed |= {"deployment_id": judgement.follow, "last_progress_time": facts.now}
+        changed |= {"deployment_id": judgement.follow, "service_deployment_arn": None, "last_progress_time": facts.now}
     if judgement.progress is None:
         return changed
     if facts.progress is None:

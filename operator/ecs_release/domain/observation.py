@@ -10,6 +10,8 @@ PRIMARY = "PRIMARY"
 COMPLETED = "COMPLETED"
 FAILED = "FAILED"
 IN_PROGRESS = "IN_PROGRESS"
+ROLLING = "ROLLING"
+DAEMON = "DAEMON"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One ECS service as DescribeServices answered, with the running tasks that belong to it."""
+    """One ECS service as DescribeServices answered, with the running tasks that belong to it.
+
+    `strategy` is ROLLING, BLUE_GREEN, LINEAR or CANARY, `scheduling` REPLICA or DAEMON; `hooked` tells that lifecycle hooks are set.
+    The bake times are what ECS waits on purpose, in seconds: `bake_s` once all traffic has shifted, `step_bake_s` after each of `steps`
+    shifts before that. `alarms` tells that CloudWatch alarms watch deployments: a rolling one then bakes, too, for a time that ECS
+    computes and does not tell (Amazon ECS developer guide, "How CloudWatch alarms detect Amazon ECS deployment failures").
+    """
 
     arn: str
     name: str
@@ -105,12 +113,24 @@ class Service:
     newest_event: str = ""
     last_event: str = ""
     resource_management: str = ""
+    strategy: str = ROLLING
+    scheduling: str = "REPLICA"
+    bake_s: float = 0
+    step_bake_s: float = 0
+    steps: int = 0
+    alarms: bool = False
+    hooked: bool = False
     tasks: tuple[Task, ...] = ()
 
     @property
     def primary(self) -> Deployment | None:
         """The deployment that ECS works towards."""
         return next((d for d in self.deployments if d.status == PRIMARY), None)
+
+    @property
+    def has_stages(self) -> bool:
+        """Whether a rollout passes through stages, and may come further without any change here."""
+        return self.strategy != ROLLING or self.hooked
 
     def deployment(self, deployment_id: str) -> Deployment | None:
         """Return the deployment with this id, if ECS still lists it."""
@@ -160,8 +180,27 @@ class TaskDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class Hook:
+    """A lifecycle hook that is active in a service deployment.
+
+    `status` is AWAITING_ACTION, IN_PROGRESS, SUCCEEDED, FAILED or TIMED_OUT; when it expires ECS does `timeout_action`: CONTINUE or
+    ROLLBACK. `target_type` is PAUSE, or AWS_LAMBDA with the function's ARN. ECS does not tell the hook's stage, only the deployment's.
+    """
+
+    id: str
+    status: str
+    target_type: str = ""
+    target_arn: str = ""
+    expires_at: datetime | None = None
+    timeout_action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceDeployment:
-    """What the service-deployment API tells of one deployment: it confirms and explains, and is never needed for a verdict."""
+    """What the service-deployment API tells of one deployment: it confirms and explains, and is never needed for a verdict.
+
+    `stage` is its lifecycle stage, `traffic` the percentage of production traffic that the new revision is given (None where none shifts).
+    """
 
     arn: str
     status: str
@@ -169,6 +208,16 @@ class ServiceDeployment:
     stage: str = ""
     rollback_reason: str = ""
     triggered_alarms: tuple[str, ...] = ()
+    traffic: float | None = None
+    hooks: tuple[Hook, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectedTask:
+    """A task that its own application protects from scale-in and from rollouts; `until` is when the protection ends."""
+
+    arn: str
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from ecs_release.domain.observation import (
     Access,
+    ProtectedTask,
     RegistryImage,
     Service,
     ServiceDeployment,
@@ -67,6 +68,9 @@ class Ecs(Protocol):
 
     async def service_deployment(self, service_arn: str, deployment_id: str) -> ServiceDeployment | None:
         """Find the service deployment of an `ecs-svc/N` id; None where there is none or the API is not there."""
+
+    async def protected_tasks(self, cluster: str, arns: Sequence[str]) -> list[ProtectedTask]:
+        """Tell which of at most 100 tasks are protected from scale-in; none where that cannot be known."""
 
     async def stop_service_deployment(self, arn: str) -> bool:
         """Ask ECS to roll a deployment back. False where it is over, unknown, or the API is not there."""

@@ -46,7 +46,8 @@ def report(facts: Facts, draft: Draft, outcome: Outcome) -> Decision:
     events = tuple(draft.events) + _events(before, outcome)
     # An attempt that is held up (suspended, denied) moves no faster for being looked at often.
     moving = attempts.is_open(draft.rollout) and (outcome.situation is None or outcome.situation.reconciling)
-    return Decision(status, outcome.act, events, outcome.again_s, fast=moving or _is_waiting(outcome), progress=draft.progress)
+    fast = moving or _is_waiting(outcome)
+    return Decision(status, outcome.act, events, outcome.again_s, fast=fast, progress=draft.progress, waits=draft.waits)
 
 
 def _is_waiting(outcome: Outcome) -> bool:
@@ -80,6 +81,7 @@ def _deployed(draft: Draft) -> Said:
         return Said(ConditionType.DEPLOYED, UNKNOWN, Reason.NOT_ATTEMPTED, "there was no attempt for this source yet")
     if not rollout.outcome:
         reason = Reason.VERIFYING if rollout.stage == "COMPLETED" else Reason.ROLLING_OUT
+        reason = Reason.AWAITING_HOOK if rollout.awaiting else reason
         return Said(ConditionType.DEPLOYED, UNKNOWN, reason, rollout.message or "")
     good = rollout.outcome in attempts.GOOD
     return Said(ConditionType.DEPLOYED, TRUE if good else FALSE, rollout.outcome, rollout.message or "")

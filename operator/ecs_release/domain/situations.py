@@ -8,7 +8,7 @@ from ecs_release.domain import attempts
 from ecs_release.domain.brakes import brake
 from ecs_release.domain.conditions import Situation, held, progressing, ready, stalled, unready
 from ecs_release.domain.decision import Draft, Outcome
-from ecs_release.domain.evidence import Match, match_service, other_digests
+from ecs_release.domain.evidence import Match, match_service, nothing_runs, other_digests
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.images import parse_image, short_digest
 from ecs_release.domain.observation import COMPLETED, IN_PROGRESS, Deployment, Service
@@ -79,7 +79,7 @@ def _situation(facts: Facts, service: Service, pin: Pin, found: Match) -> Situat
             f" {service.last_event or 'ECS gives no reason'}",
         )
     if found is Match.NOTHING_RUNS and service.desired == 0:
-        return ready(Reason.NOTHING_RUNNING, "desiredCount is 0: nothing runs, so nothing is proven")
+        return ready(Reason.NOTHING_RUNNING, nothing_runs(service))
     if found is Match.UNKNOWN:
         return progressing(Reason.VERIFYING, "ECS does not tell the digests of all running tasks yet")
     if found is Match.NOTHING_RUNS:

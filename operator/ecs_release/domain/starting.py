@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
-from ecs_release.domain import attempts, gate, revisions
+from ecs_release.domain import attempts, gate, revisions, stages
 from ecs_release.domain.brakes import brake
 from ecs_release.domain.conditions import of_problem, progressing, waiting
 from ecs_release.domain.decision import Draft, Outcome
@@ -47,10 +47,12 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
         return Outcome(waiting(Reason.AWAITING_WINDOW, message), again_s=gate.seconds_left(facts, way.closed))
     other = foreign_deployment(facts, draft, service)
     if other is not None:
+        draft.waits = stages.waits(facts.foreign)
         message = f"deployment {other.id} of {other.task_definition.rpartition('/')[2]} is under way: waiting until it settles"
+        told = stages.told(facts.foreign)
         draft.plan = plan(facts, pin, message)
-        left = (other.created_at + facts.deadline - facts.now).total_seconds()
-        return Outcome(waiting(Reason.AWAITING_STEADY, message), again_s=max(1.0, left))
+        left_s = facts.deadline.total_seconds() if draft.waits else _left_s(facts, service, other)
+        return Outcome(waiting(Reason.AWAITING_STEADY, f"{message} ({told})" if told else message), again_s=max(1.0, left_s))
     return _begin(facts, draft, pin, retry, way)
 
 
@@ -109,16 +111,26 @@ def _runs_already(facts: Facts, pin: Pin) -> bool:
     return found is Match.YES or (found is Match.NOTHING_RUNS and nothing_wanted)
 
 
+def _left_s(facts: Facts, service: Service, other: Deployment) -> float:
+    """Return for how many seconds somebody else's deployment is waited for yet: what ECS waits on purpose does not count against it."""
+    since = other.created_at
+    if service.has_stages and facts.patient_from is not None:
+        since = max(since, facts.patient_from)
+    return (since + facts.deadline - facts.now).total_seconds() + stages.planned_s(service)
+
+
 def foreign_deployment(facts: Facts, draft: Draft, service: Service) -> Deployment | None:
     """Return a deployment under way that is not our latest attempt's: ECS's own rollback, or somebody's.
 
-    One that has been under way for longer than the progress deadline is not waited for any more.
+    One that has been under way for longer than the progress deadline and its bake times is not waited for any more.
     """
     primary = service.primary
     if primary is None or not is_moving(service):
         return None
     # Only the latest attempt's: ECS rolls back to an earlier deployment by its own id, which may be one of ours, too.
     own = draft.rollout.deployment_id if draft.rollout else None
-    if primary.id == own or facts.now - primary.created_at >= facts.deadline:
+    if primary.id == own:
+        return None
+    if not stages.waits(facts.foreign) and _left_s(facts, service, primary) <= 0:
         return None
     return primary

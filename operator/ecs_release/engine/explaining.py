@@ -1,21 +1,34 @@
-"""Why a rollout fails: tasks that stopped, and where their logs are."""
+"""What explains a rollout: its stage, the tasks that hold it, the tasks that stopped, and where their logs are."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from ecs_release.api.release_status import Evidence, Rollout
-from ecs_release.domain import attempts
+from ecs_release.domain import attempts, protection
 from ecs_release.domain.console import log_stream_link, task_link
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.images import parse_image
-from ecs_release.domain.observation import FAILED, Container, ServiceKey, Task, TaskDefinition
+from ecs_release.domain.observation import (
+    FAILED,
+    Container,
+    ProtectedTask,
+    Service,
+    ServiceDeployment,
+    ServiceKey,
+    Task,
+    TaskDefinition,
+)
 from ecs_release.domain.ports import Ecs
+from ecs_release.domain.requests import pending as requests_pending
+from ecs_release.domain.situations import is_moving
 from ecs_release.domain.targets import Target
 from ecs_release.engine.memory import Memory
 
-_MOST = 3
+_MOST, _MOST_PROTECTED = 3, 100
+_STANDS = timedelta(seconds=60)
 
 
 async def stopped_tasks(ecs: Ecs, key: ServiceKey) -> list[Task]:
@@ -75,9 +88,9 @@ async def explain(ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Fac
     """Read what explains a rollout, where there is something to explain; a failure to do so is no failure."""
     rollout, service = facts.status.rollout, facts.service
     if service is None or rollout is None or not attempts.is_deployed(rollout):
-        return facts
+        return await _with_foreign(ecs, facts, memory)
     if rollout.outcome and rollout.outcome not in attempts.REFINABLE:
-        return facts
+        return await _with_foreign(ecs, facts, memory)
     own, primary = service.deployment(rollout.deployment_id or ""), service.primary
     replaced = own is None or own is not primary
     if primary is not None and replaced:
@@ -86,11 +99,50 @@ async def explain(ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Fac
         pins = {n: parse_image((revision.image_of(n) if revision else None) or "").digest for n in names}
         facts = replace(facts, primary_pins={n: d for n, d in pins.items() if d})
     failing = replaced or (own is not None and (own.rollout_state == FAILED or own.failed_tasks > 0))
-    if failing or not rollout.service_deployment_arn or attempts.intends(rollout) == attempts.STOP:
-        facts = replace(facts, explained=await ecs.service_deployment(service.arn, rollout.deployment_id or ""))
+    staged = service.has_stages and attempts.is_open(rollout)
+    if failing or staged or not rollout.service_deployment_arn or attempts.intends(rollout) == attempts.STOP:
+        facts = replace(facts, explained=await _explained(ecs, service, rollout.deployment_id or "", facts.now, memory))
+    if attempts.is_open(rollout) and not replaced:
+        facts = replace(facts, protected=await _protected(ecs, target, facts, rollout, memory))
     if failing:
         facts = replace(facts, evidence=await _evidence_once(ecs, target, rollout, own.failed_tasks if own else -2, memory))
-    return facts
+    return await _with_foreign(ecs, facts, memory)
+
+
+async def _with_foreign(ecs: Ecs, facts: Facts, memory: Memory) -> Facts:
+    """Read the stage of somebody else's deployment where an attempt is due: one that is paused is not overrun."""
+    service, status, pin = facts.service, facts.status, facts.pin
+    if service is None or pin is None or not service.has_stages or not is_moving(service):
+        return facts
+    own = status.rollout.deployment_id if status.rollout else None
+    due = not attempts.is_settled(status, pin) or requests_pending(facts.release, status)
+    if service.primary is None or service.primary.id == own or not due:
+        return facts
+    return replace(facts, foreign=await _explained(ecs, service, service.primary.id, facts.now, memory))
+
+
+async def _explained(ecs: Ecs, service: Service, deployment_id: str, now: datetime, memory: Memory) -> ServiceDeployment | None:
+    """Read a service deployment. Where that fails for once, what it told a moment ago still stands."""
+    found = await ecs.service_deployment(service.arn, deployment_id)
+    if found is not None:
+        memory.explained = (deployment_id, now, found)
+        return found
+    if memory.explained is None or memory.explained[0] != deployment_id or now - memory.explained[1] > _STANDS:
+        return None
+    return memory.explained[2]
+
+
+async def _protected(ecs: Ecs, target: Target, facts: Facts, rollout: Rollout, memory: Memory) -> tuple[ProtectedTask, ...]:
+    """Read which old tasks are protected, where the rollout has stood still for a while."""
+    due = protection.due_in_s(facts, rollout)
+    if due is None or due > 0 or facts.service is None:
+        memory.protected = ()
+        return ()
+    if memory.protected_at is None or (facts.now - memory.protected_at).total_seconds() >= protection.EVERY_S:
+        memory.protected_at = facts.now
+        old = protection.suspects(facts.service, rollout.deployment_id or "")
+        memory.protected = tuple(await ecs.protected_tasks(target.key.cluster, old[:_MOST_PROTECTED]))
+    return memory.protected
 
 
 async def _evidence_once(ecs: Ecs, target: Target, rollout: Rollout, failures: int, memory: Memory) -> tuple[Evidence, ...]:

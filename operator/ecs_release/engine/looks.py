@@ -64,6 +64,7 @@ class Watched:
     def accept(self, service: Service | None, aws_time: datetime, now: datetime, rules: HealthRules) -> bool:
         """Take a look in. Tell whether a Release could care: anything that a decision rests on is another one now."""
         before, before_health, was_unread = self.look, self.health, self.unread
+        asked = bool(self.answering)
         self.serial += 1
         self.look = Look(self.key, service, aws_time, now, self.serial)
         self.unread = None
@@ -77,6 +78,8 @@ class Watched:
             or was_unread is not None
             or _signature(before.service) != _signature(service)
             or before_health.unhealthy != self.health.unhealthy
+            # A stage may have changed, which DescribeServices does not show. Whoever asked for this look takes it in anyway.
+            or (self.fast and service is not None and service.has_stages and not asked)
         )
 
     def refuse(self, problem: Problem, now: datetime) -> bool:

@@ -8,7 +8,8 @@ from datetime import datetime
 from ecs_release.api.release_status import Evidence, Rollout
 from ecs_release.domain import attempts
 from ecs_release.domain.facts import Doubt
-from ecs_release.domain.judge import Progress
+from ecs_release.domain.observation import ProtectedTask, ServiceDeployment
+from ecs_release.domain.verdicts import Progress
 
 
 @dataclass(slots=True)
@@ -25,6 +26,9 @@ class Memory:
     counts_written: float = float("-inf")
     evidence_for: tuple[str, int] = ("", -1)
     evidence: tuple[Evidence, ...] = ()
+    explained: tuple[str, datetime, ServiceDeployment] | None = None
+    protected: tuple[ProtectedTask, ...] = ()
+    protected_at: datetime | None = None
 
     def follow(self, rollout: Rollout | None, now: datetime) -> None:
         """Begin anew where the attempt is another one."""
@@ -32,6 +36,7 @@ class Memory:
         if attempt != self.attempt:
             self.attempt, self.progress, self.doubt_since = attempt, None, None
             self.evidence_for, self.evidence = ("", -1), ()
+            self.protected, self.protected_at = (), None
             self.patient_from = now
         intended = attempts.intends(rollout)
         if not intended or (attempt, intended) in self.written:

@@ -156,6 +156,8 @@ class Reconciler:
         release, status = facts.release, decision.status
         if decision.progress is not None:
             memory.progress = decision.progress
+        if decision.waits:
+            memory.patient_from = facts.now
         change = compare(release.status, status)
         now = self._clock.monotonic()
         due = decision.fast or now - memory.counts_written >= self._settings.counts_interval_s

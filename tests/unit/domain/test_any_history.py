@@ -20,7 +20,7 @@ from ecs_release.domain.decision import Decision, Register, Stop, Update
 from ecs_release.domain.errors import Ambiguous
 from ecs_release.domain.facts import Doubt, Facts, Limits
 from ecs_release.domain.holders import Claim
-from ecs_release.domain.observation import Deployment, Look, Service, ServiceKey, Task, TaskDefinition
+from ecs_release.domain.observation import Deployment, Hook, Look, Service, ServiceDeployment, ServiceKey, Task, TaskDefinition
 from ecs_release.domain.sources import source_hash
 from ecs_release.domain.targets import resolve_target
 from ecs_release.domain.taskdefinitions import ownership
@@ -44,7 +44,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.deployments: list[Deployment] = [deployment(1, age_s=3600)]
         self.numbers = 1
         self.updates: Counter[str] = Counter()
-        self.asked, self.token, self.lose = 1, 0, ""
+        self.asked, self.token, self.lose, self.paused = 1, 0, "", False
         self.memory = Memory(NOW)
         self.body: dict[str, Any] = {
             "metadata": {"name": "web", "namespace": "shop", "uid": "1", "generation": 1, "annotations": {}},
@@ -73,7 +73,7 @@ class AnyHistory(RuleBasedStateMachine):
         return tuple(replace(task(int(done.id[8:]), self.digest_of(done)), task_definition=done.task_definition) for _ in range(2))
 
     def seen(self) -> Service:
-        return service(*self.deployments, tasks=self.tasks, rollback=True)
+        return service(*self.deployments, tasks=self.tasks, rollback=True, strategy="BLUE_GREEN")
 
     def deploy(self, number: int) -> Deployment:
         self.numbers += 1
@@ -93,6 +93,10 @@ class AnyHistory(RuleBasedStateMachine):
         if len(self.deployments) > 1:
             back = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
             self.deployments = [replace(self.deployments[1], status="PRIMARY", rollout_state="COMPLETED", rollout_state_reason=back)]
+
+    @rule()
+    def ecs_pauses_or_goes_on(self) -> None:
+        self.paused = not self.paused
 
     @rule(wanted=st.sampled_from(HASHES))
     def somebody_deploys(self, wanted: str) -> None:
@@ -146,6 +150,9 @@ class AnyHistory(RuleBasedStateMachine):
             decision = self.act(facts, decision)
         if decision.progress is not None:
             self.memory.progress = decision.progress
+        if decision.waits:
+            self.memory.patient_from = self.now
+        self.check_pause(facts, decision)
         before, after = release.status.rollout if release.status else None, decision.status.rollout
         if (before and before.attempt_id, attempts.intends(before)) != (after and after.attempt_id, attempts.intends(after)):
             self.memory.intend(after)
@@ -168,8 +175,25 @@ class AnyHistory(RuleBasedStateMachine):
             target=resolve_target(environment(), project(), "web"), pin=pin, look=Look(KEY, seen, self.now, self.now, self.passes),
             running=running, newest=tuple(self.revisions.values()), claims=(Claim(NOW, "shop/web"),), attempt_id=f"a{self.passes}",
             doubt=self.memory.doubt(status.rollout, self.now, self.effect(status)), progress=self.memory.progress,
-            patient_from=self.memory.patient_from, primary_pins={"app": primary},
+            patient_from=self.memory.patient_from, primary_pins={"app": primary}, explained=self.explain(status),
         )  # fmt: skip
+
+    def explain(self, status: ReleaseStatus) -> ServiceDeployment | None:
+        """A hook holds what is under way; the API tells it of ours only."""
+        primary, rollout = self.deployments[0], status.rollout
+        if not self.paused or rollout is None or rollout.deployment_id != primary.id or primary.rollout_state != "IN_PROGRESS":
+            return None
+        return ServiceDeployment("arn", "IN_PROGRESS", stage="POST_SCALE_UP", traffic=0.0, hooks=(Hook("ABC", "AWAITING_ACTION"),))
+
+    def check_pause(self, facts: Facts, decision: Decision) -> None:
+        rollout, was = decision.status.rollout, facts.status.rollout
+        ready = find(decision.status.conditions, "Ready")
+        if rollout is None or ready is None:
+            return
+        assert bool(rollout.awaiting) <= (not rollout.outcome)
+        assert (ready.reason == "AwaitingHook") <= (facts.explained is not None)
+        if facts.explained is not None and was is not None and was.outcome != rollout.outcome:
+            assert rollout.outcome != "DeadlineExceeded"
 
     def effect(self, status: ReleaseStatus) -> Doubt | None:
         rollout = status.rollout

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_release.domain.judge import Followed, Patience, Verdict, judge
+from ecs_release.domain.judge import judge
 from ecs_release.domain.observation import Service, ServiceDeployment
+from ecs_release.domain.verdicts import Followed, Patience, Verdict
 from tests.unit.domain.build import NEW, NOW, OLD, OTHER, deployment, revision, service, task
 
 WANTED = {"app": frozenset({NEW})}
