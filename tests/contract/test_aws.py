@@ -308,3 +308,65 @@ async def test_a_service_deployment_is_looked_for_once(aws: BotoAws, sim: Simula
         assert await ecs.service_deployment(found["serviceArn"], found["deployments"][0]["id"]) is not None
     assert len(sim.calls(action="ListServiceDeployments", since=since)) == 1
     assert len(sim.calls(action="DescribeServiceDeployments", since=since)) == 3
+
+
+@pytest.mark.parametrize("platforms", [(), ("linux/amd64", "linux/arm64")])
+async def test_a_tag_is_moved_by_the_very_manifest(aws: BotoAws, sim: Simulator, platforms: tuple[str, ...]) -> None:
+    name = f"tags{next(_numbers)}"
+    sim.push_image(name, ["ref.v1", "env.prod"])
+    wanted = sim.push_image(name, ["ref.v2"], platforms=platforms)
+    registry = aws.registry(access(), ACCOUNT, REGION)
+    assert await registry.tag_digest(name, "env.prod") not in ("", wanted)
+    await registry.move_tag(name, "env.prod", wanted)
+    assert await registry.tag_digest(name, "env.prod") == wanted
+    await registry.move_tag(name, "env.prod", wanted)
+    assert await registry.tag_digest(name, "env.other") == ""
+
+
+@pytest.mark.parametrize(
+    ("mutability", "filters", "movable"),
+    [
+        ("MUTABLE", [], True),
+        ("IMMUTABLE", [], False),
+        ("IMMUTABLE_WITH_EXCLUSION", ["env.*"], True),
+        ("IMMUTABLE_WITH_EXCLUSION", ["dev.*"], False),
+        ("MUTABLE_WITH_EXCLUSION", ["env.*"], False),
+        ("MUTABLE_WITH_EXCLUSION", ["v*"], True),
+    ],
+)
+async def test_whether_a_tag_may_be_moved(aws: BotoAws, sim: Simulator, mutability: str, filters: list[str], movable: bool) -> None:
+    name = f"tags{next(_numbers)}"
+    sim.push_image(name, ["ref.v1", "env.prod"])
+    wanted = sim.push_image(name, ["ref.v2"])
+    more = {"imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": f} for f in filters]} if filters else {}
+    sim.client("ecr").put_image_tag_mutability(repositoryName=name, imageTagMutability=mutability, **more)
+    registry = aws.registry(access(), ACCOUNT, REGION)
+    if movable:
+        await registry.check_movable(name, "env.prod")
+        await registry.move_tag(name, "env.prod", wanted)
+        return
+    with pytest.raises(Blocked, match="immutable"):
+        await registry.check_movable(name, "env.prod")
+    with pytest.raises(Blocked, match="immutable"):
+        await registry.move_tag(name, "env.prod", wanted)
+
+
+async def test_a_tag_cannot_be_moved_to_what_is_not_there(aws: BotoAws, sim: Simulator) -> None:
+    name = f"tags{next(_numbers)}"
+    sim.push_image(name, ["ref.v1"])
+    registry = aws.registry(access(), ACCOUNT, REGION)
+    with pytest.raises(Blocked) as missing:
+        await registry.move_tag(name, "env.prod", "sha256:" + "0" * 64)
+    assert missing.value.reason == "ArtifactNotFound"
+    with pytest.raises(Blocked) as nowhere:
+        await registry.check_movable("never", "env.prod")
+    assert nowhere.value.reason == "ArtifactNotFound"
+
+
+async def test_a_tag_whose_move_was_not_answered_is_in_doubt(aws: BotoAws, sim: Simulator) -> None:
+    name = f"tags{next(_numbers)}"
+    wanted = sim.push_image(name, ["ref.v1"])
+    sim.fault("PutImage", kind="lost", match=name)
+    with pytest.raises(Ambiguous):
+        await aws.registry(access(), ACCOUNT, REGION).move_tag(name, "env.prod", wanted)
+    assert len(sim.calls(action="PutImage")) - 1 == len([c for c in sim.calls(action="PutImage") if "env.prod" not in str(c)])

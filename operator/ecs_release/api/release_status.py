@@ -97,7 +97,7 @@ class Running(Model):
 class Intent(Model):
     """What is about to be done in AWS, written before it is done."""
 
-    action: Annotated[Word | None, Field(description="RegisterTaskDefinition, UpdateService, StopServiceDeployment or RollBack.")] = None
+    action: Annotated[Word | None, Field(description="The AWS call, such as UpdateService; RollBack: UpdateService back.")] = None
     deployments: Annotated[list[Word] | None, Field(max_length=50, description="Ids of the deployments listed before.")] = None
     task_definition: Annotated[Arn | None, Field(description="The wanted revision.")] = None
     aws_time: Annotated[Time | None, Field(description="AWS's clock before.")] = None
@@ -112,6 +112,9 @@ class ImageChange(Model):
     to_digest: Annotated[StatusDigest | None, Field(description="Digest after.")] = None
     from_hash: Annotated[Word | None, Field(description="Release hash before.")] = None
     to_hash: Annotated[Word | None, Field(description="Release hash after.")] = None
+    tag_digest: Annotated[StatusDigest | None, Field(description="What the environment's tag pointed to before, where that is moved.")] = (
+        None
+    )
     unlisted: Annotated[bool | None, Field(description="True for a container that the Project does not list: it was left alone.")] = None
 
 
@@ -151,6 +154,9 @@ class Rollout(Model):
     awaiting: Annotated[Text | None, Field(description="Lifecycle hook that waits for somebody's action, and its stage.")] = None
     message: Annotated[Text | None, Field(description="How far it is, or how it ended.")] = None
     rollback_target: Annotated[Arn | None, Field(description="Revision that ran before.")] = None
+    environment_tag: Annotated[
+        Word | None, Field(description="What became of the environment's tag: Moved, Returned, TakenOver by somebody, Kept; more may come.")
+    ] = None
     start_time: Annotated[MicroTime | None, Field(description="When it began.")] = None
     last_progress_time: Annotated[MicroTime | None, Field(description="When it last came further.")] = None
     completion_time: Annotated[MicroTime | None, Field(description="When it ended.")] = None

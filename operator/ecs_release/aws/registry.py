@@ -9,10 +9,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ecs_release.aws import pacing
+from ecs_release.aws import pacing, tagging
 from ecs_release.aws.caller import Caller
 from ecs_release.aws.faults import code_of
 from ecs_release.aws.pacing import Priority
+from ecs_release.domain.errors import Ambiguous
 from ecs_release.domain.observation import Access, RegistryImage
 
 _LISTS = frozenset({"application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json"})
@@ -32,16 +33,7 @@ class BotoRegistry:
     async def image(self, repository: str, *, tag: str = "", digest: str = "") -> RegistryImage | None:
         """Find an image by tag or digest; None where there is none (an archived one cannot be pulled: ECR leaves it out)."""
         wanted = {"imageDigest": digest} if digest else {"imageTag": tag}
-        detail = await self._caller.call(
-            self._access,
-            "ecr",
-            "describe_images",
-            pacing.REGISTRY_READ,
-            what=f"{repository} in registry {self._registry_id}",
-            priority=Priority.ROLLOUT,
-            parameters={"registryId": self._registry_id, "repositoryName": repository, "imageIds": [wanted]},
-            read=_describe,
-        )
+        detail = await self._read("describe_images", repository, {"imageIds": [wanted]}, read=_describe)
         if detail is None:
             return None
         found = detail["imageDigest"]
@@ -50,24 +42,46 @@ class BotoRegistry:
             platforms = await self._platforms_of(repository, found)
         return RegistryImage(found, tuple(detail.get("imageTags") or ()), platforms, detail.get("imagePushedAt"))
 
+    async def tag_digest(self, repository: str, tag: str) -> str:
+        """Return the digest that a tag points to now; an empty string where there is no such tag."""
+        detail = await self._read("describe_images", repository, {"imageIds": [{"imageTag": tag}]}, read=_describe)
+        return str(detail["imageDigest"]) if detail else ""
+
+    async def check_movable(self, repository: str, tag: str) -> None:
+        """Check that a tag may be moved. Raises Blocked."""
+        parameters = {"registryId": self._registry_id, "repositoryNames": [repository]}
+        answer = await self._caller.call(
+            self._access, "ecr", "describe_repositories", pacing.REGISTRY_READ, what=repository, priority=Priority.ROLLOUT,
+            parameters=parameters,
+        )  # fmt: skip
+        for described in answer["repositories"]:
+            tagging.check_movable(described, tag)
+
+    async def move_tag(self, repository: str, tag: str, digest: str) -> None:
+        """Point a tag to an image, and read it back. Raises Problem; Ambiguous where nobody knows whether it was carried out."""
+        wanted = {"imageIds": [{"imageDigest": digest}], "acceptedMediaTypes": list(tagging.MANIFESTS)}
+        answer = await self._read("batch_get_image", repository, wanted)
+        parameters = {"registryId": self._registry_id, **tagging.put_parameters(answer, repository, tag, digest)}
+        await self._caller.call(
+            self._access, "ecr", "put_image", pacing.REGISTRY_MODIFY, what=f"{repository}:{tag}", mutating=True, parameters=parameters,
+            read=tagging.put,
+        )  # fmt: skip
+        found = await self.tag_digest(repository, tag)
+        if found != digest:
+            raise Ambiguous(f"tag {tag!r} of repository {repository!r} points to {found or 'nothing'} after it was moved to {digest}")
+
+    async def _read(self, method: str, repository: str, parameters: Mapping[str, Any], read: Any = None) -> Any:
+        return await self._caller.call(
+            self._access, "ecr", method, pacing.REGISTRY_READ, what=f"{repository} in registry {self._registry_id}",
+            priority=Priority.ROLLOUT, parameters={"registryId": self._registry_id, "repositoryName": repository, **parameters}, read=read,
+        )  # fmt: skip
+
     async def _platforms_of(self, repository: str, digest: str) -> tuple[str, ...]:
         """Read a manifest list's entries: a task may show either its digest or a platform's."""
         key = (repository, digest)
         if key not in self._platforms:
-            answer = await self._caller.call(
-                self._access,
-                "ecr",
-                "batch_get_image",
-                pacing.REGISTRY_READ,
-                what=f"{repository} in registry {self._registry_id}",
-                priority=Priority.ROLLOUT,
-                parameters={
-                    "registryId": self._registry_id,
-                    "repositoryName": repository,
-                    "imageIds": [{"imageDigest": digest}],
-                    "acceptedMediaTypes": sorted(_LISTS),
-                },
-            )
+            wanted = {"imageIds": [{"imageDigest": digest}], "acceptedMediaTypes": sorted(_LISTS)}
+            answer = await self._read("batch_get_image", repository, wanted)
             images = answer.get("images") or ()
             self._platforms[key] = _entries(images[0]["imageManifest"]) if images else ()
             while len(self._platforms) > _REMEMBERED:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ecs_release.api.conditions import Reason
 from ecs_release.domain import attempts
-from ecs_release.domain.conditions import Situation, of_problem, progressing
+from ecs_release.domain.conditions import Situation, of_problem, progressing, stalled
 from ecs_release.domain.decision import Decision, Draft, Outcome
+from ecs_release.domain.environment_tags import RETURNED
 from ecs_release.domain.errors import Ambiguous, Problem, Retryable
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.report import report
@@ -17,6 +18,24 @@ def registered(facts: Facts, task_definition: str) -> Decision:
     assert draft.rollout is not None
     draft.rollout = attempts.intend_update(draft.rollout, task_definition, facts)
     return report(facts, draft, Outcome(_rolling(f"deploying {task_definition.rpartition('/')[2]}"), again_s=0))
+
+
+def tags_moved(facts: Facts) -> Decision:
+    """The environment's tag was moved: intend to force a deployment."""
+    draft = Draft.of(facts.status)
+    assert draft.rollout is not None
+    draft.rollout = attempts.intend_forced(draft.rollout, facts)
+    return report(facts, draft, Outcome(_rolling("the tag is moved; forcing a deployment"), again_s=0))
+
+
+def tags_returned(facts: Facts) -> Decision:
+    """The environment's tag has gone back to where it pointed before the attempt that failed."""
+    draft = Draft.of(facts.status)
+    rollout = draft.rollout
+    assert rollout is not None
+    draft.rollout = rollout.model_copy(update={"environment_tag": RETURNED})
+    draft.say("Normal", "TagReturned", "RollBack", f"the environment's tag went back after {rollout.outcome}")
+    return report(facts, draft, Outcome(stalled(rollout.outcome or "", rollout.message or ""), again_s=0))
 
 
 def updated(facts: Facts, deployment_id: str) -> Decision:

@@ -21,6 +21,7 @@ from ecs_release.domain.facts import Facts
 from ecs_release.domain.sources import wanted_hash
 
 REGISTER, UPDATE, STOP, RETURN = "RegisterTaskDefinition", "UpdateService", "StopServiceDeployment", "RollBack"
+PUT = "PutImage"
 
 ABORTED, ABANDONED, ADOPTED = "Aborted", "Abandoned", "Adopted"
 GOOD = frozenset({"Succeeded", "SucceededLate", "OvertakenSameDigests", "NothingRunning"})
@@ -123,19 +124,22 @@ def changes(facts: Facts, pin: Pin) -> list[ImageChange]:
     ]
     names = {image.container for image in listed}
     beside = [ImageChange(container=c, from_digest=d, unlisted=True) for c, d in runs.items() if c not in names]
+    if facts.tags is not None:
+        listed = [i.model_copy(update={"tag_digest": facts.tags.get(i.container) or None}) for i in listed]
     return (listed + beside)[:20]
 
 
 def begin(facts: Facts, draft: Draft, pin: Pin, cause: str, window: str = "") -> None:
-    """Begin an attempt with the intent to register its revision. It is in the history from now on, whatever becomes of it."""
+    """Begin an attempt with the intent to register its revision, or to move the environment's tag. It is in the history from now on."""
     service, look = facts.service, facts.look
     assert service is not None and look is not None
+    first = REGISTER if facts.tags is None else PUT
     draft.rollout = Rollout(
         attempt_id=facts.attempt_id,
         cause=cause,
         source_hash=pin.source_hash,
         window=window[:1024] or None,
-        intent=Intent(action=REGISTER, deployments=[d.id for d in service.deployments][:50], aws_time=look.aws_time),
+        intent=Intent(action=first, deployments=[d.id for d in service.deployments][:50], aws_time=look.aws_time),
         rollback_target=service.task_definition,
         start_time=facts.now,
         last_progress_time=facts.now,
@@ -155,6 +159,13 @@ def intend_update(rollout: Rollout, task_definition: str, facts: Facts) -> Rollo
         aws_time=look.aws_time,
     )
     return rollout.model_copy(update={"task_definition": task_definition, "intent": intent, "rollback_target": service.task_definition})
+
+
+def intend_forced(rollout: Rollout, facts: Facts) -> Rollout:
+    """Intend to force a deployment of the revision that the service has: its tag is moved."""
+    assert facts.service is not None
+    moved = rollout.model_copy(update={"environment_tag": "Moved"})
+    return intend_update(moved, facts.service.task_definition, facts)
 
 
 def intend(rollout: Rollout, action: str, facts: Facts) -> Rollout:

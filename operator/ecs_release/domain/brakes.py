@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecs_release.api.conditions import Reason
+from ecs_release.domain import environment_tags
 from ecs_release.domain.errors import Blocked
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.rollouts import RolloutRules
@@ -42,6 +43,7 @@ def check_supported(facts: Facts) -> None:
     if environment is None or target is None:
         return
     check(environment.spec.windows or ())
+    environment_tags.check_configured(target, environment)
     missing = _missing(target.rules)
     if missing:
         raise Blocked(
@@ -53,8 +55,6 @@ def check_supported(facts: Facts) -> None:
 
 def _missing(rules: RolloutRules) -> list[str]:
     missing = []
-    if rules.method != "TaskDefinition":
-        missing.append(f"rollout.method {rules.method}")
     if rules.base_revision != "Service":
         missing.append(f"rollout.baseRevision {rules.base_revision}")
     if rules.on_drift != "Report":

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Rollout
-from ecs_release.domain import attempts, protection, revisions, stages
+from ecs_release.domain import attempts, environment_tags, protection, revisions, stages
 from ecs_release.domain.brakes import brake, platform_brake
 from ecs_release.domain.conditions import of_problem, progressing, waiting
-from ecs_release.domain.decision import Draft, Outcome, Register, Stop, Update
-from ecs_release.domain.errors import Problem
+from ecs_release.domain.decision import Draft, MoveTags, Outcome, Register, Stop, Update
+from ecs_release.domain.errors import Problem, Retryable
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.observation import COMPLETED
 from ecs_release.domain.requests import abort_wanted
@@ -96,16 +96,34 @@ def _register_or_update(facts: Facts, draft: Draft, rollout: Rollout, intended: 
         # The revision was built on a base that is no longer the service's: to deploy it would undo somebody's change.
         attempts.end(facts, draft, attempts.ABANDONED, f"deployment {service.primary.id} was started by somebody else meanwhile")
         return None
+    assert facts.target is not None
     if intended == attempts.UPDATE:
         revision = rollout.task_definition or ""
-        return Outcome(progressing(Reason.ROLLING_OUT, f"deploying {revision.rpartition('/')[2]}"), Update(revision))
+        forced = environment_tags.uses(facts.target)
+        return Outcome(progressing(Reason.ROLLING_OUT, f"deploying {revision.rpartition('/')[2]}"), Update(revision, forced))
     if facts.start_problem is not None:
         return Outcome(of_problem(facts.start_problem))
+    if intended == attempts.PUT:
+        return _move(facts, draft, rollout)
     try:
         register: Register = revisions.wanted_revision(facts, draft, rollout)
     except Problem as problem:
         return Outcome(of_problem(problem))
     return Outcome(progressing(Reason.ROLLING_OUT, "registering a task definition"), register)
+
+
+def _move(facts: Facts, draft: Draft, rollout: Rollout) -> Outcome | None:
+    """Move the environment's tag; where it is there already, go on to the deployment."""
+    target, pin = facts.target, draft.pin
+    assert target is not None and pin is not None and facts.service is not None
+    problem = facts.tags_problem or environment_tags.disagreement(target, pin, facts.sharers)
+    if problem is not None or facts.tags is None:
+        return Outcome(of_problem(problem or Retryable("the environment's tag could not be read")), again_s=facts.limits.retry_s)
+    moves = environment_tags.moves(target, pin, facts.tags)
+    if moves:
+        return Outcome(progressing(Reason.ROLLING_OUT, f"moving tag {target.environment_tag}"), MoveTags(moves))
+    draft.rollout = attempts.intend_forced(rollout, facts)
+    return Outcome(progressing(Reason.ROLLING_OUT, f"tag {target.environment_tag} is moved; forcing a deployment"), again_s=0)
 
 
 def in_flight(facts: Facts, draft: Draft) -> Outcome | None:

@@ -23,6 +23,7 @@ from ecs_release.domain.recovering import recover_past
 from ecs_release.domain.report import report
 from ecs_release.domain.requests import acknowledge_old, acknowledge_refresh
 from ecs_release.domain.retargeting import same_target
+from ecs_release.domain.returning import return_tags
 from ecs_release.domain.taskdefinitions import ownership
 
 Rule: TypeAlias = Callable[[Facts, Draft], Outcome | None]
@@ -125,6 +126,7 @@ RULES: tuple[Rule, ...] = (
     abort,
     carry_on,
     in_flight,
+    return_tags,
     starting.start,
     situations.steady,
 )

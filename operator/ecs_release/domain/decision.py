@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from ecs_release.api.release_status import HistoryEntry, LastReady, Pin, Plan, ReleaseStatus, Rollout, TargetStatus
 from ecs_release.api.windows import ClosedWindow
 from ecs_release.domain.conditions import Situation
+from ecs_release.domain.environment_tags import Move
 from ecs_release.domain.ports import EventNote
 from ecs_release.domain.verdicts import Progress
 
@@ -38,7 +39,15 @@ class Stop:
     service_deployment: str
 
 
-Act: TypeAlias = Register | Update | Stop
+@dataclass(frozen=True, slots=True)
+class MoveTags:
+    """Move the environment's tags; `back` where they return after an attempt that failed."""
+
+    moves: tuple[Move, ...]
+    back: bool = False
+
+
+Act: TypeAlias = Register | Update | Stop | MoveTags
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from ecs_release.api.environment import Environment
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import Evidence, Pin, ReleaseStatus
+from ecs_release.domain.environment_tags import Sharer
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.health import Health
 from ecs_release.domain.holders import Claim
@@ -82,6 +83,9 @@ class Facts:
     progress: Progress | None = None
     patient_from: datetime | None = None
     attempt_id: str = ""
+    tags: Mapping[str, str] | None = None
+    tags_problem: Problem | None = None
+    sharers: tuple[Sharer, ...] = ()
     primary_pins: Mapping[str, str] = field(default_factory=dict)
     release_hashes: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin, Rollout
-from ecs_release.domain import attempts, stages
+from ecs_release.domain import attempts, environment_tags, stages
 from ecs_release.domain.decision import Draft
 from ecs_release.domain.evidence import Accepted
 from ecs_release.domain.facts import Facts
@@ -29,9 +30,20 @@ def follow(facts: Facts, draft: Draft) -> None:
         return
     if rollout.outcome and (draft.pin is None or not attempts.covers(rollout, draft.pin)):
         return
+    stray = _stray_task(facts, draft, rollout)
+    if stray:
+        attempts.end(facts, draft, Reason.TAG_MOVED, stray)
+        return
     judgement = _with_protected(facts, _judge(facts, draft, rollout))
     draft.waits, draft.left_s = judgement.waits, judgement.left_s
     _apply(facts, draft, rollout, judgement)
+
+
+def _stray_task(facts: Facts, draft: Draft, rollout: Rollout) -> str:
+    """Say that the environment's tag was moved by somebody before our first task pulled it."""
+    if rollout.outcome or facts.target is None or facts.service is None or not environment_tags.uses(facts.target):
+        return ""
+    return environment_tags.other_first_task(facts.service, rollout.deployment_id or "", _accepted(draft, rollout))
 
 
 def _same_service(facts: Facts, draft: Draft) -> bool:

@@ -85,6 +85,21 @@ class Registry(Protocol):
         A missing repository is Blocked(ArtifactNotFound).
         """
 
+    async def tag_digest(self, repository: str, tag: str) -> str:
+        """Return the digest that a tag points to now; an empty string where there is no such tag.
+
+        A missing repository is Blocked(ArtifactNotFound).
+        """
+
+    async def check_movable(self, repository: str, tag: str) -> None:
+        """Check that a tag may be moved: an immutable repository whose filters do not spare it is Blocked(RejectedByAWS)."""
+
+    async def move_tag(self, repository: str, tag: str, digest: str) -> None:
+        """Point a tag to an image that is there, by the very bytes of its manifest, and read it back.
+
+        To find it there already is success. A missing image is Blocked(ArtifactNotFound).
+        """
+
 
 class Aws(Protocol):
     """AWS as seen with some access. What these return is shared and cheap to ask for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
-from ecs_release.domain import attempts
+from ecs_release.domain import attempts, environment_tags
 from ecs_release.domain.brakes import brake
 from ecs_release.domain.conditions import Situation, held, progressing, ready, stalled, unready
 from ecs_release.domain.decision import Draft, Outcome
@@ -70,8 +70,9 @@ def braked(facts: Facts, draft: Draft, on: tuple[Reason, str]) -> Outcome:
 
 
 def _situation(facts: Facts, service: Service, pin: Pin, found: Match) -> Situation:
-    if found is Match.NO:
-        return unready(Reason.DRIFTED, _drift(facts, service, pin))
+    drift = _drift(facts, service, pin) if found is Match.NO else _tag_drift(facts, pin)
+    if drift:
+        return unready(Reason.DRIFTED, drift)
     if facts.health.unhealthy:
         return unready(
             Reason.TASKS_UNHEALTHY,
@@ -89,6 +90,14 @@ def _situation(facts: Facts, service: Service, pin: Pin, found: Match) -> Situat
     if is_moving(service) and primary is not None:
         message += f"; deployment {_described(primary)} is under way"
     return ready(Reason.SUCCEEDED, message)
+
+
+def _tag_drift(facts: Facts, pin: Pin) -> str:
+    """Say that somebody moved the environment's tag; an empty string where it is where it belongs, or is not ours to know."""
+    if facts.target is None or facts.tags is None:
+        return ""
+    stray = environment_tags.strays(facts.target, pin, facts.tags)
+    return f"{stray}: somebody moved it, and the next deployment would run that" if stray else ""
 
 
 def _drift(facts: Facts, service: Service, pin: Pin) -> str:

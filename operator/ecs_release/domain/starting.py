@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
-from ecs_release.domain import attempts, gate, revisions, stages
+from ecs_release.domain import attempts, environment_tags, gate, revisions, stages
 from ecs_release.domain.brakes import brake
 from ecs_release.domain.conditions import of_problem, progressing, waiting
 from ecs_release.domain.decision import Draft, Outcome
@@ -28,7 +28,7 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
     if not due and retry is None:
         gate.acknowledge_override(facts, draft)
         return None
-    if _runs_already(facts, pin) and not is_moving(service):
+    if _runs_already(facts, pin) and not is_moving(service) and not _strays(facts, pin):
         if due:
             attempts.adopt(facts, draft, pin, ROLLBACK if facts.reverting else attempts.ADOPTED)
         if retry is not None:
@@ -57,14 +57,8 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
 
 
 def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None, way: gate.Passage) -> Outcome:
-    problem, before = facts.start_problem, (draft.rollout, draft.history)
-    if problem is None:
-        attempts.begin(facts, draft, pin, _cause(facts, retry), way.right)
-        assert draft.rollout is not None
-        try:
-            revisions.wanted_revision(facts, draft, draft.rollout)
-        except Problem as found:
-            problem = found
+    before = (draft.rollout, draft.history)
+    problem = _try_to_begin(facts, draft, pin, _cause(facts, retry), way.right)
     if problem is not None:
         draft.rollout, draft.history = before
         draft.plan = plan(facts, pin, problem.message)
@@ -81,7 +75,34 @@ def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None, way: gate.Pa
     why = facts.service and no_rollback(facts.service)
     if why:
         draft.say("Warning", "NoRollback", "Deploy", f"ECS will not roll this deployment back if it fails: {why}")
-    return Outcome(progressing(Reason.ROLLING_OUT, "registering a task definition"), again_s=0)
+    assert facts.target is not None
+    what = f"moving tag {facts.target.environment_tag}" if environment_tags.uses(facts.target) else "registering a task definition"
+    return Outcome(progressing(Reason.ROLLING_OUT, what), again_s=0)
+
+
+def _try_to_begin(facts: Facts, draft: Draft, pin: Pin, cause: str, window: str) -> Problem | None:
+    """Begin an attempt, or say why none can begin: what is refused is refused before anything moves."""
+    target = facts.target
+    assert target is not None
+    problem = facts.start_problem
+    if problem is None and environment_tags.uses(target):
+        problem = environment_tags.disagreement(target, pin, facts.sharers)
+    if problem is not None:
+        return problem
+    attempts.begin(facts, draft, pin, cause, window)
+    assert draft.rollout is not None
+    try:
+        if not environment_tags.uses(target):
+            revisions.wanted_revision(facts, draft, draft.rollout)
+    except Problem as found:
+        return found
+    return None
+
+
+def _strays(facts: Facts, pin: Pin) -> bool:
+    """Tell whether the environment's tag points elsewhere than to what runs."""
+    target = facts.target
+    return target is not None and facts.tags is not None and bool(environment_tags.strays(target, pin, facts.tags))
 
 
 def _cause(facts: Facts, retry: str | None) -> str:

@@ -37,6 +37,7 @@ class Target:
     containers: tuple[ListedContainer, ...]
     tag_formats: tuple[str, ...]
     rules: RolloutRules
+    environment_tag: str = ""
 
     @property
     def registry_region(self) -> str:
@@ -132,6 +133,7 @@ def resolve_target(
         containers=containers,
         tag_formats=tuple(artifacts.tag_formats),
         rules=rules(environment.spec.rollout, service.rollout),
+        environment_tag=(artifacts.environment_tag or "").replace("{environment}", environment.metadata.name),
     )
 
 

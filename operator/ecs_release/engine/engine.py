@@ -29,6 +29,7 @@ from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.statuses import Statuses
 from ecs_release.engine.store import ReleaseFacts, Store
 from ecs_release.engine.supervisor import sweep_ghosts
+from ecs_release.engine.tagged import TagReader
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Engine:
         self._observers: dict[str, Observer] = {}
         self._observing: dict[str, asyncio.Task[None]] = {}
         places, resolver = Places(self.store, self.claims, cluster), Resolver(aws)
-        gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver)
+        gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver, TagReader(places, aws, settings.tag_interval_s))
         self._reconciler = Reconciler(
             store=self.store, cluster=cluster, aws=aws, clock=clock, settings=settings, gatherer=gatherer,
             again=self.queue.add, hurry=self._hurry, told=self._told,

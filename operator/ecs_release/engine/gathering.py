@@ -32,6 +32,7 @@ from ecs_release.engine.past import look_for_effect, newest_revisions
 from ecs_release.engine.places import Places
 from ecs_release.engine.resolving import Resolver
 from ecs_release.engine.settings import EngineSettings
+from ecs_release.engine.tagged import TagReader
 
 _RECENT_S = 3.0
 
@@ -46,6 +47,7 @@ class Gatherer:
     settings: EngineSettings
     observer_of: Callable[[str], Observer | None]
     resolver: Resolver
+    tag_reader: TagReader
 
     async def gather(self, release: Release, memory: Memory) -> Facts:
         """Gather for one Release. Never raises Problem: what cannot be known is said in the facts."""
@@ -181,6 +183,7 @@ class Gatherer:
         facts = replace(facts, doubt=memory.doubt(rollout, facts.now, await look_for_effect(ecs, target, facts, memory)))
         if running is not None and facts.pin is not None and not attempts.is_settled(facts.status, facts.pin):
             facts = replace(facts, start_problem=await self._start_problem(target, running, facts.pin))
+        facts = await self.tag_reader.read(facts, memory)
         return await explain(ecs, target, facts, memory)
 
     async def _start_problem(self, target: Target, base: TaskDefinition, pin: Pin) -> Problem | None:

@@ -26,6 +26,8 @@ class Memory:
     counts_written: float = float("-inf")
     evidence_for: tuple[str, int] = ("", -1)
     evidence: tuple[Evidence, ...] = ()
+    tags: dict[str, str] | None = None
+    tags_time: datetime | None = None
     explained: tuple[str, datetime, ServiceDeployment] | None = None
     protected: tuple[ProtectedTask, ...] = ()
     protected_at: datetime | None = None

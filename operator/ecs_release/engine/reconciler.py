@@ -13,7 +13,8 @@ from ecs_release.domain import acts, attempts
 from ecs_release.domain.changes import Change, compare
 from ecs_release.domain.conditions import find
 from ecs_release.domain.decide import decide
-from ecs_release.domain.decision import Act, Decision, Register, Stop, Update
+from ecs_release.domain.decision import Act, Decision, MoveTags, Register, Stop, Update
+from ecs_release.domain.environment_tags import uses
 from ecs_release.domain.errors import Ambiguous, Conflict, NotFound, Problem
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.ports import Aws, Clock, Cluster, ObjectKey
@@ -109,6 +110,8 @@ class Reconciler:
             again = self._settings.counts_interval_s
         if again is None and _may_mend_itself(decision.status):
             again = facts.environment.spec.observation.interval_seconds if facts.environment else self._settings.counts_interval_s
+        if facts.target is not None and uses(facts.target):
+            again = min(self._settings.tag_interval_s, again if again is not None else float("inf"))
         return release, again
 
     async def _act(self, facts: Facts, act: Act, memory: Memory) -> Decision:
@@ -133,6 +136,13 @@ class Reconciler:
                     )  # fmt: skip
                     self._answered(memory, facts, attempts.UPDATE, started.deployment_id)
                     return acts.updated(facts, started.deployment_id)
+                case MoveTags(moves, back):
+                    registry = self._aws.registry(target.registry_access, target.registry_id, target.registry_region)
+                    memory.tags_time = None
+                    for move in moves:
+                        await registry.move_tag(move.repository, move.tag, move.digest)
+                        log.info("moved tag %s of %s from %s to %s", move.tag, move.repository, move.before, move.digest, extra=extra)
+                    return acts.tags_returned(facts) if back else acts.tags_moved(facts)
                 case Stop(arn):
                     rolls_back = await ecs.stop_service_deployment(arn)
                     log.info(

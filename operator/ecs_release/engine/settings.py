@@ -31,6 +31,8 @@ class EngineSettings:
     """Between two looks for objects that were deleted while nobody watched."""
     sync_timeout_s: float = 60.0
     """How long to wait at the start for the watch to tell of everything that is there."""
+    tag_interval_s: float = 600.0
+    """Between two looks at where the environment's tag points, for method EnvironmentTag."""
     look_timeout_s: float = 60.0
     """How long a pass waits for a fresh look."""
     health: HealthRules = field(default_factory=HealthRules)

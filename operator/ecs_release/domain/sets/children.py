@@ -33,7 +33,15 @@ LEFT = "Left"
 
 # The verdicts of attempts. What blocks a Release otherwise may mend itself, and then nothing has failed.
 VERDICTS = frozenset(
-    {Reason.ROLLOUT_FAILED, Reason.ROLLED_BACK, Reason.SUPERSEDED, Reason.DEADLINE_EXCEEDED, Reason.ABORTED, Reason.REAPPEARED_OLDER}
+    {
+        Reason.ROLLOUT_FAILED,
+        Reason.ROLLED_BACK,
+        Reason.SUPERSEDED,
+        Reason.DEADLINE_EXCEEDED,
+        Reason.ABORTED,
+        Reason.REAPPEARED_OLDER,
+        Reason.TAG_MOVED,
+    }
 )
 _NOT_AS_WANTED = frozenset({Reason.DRIFTED, Reason.TASKS_UNHEALTHY})
 

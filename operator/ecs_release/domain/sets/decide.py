@@ -149,7 +149,7 @@ def _retry(facts: SetFacts, draft: SetDraft, token: str) -> None:
 def _advance(facts: SetFacts, draft: SetDraft) -> None:
     """Take what the children say into account: open waves, and do what `onFailure` says."""
     spec = facts.release_set.spec
-    composed = waves.compose(spec.strategy, [s.name for s in draft.members])
+    composed = waves.compose(spec.strategy, [s.name for s in draft.members], facts.together)
     draft.waves = tuple(waves.latch(draft.waves, composed))
     stand = standings(facts, draft)
     for name, found in stand.items():

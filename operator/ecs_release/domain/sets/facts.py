@@ -58,8 +58,9 @@ class SetFacts:
     """What was gathered. `members` are the services in the Project's order; `problem` is why they are not known.
 
     `resolved` is there where a new source, or a refresh, made it necessary; `resolve_problem` is a fault that concerns all of them.
-    `settle_s` maps services to the seconds that they must be Ready before the next wave. `new_id` is for a deployment set that begins now;
-    `interval_s` is after how many seconds what may mend itself is looked at again.
+    `together` are groups of services that share an image tag, which moves for all of them at once. `settle_s` maps services to the seconds
+    that they must be Ready before the next wave. `new_id` is for a deployment set that begins now; `interval_s` is after how many seconds
+    what may mend itself is looked at again.
     """
 
     release_set: ReleaseSet
@@ -69,6 +70,7 @@ class SetFacts:
     problem: Problem | None = None
     members: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
+    together: tuple[frozenset[str], ...] = ()
     settle_s: Mapping[str, float] = field(default_factory=dict)
     children: dict[str, Child] = field(default_factory=dict)
     resolved: tuple[Resolved, ...] | None = None

@@ -14,11 +14,20 @@ PENDING, OPEN, FINISHED = "Pending", "Open", "Finished"
 _ROUNDED = timedelta(seconds=1)
 
 
-def compose(strategy: Strategy, members: Sequence[str]) -> list[list[str]]:
-    """Sort a set's services into waves: as the strategy says, those in none last; waves without a service of the set are left out."""
+def compose(strategy: Strategy, members: Sequence[str], together: Sequence[frozenset[str]] = ()) -> list[list[str]]:
+    """Sort a set's services into waves: as the strategy says, those in none last; waves without a service of the set are left out.
+
+    Those that must go together go with the first of them.
+    """
     named = [[s for s in wave.services if s in members] for wave in strategy.waves or ()]
     rest = [s for s in members if not any(s in wave for wave in named)]
-    return [wave for wave in [*named, rest] if wave]
+    found = [*named, rest]
+    for group in together:
+        first = next((wave for wave in found if group & set(wave)), None)
+        if first is not None:
+            first += [s for s in members if s in group and s not in first]
+            found = [wave if wave is first else [s for s in wave if s not in group] for wave in found]
+    return [wave for wave in found if wave]
 
 
 def latch(before: Sequence[SetWave], composed: Sequence[Sequence[str]]) -> list[SetWave]:

@@ -42,11 +42,13 @@ def writes(facts: SetFacts, draft: SetDraft) -> Iterator[Write]:
     stand = standings(facts, draft)
     free = facts.release_set.spec.strategy.max_parallel - sum(found.in_flight for found in stand.values())
     turn = _turn(facts, draft, stand)
+    going: set[str] = {name for name, found in stand.items() if found.in_flight}
     for name in [*turn, *(s.name for s in draft.members if s.name not in turn)]:
         service, child = draft.services[name], child_of(facts, name)
         if child is None:
-            if name in turn and free > 0:
+            if name in turn and (free > 0 or _goes_with(facts, name, going)):
                 free -= 1
+                going.add(name)
                 yield Create(name, new_child(facts.release_set, name, wanted_images(service), change_of(facts, draft, service)))
             continue
         if is_told(service, child):
@@ -54,9 +56,15 @@ def writes(facts: SetFacts, draft: SetDraft) -> Iterator[Write]:
         elif _is_edited(service, child):
             pinned = list((child.release.status.pin.images if child.release.status and child.release.status.pin else None) or ())
             yield _told(facts, draft, service, child, pinned)
-        elif name in turn and (free > 0 or stand[name].moves):
+        elif name in turn and (free > 0 or stand[name].moves or _goes_with(facts, name, going)):
             free -= not stand[name].moves
+            going.add(name)
             yield _told(facts, draft, service, child, wanted_images(service))
+
+
+def _goes_with(facts: SetFacts, name: str, going: set[str]) -> bool:
+    """Tell whether a service shares an image tag with one that is on its way: then it must not wait for a place."""
+    return any(name in group and group & going for group in facts.together)
 
 
 def _turn(facts: SetFacts, draft: SetDraft, stand: dict[str, Standing]) -> list[str]:

@@ -9,9 +9,10 @@ from datetime import datetime
 
 from ecs_release.api.environment import Environment
 from ecs_release.api.names import LABEL_RELEASE_SET, REFRESH_ANNOTATION, RELEASE
-from ecs_release.api.project import Project
+from ecs_release.api.project import Project, Service
 from ecs_release.api.release import Release
 from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.domain.environment_tags import METHOD
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.ports import Clock, Cluster, ObjectKey
 from ecs_release.domain.requests import token_of
@@ -53,7 +54,8 @@ class SetGatherer:
         settle_s = {s.name: float(rules(environment.spec.rollout, s.rollout).settle_s) for s in services}
         interval_s = float(environment.spec.observation.interval_seconds)
         observed_only = environment.spec.mode == "Observe"
-        facts = replace(facts, members=members, settle_s=settle_s, observed_only=observed_only, interval_s=interval_s)
+        together = sharing(environment, services, members)
+        facts = replace(facts, together=together, members=members, settle_s=settle_s, observed_only=observed_only, interval_s=interval_s)
         facts = replace(facts, children=facts.children | await self._named(facts, members))
         if not _must_resolve(facts):
             return facts
@@ -82,6 +84,18 @@ class SetGatherer:
         keys = [ObjectKey(RELEASE, namespace, n) for n in names if n not in known]  # type: ignore[operator]
         bodies = await asyncio.gather(*(self.cluster.get(key) for key in keys if key in self.places.store.releases))
         return {child.name: child for child in (Child(Release.model_validate(b), b) for b in bodies if b is not None)}
+
+
+def sharing(environment: Environment, services: list[Service], members: tuple[str, ...]) -> tuple[frozenset[str], ...]:
+    """Group the services whose images are named by one and the same environment tag: of one repository, by method EnvironmentTag."""
+    tagged = [s for s in services if s.name in members and rules(environment.spec.rollout, s.rollout).method == METHOD]
+    groups: list[tuple[set[str], set[str]]] = []
+    for service in tagged:
+        names, repositories = {service.name}, {c.repository for c in service.containers}
+        joined = [g for g in groups if g[1] & repositories]
+        groups = [g for g in groups if g not in joined]
+        groups.append((names.union(*(g[0] for g in joined)), repositories.union(*(g[1] for g in joined))))
+    return tuple(frozenset(names) for names, _ in groups if len(names) > 1)
 
 
 def _new_id(now: datetime) -> str:
