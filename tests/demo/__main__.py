@@ -1,7 +1,8 @@
-"""The demo: four steps, each of which must show what it says, else the exit code is 1."""
+"""The demo: seven steps, each of which must show what it says, else the exit code is 1."""
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -11,10 +12,11 @@ import yaml
 
 from tests.aws_simulator.client import image_name
 from tests.control_plane.build import BuildError
-from tests.demo.bed import BAD, EXAMPLES, FIX, GOOD, LOG_ROUTER, PRODUCTION, STAGING, DemoBed, demo_bed
+from tests.demo.bed import BAD, EXAMPLES, FIX, GOOD, LOG_ROUTER, STAGING, DemoBed, demo_bed
 
 _STEP_DEADLINE_S = 40
 _PAUSE_S = 0.3
+STAGING_SET, PRODUCTION_SET = "storefront-staging", "storefront-production"
 
 
 class NotShown(Exception):
@@ -22,7 +24,7 @@ class NotShown(Exception):
 
 
 class Demo:
-    """Runs the steps and prints the table of Releases whenever it changes."""
+    """Runs the steps and prints the tables of sets and Releases whenever it changes."""
 
     def __init__(self, bed: DemoBed) -> None:
         """The bed is ready, and nothing of the examples is applied."""
@@ -34,6 +36,8 @@ class Demo:
         """Run all steps. Raises NotShown."""
         self._adopt()
         self._release()
+        self._promote()
+        self._halt()
         self._roll_back()
         self._drift()
         self._fix()
@@ -41,65 +45,80 @@ class Demo:
         print(self._kubectl("get", "environments"))
 
     def _adopt(self) -> None:
-        step(1, "Two accounts, three services. What runs already is adopted, nothing is deployed.")
-        for name in ("environments", "project", "releases"):
+        step(1, "Two accounts, four services in each. What runs already is adopted, nothing is deployed.")
+        for name in ("environments", "project", "releasesets", "releases"):
             print(f"$ kubectl apply -f examples/shop/{name}.yaml")
             self._bed.cluster.apply(EXAMPLES / f"{name}.yaml")
-        releases = ("web-staging", "checkout-staging", "search-staging", "web-production", "checkout-production")
-        self._watch(lambda: all(self._ready(r) == ("True", "Succeeded") for r in releases), "all Releases to be Ready")
+        self._watch(lambda: all(self._is_ready("releaseset", s) for s in (STAGING_SET, PRODUCTION_SET)), "both sets to be Ready")
+        self._watch(lambda: all(self._is_ready("release", f"reports-{e}") for e in ("staging", "production")), "reports to be Ready")
         self._check(not self._updates(), "nothing to be deployed")
 
     def _release(self) -> None:
-        step(2, f"A release: web goes to {GOOD} in production. The log router beside its two containers is left alone.")
-        self._apply("web-production", GOOD, "faster pages")
-        self._watch(lambda: self._runs("web-production", GOOD), "web-production to run it")
-        task = self._tasks("production-web", PRODUCTION)[0]
+        step(2, f"A set goes out: {GOOD} in staging, in three waves. The log router beside web's two containers is left alone.")
+        self._apply(STAGING_SET, {"releaseHash": GOOD}, "faster pages")
+        self._watch(lambda: self._is_ready("releaseset", STAGING_SET), "the set to be Ready")
+        order = [c["parameters"]["service"] for c in self._updates()]
+        self._check(order == ["staging-search", "staging-checkout", "staging-web"], f"the order of the waves, not {order}")
+        task = self._tasks("staging-web", STAGING)[0]
         self._check({c["name"] for c in task} == {"app", "proxy", "log-router"}, "three containers")
         self._check(next(c for c in task if c["name"] == "log-router")["image"] == LOG_ROUTER, "the log router's image to be as before")
 
-    def _roll_back(self) -> None:
-        step(3, f"A bad image: checkout {BAD} crashes. ECS rolls it back; the operator says so, and holds.")
-        before = len(self._updates())
-        self._apply("checkout-production", BAD, "new payment provider")
-        self._watch(lambda: self._ready("checkout-production") == ("False", "RolledBack"), "checkout-production to be RolledBack")
-        status = self._release_of("checkout-production")["status"]
-        evidence = status["rollout"]["evidence"][0]
-        print(f"\n  why:      {evidence['reason']} (container {evidence['container']}, exit code {evidence['exitCode']})")
+    def _promote(self) -> None:
+        step(3, "Promotion: production gets, by digest, what is proven to run in staging.")
+        self._apply(PRODUCTION_SET, {"environmentRef": {"name": "staging"}}, "faster pages")
+        self._watch(lambda: self._is_ready("releaseset", PRODUCTION_SET), "the set to be Ready")
+        self._check(self._hashes("production") == {GOOD}, "production to run it")
+
+    def _halt(self) -> None:
+        step(4, f"A halt: checkout {BAD} crashes in staging. ECS rolls it back; the set starts nothing further, and says why.")
+        self._apply(STAGING_SET, {"releaseHash": BAD}, "new payment provider")
+        self._watch(lambda: self._ready("releaseset", STAGING_SET)[1] == "RolledBack", "the set to halt")
+        self._watch(lambda: self._outcome(STAGING_SET) == "Failed", "its outcome")
+        self._check(self._hash_of("web", "staging") == GOOD, "web not to have started")
+        evidence = self._child("checkout", "staging")["status"]["rollout"]["evidence"][0]
+        print(f"\n  summary:  {self._set(STAGING_SET)['status']['summary']['progress']}")
+        print(f"  why:      {evidence['reason']} (container {evidence['container']}, exit code {evidence['exitCode']})")
         print(f"  log:      {evidence['logGroup']} {evidence['logStream']}")
-        print(
-            f"  history:  {status['history'][0]['hash']} {status['history'][0]['outcome']}, asked for by {status['history'][0]['requestedBy']}"
-        )
-        self._watch(lambda: False, "", seconds=4)
-        self._check(self._ready("checkout-production") == ("False", "RolledBack"), "the failure to be held")
-        self._check(len(self._updates()) == before + 1, "one deployment, not retried")
+        self._watch(lambda: False, "", seconds=3)
+        self._check(self._ready("releaseset", STAGING_SET)[1] == "RolledBack", "the failure to be held")
+
+    def _roll_back(self) -> None:
+        step(5, f"A rollback: the same {BAD} in production, where onFailure is RollBack. What moved goes back, last wave first.")
+        self._apply(PRODUCTION_SET, {"releaseHash": BAD}, "new payment provider")
+        self._watch(lambda: self._outcome(PRODUCTION_SET) == "RolledBack", "the set to be rolled back")
+        self._watch(lambda: self._hashes("production") == {GOOD}, "everything to run what ran before")
+        for entry in self._set(PRODUCTION_SET)["status"]["history"][:2]:
+            print(f"  history:  {entry['hash']} {entry['cause']}: {entry['outcome']}, {entry['message'][:100]}")
 
     def _drift(self) -> None:
-        step(4, "Somebody deploys by hand: `aws ecs update-service` puts staging's search on another image. The table tells.")
-        print("$ aws ecs update-service --cluster staging --service staging-search --task-definition staging-search:2")
-        image = image_name("shop/search", f"ref.{GOOD}", account=STAGING)
-        self._bed.aws.deploy("staging-search", {"app": image, "log-router": LOG_ROUTER}, cluster="staging", account=STAGING)
-        self._watch(lambda: self._ready("search-staging") == ("False", "Drifted"), "search-staging to be Drifted")
-        print(f"\n  {condition(self._release_of('search-staging'), 'Ready')['message']}")
+        step(6, "Somebody deploys by hand: `aws ecs update-service` puts staging's reports on another image. The table tells.")
+        print("$ aws ecs update-service --cluster staging --service staging-reports --task-definition staging-reports:2")
+        image = image_name("shop/reports", f"ref.{GOOD}", account=STAGING)
+        self._bed.aws.deploy("staging-reports", {"app": image, "log-router": LOG_ROUTER}, cluster="staging", account=STAGING)
+        self._watch(lambda: self._ready("release", "reports-staging") == ("False", "Drifted"), "reports-staging to be Drifted")
+        print(f"\n  {condition(self._get('release', 'reports-staging'), 'Ready')['message']}")
 
     def _fix(self) -> None:
-        step(5, f"The fix: checkout goes to {FIX}; and search is released as what was deployed by hand.")
-        self._apply("checkout-production", FIX, "payment provider, mended")
-        self._apply("search-staging", GOOD, "keep what was deployed by hand")
-        done = lambda: self._runs("checkout-production", FIX) and self._runs("search-staging", GOOD)  # noqa: E731
-        self._watch(done, "both to be Ready")
-        history = self._release_of("checkout-production")["status"]["history"]
-        self._check([h.get("outcome") for h in history] == ["Succeeded", "RolledBack", "Succeeded"], f"the whole history, not {history}")
-        self._check(self._release_of("search-staging")["status"]["history"][0]["cause"] == "Adopted", "search to be adopted, not deployed")
+        step(7, f"The fix: {FIX} goes to staging, and from there to production.")
+        self._apply(STAGING_SET, {"releaseHash": FIX}, "payment provider, mended")
+        self._watch(lambda: self._is_ready("releaseset", STAGING_SET), "staging to be Ready")
+        self._apply(PRODUCTION_SET, {"environmentRef": {"name": "staging"}}, "payment provider, mended")
+        self._watch(lambda: self._is_ready("releaseset", PRODUCTION_SET), "production to be Ready")
+        self._check(self._hashes("staging") == self._hashes("production") == {FIX}, "both to run the fix")
+        outcomes = [(h["cause"], h["outcome"]) for h in self._set(PRODUCTION_SET)["status"]["history"]]
+        wanted = [("Requested", "Succeeded"), ("Rollback", "RolledBack"), ("Requested", "Failed"), *[("Requested", "Succeeded")] * 2]
+        self._check(outcomes == wanted, f"the whole history, not {outcomes}")
 
     # What is used above.
 
-    def _apply(self, name: str, release_hash: str, why: str) -> None:
-        """Apply a Release as its example says, with another hash and reason."""
-        documents = {d["metadata"]["name"]: d for d in yaml.safe_load_all((EXAMPLES / "releases.yaml").read_text())}
-        release = documents[name]
-        release["spec"] |= {"source": {"releaseHash": release_hash}, "change": {"description": why, "requestedBy": "ben"}}
-        print(f"$ kubectl apply -f {name}.yaml   # source.releaseHash: {release_hash}")
-        self._bed.cluster.apply(release)
+    def _apply(self, name: str, source: dict[str, Any], why: str) -> None:
+        """Apply a ReleaseSet as its example says, with another source and reason."""
+        documents = {d["metadata"]["name"]: d for d in yaml.safe_load_all((EXAMPLES / "releasesets.yaml").read_text())}
+        release_set = documents[name]
+        release_set["spec"] |= {"source": source, "change": {"description": why, "requestedBy": "ben"}}
+        release_set["spec"].pop("overrides", None)
+        print(f"$ kubectl apply -f {name}.yaml   # source: {json.dumps(source)}")
+        self._bed.cluster.apply(release_set)
 
     def _watch(self, done: Callable[[], bool], what: str, seconds: float = _STEP_DEADLINE_S) -> None:
         """Print the table whenever it changes, until something is so. Raises NotShown where it does not become so in time."""
@@ -116,38 +135,54 @@ class Demo:
         self._show()
 
     def _show(self) -> None:
-        table = self._kubectl("get", "releases", "-A")
+        tables = [self._kubectl("get", kind, "-A").rstrip() for kind in ("releasesets", "releases")]
         # AGE alone is no news.
-        key = "\n".join(" ".join(line.split()[:-1]) for line in table.splitlines())
+        key = "\n".join(" ".join(line.split()[:-1]) for table in tables for line in table.splitlines())
         if key != self._shown:
             self._shown = key
-            print("\n$ kubectl get releases -A\n" + table.rstrip(), flush=True)
+            print("\n$ kubectl get releasesets,releases -A\n" + "\n\n".join(tables), flush=True)
 
     @staticmethod
     def _check(holds: bool, what: str) -> None:
         if not holds:
             raise NotShown(f"expected {what}")
 
-    def _release_of(self, name: str) -> dict[str, Any]:
-        return dict(self._bed.cluster.get("release", name, "-n", "shop"))
+    def _get(self, kind: str, name: str) -> dict[str, Any]:
+        return dict(self._bed.cluster.get(kind, name, "-n", "shop"))
 
-    def _ready(self, name: str) -> tuple[str, str]:
-        release = self._release_of(name)
-        ready = condition(release, "Ready")
-        if release.get("status", {}).get("observedGeneration") != release["metadata"]["generation"]:
+    def _set(self, name: str) -> dict[str, Any]:
+        return self._get("releaseset", name)
+
+    def _child(self, service: str, environment: str) -> dict[str, Any]:
+        labels = f"ecs-release.dev/service={service},ecs-release.dev/environment={environment}"
+        return dict(self._bed.cluster.get("releases", "-n", "shop", "-l", labels)["items"][0])
+
+    def _ready(self, kind: str, name: str) -> tuple[str, str]:
+        found = self._get(kind, name)
+        ready = condition(found, "Ready")
+        if found.get("status", {}).get("observedGeneration") != found["metadata"]["generation"]:
             return "", ""
         return ready.get("status", ""), ready.get("reason", "")
 
-    def _runs(self, name: str, release_hash: str) -> bool:
-        return self._ready(name)[0] == "True" and self._release_of(name)["status"]["running"]["hash"] == release_hash
+    def _is_ready(self, kind: str, name: str) -> bool:
+        return self._ready(kind, name) == ("True", "Succeeded")
+
+    def _outcome(self, name: str) -> str:
+        return str((self._set(name)["status"].get("history") or [{}])[0].get("outcome", ""))
+
+    def _hash_of(self, service: str, environment: str) -> str:
+        return str(self._child(service, environment)["status"]["running"]["hash"])
+
+    def _hashes(self, environment: str) -> set[str]:
+        return {self._hash_of(s, environment) for s in ("web", "checkout", "search")}
 
     def _updates(self) -> list[dict[str, Any]]:
         return [c for c in self._bed.aws.calls(action="UpdateService") if not c["error"]]
 
     def _tasks(self, service: str, account: str) -> list[list[dict[str, Any]]]:
         ecs = self._bed.aws.client("ecs", account)
-        arns = ecs.list_tasks(cluster="production", serviceName=service)["taskArns"]
-        return [t["containers"] for t in ecs.describe_tasks(cluster="production", tasks=arns)["tasks"]]
+        arns = ecs.list_tasks(cluster="staging", serviceName=service)["taskArns"]
+        return [t["containers"] for t in ecs.describe_tasks(cluster="staging", tasks=arns)["tasks"]]
 
 
 def condition(release: dict[str, Any], kind: str) -> dict[str, Any]:

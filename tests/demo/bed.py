@@ -16,7 +16,12 @@ EXAMPLES = ROOT / "examples" / "shop"
 STAGING, PRODUCTION = "111122223333", "444455556666"
 ACCOUNTS = {"staging": STAGING, "production": PRODUCTION}
 FIRST, GOOD, BAD, FIX = "1a2b3c4", "5d6e7f8", "bad0bad", "c0ffee1"
-SERVICES = {"web": {"app": "shop/web", "proxy": "shop/web-proxy"}, "checkout": {"app": "shop/checkout"}, "search": {"app": "shop/search"}}
+SERVICES = {
+    "web": {"app": "shop/web", "proxy": "shop/web-proxy"},
+    "checkout": {"app": "shop/checkout"},
+    "search": {"app": "shop/search"},
+    "reports": {"app": "shop/reports"},
+}
 LOG_ROUTER = "public.ecr.aws/aws-observability/aws-for-fluent-bit:stable"
 
 # Fast enough to watch; everything else is as it is by default.
@@ -56,14 +61,12 @@ def _seed(aws: Simulator) -> None:
         aws.control("external-id", role=f"arn:aws:iam::{account}:role/releases", id="shop-releases")
     for containers in SERVICES.values():
         for repository in containers.values():
-            for release_hash in (FIRST, GOOD, FIX):
+            for release_hash in (FIRST, GOOD, FIX) if repository == "shop/checkout" else (FIRST, GOOD, BAD, FIX):
                 aws.push_image(repository, [f"ref.{release_hash}"], account=STAGING)
     # The tag tells the simulator how the image behaves; the release hash is all that people see.
     aws.push_image("shop/checkout", ["crash", f"ref.{BAD}"], account=STAGING)
     for environment, account in ACCOUNTS.items():
         for service, containers in SERVICES.items():
-            if (environment, service) == ("production", "search"):
-                continue
             images = {
                 name: image_name(repository, f"ref.{FIRST}", account=STAGING, region=REGION) for name, repository in containers.items()
             }
@@ -72,5 +75,4 @@ def _seed(aws: Simulator) -> None:
             )
     for environment, account in ACCOUNTS.items():
         for service in SERVICES:
-            if (environment, service) != ("production", "search"):
-                aws.wait_steady(f"{environment}-{service}", cluster=environment, account=account)
+            aws.wait_steady(f"{environment}-{service}", cluster=environment, account=account)
