@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     unhealthy_after_seconds: Annotated[Seconds, Field(description="How long too few tasks must run to be reported")] = 300
     healthy_after_seconds: Annotated[Seconds, Field(description="How long enough tasks must run to clear that")] = 60
     tag_interval_seconds: Annotated[Seconds, Field(description="Between two looks at the environment's tag in ECR (EnvironmentTag)")] = 600
+    base_sweep_seconds: Annotated[Seconds, Field(description="Between two looks for newer revisions of a task definition's family")] = 900
     ghost_sweep_seconds: Annotated[Seconds, Field(description="Between two looks for objects deleted unnoticed")] = 600
 
     def engine(self) -> EngineSettings:
@@ -66,5 +67,6 @@ class Settings(BaseSettings):
             counts_interval_s=self.counts_interval_seconds,
             ghost_sweep_interval_s=self.ghost_sweep_seconds,
             tag_interval_s=self.tag_interval_seconds,
+            base_sweep_s=self.base_sweep_seconds,
             health=HealthRules(self.unhealthy_after_seconds, self.healthy_after_seconds),
         )

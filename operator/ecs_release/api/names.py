@@ -33,6 +33,8 @@ TAG_INSTALLATION = f"{GROUP}/installation"
 TAG_RELEASE = f"{GROUP}/release"
 TAG_SOURCE = f"{GROUP}/source"
 TAG_ATTEMPT = f"{GROUP}/attempt"
+TAG_BASE = f"{GROUP}/base"
+"""Number of the revision, of somebody else's making, that one of ours was built on."""
 
 FIELD_MANAGER = f"{GROUP}/operator"
 """Owner of the status fields in server-side apply, and reportingController of Events."""

@@ -26,7 +26,8 @@ class Rollout(Model):
     settle_seconds: Annotated[int | None, Field(ge=0, le=86400, description="How long a wave must be Ready before the next begins.")] = None
     on_drift: Annotated[Literal["Report", "Correct"] | None, Field(description="What to do when something else runs.")] = None
     correct_after_seconds: Annotated[
-        int | None, Field(ge=60, le=604800, description="How long a foreign deployment must have stood before it is corrected.")
+        int | None,
+        Field(ge=1, le=604800, description="How long a foreign deployment, or a newer base, must have stood before it is corrected."),
     ] = None
 
 

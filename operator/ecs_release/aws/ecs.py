@@ -75,9 +75,9 @@ class BotoEcs:
             )
         return found
 
-    async def describe_task_definition(self, arn: str) -> TaskDefinition:
-        """Describe a revision with its tags. Its content never changes, so it is read once."""
-        if arn in self._revisions:
+    async def describe_task_definition(self, arn: str, *, fresh: bool = False) -> TaskDefinition:
+        """Describe a revision with its tags. Its content never changes, so it is read once; `fresh` reads its status again."""
+        if arn in self._revisions and not fresh:
             self._revisions.move_to_end(arn)
             return self._revisions[arn]
         revision: TaskDefinition = await self._call(

@@ -60,6 +60,7 @@ def _revision(answer: Mapping[str, Any], client: Any, unknown: tuple[str, ...]) 
         tags={t["key"]: t.get("value", "") for t in answer.get("tags") or ()},
         unknown_fields=unknown,
         registered_by=raw.get("registeredBy", ""),
+        registered_at=raw.get("registeredAt"),
     )
 
 

@@ -55,8 +55,8 @@ def check_supported(facts: Facts) -> None:
 
 def _missing(rules: RolloutRules) -> list[str]:
     missing = []
-    if rules.base_revision != "Service":
-        missing.append(f"rollout.baseRevision {rules.base_revision}")
-    if rules.on_drift != "Report":
-        missing.append(f"rollout.onDrift {rules.on_drift}")
+    if rules.on_drift != "Report" and rules.base_revision != "Latest":
+        missing.append(f"rollout.onDrift {rules.on_drift} without baseRevision Latest")
+    if rules.base_revision != "Service" and rules.method == environment_tags.METHOD:
+        missing.append(f"rollout.baseRevision {rules.base_revision} with method {rules.method}")
     return missing

@@ -12,7 +12,7 @@ from ecs_release.domain.conditions import of_problem, progressing, waiting
 from ecs_release.domain.decision import Draft, MoveTags, Outcome, Register, Stop, Update
 from ecs_release.domain.errors import Problem, Retryable
 from ecs_release.domain.facts import Facts
-from ecs_release.domain.observation import COMPLETED
+from ecs_release.domain.observation import COMPLETED, Service
 from ecs_release.domain.requests import abort_wanted
 from ecs_release.domain.situations import braked
 
@@ -96,11 +96,8 @@ def _register_or_update(facts: Facts, draft: Draft, rollout: Rollout, intended: 
         # The revision was built on a base that is no longer the service's: to deploy it would undo somebody's change.
         attempts.end(facts, draft, attempts.ABANDONED, f"deployment {service.primary.id} was started by somebody else meanwhile")
         return None
-    assert facts.target is not None
     if intended == attempts.UPDATE:
-        revision = rollout.task_definition or ""
-        forced = environment_tags.uses(facts.target)
-        return Outcome(progressing(Reason.ROLLING_OUT, f"deploying {revision.rpartition('/')[2]}"), Update(revision, forced))
+        return _update(facts, draft, rollout, service)
     if facts.start_problem is not None:
         return Outcome(of_problem(facts.start_problem))
     if intended == attempts.PUT:
@@ -110,6 +107,17 @@ def _register_or_update(facts: Facts, draft: Draft, rollout: Rollout, intended: 
     except Problem as problem:
         return Outcome(of_problem(problem))
     return Outcome(progressing(Reason.ROLLING_OUT, "registering a task definition"), register)
+
+
+def _update(facts: Facts, draft: Draft, rollout: Rollout, service: Service) -> Outcome | None:
+    """Point the service at the attempt's revision; one that it has already must be forced."""
+    assert facts.target is not None
+    revision = rollout.task_definition or ""
+    if facts.revision_gone:
+        attempts.end(facts, draft, attempts.ABANDONED, f"{revision.rpartition('/')[2]} was deregistered before it was deployed")
+        return None
+    forced = environment_tags.uses(facts.target) or service.task_definition == revision
+    return Outcome(progressing(Reason.ROLLING_OUT, f"deploying {revision.rpartition('/')[2]}"), Update(revision, forced))
 
 
 def _move(facts: Facts, draft: Draft, rollout: Rollout) -> Outcome | None:

@@ -83,6 +83,10 @@ class Facts:
     progress: Progress | None = None
     patient_from: datetime | None = None
     attempt_id: str = ""
+    base: TaskDefinition | None = None
+    newest_foreign: TaskDefinition | None = None
+    earlier: tuple[TaskDefinition, ...] = ()
+    revision_gone: bool = False
     tags: Mapping[str, str] | None = None
     tags_problem: Problem | None = None
     sharers: tuple[Sharer, ...] = ()

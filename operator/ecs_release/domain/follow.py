@@ -95,6 +95,7 @@ def _judge(facts: Facts, draft: Draft, rollout: Rollout) -> Judgement:
             stage=rollout.stage or "",
             late=bool(rollout.outcome),
             overtaken=attempts.overtaken(draft),
+            same_images=all(i.from_digest == i.to_digest for i in rollout.images or () if not i.unlisted),
         ),
         facts.service,
         _accepted(draft, rollout),

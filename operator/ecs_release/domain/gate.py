@@ -34,15 +34,18 @@ class Passage:
         return self.closed is None or bool(self.right)
 
 
-def passage(facts: Facts, draft: Draft, pin: Pin) -> Passage:
-    """Ask the windows of the Environment. Rollbacks, and returns to what was Ready lately, pass closed ones; so does an override, once."""
+def passage(facts: Facts, draft: Draft, pin: Pin, *, rebuilds: bool = False) -> Passage:
+    """Ask the windows of the Environment. Rollbacks, and returns to what was Ready lately, pass closed ones; so does an override, once.
+
+    The same digests on a newer base (`rebuilds`) are no return.
+    """
     state = window_state(facts)
     if not state.closed:
         return Passage()
     closed = ClosedWindow(name=state.window, reason=state.reason, next_open_time=state.next_open)
     if facts.reverting:
         return Passage(closed, f"{state.window}: a rollback may pass")
-    if was_ready_lately(facts, draft, pin):
+    if not rebuilds and was_ready_lately(facts, draft, pin):
         return Passage(closed, f"{state.window}: it returns to what was Ready here in the last {RETURN_DAYS} days")
     request = token_of(facts.release.metadata, OVERRIDE_ANNOTATION)
     if request is not None and request != draft.handled_override:

@@ -168,6 +168,7 @@ class TaskDefinition:
     tags: dict[str, str] = field(hash=False, default_factory=dict)
     unknown_fields: tuple[str, ...] = ()
     registered_by: str = ""
+    registered_at: datetime | None = None
 
     def image_of(self, container: str) -> str | None:
         """Return the image that a container has here, or None where there is no such container."""

@@ -54,8 +54,8 @@ class Ecs(Protocol):
     async def describe_tasks(self, cluster: str, arns: Sequence[str]) -> list[Task]:
         """Describe tasks (by 100); those that are gone are left out."""
 
-    async def describe_task_definition(self, arn: str) -> TaskDefinition:
-        """Describe a revision with its tags. Revisions do not change, so answers may be cached."""
+    async def describe_task_definition(self, arn: str, *, fresh: bool = False) -> TaskDefinition:
+        """Describe a revision with its tags. Its content does not change, so answers may be cached; its status may: then `fresh`."""
 
     async def newest_task_definitions(self, family: str, limit: int) -> list[str]:
         """List the ARNs of a family's newest ACTIVE revisions, newest first."""

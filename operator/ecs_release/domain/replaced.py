@@ -27,7 +27,7 @@ def judge_replaced(
 ) -> Judgement:
     """Judge our deployment where another one is PRIMARY: followed, rolled back, or superseded."""
     same = _runs_wanted(primary, service, accepted, primary_pins)
-    if same is Match.YES:
+    if same is Match.YES and not (ours.same_images and _rolled_back(ours, deployment, primary, service, explained)):
         return Judgement(Verdict.ROLLING_OUT, f"deployment {primary.id} of the same digests took over", follow=primary.id)
     if _rolled_back(ours, deployment, primary, service, explained):
         why = _why_rolled_back(ours, deployment, primary, service, explained)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
-from ecs_release.domain import attempts, environment_tags
+from ecs_release.domain import attempts, bases, environment_tags
 from ecs_release.domain.brakes import brake
-from ecs_release.domain.conditions import Situation, held, progressing, ready, stalled, unready
+from ecs_release.domain.conditions import Situation, find, held, progressing, ready, stalled, unready
 from ecs_release.domain.decision import Draft, Outcome
 from ecs_release.domain.evidence import Match, match_service, nothing_runs, other_digests
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.images import parse_image, short_digest
 from ecs_release.domain.observation import COMPLETED, IN_PROGRESS, Deployment, Service
 from ecs_release.domain.plans import plan
+
+_BEHIND = "its configuration is behind:"
 
 
 def runs_wanted(facts: Facts, pin: Pin) -> Match:
@@ -52,7 +54,16 @@ def steady(facts: Facts, draft: Draft) -> Outcome:
     on = brake(facts)
     if on is not None:
         return braked(facts, draft, on)
-    return Outcome(_situation(facts, service, pin, found))
+    situation = _situation(facts, service, pin, found)
+    newer = bases.newer_base(facts)
+    if newer is not None and _BEHIND in situation.message and not _said_already(facts, bases.described(newer)):
+        draft.say("Warning", "ConfigurationBehind", "Observe", f"{bases.described(newer)} is newer than what runs is built on")
+    return Outcome(situation)
+
+
+def _said_already(facts: Facts, text: str) -> bool:
+    ready = find(facts.status.conditions, "Ready")
+    return ready is not None and text in ready.message
 
 
 def braked(facts: Facts, draft: Draft, on: tuple[Reason, str]) -> Outcome:
@@ -70,15 +81,9 @@ def braked(facts: Facts, draft: Draft, on: tuple[Reason, str]) -> Outcome:
 
 
 def _situation(facts: Facts, service: Service, pin: Pin, found: Match) -> Situation:
-    drift = _drift(facts, service, pin) if found is Match.NO else _tag_drift(facts, pin)
-    if drift:
-        return unready(Reason.DRIFTED, drift)
-    if facts.health.unhealthy:
-        return unready(
-            Reason.TASKS_UNHEALTHY,
-            f"{service.running} of {service.desired} tasks run, fewer than the minimum of {service.minimum_healthy_percent} %:"
-            f" {service.last_event or 'ECS gives no reason'}",
-        )
+    wrong = _wrong(facts, service, pin, found)
+    if wrong is not None:
+        return wrong
     if found is Match.NOTHING_RUNS and service.desired == 0:
         return ready(Reason.NOTHING_RUNNING, nothing_runs(service))
     if found is Match.UNKNOWN:
@@ -89,7 +94,39 @@ def _situation(facts: Facts, service: Service, pin: Pin, found: Match) -> Situat
     primary = service.primary
     if is_moving(service) and primary is not None:
         message += f"; deployment {_described(primary)} is under way"
+    newer = bases.newer_base(facts)
+    if newer is not None:
+        message += f"; {_BEHIND} {bases.described(newer)} is newer, and is not rolled out (baseRevision is Service)"
     return ready(Reason.SUCCEEDED, message)
+
+
+def _wrong(facts: Facts, service: Service, pin: Pin, found: Match) -> Situation | None:
+    """Say what is not as wanted of what runs: its digests, its tag, its base, its number; None where all is."""
+    drift = _drift(facts, service, pin) if found is Match.NO else _tag_drift(facts, pin)
+    if drift:
+        return unready(Reason.DRIFTED, drift)
+    newer = bases.newer_base(facts)
+    if newer is not None and bases.follows_latest(facts):
+        return unready(
+            Reason.BASE_REVISION_OUTDATED,
+            f"the wanted images run, but on an older base: {bases.described(newer)} is newer. {_attempted(facts)}A new source, or"
+            " annotation ecs-release.dev/retry, rolls it out; with onDrift Correct it goes by itself once, after correctAfterSeconds",
+        )
+    if facts.health.unhealthy:
+        return unready(
+            Reason.TASKS_UNHEALTHY,
+            f"{service.running} of {service.desired} tasks run, fewer than the minimum of {service.minimum_healthy_percent} %:"
+            f" {service.last_event or 'ECS gives no reason'}",
+        )
+    return None
+
+
+def _attempted(facts: Facts) -> str:
+    """Say how the latest attempt at a newer base ended, where it did not end well."""
+    rollout = facts.status.rollout
+    if rollout is None or rollout.cause != bases.CAUSE or not rollout.outcome or rollout.outcome in attempts.GOOD:
+        return ""
+    return f"The attempt at it ended {rollout.outcome}: {rollout.message}. "
 
 
 def _tag_drift(facts: Facts, pin: Pin) -> str:

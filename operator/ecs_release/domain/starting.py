@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
-from ecs_release.domain import attempts, environment_tags, gate, revisions, stages
+from ecs_release.domain import attempts, bases, environment_tags, gate, revisions, stages
 from ecs_release.domain.brakes import brake
 from ecs_release.domain.conditions import of_problem, progressing, waiting
 from ecs_release.domain.decision import Draft, Outcome
@@ -25,10 +25,12 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
     assert pin is not None and service is not None
     retry = retry_wanted(facts, draft)
     due = not attempts.settled(draft, pin)
-    if not due and retry is None:
+    follows = not due and retry is None and bases.must_follow(facts, draft, pin) and not is_moving(service)
+    if not due and retry is None and not follows:
         gate.acknowledge_override(facts, draft)
         return None
-    if _runs_already(facts, pin) and not is_moving(service) and not _strays(facts, pin):
+    rebuilds = follows or (retry is not None and bases.follows_latest(facts) and bases.newer_base(facts) is not None)
+    if not rebuilds and _runs_already(facts, pin) and not is_moving(service) and not _strays(facts, pin):
         if due:
             attempts.adopt(facts, draft, pin, ROLLBACK if facts.reverting else attempts.ADOPTED)
         if retry is not None:
@@ -39,7 +41,7 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
     on = brake(facts)
     if on is not None:
         return braked(facts, draft, on)
-    way = gate.passage(facts, draft, pin)
+    way = gate.passage(facts, draft, pin, rebuilds=rebuilds)
     if way.closed is not None and not way.is_open:
         message = gate.waits(way.closed)
         gate.acknowledge_override(facts, draft)
@@ -53,12 +55,12 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
         draft.plan = plan(facts, pin, message)
         left_s = facts.deadline.total_seconds() if draft.waits else _left_s(facts, service, other)
         return Outcome(waiting(Reason.AWAITING_STEADY, f"{message} ({told})" if told else message), again_s=max(1.0, left_s))
-    return _begin(facts, draft, pin, retry, way)
+    return _begin(facts, draft, pin, retry, way, bases.CAUSE if follows else _cause(facts, retry))
 
 
-def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None, way: gate.Passage) -> Outcome:
+def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None, way: gate.Passage, cause: str) -> Outcome:
     before = (draft.rollout, draft.history)
-    problem = _try_to_begin(facts, draft, pin, _cause(facts, retry), way.right)
+    problem = _try_to_begin(facts, draft, pin, cause, way.right)
     if problem is not None:
         draft.rollout, draft.history = before
         draft.plan = plan(facts, pin, problem.message)
@@ -76,7 +78,10 @@ def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None, way: gate.Pa
     if why:
         draft.say("Warning", "NoRollback", "Deploy", f"ECS will not roll this deployment back if it fails: {why}")
     assert facts.target is not None
-    what = f"moving tag {facts.target.environment_tag}" if environment_tags.uses(facts.target) else "registering a task definition"
+    what = {
+        attempts.PUT: f"moving tag {facts.target.environment_tag}",
+        attempts.UPDATE: f"deploying {(draft.rollout.task_definition or '').rpartition('/')[2] if draft.rollout else ''} again",
+    }.get(attempts.intends(draft.rollout), "registering a task definition")
     return Outcome(progressing(Reason.ROLLING_OUT, what), again_s=0)
 
 
@@ -93,7 +98,10 @@ def _try_to_begin(facts: Facts, draft: Draft, pin: Pin, cause: str, window: str)
     assert draft.rollout is not None
     try:
         if not environment_tags.uses(target):
-            revisions.wanted_revision(facts, draft, draft.rollout)
+            wanted = revisions.wanted_revision(facts, draft, draft.rollout)
+            again = revisions.reusable(facts, wanted, draft.rollout)
+            if again is not None:
+                draft.rollout = attempts.intend_update(draft.rollout, again.arn, facts)
     except Problem as found:
         return found
     return None

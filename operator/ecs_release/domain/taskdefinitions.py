@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecs_release.api.conditions import Reason
-from ecs_release.api.names import TAG_ATTEMPT, TAG_INSTALLATION, TAG_PREFIX, TAG_RELEASE, TAG_SOURCE
+from ecs_release.api.names import TAG_ATTEMPT, TAG_BASE, TAG_INSTALLATION, TAG_PREFIX, TAG_RELEASE, TAG_SOURCE
 from ecs_release.domain.errors import Blocked
 from ecs_release.domain.images import EcrHost, parse_image
 from ecs_release.domain.observation import TaskDefinition
@@ -26,6 +26,7 @@ class Ownership:
     release: str
     source: str
     attempt: str
+    base: str = ""
 
     def tags(self) -> dict[str, str]:
         """Return the tags that say so."""
@@ -34,7 +35,7 @@ class Ownership:
             TAG_RELEASE: self.release,
             TAG_SOURCE: self.source,
             TAG_ATTEMPT: self.attempt,
-        }
+        } | ({TAG_BASE: self.base} if self.base else {})
 
 
 def ownership(revision: TaskDefinition) -> Ownership | None:
@@ -46,6 +47,7 @@ def ownership(revision: TaskDefinition) -> Ownership | None:
         revision.tags.get(TAG_RELEASE, ""),
         revision.tags.get(TAG_SOURCE, ""),
         revision.tags.get(TAG_ATTEMPT, ""),
+        revision.tags.get(TAG_BASE, ""),
     )
 
 
@@ -94,9 +96,19 @@ def with_images(base: TaskDefinition, images: Mapping[str, str]) -> dict[str, An
     return content
 
 
+def own_tags(revision: TaskDefinition) -> dict[str, str]:
+    """Return a revision's tags but ours and AWS's own: those that a revision built on it keeps."""
+    return {k: v for k, v in revision.tags.items() if not k.startswith((TAG_PREFIX, _RESERVED))}
+
+
+def base_number(revision: TaskDefinition) -> str:
+    """Return the number of the revision of somebody else's that a revision is, or was built on; empty where nobody knows."""
+    return revision.tags.get(TAG_BASE, "") if TAG_INSTALLATION in revision.tags else str(revision.revision)
+
+
 def with_ownership(base: TaskDefinition, owner: Ownership) -> dict[str, str]:
     """Return the base's tags with ours in place of any earlier ones. Raises Blocked(InvalidSpec) beyond ECS's 50 tags."""
-    kept = {k: v for k, v in base.tags.items() if not k.startswith((TAG_PREFIX, _RESERVED))}
+    kept = own_tags(base)
     tags = kept | owner.tags()
     if len(tags) > MAX_TAGS:
         raise Blocked(

@@ -55,7 +55,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What is known of our deployment before this look. `stage` latches COMPLETED and FAILED; times are ours, not AWS's."""
+    """What is known of our deployment before this look. `stage` latches COMPLETED and FAILED; times are ours, not AWS's.
+
+    `same_images`: it changes no image (a retry, a newer base), so that digests do not tell it from what it replaces.
+    """
 
     deployment_id: str
     rollback_target: str
@@ -65,6 +68,7 @@ class Followed:
     stage: str = ""
     late: bool = False
     overtaken: bool = False
+    same_images: bool = False
 
 
 @dataclass(frozen=True, slots=True)

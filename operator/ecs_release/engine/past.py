@@ -15,7 +15,7 @@ from ecs_release.domain.taskdefinitions import ownership
 from ecs_release.engine.explaining import stopped_tasks
 from ecs_release.engine.memory import Memory
 
-_NEWEST = 6
+_NEWEST = 10
 
 
 async def newest_revisions(ecs: Ecs, facts: Facts, memory: Memory) -> tuple[TaskDefinition, ...] | Problem:
@@ -61,5 +61,12 @@ async def _started(ecs: Ecs, target: Target, rollout: Rollout, service: Service)
         tasks: list[Task] = await stopped_tasks(ecs, target.key)
     except Problem:
         return ""
-    mine = (t.started_by for t in tasks if t.task_definition == intent.task_definition and t.started_by not in listed)
+    mine = (
+        t.started_by
+        for t in tasks
+        if t.task_definition == intent.task_definition
+        and t.started_by not in listed
+        # A revision that is used again has older tasks, too.
+        and (intent.aws_time is None or t.created_at is None or t.created_at >= intent.aws_time)
+    )
     return next(mine, "")

@@ -110,8 +110,9 @@ class Reconciler:
             again = self._settings.counts_interval_s
         if again is None and _may_mend_itself(decision.status):
             again = facts.environment.spec.observation.interval_seconds if facts.environment else self._settings.counts_interval_s
-        if facts.target is not None and uses(facts.target):
-            again = min(self._settings.tag_interval_s, again if again is not None else float("inf"))
+        if facts.target is not None:
+            sweep_s = self._settings.tag_interval_s if uses(facts.target) else self._settings.base_sweep_s
+            again = min(sweep_s, again if again is not None else float("inf"))
         return release, again
 
     async def _act(self, facts: Facts, act: Act, memory: Memory) -> Decision:

@@ -33,6 +33,8 @@ class EngineSettings:
     """How long to wait at the start for the watch to tell of everything that is there."""
     tag_interval_s: float = 600.0
     """Between two looks at where the environment's tag points, for method EnvironmentTag."""
+    base_sweep_s: float = 900.0
+    """Between two looks for newer revisions of a family."""
     look_timeout_s: float = 60.0
     """How long a pass waits for a fresh look."""
     health: HealthRules = field(default_factory=HealthRules)

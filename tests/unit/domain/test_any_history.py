@@ -130,6 +130,11 @@ class AnyHistory(RuleBasedStateMachine):
     def an_answer_gets_lost(self, how: str) -> None:
         self.lose = how
 
+    @rule()
+    def revisions_are_deregistered(self) -> None:
+        used = {d.task_definition for d in self.deployments}
+        self.revisions = {n: r if r.arn in used else replace(r, status="INACTIVE") for n, r in self.revisions.items()}
+
     @rule(seconds=st.sampled_from([1, 15, 700]))
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
@@ -173,7 +178,7 @@ class AnyHistory(RuleBasedStateMachine):
         return Facts(
             release=release, now=self.now, limits=Limits(), environment=environment(),
             target=resolve_target(environment(), project(), "web"), pin=pin, look=Look(KEY, seen, self.now, self.now, self.passes),
-            running=running, newest=tuple(self.revisions.values()), claims=(Claim(NOW, "shop/web"),), attempt_id=f"a{self.passes}",
+            running=running, newest=tuple(self.revisions.values()), earlier=self.earlier(pin, status), claims=(Claim(NOW, "shop/web"),), attempt_id=f"a{self.passes}",
             doubt=self.memory.doubt(status.rollout, self.now, self.effect(status)), progress=self.memory.progress,
             patient_from=self.memory.patient_from, primary_pins={"app": primary}, explained=self.explain(status),
         )  # fmt: skip
@@ -195,12 +200,20 @@ class AnyHistory(RuleBasedStateMachine):
         if facts.explained is not None and was is not None and was.outcome != rollout.outcome:
             assert rollout.outcome != "DeadlineExceeded"
 
+    def earlier(self, pin: Pin, status: ReleaseStatus) -> tuple[TaskDefinition, ...]:
+        """Our own revisions of the wanted digest, as the engine finds them by the history."""
+        known = {h.task_definition for h in status.history or ()}
+        wanted = (pin.images or [])[0].digest
+        return tuple(r for r in self.revisions.values() if r.arn in known and str(r.image_of("app")).endswith(f"@{wanted}"))
+
     def effect(self, status: ReleaseStatus) -> Doubt | None:
         rollout = status.rollout
         if rollout is None or self.memory.doubt_since is None:
             return None
         registered = next((r.arn for r in self.revisions.values() if (o := ownership(r)) and o.attempt == rollout.attempt_id), "")
-        started = next((d.id for d in self.deployments if d.task_definition == rollout.task_definition and rollout.task_definition), "")
+        listed = set((rollout.intent.deployments if rollout.intent else None) or ())
+        ours = [d for d in self.deployments if d.task_definition == rollout.task_definition and d.id not in listed]
+        started = next((d.id for d in ours if rollout.task_definition), "")
         return Doubt(self.memory.doubt_since, registered, started)
 
     def act(self, facts: Facts, decision: Decision) -> Decision:
