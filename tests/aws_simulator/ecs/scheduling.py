@@ -81,7 +81,8 @@ def _complete(service: Service, primary: Deployment, now: float) -> None:
         service.last_completed = primary
         service.records.completed(primary.number, now)
         service.voice.say(f"(deployment {primary.id}) deployment completed.", now)
-        service.voice.deployment(primary, "SERVICE_DEPLOYMENT_COMPLETED", now)
+        if service.controller == "ECS":
+            service.voice.deployment(primary, "SERVICE_DEPLOYMENT_COMPLETED", now)
     if settled and not service.steady:
         service.voice.say("has reached a steady state.", now)
         service.voice.action("SERVICE_STEADY_STATE", now)

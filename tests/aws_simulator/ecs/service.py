@@ -132,6 +132,8 @@ class Service:
     @property
     def breaker(self) -> dict[str, Any]:
         """The circuit breaker's settings."""
+        if self.controller != "ECS":
+            return {}
         return dict((self.settings.get("deploymentConfiguration") or {}).get("deploymentCircuitBreaker") or {})
 
     @property

@@ -53,7 +53,7 @@ def service_view(service: Service, *, tags: bool = False) -> dict[str, Any]:
         **_current_revisions(service),
     }
     if service.controller != "ECS":
-        view |= {"deployments": [], "taskSets": []}
+        view |= {"deployments": [], "taskSets": [_task_set_view(service, d) for d in service.deployments]}
     return view | ({"tags": service.tags} if tags else {})
 
 
@@ -94,6 +94,27 @@ def _deployment_view(service: Service, deployment: Deployment) -> dict[str, Any]
     if WORLD.switches.rollout_state:
         view |= {"rolloutState": deployment.state, "rolloutStateReason": deployment.reason}
     return view
+
+
+def _task_set_view(service: Service, deployment: Deployment) -> dict[str, Any]:
+    """Show what CodeDeploy deploys (API reference, TaskSet): no rollout state, but whether it is stable."""
+    stable = deployment.state == "COMPLETED" and service.steady
+    return {
+        "id": deployment.id,
+        "taskSetArn": f"{service.arn.replace(':service/', ':task-set/')}/{deployment.id}",
+        "serviceArn": service.arn,
+        "clusterArn": service.cluster_arn,
+        "status": deployment.status,
+        "taskDefinition": deployment.task_definition,
+        "computedDesiredCount": requested(service, deployment),
+        "createdAt": as_time(deployment.created),
+        "updatedAt": as_time(deployment.updated),
+        "scale": {"value": 100.0 if deployment.status == "PRIMARY" else 0.0, "unit": "PERCENT"},
+        "stabilityStatus": "STEADY_STATE" if stable else "STABILIZING",
+        "stabilityStatusAt": as_time(deployment.updated),
+        **_counts(service, deployment, "Count"),
+        **_launch_type(service),
+    }
 
 
 def task_view(service: Service, task: Task) -> dict[str, Any]:
