@@ -17,16 +17,16 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from tests.aws_simulator.client_rollouts import ACCOUNT, REGION, Rollouts
 from tests.control_plane.processes import ChildProcess
 
-ACCOUNT, REGION = "111122223333", "eu-west-1"
 _OURS = "test"
 """Marks the test's own calls in the user agent."""
 _ROOT = Path(__file__).parent.parent.parent
 _CREDENTIALS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "not-a-secret"}
 
 
-class Simulator:
+class Simulator(Rollouts):
     """A simulated AWS in a process of its own. Use it as a context manager."""
 
     def __init__(self, *, time_scale: float = 60.0, port: int = 0, seed: int = 1) -> None:
@@ -202,12 +202,13 @@ class Simulator:
         return dict(self.client("ecs", account, region).describe_services(cluster=cluster, services=[name])["services"][0])
 
     def wait_steady(self, name: str, *, deadline_s: float = 30, **where: str) -> dict[str, Any]:
-        """Wait until a service has one deployment, COMPLETED."""
+        """Wait until a service has one deployment, COMPLETED, or one task set, steady."""
         until = time.monotonic() + deadline_s
         while True:
             service = self.service(name, **where)
             deployments = service["deployments"]
             done = len(deployments) == 1 and deployments[0].get("rolloutState", "COMPLETED") == "COMPLETED"
+            done = done or [s["stabilityStatus"] for s in service.get("taskSets") or ()] == ["STEADY_STATE"]
             if done and service["runningCount"] == service["desiredCount"]:
                 return service
             if time.monotonic() > until:

@@ -2,12 +2,13 @@
 
 ready; time (AWS's clock); reset
 calls {field: value, since, mutating}: the log of calls; count-calls with the same filters
-configure {section: {field: value}}: sections are switches, faults, throttling, clock (see `world`)
+configure {section: {field: value}}: sections are switches, faults, throttling, clock (see `world`); `daemon_instances` resizes daemons
 fault {action, kind, ...} and deny {action, role, account, match}: see `faults`; clear-faults {match}
 external-id {role, id}: what a role expects; roles {arns}: the only roles that may be assumed
 behave {digest, kind}: see `behaviour.KINDS`
 lose-task {account, region, cluster, service, reason, code, task}: a task ends (Spot, by default); any running one unless `task` names it
 protect {account, region, cluster, service, protected}: the service's tasks from scale-in and rollouts
+alarm {account, region, cluster, service, name}: a deployment alarm goes off; refused where nothing that is under way watches it
 GET container-credentials?role=ARN: what EKS Pod Identity's agent answers (AWS_CONTAINER_CREDENTIALS_FULL_URI)
 flush-events: send what reordering holds back
 """
@@ -24,6 +25,7 @@ from moto.sts.models import sts_backends
 
 from tests.aws_simulator import callers, events
 from tests.aws_simulator.behaviour import KINDS
+from tests.aws_simulator.ecs.failing import alarm
 from tests.aws_simulator.faults import Denial, Fault
 from tests.aws_simulator.world import WORLD, reset
 
@@ -100,6 +102,18 @@ class Control:
                 if not hasattr(getattr(WORLD, section), name):
                     raise ValueError(f"{section} has no {name}")
                 setattr(getattr(WORLD, section), name, value)
+        if "daemon_instances" in sections.get("switches", {}):
+            for regions in ecs_backends.values():
+                for backend in regions.values():
+                    backend.sim_resize_daemons()
+        return {}
+
+    def do_alarm(self, account: str, region: str, cluster: str, service: str, name: str) -> dict[str, Any]:
+        backend = ecs_backends[account][region]
+        found = backend.sim_service(cluster, service)
+        if not alarm(found, name, WORLD.clock.now()):
+            raise ValueError(f"no deployment of {service} that is under way watches {name}")
+        backend.sim_touch(found)
         return {}
 
     def do_fault(self, **facts: Any) -> dict[str, Any]:

@@ -33,6 +33,9 @@ class Switches:
     inactive_lingers_s: float = 0.0
     """Drained deployments are shown INACTIVE for so long."""
     daemon_instances: int = 2
+    """How many container instances there are: a DAEMON service's desired count, which follows it."""
+    hook_results: dict[str, str] = field(default_factory=dict)
+    """What the functions of lifecycle hooks answer, by ARN: SUCCEEDED (where nothing is said), FAILED or IN_PROGRESS."""
     lose_events: float = 0.0
     """The share of events that is lost."""
     double_events: bool = False

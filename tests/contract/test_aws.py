@@ -14,6 +14,7 @@ from ecs_release.aws.adapter import BotoAws
 from ecs_release.domain.errors import Ambiguous, Blocked, Denied, Retryable, Throttled
 from ecs_release.domain.observation import Access
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator, image_name
+from tests.aws_simulator.client_rollouts import pause_hook, strategy
 
 OTHER = "444455556666"
 _numbers = itertools.count(1)
@@ -371,3 +372,20 @@ async def test_a_tag_whose_move_was_not_answered_is_in_doubt(aws: BotoAws, sim: 
     with pytest.raises(Ambiguous):
         await aws.registry(access(), ACCOUNT, REGION).move_tag(name, "env.prod", wanted)
     assert len(sim.calls(action="PutImage", since=mark)) == 1
+
+
+async def test_a_paused_canary_is_read_with_its_stage_traffic_and_hook(aws: BotoAws, sim: Simulator) -> None:
+    name = f"canary-{next(_numbers)}-{int(time.time()) % 10**5}"
+    configuration = strategy("CANARY", hooks=[pause_hook("POST_PRODUCTION_TRAFFIC_SHIFT")])
+    sim.create_service(name, {"app": "nginx:1"}, cluster=name, deploymentConfiguration=configuration)
+    deployment = sim.deploy(name, {"app": "nginx:2"}, cluster=name)
+    sim.wait_paused(name, cluster=name)
+    ecs = aws.ecs(access())
+    service = (await ecs.describe_services(name, [name])).services[name]
+    assert (service.strategy, service.hooked, service.bake_s) == ("CANARY", True, 300.0)
+    found = await ecs.service_deployment(sim.service(name, cluster=name)["serviceArn"], deployment)
+    assert found is not None
+    assert (found.status, found.stage, found.traffic) == ("IN_PROGRESS", "POST_PRODUCTION_TRAFFIC_SHIFT", 100.0)
+    assert [(h.target_type, h.status, h.timeout_action) for h in found.hooks] == [("PAUSE", "AWAITING_ACTION", "ROLLBACK")]
+    sim.continue_deployment(name, "ROLLBACK", cluster=name)
+    sim.wait_deployment(name, status="ROLLBACK_SUCCESSFUL", cluster=name)

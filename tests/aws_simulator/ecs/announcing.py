@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from tests.aws_simulator.ecs.states import Deployment, Task
+from tests.aws_simulator.ecs.states import Deployment, Hook, Task
 
 Emit = Callable[[str, str, dict[str, Any], float], None]
 """Sends an event: its detail-type, the resource's ARN, its detail, and when it happened."""
@@ -37,6 +37,11 @@ class Announcer:
         """Send ECS Deployment State Change."""
         detail = {"eventType": "ERROR" if error else "INFO", "eventName": name, "deploymentId": deployment.id, "reason": deployment.reason}
         self._emit("ECS Deployment State Change", self._arn, detail, now)
+
+    def hook(self, hook: Hook, name: str, now: float) -> None:
+        """Send ECS Hook State Change. Its name is documented ("Pause hooks for Amazon ECS service deployments"), its detail is guessed."""
+        detail = {"eventType": "INFO", "eventName": name, "hookId": hook.id, "lifecycleStage": hook.stage, "expiresAt": hook.expires}
+        self._emit("ECS Hook State Change", self._arn, {**detail, "updatedAt": now}, now)
 
     def action(self, name: str, now: float, level: str = "INFO", **more: Any) -> None:
         """Send ECS Service Action."""

@@ -122,7 +122,8 @@ class SimulatedEcsBackend(EC2ContainerServiceBackend):
         self._by_task_prefix[service.task_prefix].add((cluster.name, name))
         if token:
             self._created_by_token[token] = service
-        if service.controller == "ECS":
+        if service.controller != "EXTERNAL":
+            # CodeDeploy's first task set is made with the service; an EXTERNAL one's are made by CreateTaskSet.
             service.deploy(service.settings["taskDefinition"], WORLD.clock.now())
             self.sim_touch(service)
         return service
@@ -147,6 +148,7 @@ class SimulatedEcsBackend(EC2ContainerServiceBackend):
             scaled=_scaled,
             seed=WORLD.seed,
             inactive_lingers_s=lambda: WORLD.switches.inactive_lingers_s,
+            hook_result=lambda arn: WORLD.switches.hook_results.get(arn, "SUCCEEDED"),
         )
 
     def sim_update_service(self, parameters: dict[str, Any]) -> Service:
@@ -165,6 +167,13 @@ class SimulatedEcsBackend(EC2ContainerServiceBackend):
                 service.hidden_until, service.shown_before = now + WORLD.switches.visibility_lag_s, before
         self.sim_touch(service)
         return service
+
+    def sim_resize_daemons(self) -> None:
+        """Container instances have come or gone: daemons have a task on each."""
+        for service in self.sim_services.values():
+            if service.daemon and service.status == "ACTIVE" and service.desired != WORLD.switches.daemon_instances:
+                service.desired = WORLD.switches.daemon_instances
+                self.sim_touch(service)
 
     def sim_delete_service(self, parameters: dict[str, Any]) -> Service:
         """Delete a service: DRAINING until its tasks are gone, INACTIVE then."""

@@ -27,13 +27,16 @@ class Records:
         self._scaled = scaled
 
     def open(
-        self, deployment: Deployment, sources: list[int], breaker: Mapping[str, Any], desired: int, chance_id: int, now: float
-    ) -> None:
+        self, deployment: Deployment, sources: list[int], breaker: Mapping[str, Any], alarms: Mapping[str, Any], desired: int,
+        chance_id: int, now: float,
+    ) -> None:  # fmt: skip
         """Begin a record; it is PENDING for a moment."""
         status = "MONITORING" if breaker.get("enable") else "DISABLED"
         arn = f"{self._base}/{uuid.UUID(int=chance_id).hex[:20]}"
         record = ServiceDeployment(arn, deployment.number, "IN_PROGRESS", now, now + self._scaled(_PENDING_S), sources, breaker=status)
         record.threshold = breaker_threshold(breaker, desired)
+        record.alarm_names = list(alarms.get("alarmNames") or ())
+        record.alarms = "MONITORING" if alarms.get("enable") else "DISABLED"
         self.all.insert(0, record)
         del self.all[_KEPT:]
 
@@ -48,6 +51,8 @@ class Records:
             return
         if record.breaker == "MONITORING":
             record.breaker = "MONITORING_COMPLETE"
+        if record.alarms == "MONITORING":
+            record.alarms = "MONITORING_COMPLETE"
         if record.status == "ROLLBACK_IN_PROGRESS":
             record.status, record.finished = "ROLLBACK_FAILED", now
             return

@@ -1,7 +1,7 @@
 """How the service scheduler replaces tasks in a rolling update, and when the circuit breaker trips: rules alone, no state.
 
 Amazon ECS developer guide, "Deploy Amazon ECS services by replacing tasks" and "How the Amazon ECS deployment circuit breaker detects
-failures". Other strategies (BLUE_GREEN, LINEAR, CANARY) would be modules beside this one.
+failures". The other strategies are in `strategies`.
 """
 
 from __future__ import annotations

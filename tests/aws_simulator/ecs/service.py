@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tests.aws_simulator.behaviour import Behaviour
-from tests.aws_simulator.ecs import lifecycle
+from tests.aws_simulator.ecs import lifecycle, stages
 from tests.aws_simulator.ecs.announcing import Announcer, Emit, TaskView
+from tests.aws_simulator.ecs.failing import roll_back
 from tests.aws_simulator.ecs.lifecycle import Outcome, Scaled
 from tests.aws_simulator.ecs.records import Records
 from tests.aws_simulator.ecs.rolling import Bounds
-from tests.aws_simulator.ecs.scheduling import roll_back, schedule
+from tests.aws_simulator.ecs.scheduling import schedule
 from tests.aws_simulator.ecs.states import Deployment, ServiceDeployment, Task
 
 KEPT_S = 3600.0
@@ -54,11 +55,16 @@ class Surroundings:
     scaled: Scaled
     seed: int = 1
     inactive_lingers_s: Callable[[], float] = lambda: 0.0
+    hook_result: Callable[[str], str] = lambda _: "SUCCEEDED"
+    """What a lifecycle hook's function answers, by its ARN."""
 
 
 @dataclass(slots=True)
 class Service:
-    """A service. `wake_at` is when its scheduler looks again though nothing has happened; `hidden_until` and `shown_before`: read lag."""
+    """A service. `wake_at` is when its scheduler looks again though nothing has happened; `hidden_until` and `shown_before`: read lag.
+
+    `held` are the protected tasks that the last event told of.
+    """
 
     arn: str
     name: str
@@ -74,6 +80,7 @@ class Service:
     tasks: list[Task] = field(default_factory=list)
     wake_at: float | None = None
     steady: bool = False
+    held: frozenset[str] = frozenset()
     last_completed: Deployment | None = None
     hidden_until: float = 0.0
     shown_before: dict[str, Any] | None = None
@@ -125,7 +132,14 @@ class Service:
     @property
     def breaker(self) -> dict[str, Any]:
         """The circuit breaker's settings."""
+        if self.controller != "ECS":
+            return {}
         return dict((self.settings.get("deploymentConfiguration") or {}).get("deploymentCircuitBreaker") or {})
+
+    @property
+    def alarms(self) -> dict[str, Any]:
+        """The deployment alarms' settings."""
+        return dict((self.settings.get("deploymentConfiguration") or {}).get("alarms") or {})
 
     # What is done to it.
 
@@ -143,8 +157,10 @@ class Service:
         self.revisions[deployment.number] = deployment
         while len(self.revisions) > _REVISIONS_KEPT:
             del self.revisions[next(iter(self.revisions))]
-        self.records.open(deployment, sources, self.breaker, self.desired, self.random.getrandbits(128), now)
-        self.voice.deployment(deployment, "SERVICE_DEPLOYMENT_IN_PROGRESS", now)
+        deployment.shift = stages.begin(self, sources)
+        if self.controller == "ECS":
+            self.records.open(deployment, sources, self.breaker, self.alarms, self.desired, self.random.getrandbits(128), now)
+            self.voice.deployment(deployment, "SERVICE_DEPLOYMENT_IN_PROGRESS", now)
         self.touch(now)
         return deployment
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.aws_simulator.ecs import errors
 from tests.aws_simulator.ecs.service import Service
+from tests.aws_simulator.ecs.strategies import mistake
 
 _DEPLOYS = (
     "networkConfiguration", "platformVersion", "loadBalancers", "serviceRegistries", "serviceConnectConfiguration", "volumeConfigurations",
@@ -32,7 +33,7 @@ def check_new(parameters: dict[str, Any]) -> None:
         raise errors.invalid("TaskDefinition cannot be empty.")
     if parameters.get("capacityProviderStrategy") and parameters.get("launchType"):
         raise errors.invalid("Specifying both a launch type and capacity provider strategy is not supported.")
-    _check_configuration(parameters)
+    _check_configuration(parameters, parameters.get("deploymentConfiguration") or {})
 
 
 def check_update(service: Service, parameters: dict[str, Any]) -> None:
@@ -47,17 +48,28 @@ def check_update(service: Service, parameters: dict[str, Any]) -> None:
         raise errors.invalid("Daemon services do not support specifying desired count.")
     if (parameters.get("desiredCount") or 0) < 0:
         raise errors.invalid("Desired count cannot be negative.")
-    _check_configuration(parameters)
+    if parameters.get("deploymentConfiguration"):
+        _check_configuration({**service.settings, **parameters}, _merged(service, parameters))
+
+
+def _merged(service: Service, parameters: dict[str, Any]) -> dict[str, Any]:
+    return {**(service.settings.get("deploymentConfiguration") or {}), **(parameters.get("deploymentConfiguration") or {})}
 
 
 def _article(controller: str) -> str:
     return f"an {controller}" if controller[0] in "AEIO" else f"a {controller}"
 
 
-def _check_configuration(parameters: dict[str, Any]) -> None:
-    configuration = parameters.get("deploymentConfiguration") or {}
+def _check_configuration(parameters: dict[str, Any], configuration: dict[str, Any]) -> None:
+    found = mistake(configuration)
+    if found:
+        raise errors.invalid(found)
     if configuration.get("strategy", "ROLLING") != "ROLLING":
-        raise errors.invalid(f"The simulator does not know the deployment strategy {configuration['strategy']} yet.")
+        controller = (parameters.get("deploymentController") or {}).get("type", "ECS")
+        if controller != "ECS":
+            raise errors.invalid(f"The deployment strategy {configuration['strategy']} needs the ECS deployment controller.")
+        if parameters.get("schedulingStrategy") == "DAEMON":
+            raise errors.invalid(f"The deployment strategy {configuration['strategy']} needs the REPLICA scheduling strategy.")
     least, most = configuration.get("minimumHealthyPercent"), configuration.get("maximumPercent")
     if least is not None and most is not None and (least > most or (least == 100 and most == 100)):
         raise errors.invalid("Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.")
@@ -77,7 +89,7 @@ def keep(service: Service, task_definition: str, parameters: dict[str, Any]) -> 
     """Take over the settings that were given; others stay as they are."""
     given = {k: v for k, v in parameters.items() if k in _KEPT and v is not None}
     if "deploymentConfiguration" in given:
-        given["deploymentConfiguration"] = {**(service.settings.get("deploymentConfiguration") or {}), **given["deploymentConfiguration"]}
+        given["deploymentConfiguration"] = _merged(service, given)
     service.settings |= given
     service.settings["taskDefinition"] = task_definition
     if parameters.get("desiredCount") is not None:

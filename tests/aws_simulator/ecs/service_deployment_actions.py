@@ -10,6 +10,7 @@ from tests.aws_simulator.ecs import errors
 from tests.aws_simulator.ecs import service_deployment_views as views
 from tests.aws_simulator.ecs.actions import Actions
 from tests.aws_simulator.ecs.service import Service
+from tests.aws_simulator.ecs.stages import answer_hook
 from tests.aws_simulator.ecs.states import ServiceDeployment
 from tests.aws_simulator.world import WORLD
 
@@ -70,10 +71,18 @@ class ServiceDeploymentActions(Actions):
         return ActionResult({"serviceDeploymentArn": arn})
 
     def continue_service_deployment(self) -> ActionResult:
-        """Rolling updates have no hooks that pause: there is never anything to continue."""
+        """Continue or roll back what a PAUSE hook holds (API reference, ContinueServiceDeployment: CONTINUE unless said otherwise)."""
         self._need_api()
-        self._need_record(self._asked("serviceDeploymentArn"))
-        raise errors.invalid(f"The lifecycle hook {self._asked('hookId')} does not await an action.")
+        arn, hook = self._asked("serviceDeploymentArn"), self._asked("hookId")
+        service, record = self._need_record(arn)
+        deployment = service.revisions.get(record.deployment)
+        action = self._asked("action") or "CONTINUE"
+        if action not in ("CONTINUE", "ROLLBACK"):
+            raise errors.invalid(f"Invalid action {action}. Valid values are CONTINUE, ROLLBACK.")
+        if deployment is None or not answer_hook(service, deployment, hook, action, WORLD.clock.now()):
+            raise errors.invalid(f"The lifecycle hook {hook} does not await an action.")
+        self.sim.sim_touch(service)
+        return ActionResult({"serviceDeploymentArn": arn})
 
     def _record(self, arn: str) -> tuple[Service, ServiceDeployment] | None:
         service = self.sim.sim_service_of_arn(arn)

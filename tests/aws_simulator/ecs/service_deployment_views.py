@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.aws_simulator.clock import as_time
 from tests.aws_simulator.ecs.service import Service
+from tests.aws_simulator.ecs.stages import requested
 from tests.aws_simulator.ecs.states import Deployment, ServiceDeployment
 from tests.aws_simulator.ecs.views import revision_arn
 
@@ -36,10 +37,12 @@ def full(service: Service, record: ServiceDeployment, now: float) -> dict[str, A
     finished = record.finished is not None and record.finished <= now
     view |= {
         "updatedAt": as_time(record.finished if finished and record.finished else record.rollback_at or record.started),
-        "sourceServiceRevisions": [_revision_counts(service, n) for n in record.sources],
-        "targetServiceRevision": _revision_counts(service, record.deployment),
-        "deploymentConfiguration": {"strategy": "ROLLING", **(service.settings.get("deploymentConfiguration") or {})},
+        "sourceServiceRevisions": [_revision_counts(service, record, n) for n in record.sources],
+        "targetServiceRevision": _revision_counts(service, record, record.deployment),
+        "deploymentConfiguration": {"strategy": "ROLLING", **_configuration(service, record)},
         "deploymentCircuitBreaker": {"status": record.breaker, "failureCount": _failures(service, record), "threshold": record.threshold},
+        "alarms": {"status": record.alarms, "alarmNames": record.alarm_names, "triggeredAlarmNames": record.triggered},
+        **_stage(service, record, now),
     }
     if view["status"] == "STOPPED" and record.finished is not None:
         view["stoppedAt"] = as_time(record.finished)
@@ -52,21 +55,59 @@ def full(service: Service, record: ServiceDeployment, now: float) -> dict[str, A
     return view
 
 
+def _configuration(service: Service, record: ServiceDeployment) -> dict[str, Any]:
+    deployment = service.revisions.get(record.deployment)
+    if deployment is not None and deployment.shift is not None:
+        return deployment.shift.configuration
+    return dict(service.settings.get("deploymentConfiguration") or {})
+
+
 def _failures(service: Service, record: ServiceDeployment) -> int:
     deployment = service.revisions.get(record.deployment)
     return deployment.breaker_failures if record.breaker == "MONITORING" and deployment else record.failures
 
 
-def _revision_counts(service: Service, number: int) -> dict[str, Any]:
+def _revision_counts(service: Service, record: ServiceDeployment, number: int) -> dict[str, Any]:
     mine = [t for t in service.tasks if t.deployment == f"ecs-svc/{number}"]
-    primary = service.primary
-    wanted = service.desired if primary is not None and primary.number == number else sum(t.alive and not t.leaving for t in mine)
+    deployment = service.revisions.get(number)
     return {
         "arn": revision_arn(service, number),
-        "requestedTaskCount": wanted,
+        "requestedTaskCount": requested(service, deployment) if deployment is not None else 0,
         "runningTaskCount": sum(t.status == "RUNNING" for t in mine),
         "pendingTaskCount": sum(t.pending for t in mine),
+        **_weights(service, record, number),
     }
+
+
+def _weights(service: Service, record: ServiceDeployment, number: int) -> dict[str, float]:
+    """Show the shares of traffic where it is shifted. The old revision has no test traffic."""
+    deployment = service.revisions.get(record.deployment)
+    shift = deployment.shift if deployment is not None else None
+    if shift is None:
+        return {}
+    if number == record.deployment:
+        return {"requestedProductionTrafficWeight": shift.production, "requestedTestTrafficWeight": shift.test}
+    share = round(100.0 - shift.production, 1) if number == shift.source else 0.0
+    return {"requestedProductionTrafficWeight": share, "requestedTestTrafficWeight": 0.0}
+
+
+def _stage(service: Service, record: ServiceDeployment, now: float) -> dict[str, Any]:
+    deployment = service.revisions.get(record.deployment)
+    shift = deployment.shift if deployment is not None else None
+    if shift is None or now < record.started or not shift.stage:
+        return {}
+    hooks = [
+        {
+            "hookId": h.id,
+            "targetType": h.target_type,
+            "status": h.status,
+            "expiresAt": as_time(h.expires),
+            "timeoutAction": h.timeout_action,
+        }
+        | ({"targetArn": h.target_arn} if h.target_arn else {})
+        for h in shift.hooks
+    ]
+    return {"lifecycleStage": shift.stage, "lifecycleHookDetails": hooks}
 
 
 def revision(service: Service, deployment: Deployment) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.aws_simulator.behaviour import Behaviour
+from tests.aws_simulator.ecs.strategies import Step
 
 
 @dataclass(slots=True)
@@ -66,6 +68,49 @@ class Task:
 
 
 @dataclass(slots=True)
+class Hook:
+    """A run of a lifecycle hook. `asked_at` is when its function is called next."""
+
+    id: str
+    stage: str
+    target_type: str
+    status: str
+    expires: float
+    timeout_action: str
+    target_arn: str = ""
+    asked_at: float = 0.0
+
+    @property
+    def open(self) -> bool:
+        """Whether the deployment waits for it."""
+        return self.status in ("AWAITING_ACTION", "IN_PROGRESS")
+
+
+@dataclass(slots=True)
+class Shift:
+    """How far a deployment that is no rolling update has come: its stage, the new revision's shares of traffic, what is to come.
+
+    `source` is the number of the revision that traffic comes from; a stage lasts until `until` at least.
+    """
+
+    configuration: dict[str, Any]
+    source: int | None
+    steps: list[Step]
+    stage: str = ""
+    until: float = 0.0
+    production: float = 0.0
+    test: float = 0.0
+    hooks: list[Hook] = field(default_factory=list)
+    done: bool = False
+
+    def give_back(self) -> None:
+        """All traffic returns to where it came from; what paused does so no longer. That it shows CLEAN_UP is guessed."""
+        self.stage, self.production, self.test, self.done = "CLEAN_UP", 0.0, 0.0, True
+        for hook in self.hooks:
+            hook.status = "FAILED" if hook.open else hook.status
+
+
+@dataclass(slots=True)
 class Deployment:
     """A deployment of a service, and the service revision of the same number.
 
@@ -88,11 +133,17 @@ class Deployment:
     stalled: bool = False
     digests: dict[str, str] = field(default_factory=dict)
     containers: list[tuple[str, str]] = field(default_factory=list)
+    shift: Shift | None = None
 
     @property
     def id(self) -> str:
         """Its id."""
         return f"ecs-svc/{self.number}"
+
+    @property
+    def shifting(self) -> bool:
+        """Whether it is on its way through stages."""
+        return self.shift is not None and not self.shift.done
 
 
 @dataclass(slots=True)
@@ -114,6 +165,9 @@ class ServiceDeployment:
     breaker: str = "MONITORING"
     threshold: int = 3
     failures: int = 0
+    alarms: str = "DISABLED"
+    alarm_names: list[str] = field(default_factory=list)
+    triggered: list[str] = field(default_factory=list)
 
     def status_at(self, now: float) -> str:
         """Return the status as it shows now: PENDING at first, STOP_REQUESTED and ROLLBACK_REQUESTED before what they lead to."""

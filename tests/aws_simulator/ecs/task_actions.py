@@ -10,7 +10,7 @@ from tests.aws_simulator.ecs.actions import Actions
 from tests.aws_simulator.world import WORLD
 
 _DESCRIBED_AT_ONCE, _PROTECTED_AT_ONCE = 100, 10
-_PROTECTION_MINUTES = 120
+_PROTECTION_MINUTES, _PROTECTION_MOST_MINUTES = 120, 2880
 
 
 class TaskActions(Actions):
@@ -64,7 +64,10 @@ class TaskActions(Actions):
 
     def update_task_protection(self) -> ActionResult:
         names = self._batch("tasks", _PROTECTED_AT_ONCE)
-        minutes = int(self._asked("expiresInMinutes") or _PROTECTION_MINUTES)
+        asked = self._asked("expiresInMinutes")
+        minutes = _PROTECTION_MINUTES if asked is None else int(asked)
+        if not 1 <= minutes <= _PROTECTION_MOST_MINUTES:
+            raise errors.invalid(f"expiresInMinutes must be between 1 and {_PROTECTION_MOST_MINUTES}.")
         until = WORLD.clock.now() + WORLD.clock.seconds(60.0 * minutes) if self._asked("protectionEnabled") else 0.0
         for name in names:
             found = self.sim.sim_task(self._asked("cluster"), name)

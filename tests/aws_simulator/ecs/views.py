@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.aws_simulator.clock import as_time
 from tests.aws_simulator.ecs.service import Service
+from tests.aws_simulator.ecs.stages import requested
 from tests.aws_simulator.ecs.states import Container, Deployment, Task
 from tests.aws_simulator.world import WORLD
 
@@ -52,7 +53,7 @@ def service_view(service: Service, *, tags: bool = False) -> dict[str, Any]:
         **_current_revisions(service),
     }
     if service.controller != "ECS":
-        view |= {"deployments": [], "taskSets": []}
+        view |= {"deployments": [], "taskSets": [_task_set_view(service, d) for d in service.deployments]}
     return view | ({"tags": service.tags} if tags else {})
 
 
@@ -64,7 +65,7 @@ def _current_revisions(service: Service) -> dict[str, Any]:
     if service.controller != "ECS" or not WORLD.switches.service_deployments:
         return {}
     shown = [
-        {"arn": revision_arn(service, d.number), "requestedTaskCount": _requested(service, d), **_counts(service, d, "TaskCount")}
+        {"arn": revision_arn(service, d.number), "requestedTaskCount": requested(service, d), **_counts(service, d, "TaskCount")}
         for d in service.deployments
         if d.status != "INACTIVE"
     ]
@@ -77,18 +78,12 @@ def _counts(service: Service, deployment: Deployment, suffix: str) -> dict[str, 
     return {f"running{suffix}": sum(t.status == "RUNNING" for t in mine), f"pending{suffix}": sum(t.pending for t in mine)}
 
 
-def _requested(service: Service, deployment: Deployment) -> int:
-    if deployment.status == "PRIMARY":
-        return service.desired
-    return sum(t.deployment == deployment.id and t.alive and not t.leaving for t in service.tasks)
-
-
 def _deployment_view(service: Service, deployment: Deployment) -> dict[str, Any]:
     view: dict[str, Any] = {
         "id": deployment.id,
         "status": deployment.status,
         "taskDefinition": deployment.task_definition,
-        "desiredCount": _requested(service, deployment),
+        "desiredCount": requested(service, deployment),
         "failedTasks": deployment.failed_tasks,
         "createdAt": as_time(deployment.created),
         "updatedAt": as_time(deployment.updated),
@@ -99,6 +94,27 @@ def _deployment_view(service: Service, deployment: Deployment) -> dict[str, Any]
     if WORLD.switches.rollout_state:
         view |= {"rolloutState": deployment.state, "rolloutStateReason": deployment.reason}
     return view
+
+
+def _task_set_view(service: Service, deployment: Deployment) -> dict[str, Any]:
+    """Show what CodeDeploy deploys (API reference, TaskSet): no rollout state, but whether it is stable."""
+    stable = deployment.state == "COMPLETED" and service.steady
+    return {
+        "id": deployment.id,
+        "taskSetArn": f"{service.arn.replace(':service/', ':task-set/')}/{deployment.id}",
+        "serviceArn": service.arn,
+        "clusterArn": service.cluster_arn,
+        "status": deployment.status,
+        "taskDefinition": deployment.task_definition,
+        "computedDesiredCount": requested(service, deployment),
+        "createdAt": as_time(deployment.created),
+        "updatedAt": as_time(deployment.updated),
+        "scale": {"value": 100.0 if deployment.status == "PRIMARY" else 0.0, "unit": "PERCENT"},
+        "stabilityStatus": "STEADY_STATE" if stable else "STABILIZING",
+        "stabilityStatusAt": as_time(deployment.updated),
+        **_counts(service, deployment, "Count"),
+        **_launch_type(service),
+    }
 
 
 def task_view(service: Service, task: Task) -> dict[str, Any]:
