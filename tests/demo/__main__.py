@@ -24,13 +24,13 @@ class NotShown(Exception):
 
 
 class Demo:
-    """Runs the steps and prints the tables of sets and Releases whenever it changes."""
+    """Runs the steps and prints sets and Releases whenever they change."""
 
     def __init__(self, bed: DemoBed) -> None:
         """The bed is ready, and nothing of the examples is applied."""
         self._bed = bed
         self._kubectl: Callable[..., str] = bed.cluster.kubectl
-        self._shown = ""
+        self._shown: dict[str, list[str]] = {}
 
     def run(self) -> None:
         """Run all steps. Raises NotShown."""
@@ -49,6 +49,7 @@ class Demo:
         for name in ("environments", "project", "releasesets", "releases"):
             print(f"$ kubectl apply -f examples/shop/{name}.yaml")
             self._bed.cluster.apply(EXAMPLES / f"{name}.yaml")
+        print("$ kubectl get releasesets,releases -A --watch")
         self._watch(lambda: all(self._is_ready("releaseset", s) for s in (STAGING_SET, PRODUCTION_SET)), "both sets to be Ready")
         self._watch(lambda: all(self._is_ready("release", f"reports-{e}") for e in ("staging", "production")), "reports to be Ready")
         self._check(not self._updates(), "nothing to be deployed")
@@ -135,12 +136,18 @@ class Demo:
         self._show()
 
     def _show(self) -> None:
-        tables = [self._kubectl("get", kind, "-A").rstrip() for kind in ("releasesets", "releases")]
-        # AGE alone is no news.
-        key = "\n".join(" ".join(line.split()[:-1]) for table in tables for line in table.splitlines())
-        if key != self._shown:
-            self._shown = key
-            print("\n$ kubectl get releasesets,releases -A\n" + "\n\n".join(tables), flush=True)
+        """Print the rows that are new or changed, as `kubectl get --watch` does."""
+        for kind in ("releasesets", "releases"):
+            header, *rows = self._kubectl("get", kind, "-A").rstrip().splitlines()
+            news = []
+            for row in rows:
+                # AGE alone is no news.
+                *cells, _ = row.split()
+                if self._shown.get(cells[1]) != cells:
+                    self._shown[cells[1]] = cells
+                    news.append(row)
+            if news:
+                print("\n" + "\n".join([header, *news]), flush=True)
 
     @staticmethod
     def _check(holds: bool, what: str) -> None:
