@@ -51,7 +51,11 @@ def test_samples_are_admitted(cluster: Cluster, kind: str) -> None:
 def test_examples_are_admitted(cluster: Cluster) -> None:
     cluster.kubectl("create", "namespace", "shop")
     cluster.kubectl("apply", "-f", str(ROOT / "examples" / "shop"))
-    assert len(cluster.get("releases", "-n", "shop")["items"]) == 5
+    assert {kind: len(cluster.get(kind, "-n", "shop")["items"]) for kind in ("releases", "releasesets")} == {
+        "releases": 2,
+        "releasesets": 2,
+    }
+    cluster.kubectl("apply", "-f", str(ROOT / "examples" / "policies"))
 
 
 REFUSED = [
@@ -195,7 +199,7 @@ def test_releases_are_selected_by_fields(cluster: Cluster) -> None:
 @pytest.mark.parametrize(
     ("plural", "columns"),
     [
-        ("environments", "NAME ACCOUNT REGION MODE READY RELEASES FAILED DRIFTED OBSERVED AGE"),
+        ("environments", "NAME ACCOUNT REGION MODE READY RELEASES FAILED DRIFTED OBSERVED CLOSED AGE"),
         ("projects", "NAME SERVICES RELEASES READY AGE"),
         ("releasesets", "NAME SERVICE SET ENVIRONMENT HASH PHASE READY SERVICES AGE"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.bed import STALLED, Place, condition, triple
 
 
@@ -171,12 +173,18 @@ def test_one_denied_service_of_a_batch_does_not_blind_the_others(place: Place) -
     place.wait("Succeeded", "s2")
 
 
-def test_what_this_version_cannot_do_is_refused(shop: Place) -> None:
-    window = {"name": "freeze", "kind": "Deny", "cron": "0 0 * * *", "durationSeconds": 86400}
-    shop.environment(windows=[window])
+@pytest.mark.parametrize(
+    ("rollout", "said"),
+    [
+        ({"onDrift": "Correct"}, "onDrift Correct"),
+        ({"method": "EnvironmentTag", "baseRevision": "Latest"}, "baseRevision Latest with method EnvironmentTag"),
+    ],
+)
+def test_what_this_version_cannot_do_is_refused(shop: Place, rollout: dict[str, str], said: str) -> None:
+    shop.environment(rollout=rollout, artifacts={"environmentTag": "env"})
     shop.push("v2")
     shop.release("v2")
-    assert "spec.windows" in _message(shop.wait("InvalidSpec"))
-    assert not shop.mutations() or not [c for c in shop.mutations() if c["service"] == "ecs"]
+    assert said in _message(shop.wait("InvalidSpec"))
+    assert shop.mutations() == []
     shop.environment()
     shop.wait("Succeeded")

@@ -192,7 +192,7 @@ def test_law_8_only_the_image_changes(place: Place) -> None:
         "ecs-release.dev/installation": "default",
         "ecs-release.dev/release": f"{place.name}/web",
     }
-    assert set(tags) == {f"ecs-release.dev/{k}" for k in ("installation", "release", "source", "attempt")}
+    assert set(tags) == {f"ecs-release.dev/{k}" for k in ("installation", "release", "source", "attempt", "base")}
     parameters = place.updates()[0]["parameters"]
     assert set(parameters) == {"cluster", "service", "taskDefinition"}
 

@@ -240,3 +240,23 @@ def test_a_set_goes_back_to_an_older_image_and_says_so(duo: Place) -> None:
     status = duo.wait_set("Succeeded")
     assert "goes back" in lines(status)["web"]["note"]
     assert [h["hash"] for h in status["history"]] == ["v1", "v2"]
+
+
+def test_a_terminating_set_writes_no_child_and_its_children_do_nothing(duo: Place) -> None:
+    push(duo, "v2", "api", "web")
+    push(duo, "v3", "api", "web")
+    duo.release_set("v2")
+    duo.wait_set("Succeeded")
+    duo.kubectl("patch", "releaseset", "all", "--type=merge", "-p", '{"metadata": {"finalizers": ["example.org/wait"]}}')
+    duo.kubectl("delete", "releaseset", "all", "--wait=false")
+    name, before = child_name("all", "web"), len(duo.updates())
+    duo.kubectl("patch", "releaseset", "all", "--type=merge", "-p", '{"spec": {"source": {"releaseHash": "v3"}}}')
+    patch = {"spec": {"source": {"releaseHash": "v3", "images": None}}}
+    duo.kubectl("patch", "release", name, "--type=merge", "-p", json.dumps(patch))
+    message = duo.until(lambda: (m := condition(duo.status(name), "Ready")["message"]) and "gone or going" in m and m, "the reason", name)
+    assert "ReleaseSet 'all'" in message
+    duo.stays("AwaitingReleaseSet", name, seconds=3)
+    assert duo.get(name)["spec"]["source"] == {"releaseHash": "v3"} and len(duo.updates()) == before
+    duo.kubectl("patch", "releaseset", "all", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
+    duo.until_set(lambda: not duo.children(), "the garbage collector", "gone")
+    assert len(duo.updates()) == before

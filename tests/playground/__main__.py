@@ -30,7 +30,7 @@ The playground runs: a Kubernetes API server, a simulated AWS with two accounts,
   export PATH={bin}:$PATH     # a kubectl that fits
 
   kubectl apply -f {examples}
-  kubectl get releases -A --watch
+  kubectl get releasesets,releases -A
 
 To deploy by hand, as somebody else, assume arn:aws:iam::111122223333:role/you (staging) or arn:aws:iam::444455556666:role/you (production).
 Images of release hashes 1a2b3c4, 5d6e7f8 and c0ffee1 are in ECR; checkout's bad0bad crashes.

@@ -295,5 +295,5 @@ class AnySetHistory(RuleBasedStateMachine):
             assert {s: self.runs[s] for s in members} == {s: digest(s, wanted) for s in members}
 
 
-AnySetHistory.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+AnySetHistory.TestCase.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
 TestAnySetHistory = AnySetHistory.TestCase

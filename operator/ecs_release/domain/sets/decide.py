@@ -15,7 +15,7 @@ from ecs_release.domain.errors import Retryable
 from ecs_release.domain.requests import token_of
 from ecs_release.domain.sets import deployments, waves
 from ecs_release.domain.sets.children import LEFT, Standing, State
-from ecs_release.domain.sets.draft import SetDecision, SetDraft, SetOutcome, intents, standings
+from ecs_release.domain.sets.draft import SetDecision, SetDraft, SetOutcome, child_of, intents, standings
 from ecs_release.domain.sets.facts import SetFacts
 from ecs_release.domain.sets.naming import child_name
 from ecs_release.domain.sets.report import report
@@ -60,7 +60,10 @@ def _acknowledge_old(facts: SetFacts, draft: SetDraft) -> None:
 
 
 def _let_go(facts: SetFacts, draft: SetDraft) -> None:
-    """Note which services left the set: their children go, and nothing in AWS is touched (law 9)."""
+    """Note which services left the set: their children go, and nothing in AWS is touched (law 9). One that is back before that stays."""
+    for service in list(draft.services.values()):
+        if service.state == LEFT and service.name in facts.members and child_of(facts, service.name) is not None:
+            draft.change(service.name, state=State.PENDING, message=None)
     for service in draft.members:
         if service.name not in facts.members:
             message = "left the set: its Release is deleted, its ECS service is not touched"

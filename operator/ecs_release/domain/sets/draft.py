@@ -128,7 +128,10 @@ class SetDraft:
         self.history = (self.current.model_copy(update=fields), *self.history[1:])
 
     def begin(self, entry: SetHistoryEntry) -> None:
-        """Begin a deployment set: it is in the history from now on, whatever becomes of it."""
+        """Begin a deployment set: it is in the history from now on, whatever becomes of it. Several may begin in one pass."""
+        same = sum(e.id.partition(".")[0] == entry.id for e in self.history)
+        if same:
+            entry = entry.model_copy(update={"id": f"{entry.id}.{same + 1}"})
         self.history = (entry, *self.history)[:HISTORY]
 
     def say(self, kind: str, reason: str, action: str, note: str) -> None:

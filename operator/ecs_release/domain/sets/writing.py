@@ -21,7 +21,7 @@ def deletions(facts: SetFacts, draft: SetDraft) -> Iterator[Write]:
     """Delete the children of services that left."""
     for service in draft.services.values():
         child = child_of(facts, service.name)
-        if service.state == LEFT and child is not None:
+        if service.state == LEFT and child is not None and service.name not in facts.members:
             yield Delete(service.name, child)
 
 
