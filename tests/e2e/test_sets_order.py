@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ecs_release.domain.sets.naming import child_name
+from tests.aws_simulator.client_rollouts import pause_hook, strategy
 from tests.e2e.bed import PROGRESSING, STALLED, WAITING, Place, condition, triple
 from tests.e2e.test_sets import lines, push
 
@@ -273,17 +274,25 @@ def test_refresh_resolves_a_moving_tag_again(trio: Place) -> None:
     assert len(trio.wait_set("Succeeded")["history"]) == 2
 
 
-def test_somebody_elses_deployment_is_waited_for(trio: Place) -> None:
-    push(trio, "v2", "api", "bags")
-    trio.push("v2", service="web")
-    slow(trio, "other", "web")
-    trio.deploy("other", "web")
-    trio.release_set("v2")
-    status = trio.until_set(
-        lambda: (s := trio.set_status()) and condition(s, "Ready").get("reason") == "AwaitingSteady" and s, "AwaitingSteady"
-    )
-    assert triple(status) == WAITING
-    trio.wait_set("Succeeded", deadline_s=60)
+def test_somebody_elses_deployment_is_waited_for(place: Place) -> None:
+    place.environment(rollout={"settleSeconds": 0})
+    place.service("v1", "api")
+    place.service("v1", "web", deploymentConfiguration=strategy("BLUE_GREEN", hooks=[pause_hook("POST_SCALE_UP")]))
+    place.project("api", "web")
+    push(place, "v2", "api", "web")
+    place.push("other", service="web")
+    place.deploy("other", "web")
+    where = {"cluster": place.name, "account": place.account, "region": place.region}
+    place.aws.wait_paused("web", **where)
+    place.release_set("v2")
+    place.until_set(lambda: place.set_status().get("releases", {}).get("ready") == 1, "api to be ready")
+    status = place.wait_set("AwaitingSteady")
+    assert triple(status) == WAITING and "web waits" in condition(status, "Ready")["message"]
+    place.aws.continue_deployment("web", **where)
+    status = place.wait_set("AwaitingHook")
+    assert "POST_SCALE_UP" in condition(status, "Ready")["message"]
+    place.aws.continue_deployment("web", **where)
+    place.wait_set("Succeeded")
 
 
 def test_restarts_lose_nothing(trio: Place) -> None:

@@ -107,7 +107,14 @@ def disagreement(target: Target, pin: Pin, sharers: tuple[Sharer, ...]) -> Probl
 
     Those of the same ReleaseSet will agree in a moment: it tells them together.
     """
-    wanted = {c.repository: (i.digest or "") for c in target.containers for i in pin.images or () if i.container == c.name}
+    pairs = {(c.repository, i.digest or "") for c in target.containers for i in pin.images or () if i.container == c.name}
+    wanted = dict(pairs)
+    if len(wanted) < len(pairs):
+        return Blocked(
+            Reason.TARGET_CONFLICT,
+            f"containers of this service share a repository, and so tag {target.environment_tag!r}, but want different images: give them"
+            " one digest, or use method TaskDefinition",
+        )
     others = [s for s in sharers if s.repository in wanted and s.digest != wanted[s.repository]]
     if not others:
         return None

@@ -35,7 +35,7 @@ from ecs_release.engine.resolving import Resolver
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.tagged import TagReader
 
-_RECENT_S = 3.0
+_NOW_S, _RECENT_S = 0.2, 3.0
 
 
 @dataclass(slots=True)
@@ -165,8 +165,9 @@ class Gatherer:
         if settled and not requests_pending(facts.release, status):
             return False
         age = self.clock.now() - watched.look.seen_time
-        recent = timedelta(seconds=0.2 if memory.doubt_since else _RECENT_S)
-        return age > recent
+        # What an attempt is built on must be what is there now; what one under way announced is checked again before it is done.
+        now = memory.doubt_since is not None or not attempts.is_open(status.rollout)
+        return age > timedelta(seconds=_NOW_S if now else _RECENT_S)
 
     async def _about_service(self, facts: Facts, target: Target, memory: Memory) -> Facts:
         """Read what belongs to the service: its revision, our past, what explains a rollout, the names of digests."""

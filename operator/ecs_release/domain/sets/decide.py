@@ -94,9 +94,12 @@ def _resolve(facts: SetFacts, draft: SetDraft) -> SetOutcome | None:
     refresh = token_of(facts.release_set.metadata, REFRESH_ANNOTATION)
     problem = facts.resolve_problem
     if draft.source_hash == facts.wanted_hash:
-        if refresh is not None and refresh != draft.handled_refresh and not isinstance(problem, Retryable):
-            draft.handled_refresh = refresh
-            _refresh(facts, draft)
+        if refresh is not None and refresh != draft.handled_refresh:
+            if isinstance(problem, Retryable):
+                draft.again_s = facts.retry_s
+            else:
+                draft.handled_refresh = refresh
+                _refresh(facts, draft)
         return None
     if problem is not None:
         again = facts.retry_s if isinstance(problem, Retryable) else None
@@ -185,4 +188,5 @@ def _act(facts: SetFacts, draft: SetDraft) -> SetOutcome:
     accepted = intents({s.name: s for s in before.services or ()}, tuple(before.history or ()), tuple(before.waves or ()))
     if intents(draft.services, draft.history, draft.waves) != accepted:
         return SetOutcome(again_s=0)
-    return SetOutcome(writes=tuple(writes(facts, draft)), again_s=draft.settles_in)
+    due = [s for s in (draft.settles_in, draft.again_s) if s is not None]
+    return SetOutcome(writes=tuple(writes(facts, draft)), again_s=min(due, default=None))

@@ -74,6 +74,7 @@ class SetDraft:
     handled_abort: str | None
     requests: dict[str, str] = field(default_factory=dict)
     settles_in: float | None = None
+    again_s: float | None = None
     events: list[EventNote] = field(default_factory=list)
 
     @classmethod
