@@ -33,7 +33,7 @@ class Rate:
 SERVICE_READ, SERVICE_MODIFY = "service-read", "service-modify"
 TASK_DEFINITION_READ, TASK_DEFINITION_MODIFY = "task-definition-read", "task-definition-modify"
 SERVICE_DEPLOYMENT_READ, CLUSTER_RESOURCE_READ = "service-deployment-read", "cluster-resource-read"
-REGISTRY_READ, REGISTRY_MODIFY, IDENTITY = "registry-read", "registry-modify", "identity"
+REGISTRY_READ, REGISTRY_MODIFY, IMAGE_READ, IDENTITY = "registry-read", "registry-modify", "image-read", "identity"
 
 RATES = {
     SERVICE_READ: Rate(100, 20),
@@ -44,8 +44,9 @@ RATES = {
     CLUSTER_RESOURCE_READ: Rate(100, 20),
     # Not in the table: ECR publishes no rate for DescribeImages, STS none for GetCallerIdentity.
     REGISTRY_READ: Rate(200, 100),
-    # ECR user guide, "Amazon ECR service quotas": 10 PutImage a second; it names no burst.
+    # ECR user guide, "Amazon ECR service quotas": 10 PutImage and 2000 BatchGetImage a second; it names no bursts.
     REGISTRY_MODIFY: Rate(10, 10),
+    IMAGE_READ: Rate(2000, 2000),
     IDENTITY: Rate(50, 20),
 }
 

@@ -71,8 +71,9 @@ class BotoRegistry:
             raise Ambiguous(f"tag {tag!r} of repository {repository!r} points to {found or 'nothing'} after it was moved to {digest}")
 
     async def _read(self, method: str, repository: str, parameters: Mapping[str, Any], read: Any = None) -> Any:
+        row = pacing.IMAGE_READ if method == "batch_get_image" else pacing.REGISTRY_READ
         return await self._caller.call(
-            self._access, "ecr", method, pacing.REGISTRY_READ, what=f"{repository} in registry {self._registry_id}",
+            self._access, "ecr", method, row, what=f"{repository} in registry {self._registry_id}",
             priority=Priority.ROLLOUT, parameters={"registryId": self._registry_id, "repositoryName": repository, **parameters}, read=read,
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -140,8 +141,8 @@ class Reconciler:
                 case MoveTags(moves, back):
                     registry = self._aws.registry(target.registry_access, target.registry_id, target.registry_region)
                     memory.tags_time = None
+                    await asyncio.gather(*(registry.move_tag(m.repository, m.tag, m.digest) for m in moves))
                     for move in moves:
-                        await registry.move_tag(move.repository, move.tag, move.digest)
                         log.info("moved tag %s of %s from %s to %s", move.tag, move.repository, move.before, move.digest, extra=extra)
                     return acts.tags_returned(facts) if back else acts.tags_moved(facts)
                 case Stop(arn):

@@ -42,17 +42,19 @@ class TagReader:
         target = facts.target
         if target is None or facts.pin is None or not uses(target) or not target.environment_tag:
             return facts
-        acts = _is_about_to_act(facts, facts.pin)
+        begins = _may_begin(facts, facts.pin)
+        moves = attempts.intends(facts.status.rollout) == attempts.PUT
         old = memory.tags_time is None or facts.now - memory.tags_time >= timedelta(seconds=self.interval_s)
-        if acts or old:
+        # What was read when the move was announced still holds, unless it is in doubt whether the move was made.
+        if begins or old or (moves and memory.doubt_since is not None):
             try:
                 memory.tags, memory.tags_time = await self._tags(target), facts.now
             except Problem as unread:
                 return replace(facts, tags_problem=unread, start_problem=facts.start_problem or unread)
         facts = replace(facts, tags=memory.tags)
-        if not acts or facts.running is None:
+        if not (begins or moves) or facts.running is None:
             return facts
-        problem = facts.start_problem or await self._problem(target, facts.running)
+        problem = facts.start_problem or (await self._problem(target, facts.running) if begins else None)
         return replace(facts, start_problem=problem, sharers=await self._sharers(facts, target))
 
     def _registry(self, target: Target) -> Registry:
@@ -68,8 +70,8 @@ class TagReader:
         registry = self._registry(target)
         try:
             check_used(base, target)
-            for repository in sorted({c.repository for c in target.containers}):
-                await registry.check_movable(repository, target.environment_tag)
+            repositories = {c.repository for c in target.containers}
+            await asyncio.gather(*(registry.check_movable(r, target.environment_tag) for r in repositories))
         except Problem as problem:
             return problem
         return None
@@ -115,11 +117,12 @@ class TagReader:
         return {c.name: c.repository for c in service.containers if c.repository in mine}
 
 
-def _is_about_to_act(facts: Facts, pin: Pin) -> bool:
+def _may_begin(facts: Facts, pin: Pin) -> bool:
+    """Tell whether an attempt may begin now, or a tag is to be taken back."""
     rollout = facts.status.rollout
-    if attempts.intends(rollout) or owes_return(rollout) or pending(facts.release, facts.status):
+    if owes_return(rollout) or pending(facts.release, facts.status):
         return True
-    return not attempts.is_settled(facts.status, pin) and not attempts.is_deployed(rollout if attempts.is_open(rollout) else None)
+    return not attempts.is_settled(facts.status, pin) and not attempts.is_open(rollout)
 
 
 def _wanted(release: Release) -> Mapping[str, Any]:
