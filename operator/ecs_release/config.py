@@ -60,6 +60,7 @@ class Settings(BaseSettings):
             installation=self.installation,
             workers=self.workers,
             rollout_interval_s=self.rollout_interval_seconds,
+            rollout_tasks_interval_s=4 * self.rollout_interval_seconds,
             retry_interval_s=self.retry_interval_seconds,
             visible_s=self.visible_seconds,
             read_lag_s=self.read_lag_seconds,

@@ -25,7 +25,13 @@ _CONTAINERS = itertools.cycle([1, 2, 1, 3, 1, 4])
 
 def measure() -> list[Result]:
     """Measure both methods. AWS throttles as it says that it does."""
-    settings = {**FAST, "ECS_RELEASE_LOG_LEVEL": "info", "ECS_RELEASE_AWS_RATE_SHARE": str(SHARE), "ECS_RELEASE_AWS_THREADS": "24"}
+    settings = {
+        **FAST,
+        "ECS_RELEASE_LOG_LEVEL": "info",
+        "ECS_RELEASE_AWS_RATE_SHARE": str(SHARE),
+        "ECS_RELEASE_TAG_INTERVAL_SECONDS": "600",
+        "ECS_RELEASE_BASE_SWEEP_SECONDS": "900",
+    }
     return [*_measure(settings, "TaskDefinition"), *_measure(settings, "EnvironmentTag")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,7 @@ from ecs_release.domain.observation import Access, RegistryImage
 
 _LISTS = frozenset({"application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json"})
 _REMEMBERED = 5000
+_RECENT_S = 60.0
 
 
 class BotoRegistry:
@@ -28,10 +30,17 @@ class BotoRegistry:
         self._caller = caller
         self._access = Access(access.account_id, region, access.role_arn, access.external_id)
         self._registry_id = registry_id
+        self._recent: OrderedDict[tuple[str, str], tuple[float, RegistryImage]] = OrderedDict()
         self._platforms: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
 
     async def image(self, repository: str, *, tag: str = "", digest: str = "") -> RegistryImage | None:
-        """Find an image by tag or digest; None where there is none (an archived one cannot be pulled: ECR leaves it out)."""
+        """Find an image by tag or digest; None where there is none (an archived one cannot be pulled: ECR leaves it out).
+
+        What a digest means does not change: one that was found within the last minute is not asked for again. A tag always is.
+        """
+        recent = self._recent.get((repository, digest))
+        if recent is not None and time.monotonic() - recent[0] < _RECENT_S:
+            return recent[1]
         wanted = {"imageDigest": digest} if digest else {"imageTag": tag}
         detail = await self._read("describe_images", repository, {"imageIds": [wanted]}, read=_describe)
         if detail is None:
@@ -40,7 +49,12 @@ class BotoRegistry:
         platforms: tuple[str, ...] = ()
         if detail.get("imageManifestMediaType") in _LISTS:
             platforms = await self._platforms_of(repository, found)
-        return RegistryImage(found, tuple(detail.get("imageTags") or ()), platforms, detail.get("imagePushedAt"))
+        image = RegistryImage(found, tuple(detail.get("imageTags") or ()), platforms, detail.get("imagePushedAt"))
+        self._recent[repository, found] = (time.monotonic(), image)
+        self._recent.move_to_end((repository, found))
+        while len(self._recent) > _REMEMBERED:
+            self._recent.popitem(last=False)
+        return image
 
     async def tag_digest(self, repository: str, tag: str) -> str:
         """Return the digest that a tag points to now; an empty string where there is no such tag."""

@@ -16,7 +16,7 @@ from ecs_release.domain.console import service_links
 from ecs_release.domain.errors import Problem, Retryable
 from ecs_release.domain.evidence import seen_digests
 from ecs_release.domain.facts import Facts, Limits
-from ecs_release.domain.observation import TaskDefinition
+from ecs_release.domain.observation import COMPLETED, TaskDefinition
 from ecs_release.domain.ports import Aws, Clock
 from ecs_release.domain.requests import pending as requests_pending
 from ecs_release.domain.requests import refresh_wanted
@@ -139,7 +139,7 @@ class Gatherer:
         problem: Problem | None = watched.unread.problem if watched and watched.unread else None
         if self._needs_fresh_look(facts, memory, watched):
             try:
-                await observer.look(key)
+                await observer.look(key, tasks=_must_see_tasks(facts, memory))
                 problem = None
             except Problem as found:
                 problem = found
@@ -213,6 +213,12 @@ class Gatherer:
             else []
         )
         return known | await self.resolver.hashes(target, seen, known)
+
+
+def _must_see_tasks(facts: Facts, memory: Memory) -> bool:
+    """Tell whether tasks decide now: ECS's lists lag, so that what was read when the service last moved may lack some."""
+    rollout = facts.status.rollout
+    return memory.doubt_since is not None or (attempts.is_open(rollout) and rollout is not None and rollout.stage == COMPLETED)
 
 
 def _with(facts: Facts, **fields: Any) -> Facts:

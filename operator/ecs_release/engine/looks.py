@@ -10,7 +10,7 @@ from datetime import datetime
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.evidence import seen_digests
 from ecs_release.domain.health import Health, HealthRules, track
-from ecs_release.domain.observation import Access, Look, Service, ServiceKey, Task
+from ecs_release.domain.observation import IN_PROGRESS, Access, Look, Service, ServiceKey, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +31,21 @@ class Watched:
     health: Health = field(default_factory=Health)
     unread: Unread | None = None
     readable_since: datetime | None = None
+    tasks_time: datetime | None = None
     due: float = 0.0
     fast: bool = False
     serial: int = 0
     reading: bool = False
+    kept_until: float = 0.0
+    wants_tasks: bool = False
+    reads_tasks: bool = False
     asked: list[asyncio.Future[Look]] = field(default_factory=list)
     answering: list[asyncio.Future[Look]] = field(default_factory=list)
-
-    @property
-    def wanted(self) -> bool:
-        """Whether somebody waits for a look."""
-        return bool(self.asked or self.answering)
 
     def begin(self, due: float) -> None:
         """Begin a look. It answers only those who asked before: a later question wants to know of a later state."""
         self.reading, self.due = True, due
+        self.reads_tasks, self.wants_tasks = self.wants_tasks, False
         self.answering, self.asked = self.asked, []
 
     def end(self) -> None:
@@ -54,12 +54,19 @@ class Watched:
         if self.asked:
             self.due = 0.0
 
-    def known_tasks(self, service: Service) -> tuple[Task, ...] | None:
-        """Return the tasks of the last look where nothing about the service has moved since; None where they must be read."""
+    def known_tasks(self, service: Service, now: datetime, rollout_tasks_s: float) -> tuple[Task, ...] | None:
+        """Return the tasks of the last look where nothing about the service has moved since; None where they must be read.
+
+        While a rollout goes on they decide nothing before it is done: then they are read every `rollout_tasks_s` seconds, for ListTasks
+        has a tight limit (a set of fifty services would use it up).
+        """
         before = self.look.service if self.look else None
-        if before is None or _movement(before) != _movement(service) or self.answering:
+        if before is None or self.reads_tasks:
             return None
-        return before.tasks
+        if _movement(before) == _movement(service):
+            return before.tasks
+        recent = self.tasks_time is not None and (now - self.tasks_time).total_seconds() < rollout_tasks_s
+        return before.tasks if recent and _goes_on(service) else None
 
     def accept(self, service: Service | None, aws_time: datetime, now: datetime, rules: HealthRules) -> bool:
         """Take a look in. Tell whether a Release could care: anything that a decision rests on is another one now."""
@@ -105,6 +112,12 @@ class Watched:
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome)
+
+
+def _goes_on(service: Service) -> bool:
+    """Tell whether a deployment is under way."""
+    primary = service.primary
+    return primary is not None and primary.rollout_state == IN_PROGRESS
 
 
 def _movement(service: Service) -> tuple[object, ...]:

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 SERVICES_A_CALL = 10
 TASKS_A_CALL = 100
 _BATCHES_AT_ONCE = 4
+_KEPT_S = 300.0
 
 
 class Observer:
@@ -67,8 +68,9 @@ class Observer:
             self._access, self._sweep_due, self.caller = access, 0.0, ""
             self._checked.clear()
             self._wake.set()
-        # One that somebody waits for is looked at once more: a ReleaseSet asks about services that no Release goes to yet.
-        for key in [k for k in self._watched.keys() - targets.keys() if not self._watched[k].wanted]:
+        now = self._clock.monotonic()
+        # A ReleaseSet asks about services that no Release goes to yet: what was seen of them is of use when theirs is made.
+        for key in [k for k in self._watched.keys() - targets.keys() if self._watched[k].kept_until <= now]:
             self._watched.pop(key).drop(Retryable(f"ECS service {key} is no longer observed"))
         for key, its_access in targets.items():
             known = self._watched.get(key)
@@ -80,10 +82,11 @@ class Observer:
                 self._wake.set()
 
     def watch_also(self, key: ServiceKey, access: Access) -> None:
-        """Observe one more service, until `watch` says otherwise."""
+        """Observe one more service, for five minutes at least."""
         if key not in self._watched:
             self._watched[key] = Watched(key, access)
             self._wake.set()
+        self._watched[key].kept_until = self._clock.monotonic() + _KEPT_S
 
     def hurry(self, key: ServiceKey, *, fast: bool) -> None:
         """Look at a service every few seconds from now on, or no longer."""
@@ -102,8 +105,11 @@ class Observer:
         """Why services cannot be read at present."""
         return [w.unread for w in self._watched.values() if w.unread is not None]
 
-    async def look(self, key: ServiceKey) -> Look:
-        """Look at a service now, together with all others that are asked for. Raises Problem where it cannot be read."""
+    async def look(self, key: ServiceKey, *, tasks: bool = False) -> Look:
+        """Look at a service now, together with all others that are asked for; with `tasks` at its tasks, too, though nothing has moved.
+
+        Raises Problem where it cannot be read.
+        """
         watched = self._watched.get(key)
         if watched is None:
             raise Retryable(f"ECS service {key} is not observed yet")
@@ -113,6 +119,7 @@ class Observer:
             watched.answering.append(future)
         else:
             watched.asked.append(future)
+            watched.wants_tasks = watched.wants_tasks or tasks
             watched.due = 0.0 if not watched.reading else watched.due
         self._wake.set()
         try:
@@ -238,13 +245,15 @@ class Observer:
         self, access: Access, batch: list[Watched], found: Mapping[ServiceKey, Service | None]
     ) -> dict[ServiceKey, Service | None]:
         """Add the running tasks to services: read where something moved since the last look, remembered elsewhere."""
+        now = self._clock.now()
         services: dict[ServiceKey, Service | None] = {}
         moved: list[ServiceKey] = []
         for watched in batch:
             service = found[watched.key]
-            tasks = watched.known_tasks(service) if service else ()
+            tasks = watched.known_tasks(service, now, self._settings.rollout_tasks_interval_s) if service else ()
             services[watched.key] = replace(service, tasks=tasks) if service and tasks is not None else service
             if tasks is None:
+                watched.tasks_time = now
                 moved.append(watched.key)
         if not moved:
             return services

@@ -15,10 +15,11 @@ from ecs_release.domain.changes import Change, compare
 from ecs_release.domain.conditions import find
 from ecs_release.domain.decide import decide
 from ecs_release.domain.decision import Act, Decision, MoveTags, Register, Stop, Update
-from ecs_release.domain.environment_tags import uses
+from ecs_release.domain.environment_tags import Move, uses
 from ecs_release.domain.errors import Ambiguous, Conflict, NotFound, Problem
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.ports import Aws, Clock, Cluster, ObjectKey
+from ecs_release.domain.targets import Target
 from ecs_release.engine.gathering import Gatherer
 from ecs_release.engine.memory import Memory
 from ecs_release.engine.settings import EngineSettings
@@ -139,11 +140,7 @@ class Reconciler:
                     self._answered(memory, facts, attempts.UPDATE, started.deployment_id)
                     return acts.updated(facts, started.deployment_id)
                 case MoveTags(moves, back):
-                    registry = self._aws.registry(target.registry_access, target.registry_id, target.registry_region)
-                    memory.tags_time = None
-                    await asyncio.gather(*(registry.move_tag(m.repository, m.tag, m.digest) for m in moves))
-                    for move in moves:
-                        log.info("moved tag %s of %s from %s to %s", move.tag, move.repository, move.before, move.digest, extra=extra)
+                    await self._move(facts, target, moves, memory)
                     return acts.tags_returned(facts) if back else acts.tags_moved(facts)
                 case Stop(arn):
                     rolls_back = await ecs.stop_service_deployment(arn)
@@ -156,6 +153,19 @@ class Reconciler:
             if not isinstance(problem, Ambiguous):
                 memory.refused(rollout)
             return acts.failed(facts, problem)
+
+    async def _move(self, facts: Facts, target: Target, moves: tuple[Move, ...], memory: Memory) -> None:
+        """Move the environment's tags. Raises Problem; then nobody knows where they point."""
+        registry = self._aws.registry(target.registry_access, target.registry_id, target.registry_region)
+        memory.tags_time = None
+        await asyncio.gather(*(registry.move_tag(m.repository, m.tag, m.digest) for m in moves))
+        for move in moves:
+            text = "moved tag %s of %s from %s to %s"
+            log.info(text, move.tag, move.repository, move.before, move.digest, extra={"object": facts.name})
+        # Each was read back.
+        moved = {m.repository: m.digest for m in moves}
+        memory.tags = {c.name: moved.get(c.repository, (facts.tags or {}).get(c.name, "")) for c in target.containers}
+        memory.tags_time = self._clock.now()
 
     @staticmethod
     def _answered(memory: Memory, facts: Facts, action: str, value: str) -> None:

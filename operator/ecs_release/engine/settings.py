@@ -15,6 +15,8 @@ class EngineSettings:
     workers: int = 16
     rollout_interval_s: float = 5.0
     """Between two looks at a service whose rollout is under way."""
+    rollout_tasks_interval_s: float = 20.0
+    """Between two looks at the tasks of a service whose rollout goes on."""
     retry_interval_s: float = 10.0
     """Before an AWS fault that passes by itself is tried again."""
     visible_s: float = 30.0

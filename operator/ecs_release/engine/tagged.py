@@ -44,7 +44,8 @@ class TagReader:
             return facts
         begins = _may_begin(facts, facts.pin)
         moves = attempts.intends(facts.status.rollout) == attempts.PUT
-        old = memory.tags_time is None or facts.now - memory.tags_time >= timedelta(seconds=self.interval_s)
+        rests = not attempts.is_open(facts.status.rollout)
+        old = memory.tags_time is None or (rests and facts.now - memory.tags_time >= timedelta(seconds=self.interval_s))
         # What was read when the move was announced still holds, unless it is in doubt whether the move was made.
         if begins or old or (moves and memory.doubt_since is not None):
             try:

@@ -11,7 +11,7 @@ from ecs_release.api.artifacts import Source
 from ecs_release.api.conditions import Reason
 from ecs_release.api.environment import Environment
 from ecs_release.api.project import Project
-from ecs_release.api.release_status import PinnedImage
+from ecs_release.api.release_status import Pin, PinnedImage
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.domain.errors import Blocked, Denied, Problem, Retryable, Waiting
 from ecs_release.domain.observation import Service, TaskDefinition
@@ -46,14 +46,26 @@ class Pinner:
     async def _service(self, release_set: ReleaseSet, environment: Environment, project: Project, name: str, now: datetime) -> Resolved:
         try:
             target = await self.places.target(environment, project, name, release_set.metadata.namespace or "")
-            service, revision = await self._look(environment, target)
-            runs = current_images(service, revision, target)
-            repositories = {c.name: c.repository for c in target.containers}
-            hashes = await self.resolver.hashes(target, [(repositories[c], d) for c, d in runs.items()], {})
-            found = Resolved(name, runs=as_images(runs, hashes, target))
-            return await self._resolve(release_set, project, target, revision, found, now)
+            (revision, runs), (pin, source, missing) = await asyncio.gather(
+                self._runs(environment, target), self._pin(release_set, project, target, name, now)
+            )
+            found = Resolved(name, runs=runs)
+            if missing is not None:
+                return _kept(found, missing)
+            images = tuple(pin.images or ()) if pin is not None else ()
+            await self._check_replicated(target, revision, images)
+            its_hash = wanted_hash(source) or next((i.release_hash for i in images if i.release_hash), "")
+            return replace(found, images=images, hash=its_hash, note=await self._note(target, images, found.runs))
         except Problem as problem:
             return Resolved(name, problem=problem)
+
+    async def _runs(self, environment: Environment, target: Target) -> tuple[TaskDefinition, tuple[PinnedImage, ...]]:
+        """Return the service's revision, and what runs now. Raises Problem."""
+        service, revision = await self._look(environment, target)
+        runs = current_images(service, revision, target)
+        repositories = {c.name: c.repository for c in target.containers}
+        hashes = await self.resolver.hashes(target, [(repositories[c], d) for c, d in runs.items()], {})
+        return revision, as_images(runs, hashes, target)
 
     async def _look(self, environment: Environment, target: Target) -> tuple[Service, TaskDefinition]:
         """Look at the ECS service that a set is about to move, and at its revision. Raises Problem."""
@@ -69,13 +81,13 @@ class Pinner:
             raise Blocked(Reason.SERVICE_NOT_FOUND, f"there is no ECS service {target.key}: create it, or correct the target")
         return look.service, await self.aws.ecs(target.access).describe_task_definition(look.service.task_definition)
 
-    async def _resolve(
-        self, release_set: ReleaseSet, project: Project, target: Target, revision: TaskDefinition, found: Resolved, now: datetime
-    ) -> Resolved:
-        promotes = False
+    async def _pin(
+        self, release_set: ReleaseSet, project: Project, target: Target, service: str, now: datetime
+    ) -> tuple[Pin | None, Source, Blocked | None]:
+        """Resolve a service's source. What is missing and may be kept instead is returned, not raised. Raises Problem."""
+        source, promotes = await self._source(release_set, project, service)
         try:
-            source, promotes = await self._source(release_set, project, found.service)
-            pin = await self.resolver.resolve(source, target, now)
+            return await self.resolver.resolve(source, target, now), source, None
         except (Denied, Retryable):
             raise
         except Blocked as problem:
@@ -85,12 +97,7 @@ class Pinner:
                 raise Waiting(Reason.AWAITING_REPLICATION, problem.message) from problem
             if release_set.spec.strategy.missing_artifacts != "KeepCurrent":
                 raise
-            return _kept(found, problem)
-        images = tuple(pin.images or ())
-        await self._check_replicated(target, revision, images)
-        note = await self._note(target, images, found.runs)
-        name = wanted_hash(source) or next((i.release_hash for i in images if i.release_hash), "")
-        return replace(found, images=images, hash=name, note=note)
+            return None, source, problem
 
     async def _source(self, release_set: ReleaseSet, project: Project, service: str) -> tuple[Source, bool]:
         """Return a service's source, and whether it is promoted from another environment."""
