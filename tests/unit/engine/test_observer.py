@@ -28,6 +28,8 @@ class FakeAws:
     broken: Exception | None = None
     calls: list[list[str]] = field(default_factory=list)
     account_problem: Problem | None = None
+    rolls: bool = False
+    lists: int = 0
 
     def ecs(self, _: Access) -> FakeAws:
         return self
@@ -44,9 +46,11 @@ class FakeAws:
             raise self.broken
         if self.denied & set(names):
             raise Denied("ecs:DescribeServices: no")
-        return ServicesAnswer({name: service(deployment(1), name=name, arn=f"arn/{name}", running=2) for name in names}, NOW)
+        rolling = deployment(2, state="IN_PROGRESS", running=len(self.calls)) if self.rolls else deployment(1)
+        return ServicesAnswer({name: service(rolling, name=name, arn=f"arn/{name}", running=2) for name in names}, NOW)
 
     async def list_tasks(self, *_: Any, **__: Any) -> list[str]:
+        self.lists += 1
         return []
 
     async def describe_tasks(self, *_: Any) -> list[Task]:
@@ -144,6 +148,51 @@ def test_those_who_ask_at_the_same_time_share_a_call() -> None:
         looks = await asyncio.gather(*(made.look(key(n)) for n in range(5)))
         assert [look.service is not None for look in looks] == [True] * 5
         assert len(aws.calls) - before == 1
+        task.cancel()
+
+    run_simulated(main())
+
+
+def test_while_a_rollout_goes_on_tasks_are_read_now_and_then() -> None:
+    """ListTasks has a tight limit, and tasks decide only when the rollout is done."""
+    aws = FakeAws(rolls=True)
+
+    async def main() -> None:
+        made, _ = observer(aws, 1)
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(1)
+        made.hurry(key(0), fast=True)
+        before = aws.lists
+        await asyncio.sleep(100)
+        assert len(aws.calls) > 15
+        assert 4 <= aws.lists - before <= 6
+        aws.rolls = False
+        before = aws.lists
+        await asyncio.sleep(6)
+        assert aws.lists - before == 1, "the end is looked at at once"
+        await made.look(key(0))
+        assert aws.lists - before == 1, "nothing has moved"
+        await made.look(key(0), tasks=True)
+        assert aws.lists - before == 2
+        task.cancel()
+
+    run_simulated(main())
+
+
+def test_what_a_set_asked_about_is_still_known_when_its_releases_are_made() -> None:
+    aws = FakeAws()
+
+    async def main() -> None:
+        made, _ = observer(aws, 1)
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(1)
+        made.watch_also(key(7), ACCESS)
+        await made.look(key(7))
+        made.watch(ACCESS, {key(0): ACCESS})
+        assert made.latest(key(7)) is not None
+        await asyncio.sleep(301)
+        made.watch(ACCESS, {key(0): ACCESS})
+        assert made.latest(key(7)) is None
         task.cancel()
 
     run_simulated(main())
