@@ -20,7 +20,7 @@ def newer_base(facts: Facts) -> TaskDefinition | None:
     running, newest = facts.running, facts.newest_foreign
     if running is None or newest is None or newest.family != running.family:
         return None
-    built_on = base_number(running)
+    built_on = base_number(running, facts.limits.installation)
     return newest if built_on.isdigit() and newest.revision > int(built_on) else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecs_release.api.names import TAG_BASE
 from ecs_release.api.release_status import Rollout
 from ecs_release.domain.decision import Draft, Register
 from ecs_release.domain.facts import Facts
@@ -23,7 +24,9 @@ def wanted_revision(facts: Facts, draft: Draft, rollout: Rollout) -> Register:
         for i in pin.images or ()
         if i.container in repositories
     }
-    owner = Ownership(facts.limits.installation, facts.name, rollout.source_hash or "", rollout.attempt_id, base_number(base))
+    owner = Ownership(
+        facts.limits.installation, facts.name, rollout.source_hash or "", rollout.attempt_id, base_number(base, facts.limits.installation)
+    )
     return Register(with_images(base, images), with_ownership(base, owner))
 
 
@@ -31,7 +34,8 @@ def reusable(facts: Facts, wanted: Register, rollout: Rollout) -> TaskDefinition
     """Find a revision of this Release's, made for this very source, that has the wanted content already and is ACTIVE.
 
     RegisterTaskDefinition is AWS's tightest limit (ECS API reference, "Request throttling": one a second). One of another source is not
-    used, though its content be the same: what its tags tell after a loss of status would be untrue (law 7).
+    used, though its content be the same: what its tags tell after a loss of status would be untrue (law 7). Nor is one of another base,
+    which would look outdated for ever.
     """
     base = facts.base or facts.running
     mine = (facts.limits.installation, facts.name, rollout.source_hash)
@@ -39,7 +43,7 @@ def reusable(facts: Facts, wanted: Register, rollout: Rollout) -> TaskDefinition
         owner = ownership(revision)
         if owner is None or (owner.installation, owner.release, owner.source) != mine or revision.status != "ACTIVE":
             continue
-        same_tags = base is not None and own_tags(revision) == own_tags(base)
+        same_tags = base is not None and own_tags(revision) == own_tags(base) and owner.base == wanted.tags.get(TAG_BASE, "")
         if same_tags and revision.content == wanted.content and not revision.unknown_fields:
             return revision
     return None

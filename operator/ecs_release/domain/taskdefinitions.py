@@ -101,9 +101,14 @@ def own_tags(revision: TaskDefinition) -> dict[str, str]:
     return {k: v for k, v in revision.tags.items() if not k.startswith((TAG_PREFIX, _RESERVED))}
 
 
-def base_number(revision: TaskDefinition) -> str:
+def is_foreign(revision: TaskDefinition, installation: str) -> bool:
+    """Tell whether a revision is somebody else's: another installation's is, too."""
+    return revision.tags.get(TAG_INSTALLATION) != installation
+
+
+def base_number(revision: TaskDefinition, installation: str) -> str:
     """Return the number of the revision of somebody else's that a revision is, or was built on; empty where nobody knows."""
-    return revision.tags.get(TAG_BASE, "") if TAG_INSTALLATION in revision.tags else str(revision.revision)
+    return str(revision.revision) if is_foreign(revision, installation) else revision.tags.get(TAG_BASE, "")
 
 
 def with_ownership(base: TaskDefinition, owner: Ownership) -> dict[str, str]:

@@ -15,7 +15,7 @@ from ecs_release.domain.facts import Facts
 from ecs_release.domain.observation import TaskDefinition
 from ecs_release.domain.ports import Ecs
 from ecs_release.domain.requests import pending
-from ecs_release.domain.taskdefinitions import ownership
+from ecs_release.domain.taskdefinitions import is_foreign, ownership
 from ecs_release.engine.memory import Memory
 
 _NEWEST, _EARLIER = 10, 3
@@ -31,8 +31,10 @@ async def about_revisions(ecs: Ecs, facts: Facts, memory: Memory, sweep_s: float
     begins = due and not attempts.is_open(rollout)
     registers = attempts.intends(rollout) == attempts.REGISTER
     if (follows_latest(facts) and (begins or registers)) or (not due and _sweep_is_due(facts, memory, sweep_s)):
+        # Also where it fails: what is denied is not asked for at every pass.
+        memory.foreign_time = facts.now
         try:
-            memory.foreign, memory.foreign_time = await _newest_foreign(ecs, facts), facts.now
+            memory.foreign = await _newest_foreign(ecs, facts)
         except Problem as problem:
             if begins or registers:
                 return replace(facts, start_problem=facts.start_problem or problem)
@@ -58,8 +60,7 @@ async def _newest_foreign(ecs: Ecs, facts: Facts) -> TaskDefinition | None:
     family = facts.service.task_definition.rpartition("/")[2].partition(":")[0]
     for arn in await ecs.newest_task_definitions(family, _NEWEST):
         revision = await ecs.describe_task_definition(arn)
-        owner = ownership(revision)
-        if owner is None or owner.installation != facts.limits.installation:
+        if is_foreign(revision, facts.limits.installation):
             return revision
     return None
 
