@@ -54,7 +54,7 @@ def steady(facts: Facts, draft: Draft) -> Outcome:
     on = brake(facts)
     if on is not None:
         return braked(facts, draft, on)
-    situation = _situation(facts, service, pin, found)
+    situation = _situation(facts, draft, service, pin, found)
     newer = bases.newer_base(facts)
     if newer is not None and _BEHIND in situation.message and not _said_already(facts, bases.described(newer)):
         draft.say("Warning", "ConfigurationBehind", "Observe", f"{bases.described(newer)} is newer than what runs is built on")
@@ -80,8 +80,8 @@ def braked(facts: Facts, draft: Draft, on: tuple[Reason, str]) -> Outcome:
     return Outcome(held(matches, reason, message))
 
 
-def _situation(facts: Facts, service: Service, pin: Pin, found: Match) -> Situation:
-    wrong = _wrong(facts, service, pin, found)
+def _situation(facts: Facts, draft: Draft, service: Service, pin: Pin, found: Match) -> Situation:
+    wrong = _wrong(facts, draft, service, pin, found)
     if wrong is not None:
         return wrong
     if found is Match.NOTHING_RUNS and service.desired == 0:
@@ -100,7 +100,7 @@ def _situation(facts: Facts, service: Service, pin: Pin, found: Match) -> Situat
     return ready(Reason.SUCCEEDED, message)
 
 
-def _wrong(facts: Facts, service: Service, pin: Pin, found: Match) -> Situation | None:
+def _wrong(facts: Facts, draft: Draft, service: Service, pin: Pin, found: Match) -> Situation | None:
     """Say what is not as wanted of what runs: its digests, its tag, its base, its number; None where all is."""
     drift = _drift(facts, service, pin) if found is Match.NO else _tag_drift(facts, pin)
     if drift:
@@ -109,7 +109,7 @@ def _wrong(facts: Facts, service: Service, pin: Pin, found: Match) -> Situation 
     if newer is not None and bases.follows_latest(facts):
         return unready(
             Reason.BASE_REVISION_OUTDATED,
-            f"the wanted images run, but on an older base: {bases.described(newer)} is newer. {_attempted(facts)}A new source, or"
+            f"the wanted images run, but on an older base: {bases.described(newer)} is newer. {_attempted(draft)}A new source, or"
             " annotation ecs-release.dev/retry, rolls it out; with onDrift Correct it goes by itself once, after correctAfterSeconds",
         )
     if facts.health.unhealthy:
@@ -121,9 +121,9 @@ def _wrong(facts: Facts, service: Service, pin: Pin, found: Match) -> Situation 
     return None
 
 
-def _attempted(facts: Facts) -> str:
+def _attempted(draft: Draft) -> str:
     """Say how the latest attempt at a newer base ended, where it did not end well."""
-    rollout = facts.status.rollout
+    rollout = draft.rollout
     if rollout is None or rollout.cause != bases.CAUSE or not rollout.outcome or rollout.outcome in attempts.GOOD:
         return ""
     return f"The attempt at it ended {rollout.outcome}: {rollout.message}. "
