@@ -253,8 +253,8 @@ def test_nothing_running(place: Place) -> None:
     assert triple(status) == READY
     assert "nothing runs, so nothing is proven" in condition(status, "Ready")["message"]
     place.ecs().update_service(cluster=place.name, service="web", desiredCount=2)
+    place.until(lambda: place.running().get("app") == {digest}, "tasks of it")
     place.wait("Succeeded")
-    assert place.running()["app"] == {digest}
 
 
 def test_drifted(shop: Place) -> None:

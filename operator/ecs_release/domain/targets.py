@@ -133,7 +133,7 @@ def resolve_target(
         containers=containers,
         tag_formats=tuple(artifacts.tag_formats),
         rules=rules(environment.spec.rollout, service.rollout),
-        environment_tag=(artifacts.environment_tag or "").replace("{environment}", environment.metadata.name),
+        environment_tag=environment_tag(environment),
     )
 
 
@@ -142,6 +142,11 @@ def service_key(environment: Environment, project: Project, service_name: str) -
     service_set, service = find_service(project, service_name)
     aws = environment.spec.aws
     return ServiceKey(aws.account_id, aws.region, *_ecs_names(environment, project, service_set, service))
+
+
+def environment_tag(environment: Environment) -> str:
+    """Return the tag that method EnvironmentTag moves for an Environment; an empty string where it has none."""
+    return (environment.spec.artifacts.environment_tag or "").replace("{environment}", environment.metadata.name)
 
 
 def access_of(environment: Environment) -> Access:

@@ -23,7 +23,7 @@ from ecs_release.domain.returning import owes_return
 from ecs_release.domain.rollouts import rules
 from ecs_release.domain.sets.facts import controller_of
 from ecs_release.domain.sources import source_hash
-from ecs_release.domain.targets import Target, find_service
+from ecs_release.domain.targets import Target, environment_tag, find_service
 from ecs_release.engine.memory import Memory
 from ecs_release.engine.places import Places
 from ecs_release.engine.store import ReleaseFacts
@@ -105,7 +105,7 @@ class TagReader:
         if not isinstance(environment, Environment) or not isinstance(project, Project):
             return {}
         artifacts = environment.spec.artifacts
-        tag = (artifacts.environment_tag or "").replace("{environment}", environment.metadata.name)
+        tag = environment_tag(environment)
         registry = (artifacts.registry_id or environment.spec.aws.account_id, artifacts.region or environment.spec.aws.region)
         if tag != target.environment_tag or registry != (target.registry_id, target.registry_region):
             return {}
