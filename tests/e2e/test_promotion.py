@@ -56,7 +56,8 @@ def test_a_later_release_in_staging_moves_nothing(stages: Place) -> None:
     promote(stages)
     stages.wait_set("Succeeded")
     to_staging(stages, "v3")
-    stages.wait_set("Succeeded", "staging", summary={**stages.set_status("staging")["summary"], "hash": "v3", "runningHash": "v3"})
+    stages.until_set(lambda: stages.set_status("staging")["summary"].get("runningHash") == "v3", "v3 to run in staging", "staging")
+    stages.wait_set("Succeeded", "staging")
     stages.wait_set("Succeeded")
     assert {s: stages.running(s)["app"] for s in NAMES} == {s: {d} for s, d in pushed.items()}
     stages.annotate("all", "releaseset", refresh="1")

@@ -181,6 +181,10 @@ class AnySetHistory(RuleBasedStateMachine):
     def one_pass(self) -> None:
         facts = self.gather()
         decision = decide_set(facts)
+        for request in decision.requests:
+            if not self.survives():
+                return
+            self.carry_out(request)
         if not self.survives():
             return
         self.body["status"] = decision.status.to_kubernetes()

@@ -45,9 +45,11 @@ def _report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecisio
     """Report, and let go of what left: that waits for nothing but an accepted status."""
     known = {s.name for s in facts.status.services or () if s.state == LEFT}
     gone = tuple(w for w in deletions(facts, draft) if w.service in known)
-    writes_too = (*gone, *requests(facts, draft), *outcome.writes)
+    asked = tuple(requests(facts, draft))
+    # A child that was given a request is another version now: what else it is to be told waits for the next pass.
+    writes_too = (*gone, *(w for w in outcome.writes if w.service not in draft.requests))
     again = 0 if outcome.again_s is None and not gone and any(deletions(facts, draft)) else outcome.again_s
-    return report(facts, draft, SetOutcome(outcome.situation, writes_too, again))
+    return report(facts, draft, SetOutcome(outcome.situation, asked, writes_too, again))
 
 
 def _acknowledge_old(facts: SetFacts, draft: SetDraft) -> None:

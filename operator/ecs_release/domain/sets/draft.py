@@ -49,9 +49,13 @@ Write: TypeAlias = Create | Replace | Delete
 
 @dataclass(frozen=True, slots=True)
 class SetDecision:
-    """The status to write and, where what it intends was accepted before, the children to write; `again_s` is when to look again."""
+    """The status to write and, where what it intends was accepted before, the children to write; `again_s` is when to look again.
+
+    `requests` are written before the status, which acknowledges them: one that is written twice changes nothing, one that is lost would.
+    """
 
     status: ReleaseSetStatus
+    requests: tuple[Write, ...] = ()
     writes: tuple[Write, ...] = ()
     events: tuple[EventNote, ...] = ()
     again_s: float | None = None
@@ -145,6 +149,7 @@ class SetOutcome:
     """What the rules found: how the set stands (None: it follows from its children), writes, and when to look again (seconds)."""
 
     situation: Situation | None = None
+    requests: tuple[Write, ...] = ()
     writes: tuple[Write, ...] = ()
     again_s: float | None = None
 

@@ -55,7 +55,7 @@ def report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecision
         summary=_summary(facts, draft, summary, ready.message if ready else ""),
     )
     events = (*draft.events, *_news(facts, situation))
-    return SetDecision(status, outcome.writes, events, outcome.again_s)
+    return SetDecision(status, outcome.requests, outcome.writes, events, outcome.again_s)
 
 
 def _lines(facts: SetFacts, draft: SetDraft, stand: Mapping[str, Standing]) -> list[SetService]:

@@ -81,9 +81,10 @@ class SetReconciler:
         """Make one pass. Returns the set as it stands then, and when to make the next (0: at once, None: on news)."""
         facts = await self._gatherer.gather(release_set)
         decision = decide_set(facts)
+        await self._carry_out(key, decision.requests)
         release_set, held_back = await self._report(key, release_set, decision)
         await self._carry_out(key, decision.writes)
-        again = 0.0 if decision.writes else decision.again_s
+        again = 0.0 if decision.writes or decision.requests else decision.again_s
         status = decision.status
         if again is None and any((c := find(status.conditions, kind)) is not None and c.status == "True" for kind in _MENDING):
             again = facts.interval_s
