@@ -49,6 +49,7 @@ def test_only_a_wave_of_the_same_services_stays_latched() -> None:
     before = [SetWave(name="1", services=["a", "b"], state="Finished"), SetWave(name="2", services=["c"], state="Open")]
     assert [w.state for w in latch(before, [["b", "a"], ["c"]])] == ["Finished", "Open"]
     assert [w.state for w in latch(before, [["a"], ["b"], ["c"]])] == ["Pending", "Pending", "Pending"]
+    assert [w.state for w in latch(before, [["a", "b", "d"], ["c"]])] == ["Pending", "Pending"], "no later wave stays open before it"
 
 
 READY_LONG = Standing(State.READY, since=NOW - timedelta(seconds=120))

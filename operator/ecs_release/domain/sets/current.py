@@ -14,7 +14,7 @@ from ecs_release.domain.targets import Target
 
 
 def current_images(service: Service, revision: TaskDefinition | None, target: Target) -> dict[str, str]:
-    """Return the digest that each listed container runs; one that nobody knows is left out.
+    """Return the digest that each listed container runs; one that nobody knows, or that is of another repository, is left out.
 
     A steady service's revision tells most where it names a digest (of a manifest list, which tasks may show as a platform's); else the
     digest that most tasks show.
@@ -25,7 +25,10 @@ def current_images(service: Service, revision: TaskDefinition | None, target: Ta
             shown.setdefault(seen.container, seen.digest)
     found: dict[str, str] = {}
     for container in target.containers:
-        named = parse_image((revision.image_of(container.name) if revision else None) or "").digest
+        image = parse_image((revision.image_of(container.name) if revision else None) or "")
+        if image.repository and image.repository != container.repository:
+            continue
+        named = image.digest
         digest = named if named and not is_moving(service) else shown.get(container.name) or named
         if digest:
             found[container.name] = digest

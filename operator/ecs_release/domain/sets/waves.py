@@ -31,13 +31,14 @@ def compose(strategy: Strategy, members: Sequence[str], together: Sequence[froze
 
 
 def latch(before: Sequence[SetWave], composed: Sequence[Sequence[str]]) -> list[SetWave]:
-    """Carry what was latched over to the waves as they are composed now: only a wave of the same services in its place stays as it was."""
+    """Carry what was latched over to the waves as they are composed now: those of the same services, up to the first that differs."""
     known = {w.name: w for w in before}
     waves: list[SetWave] = []
+    intact = True
     for number, services in enumerate(composed, start=1):
         was = known.get(str(number))
-        same = was is not None and sorted(was.services or ()) == sorted(services)
-        waves.append(was if same and was else SetWave(name=str(number), services=list(services), state=PENDING))
+        intact = intact and was is not None and sorted(was.services or ()) == sorted(services)
+        waves.append(was if intact and was else SetWave(name=str(number), services=list(services), state=PENDING))
     return waves
 
 
