@@ -19,6 +19,7 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader
 
+from ecs_release.aws.models import LeanFiles
 from ecs_release.domain.observation import Access
 
 _CLIENTS = 1000
@@ -34,7 +35,7 @@ class Sessions:
         self._session_name = re.sub(r"[^\w+=,.@-]", "-", session_name)[:64]
         self._threads = threads
         # One loader for all sessions: its models are 11 MB for each role otherwise (boto/botocore#3078).
-        self._loader = Loader(include_default_search_paths=True)
+        self._loader = Loader(file_loader=LeanFiles(), include_default_search_paths=True)
         self._lock = threading.Lock()
         self._base = self._plain_session()
         self._roles: dict[tuple[str, str | None], botocore.session.Session] = {}
