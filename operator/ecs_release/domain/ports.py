@@ -51,6 +51,9 @@ class Ecs(Protocol):
     async def list_tasks(self, cluster: str, service: str, *, stopped: bool = False) -> list[str]:
         """List the ARNs of a service's tasks that are meant to run (or that have stopped lately)."""
 
+    async def list_cluster_tasks(self, cluster: str, pages: int) -> list[str] | None:
+        """List the ARNs of all tasks of a cluster that are meant to run; None where they are on more than `pages` pages of 100."""
+
     async def describe_tasks(self, cluster: str, arns: Sequence[str]) -> list[Task]:
         """Describe tasks (by 100); those that are gone are left out."""
 

@@ -59,12 +59,11 @@ class Reconciler:
         self._again = again
         self._hurry = hurry
         self._told = told
-        self._memories: dict[tuple[ObjectKey, str], Memory] = {}
+        self._memories: dict[ObjectKey, tuple[str, Memory]] = {}
 
     def forget(self, key: ObjectKey) -> None:
         """A Release is gone."""
-        for known in [k for k in self._memories if k[0] == key]:
-            del self._memories[known]
+        self._memories.pop(key, None)
 
     async def reconcile(self, key: ObjectKey) -> None:
         """Make passes over a Release until there is nothing to do at once."""
@@ -93,11 +92,12 @@ class Reconciler:
             return
 
     def _memory(self, key: ObjectKey, release: Release) -> Memory:
-        identity = (key, release.metadata.uid)
-        if identity not in self._memories:
-            self.forget(key)
-            self._memories[identity] = Memory(self._clock.now())
-        return self._memories[identity]
+        uid, memory = self._memories.get(key, ("", Memory(self._clock.now())))
+        if uid != release.metadata.uid:
+            # One that was made again under its name is another one.
+            memory = Memory(self._clock.now())
+            self._memories[key] = (release.metadata.uid, memory)
+        return memory
 
     async def _pass(self, key: ObjectKey, release: Release, memory: Memory) -> tuple[Release, float | None]:
         """Make one pass. Returns the Release as it stands then, and when to make the next (0: at once, None: on news)."""
