@@ -19,7 +19,7 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader
 
-from ecs_release.aws.models import LeanFiles
+from ecs_release.aws.models import LeanFiles, read_time
 from ecs_release.domain.observation import Access
 
 _CLIENTS = 1000
@@ -84,6 +84,7 @@ class Sessions:
     def _plain_session(self) -> botocore.session.Session:
         session = botocore.session.Session()
         session.register_component("data_loader", self._loader)
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=read_time)
         return session
 
     def _assumed_session(self, role_arn: str, external_id: str | None, region: str) -> botocore.session.Session:

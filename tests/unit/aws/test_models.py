@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from botocore.model import ServiceModel
 from botocore.parsers import create_parser
 
 from ecs_release.aws.ecs_parse import parse_service
-from ecs_release.aws.models import LeanFiles
+from ecs_release.aws.models import LeanFiles, read_time
+from ecs_release.aws.sessions import Sessions
+from ecs_release.domain.observation import Access
 
 LEAN = Loader(file_loader=LeanFiles(), include_default_search_paths=True)
 WHOLE = Loader(include_default_search_paths=True)
@@ -59,3 +62,20 @@ def test_models_lose_their_texts_and_nothing_else(service: str) -> None:
     for name in whole["shapes"].keys() - changed:
         assert lean["shapes"][name].get("members", {}).keys() == whole["shapes"][name].get("members", {}).keys()
     assert not any(isinstance(shape.get("documentation"), str) for shape in lean["shapes"].values())
+
+
+@pytest.mark.parametrize("value", [1_700_000_000.5, "2023-11-14T22:13:20.5Z", "2023-11-14T23:13:20.5+01:00", "1700000000.5"])
+def test_times_are_utc_however_they_come(value: object) -> None:
+    assert read_time(value) == datetime(2023, 11, 14, 22, 13, 20, 500_000, UTC)
+    assert read_time(value).tzinfo is UTC
+
+
+def test_clients_read_times_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+    client = Sessions("test", "test").client(Access("111122223333", "eu-west-1"), "ecs")
+    response = {"status_code": 200, "headers": {}, "body": json.dumps({"services": [SERVICE]}).encode(), "context": {}}
+    parser = client._endpoint._response_parser_factory.create_parser(client.meta.service_model.resolved_protocol)
+    answer = parser.parse(response, client.meta.service_model.operation_model("DescribeServices").output_shape)
+
+    assert answer["services"][0]["createdAt"].tzinfo is UTC
