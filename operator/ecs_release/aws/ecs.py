@@ -36,7 +36,7 @@ class BotoEcs:
         self._no_service_deployments_until = 0.0
         self._no_protection_until = 0.0
 
-    async def describe_services(self, cluster: str, names: Sequence[str]) -> ServicesAnswer:
+    async def describe_services(self, cluster: str, names: Sequence[str], *, urgent: bool = False) -> ServicesAnswer:
         """Describe at most 10 services of one cluster."""
 
         def read(client: Any, parameters: Mapping[str, Any]) -> ServicesAnswer:
@@ -46,13 +46,15 @@ class BotoEcs:
 
         what = f"{names[0]} in {cluster}" if len(names) == 1 else f"{len(names)} services in {cluster}"
         parameters = {"cluster": cluster, "services": list(names)}
-        answer: ServicesAnswer = await self._call("describe_services", pacing.SERVICE_READ, what=what, parameters=parameters, read=read)
+        answer: ServicesAnswer = await self._call(
+            "describe_services", pacing.SERVICE_READ, what=what, priority=_priority(urgent), parameters=parameters, read=read
+        )
         return answer
 
-    async def list_tasks(self, cluster: str, service: str, *, stopped: bool = False) -> list[str]:
+    async def list_tasks(self, cluster: str, service: str, *, stopped: bool = False, urgent: bool = False) -> list[str]:
         """List the ARNs of a service's tasks."""
         wanted = {"cluster": cluster, "serviceName": service, "desiredStatus": "STOPPED" if stopped else "RUNNING"}
-        arns, _ = await self._task_pages(wanted, 1 if stopped else _LIST_PAGES)
+        arns, _ = await self._task_pages(wanted, 1 if stopped else _LIST_PAGES, urgent=urgent)
         return arns
 
     async def list_cluster_tasks(self, cluster: str, pages: int) -> list[str] | None:
@@ -60,12 +62,13 @@ class BotoEcs:
         arns, complete = await self._task_pages({"cluster": cluster, "desiredStatus": "RUNNING"}, pages)
         return arns if complete else None
 
-    async def _task_pages(self, wanted: Mapping[str, str], pages: int) -> tuple[list[str], bool]:
+    async def _task_pages(self, wanted: Mapping[str, str], pages: int, *, urgent: bool = False) -> tuple[list[str], bool]:
         arns: list[str] = []
         parameters: dict[str, Any] = {**wanted, "maxResults": _TASKS_A_CALL}
         for _ in range(pages):
+            what = f"tasks in {wanted['cluster']}"
             answer = await self._call(
-                "list_tasks", pacing.CLUSTER_RESOURCE_READ, what=f"tasks in {wanted['cluster']}", parameters=parameters
+                "list_tasks", pacing.CLUSTER_RESOURCE_READ, what=what, priority=_priority(urgent), parameters=parameters
             )
             arns += answer["taskArns"]
             if not answer.get("nextToken"):
@@ -73,7 +76,7 @@ class BotoEcs:
             parameters["nextToken"] = answer["nextToken"]
         return arns, False
 
-    async def describe_tasks(self, cluster: str, arns: Sequence[str]) -> list[Task]:
+    async def describe_tasks(self, cluster: str, arns: Sequence[str], *, urgent: bool = False) -> list[Task]:
         """Describe tasks; those that are gone are left out."""
 
         def read(client: Any, parameters: Mapping[str, Any]) -> list[Task]:
@@ -83,8 +86,9 @@ class BotoEcs:
         for first in range(0, len(arns), _TASKS_A_CALL):
             parameters = {"cluster": cluster, "tasks": list(arns[first : first + _TASKS_A_CALL])}
             found += await self._call(
-                "describe_tasks", pacing.CLUSTER_RESOURCE_READ, what=f"tasks in {cluster}", parameters=parameters, read=read
-            )
+                "describe_tasks", pacing.CLUSTER_RESOURCE_READ, what=f"tasks in {cluster}", priority=_priority(urgent),
+                parameters=parameters, read=read,
+            )  # fmt: skip
         return found
 
     async def describe_task_definition(self, arn: str, *, fresh: bool = False) -> TaskDefinition:
@@ -219,3 +223,7 @@ class BotoEcs:
     @property
     def _call(self) -> Any:
         return partial(self._caller.call, self._access, "ecs")
+
+
+def _priority(urgent: bool) -> Priority:  # noqa: FBT001
+    return Priority.ROLLOUT if urgent else Priority.OBSERVATION

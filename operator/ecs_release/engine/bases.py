@@ -17,9 +17,15 @@ from ecs_release.domain.ports import Ecs
 from ecs_release.domain.requests import pending
 from ecs_release.domain.taskdefinitions import is_foreign, ownership
 from ecs_release.engine.memory import Memory
+from ecs_release.engine.settings import EngineSettings
 
 _NEWEST, _EARLIER = 10, 3
 _RECENT_S = 60
+
+
+def sweep_s(facts: Facts, settings: EngineSettings) -> float:
+    """Return the seconds between two looks for newer revisions: often where they are rolled out, else for information."""
+    return settings.base_sweep_s if follows_latest(facts) else settings.resync_s
 
 
 async def about_revisions(ecs: Ecs, facts: Facts, memory: Memory, sweep_s: float) -> Facts:

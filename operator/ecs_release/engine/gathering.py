@@ -24,7 +24,7 @@ from ecs_release.domain.situations import is_moving, runs_wanted
 from ecs_release.domain.sources import source_hash
 from ecs_release.domain.targets import Target
 from ecs_release.domain.taskdefinitions import pulled_from
-from ecs_release.engine.bases import about_revisions
+from ecs_release.engine.bases import about_revisions, sweep_s
 from ecs_release.engine.explaining import explain, read_revision
 from ecs_release.engine.looks import Watched
 from ecs_release.engine.memory import Memory
@@ -192,7 +192,7 @@ class Gatherer:
         facts = replace(facts, running=running, start_problem=start_problem, newest=revisions, release_hashes=hashes)
         rollout = facts.status.rollout
         facts = replace(facts, doubt=memory.doubt(rollout, facts.now, await look_for_effect(ecs, target, facts, memory)))
-        facts = await about_revisions(ecs, facts, memory, self.settings.base_sweep_s)
+        facts = await about_revisions(ecs, facts, memory, sweep_s(facts, self.settings))
         base = facts.base or running
         if base is not None and facts.pin is not None and facts.start_problem is None and not attempts.is_settled(facts.status, facts.pin):
             facts = replace(facts, start_problem=await self._start_problem(target, base, facts.pin))

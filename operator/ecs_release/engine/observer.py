@@ -231,7 +231,7 @@ class Observer:
     async def _describe(self, batch: list[Watched]) -> None:
         first = batch[0]
         ecs = self._aws.ecs(first.access)
-        answer = await ecs.describe_services(first.key.cluster, [w.key.service for w in batch])
+        answer = await ecs.describe_services(first.key.cluster, [w.key.service for w in batch], urgent=_urgent(batch))
         found = {w.key: answer.services.get(w.key.service) for w in batch}
         with_tasks = await self._with_tasks(first.access, batch, found)
         now = self._clock.now()
@@ -259,7 +259,7 @@ class Observer:
         if moved:
             unknown = sum(w.look is None for w in self._watched.values()) if any(w.look is None for w in batch) else 0
             asked = [service for key in moved if (service := services[key]) is not None]
-            tasks_of = await self._tasks.read(access, batch[0].key.cluster, asked, unknown=unknown)
+            tasks_of = await self._tasks.read(access, batch[0].key.cluster, asked, unknown=unknown, urgent=_urgent(batch))
             services |= {key: replace(service, tasks=tasks_of[service.name]) for key in moved if (service := services[key]) is not None}
         return services
 
@@ -268,3 +268,8 @@ class Observer:
             level = logging.WARNING if isinstance(problem, Denied) else logging.INFO
             log.log(level, "cannot read ECS service %s: %s", watched.key, problem.message)
         self._changed(watched.key)
+
+
+def _urgent(batch: list[Watched]) -> bool:
+    """Tell whether a look is for a rollout: then it goes before the sweeps of all environments of its account."""
+    return any(w.fast or w.answering for w in batch)

@@ -20,6 +20,7 @@ from ecs_release.domain.errors import Ambiguous, Conflict, NotFound, Problem
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.ports import Aws, Clock, Cluster, ObjectKey
 from ecs_release.domain.targets import Target
+from ecs_release.engine.bases import sweep_s
 from ecs_release.engine.gathering import Gatherer
 from ecs_release.engine.memory import Memory
 from ecs_release.engine.settings import EngineSettings
@@ -113,8 +114,8 @@ class Reconciler:
         if again is None and _may_mend_itself(decision.status):
             again = facts.environment.spec.observation.interval_seconds if facts.environment else self._settings.counts_interval_s
         if facts.target is not None:
-            sweep_s = self._settings.tag_interval_s if uses(facts.target) else self._settings.base_sweep_s
-            again = min(sweep_s, again if again is not None else float("inf"))
+            tag_s = self._settings.tag_interval_s if uses(facts.target) else float("inf")
+            again = min(tag_s, sweep_s(facts, self._settings), again if again is not None else float("inf"))
         return release, again
 
     async def _act(self, facts: Facts, act: Act, memory: Memory) -> Decision:

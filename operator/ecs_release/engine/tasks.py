@@ -38,16 +38,18 @@ class TaskReader:
         self._clock = clock
         self._clusters: dict[tuple[Access, str], _Cluster] = {}
 
-    async def read(self, access: Access, cluster: str, services: Sequence[Service], *, unknown: int) -> dict[str, tuple[Task, ...]]:
+    async def read(
+        self, access: Access, cluster: str, services: Sequence[Service], *, unknown: int, urgent: bool
+    ) -> dict[str, tuple[Task, ...]]:
         """Read the running tasks of services, by name. `unknown` is how many of the cluster's observed ones nothing is known of yet.
 
-        Raises Problem.
+        What is urgent goes before what is not. Raises Problem.
         """
         ecs = self._aws.ecs(access)
         known = await self._of_cluster(ecs, access, cluster, unknown)
         found = {s.name: t for s in services if known is not None and _fits(s, t := known.get(s.name, ()))}
         rest = [s.name for s in services if s.name not in found]
-        return found | await _by_service(ecs, cluster, rest)
+        return found | await _by_service(ecs, cluster, rest, urgent=urgent)
 
     async def _of_cluster(self, ecs: Ecs, access: Access, cluster: str, unknown: int) -> Mapping[str, tuple[Task, ...]] | None:
         key, now = (access, cluster), self._clock.monotonic()
@@ -78,13 +80,13 @@ async def _whole_cluster(ecs: Ecs, cluster: str, unknown: int) -> Mapping[str, t
     return {name: tuple(of_it) for name, of_it in by_service.items()} if arns is not None else None
 
 
-async def _by_service(ecs: Ecs, cluster: str, names: Sequence[str]) -> dict[str, tuple[Task, ...]]:
-    listed = await asyncio.gather(*(ecs.list_tasks(cluster, name) for name in names))
-    by_arn = {task.arn: task for task in await _described(ecs, cluster, [arn for arns in listed for arn in arns])}
+async def _by_service(ecs: Ecs, cluster: str, names: Sequence[str], *, urgent: bool) -> dict[str, tuple[Task, ...]]:
+    listed = await asyncio.gather(*(ecs.list_tasks(cluster, name, urgent=urgent) for name in names))
+    by_arn = {task.arn: task for task in await _described(ecs, cluster, [arn for arns in listed for arn in arns], urgent=urgent)}
     return {name: tuple(by_arn[a] for a in arns if a in by_arn) for name, arns in zip(names, listed, strict=True)}
 
 
-async def _described(ecs: Ecs, cluster: str, arns: Sequence[str]) -> list[Task]:
+async def _described(ecs: Ecs, cluster: str, arns: Sequence[str], *, urgent: bool = False) -> list[Task]:
     pages = [arns[i : i + TASKS_A_CALL] for i in range(0, len(arns), TASKS_A_CALL)]
-    described = await asyncio.gather(*(ecs.describe_tasks(cluster, page) for page in pages))
+    described = await asyncio.gather(*(ecs.describe_tasks(cluster, page, urgent=urgent) for page in pages))
     return [task for page in described for task in page]
