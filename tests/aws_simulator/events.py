@@ -58,6 +58,25 @@ def emit_image(
     _send(account, region, "aws.ecr", "ECR Image Action", [], detail, WORLD.clock.now())
 
 
+def emit_call(
+    account: str, region: str, service: str, action: str, caller: str, user_agent: str, parameters: dict[str, Any],
+    answer: dict[str, Any], error: str,
+) -> None:  # fmt: skip
+    """Send AWS API Call via CloudTrail. A call that failed has an errorCode, and changed nothing."""
+    detail: dict[str, Any] = {
+        "eventVersion": "1.11",
+        "userIdentity": {"type": "AssumedRole" if ":assumed-role/" in caller else "IAMUser", "arn": caller, "accountId": account},
+        "eventTime": _iso(WORLD.clock.now(), "seconds"),
+        "eventSource": f"{service}.amazonaws.com",
+        "eventName": action,
+        "awsRegion": region,
+        "userAgent": user_agent,
+        "requestParameters": parameters,
+        "responseElements": None if error else answer,
+    } | ({"errorCode": error} if error else {})
+    _send(account, region, f"aws.{service}", "AWS API Call via CloudTrail", [], detail, WORLD.clock.now())
+
+
 def flush() -> None:
     """Send what waits to be reordered, newest first."""
     held, _held.events = _held.events, []

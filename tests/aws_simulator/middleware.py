@@ -15,6 +15,7 @@ from typing import Any
 
 from moto.core.utils import camelcase_to_underscores
 
+from tests.aws_simulator import events
 from tests.aws_simulator.control import Control
 from tests.aws_simulator.ecr.responses import SimulatedEcrResponse
 from tests.aws_simulator.ecs.quick import describe_services
@@ -25,6 +26,7 @@ from tests.aws_simulator.world import WORLD
 
 _ASSUMING = ("AssumeRole", "AssumeRoleWithWebIdentity")
 _UNKNOWN_ACTION = Refusal("UnknownOperationException", "", 400)
+_POLL_S = 0.1
 _INTERNAL = Refusal("InternalFailure", "The simulator failed: see its log.", 500)
 
 
@@ -70,7 +72,7 @@ class Simulator:
         return _drop(environ)
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any], request: Request, call: Call) -> Iterable[bytes]:
-        status, headers, answer = self._ask_moto(environ, request)
+        status, headers, answer = self._poll(environ, request) if request.action == "ReceiveMessage" else self._ask_moto(environ, request)
         if not status.startswith("2"):
             call.error = next((v.partition(":")[0] for k, v in headers if k.lower() == "x-amzn-errortype"), status)
         if status.startswith("500") and request.is_json and not answer.startswith(b"{"):
@@ -80,9 +82,22 @@ class Simulator:
             data = json.loads(answer)
             data["taskDefinition"][name] = {"new": True}
             answer = json.dumps(data).encode()
+        if call.mutating and request.service in ("ecs", "ecr"):
+            _tell_cloudtrail(request, answer, call.error)
         kept = [(k, v) for k, v in headers if k.lower() != "content-length"]
         start_response(status, [*kept, ("Content-Length", str(len(answer)))])
         return [answer]
+
+    def _poll(self, environ: dict[str, Any], request: Request) -> tuple[str, list[tuple[str, str]], bytes]:
+        """Wait for messages without holding up everybody else: moto would wait with all locks held."""
+        until = time.monotonic() + float(request.parameters.get("WaitTimeSeconds") or 0)
+        body = json.dumps({**request.parameters, "WaitTimeSeconds": 0}).encode()
+        while True:
+            environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+            answer = self._ask_moto(environ, request)
+            if b'"Messages"' in answer[2] or not answer[0].startswith("2") or time.monotonic() >= until:
+                return answer
+            time.sleep(_POLL_S)
 
     def _ask_moto(self, environ: dict[str, Any], request: Request) -> tuple[str, list[tuple[str, str]], bytes]:
         begun: list[Any] = []
@@ -96,6 +111,14 @@ class Simulator:
                 print(f"aws simulator: {request.service}:{request.action}: {type(error).__name__}: {error}", file=sys.stderr)
                 return "500 Error", [], type(error).__name__.encode()
         return begun[0], list(begun[1]), answer
+
+
+def _tell_cloudtrail(request: Request, answer: bytes, error: str) -> None:
+    with WORLD.lock:
+        events.emit_call(
+            request.account, request.region, request.service, request.action, request.caller, request.user_agent, request.parameters,
+            {} if error else json.loads(answer or b"{}"), error,
+        )  # fmt: skip
 
 
 def _refuse(refusal: Refusal, request: Request, call: Call, start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.names import REQUEST_ANNOTATIONS, TAG_ATTEMPT, TAG_INSTALLATION, TAG_RELEASE, TAG_SOURCE
 from ecs_release.config import Settings
+from ecs_release.domain import hearing
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -45,3 +48,28 @@ def test_the_operator_knows_of_no_simulator() -> None:
     """A second implementation of AWS's API is pointed at by AWS_ENDPOINT_URL alone."""
     files = (ROOT / "operator" / "ecs_release").rglob("*.py")
     assert [f.name for f in files if re.search(r"simulat|moto\b|127\.0\.0\.1:\d|endpoint_url", f.read_text())] == []
+
+
+def test_the_event_queues_rules_ask_for_what_is_read() -> None:
+    """Terraform's and CloudFormation's rules name the same events: those that `hear` understands."""
+
+    class Template(yaml.SafeLoader):
+        """Knows CloudFormation's short forms."""
+
+    Template.add_multi_constructor("!", lambda loader, _, node: loader.construct_scalar(node))
+    folder = ROOT / "examples" / "event-queue"
+    resources = yaml.load((folder / "template.yaml").read_text(), Template)["Resources"]
+    patterns = [resources[name]["Properties"]["EventPattern"] for name in ("StateChanges", "Calls")]
+    terraform = (folder / "main.tf").read_text()
+
+    assert {kind for p in patterns for kind in p["detail-type"]} == {
+        hearing.DEPLOYMENT,
+        hearing.ACTION,
+        hearing.TASK,
+        hearing.IMAGE,
+        hearing.CALL,
+    }
+    assert tuple(patterns[1]["detail"]["eventName"]) == hearing.CALLS
+    for pattern in patterns:
+        for values in (pattern["source"], pattern["detail-type"], pattern.get("detail", {}).get("eventName", [])):
+            assert not values or json.dumps(values) in terraform

@@ -6,12 +6,16 @@ from ecs_release.aws import pacing
 from ecs_release.aws.caller import Caller, OnCall, ignore_call
 from ecs_release.aws.ecs import BotoEcs
 from ecs_release.aws.pacing import Pacing
+from ecs_release.aws.queues import BotoEventQueue
 from ecs_release.aws.registry import BotoRegistry
 from ecs_release.aws.sessions import Sessions
 from ecs_release.aws.threads import Threads
 from ecs_release.domain.errors import Denied
 from ecs_release.domain.observation import Access
-from ecs_release.domain.ports import Clock, Ecs, Registry
+from ecs_release.domain.ports import Clock, Ecs, EventQueue, Registry
+
+_QUEUES = 16
+"""Queues that are read at the same time; more take turns."""
 
 
 class BotoAws:
@@ -23,7 +27,11 @@ class BotoAws:
         """`session_name` is what CloudTrail shows; `share` of AWS's published request rates is used."""
         self._threads = Threads(threads)
         sessions = Sessions(f"ecs-release-operator/{version}", session_name, threads)
-        self._caller = Caller(sessions, self._threads, Pacing(clock, share), on_call)
+        pacing_of_all = Pacing(clock, share)
+        self._caller = Caller(sessions, self._threads, pacing_of_all, on_call)
+        # A long poll holds a thread for ten seconds: queues have threads of their own.
+        self._polling = Threads(_QUEUES, deadline_s=120)
+        self._poller = Caller(sessions, self._polling, pacing_of_all, on_call)
         self._ecs: dict[Access, BotoEcs] = {}
         self._registries: dict[tuple[Access, str, str], BotoRegistry] = {}
 
@@ -39,6 +47,10 @@ class BotoAws:
         if key not in self._registries:
             self._registries[key] = BotoRegistry(self._caller, access, registry_id, region)
         return self._registries[key]
+
+    def event_queue(self, access: Access, url: str) -> EventQueue:
+        """Return an SQS queue."""
+        return BotoEventQueue(self._poller, access, url)
 
     async def caller(self, access: Access) -> str:
         """Return the ARN that AWS sees.
@@ -56,3 +68,4 @@ class BotoAws:
     def close(self) -> None:
         """Take no more calls."""
         self._threads.close()
+        self._polling.close()

@@ -34,6 +34,7 @@ SERVICE_READ, SERVICE_MODIFY = "service-read", "service-modify"
 TASK_DEFINITION_READ, TASK_DEFINITION_MODIFY = "task-definition-read", "task-definition-modify"
 SERVICE_DEPLOYMENT_READ, CLUSTER_RESOURCE_READ = "service-deployment-read", "cluster-resource-read"
 REGISTRY_READ, REGISTRY_MODIFY, IMAGE_READ, IDENTITY = "registry-read", "registry-modify", "image-read", "identity"
+QUEUE = "queue"
 
 RATES = {
     SERVICE_READ: Rate(100, 20),
@@ -48,6 +49,8 @@ RATES = {
     REGISTRY_MODIFY: Rate(10, 10),
     IMAGE_READ: Rate(2000, 2000),
     IDENTITY: Rate(50, 20),
+    # Amazon SQS developer guide, "Amazon SQS message quotas": standard queues take nearly any number; this only bounds a mistake of ours.
+    QUEUE: Rate(200, 100),
 }
 
 _SLOWEST, _SLOW_DOWN, _RECOVERY_S = 0.05, 0.5, 60.0

@@ -12,6 +12,7 @@ from ecs_release.api.release_status import Evidence, Pin, ReleaseStatus
 from ecs_release.domain.environment_tags import Sharer
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.health import Health
+from ecs_release.domain.hearing import Author
 from ecs_release.domain.holders import Claim
 from ecs_release.domain.observation import Look, ProtectedTask, Service, ServiceDeployment, TaskDefinition
 from ecs_release.domain.sources import source_hash
@@ -53,7 +54,8 @@ class Facts:
     is new or a refresh was asked for, the one resolved just now; `patient_from` is when AWS became readable to this process: time before
     that is nobody's lack of progress; `explained` is the service deployment of the attempt, `foreign` of somebody else's that an attempt
     would have to wait for; `start_problem` is why no attempt could begin (the base
-    revision cannot be read or built upon, an image is missing where the service pulls from).
+    revision cannot be read or built upon, an image is missing where the service pulls from); `authors` are those who changed the
+    service lately, newest first.
     """
 
     release: Release
@@ -92,6 +94,7 @@ class Facts:
     sharers: tuple[Sharer, ...] = ()
     primary_pins: Mapping[str, str] = field(default_factory=dict)
     release_hashes: Mapping[str, str] = field(default_factory=dict)
+    authors: tuple[Author, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
 
     @property

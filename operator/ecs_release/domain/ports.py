@@ -104,6 +104,25 @@ class Registry(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of a queue; `handle` deletes it, `sent_at` is when it came to the queue."""
+
+    body: str
+    handle: str
+    sent_at: datetime | None = None
+
+
+class EventQueue(Protocol):
+    """A queue of events."""
+
+    async def receive(self) -> list[Message]:
+        """Wait for a while, and return at most ten messages."""
+
+    async def delete(self, messages: Sequence[Message]) -> None:
+        """Delete messages that `receive` returned."""
+
+
 class Aws(Protocol):
     """AWS as seen with some access. What these return is shared and cheap to ask for."""
 
@@ -112,6 +131,9 @@ class Aws(Protocol):
 
     def registry(self, access: Access, registry_id: str, region: str) -> Registry:
         """Return an ECR registry, read with the access's role in the region given."""
+
+    def event_queue(self, access: Access, url: str) -> EventQueue:
+        """Return an SQS queue, in the region that its URL names."""
 
     async def caller(self, access: Access) -> str:
         """Return the ARN that AWS knows us by (GetCallerIdentity).

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ecs_release.api.release_status import Running, RunningContainer, RunningDigest
+from ecs_release.api.release_status import ChangedBy, Running, RunningContainer, RunningDigest
 from ecs_release.domain.evidence import SeenDigest, seen_digests
 from ecs_release.domain.facts import Facts
+from ecs_release.domain.hearing import started_by
 from ecs_release.domain.images import short_digest
-from ecs_release.domain.observation import Service
+from ecs_release.domain.observation import Deployment, Service
 
 _DIGESTS, _CONTAINERS = 20, 30
 
@@ -40,7 +41,17 @@ def running(facts: Facts) -> Running | None:
         pending_count=service.pending,
         since_time=_since(facts, service, containers),
         deployment_id=primary.id if primary else None,
+        changed_by=_changed_by(facts, primary) if primary else None,
     )
+
+
+def _changed_by(facts: Facts, primary: Deployment) -> ChangedBy | None:
+    """Say who started the PRIMARY deployment. Told once, it is remembered for as long as that is PRIMARY: CloudTrail tells it once."""
+    author = next((a for a in facts.authors if started_by(a, primary.id, primary.created_at)), None)
+    if author is not None:
+        return ChangedBy(arn=author.arn or None, user_agent=author.user_agent or None, time=author.time)
+    before = facts.status.running
+    return before.changed_by if before is not None and before.deployment_id == primary.id else None
 
 
 def _hash(facts: Facts, seen: list[SeenDigest]) -> str | None:

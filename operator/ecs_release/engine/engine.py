@@ -16,6 +16,7 @@ from ecs_release.domain.ports import Aws, Clock, Cluster, ObjectKey
 from ecs_release.domain.targets import access_of
 from ecs_release.engine.claims import Claims
 from ecs_release.engine.gathering import Gatherer
+from ecs_release.engine.listening import Listening
 from ecs_release.engine.observer import Observer
 from ecs_release.engine.places import Places
 from ecs_release.engine.queue import KeyedQueue
@@ -30,6 +31,7 @@ from ecs_release.engine.statuses import Statuses
 from ecs_release.engine.store import ReleaseFacts, Store
 from ecs_release.engine.supervisor import sweep_ghosts
 from ecs_release.engine.tagged import TagReader
+from ecs_release.engine.wakening import Wakener
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,9 @@ class Engine:
             store=self.store, cluster=cluster, clock=clock, settings=settings,
             gatherer=SetGatherer(places, cluster, clock, settings, pinner), again=self.queue.add,
         )  # fmt: skip
-        self._statuses = Statuses(self.store, cluster, clock, settings, self._observers.get)
+        wakener = Wakener(self.store, self.claims, self._observers.get, self._reconciler.wake)
+        self.listening = Listening(aws, clock, wakener.heard, self._troubled)
+        self._statuses = Statuses(self.store, cluster, clock, settings, self._observers.get, self.listening.problem)
 
     # What the watch tells.
 
@@ -123,6 +127,7 @@ class Engine:
         finally:
             for name in list(self._observing):
                 self._stop_observing(name)
+            self.listening.keep({})
 
     async def _work(self) -> None:
         await self._sync()
@@ -240,6 +245,17 @@ class Engine:
             self._observing[name] = asyncio.create_task(self._keep_observing(observer), name=f"observer {name}")
         observer.interval_s = float(environment.spec.observation.interval_seconds)
         observer.watch(access_of(environment), self.claims.observed(name))
+        self._listen()
+
+    def _listen(self) -> None:
+        """Listen to the queues that the observed Environments name."""
+        named = (e for name in self._observers if isinstance(e := self.store.environments.get(name), Environment))
+        self.listening.keep({url: access_of(e) for e in named if (url := e.spec.observation.event_queue_url)})
+
+    def _troubled(self, url: str) -> None:
+        for name, environment in self.store.environments.items():
+            if isinstance(environment, Environment) and environment.spec.observation.event_queue_url == url:
+                self.queue.add(ObjectKey(ENVIRONMENT, "", name))
 
     async def _keep_observing(self, observer: Observer) -> None:
         """Run an observer until cancelled: an error of ours must not leave an environment unobserved without a word."""
@@ -255,6 +271,7 @@ class Engine:
         task = self._observing.pop(name, None)
         if task is not None:
             task.cancel()
+        self._listen()
 
     def _moved(self, service: ServiceKey) -> None:
         for key in self.claims.releases_of(service):

@@ -160,6 +160,7 @@ class Gatherer:
             unread=problem,
             unread_since=since,
             patient_from=memory.patient_from,
+            authors=watched.authors if watched else (),
         )
 
     def _needs_fresh_look(self, facts: Facts, memory: Memory, watched: Watched | None) -> bool:

@@ -10,7 +10,11 @@ from datetime import datetime
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.evidence import seen_digests
 from ecs_release.domain.health import Health, HealthRules, track
+from ecs_release.domain.hearing import Author
 from ecs_release.domain.observation import IN_PROGRESS, Access, Look, Service, ServiceKey, Task
+
+_TOGETHER_S, _HEARD_S = 0.1, 1.0
+"""After an event a look waits a moment for more of them; the next one comes a second later at the earliest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Watched:
     serial: int = 0
     reading: bool = False
     kept_until: float = 0.0
+    heard_at: float = float("-inf")
+    authors: tuple[Author, ...] = ()
     wants_tasks: bool = False
     reads_tasks: bool = False
     asked: list[asyncio.Future[Look]] = field(default_factory=list)
@@ -47,6 +53,15 @@ class Watched:
         self.reading, self.due = True, due
         self.reads_tasks, self.wants_tasks = self.wants_tasks, False
         self.answering, self.asked = self.asked, []
+
+    def hear(self, now: float, *, tasks: bool) -> bool:
+        """Take in that something has happened, and tell whether a look is due earlier now. Many events at once are one look."""
+        self.wants_tasks = self.wants_tasks or tasks
+        if self.heard_at > now:
+            return False
+        self.heard_at = max(now + _TOGETHER_S, self.heard_at + _HEARD_S)
+        earlier, self.due = self.heard_at < self.due, min(self.due, self.heard_at)
+        return earlier
 
     def end(self) -> None:
         """End a look, however it went."""

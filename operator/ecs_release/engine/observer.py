@@ -11,11 +11,12 @@ import contextlib
 import logging
 import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from ecs_release.domain.errors import Denied, Problem, Retryable
+from ecs_release.domain.hearing import Author
 from ecs_release.domain.observation import Access, Look, Service, ServiceKey
 from ecs_release.domain.ports import Aws, Clock
 from ecs_release.engine.looks import Unread, Watched, batches
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 SERVICES_A_CALL = 10
 _BATCHES_AT_ONCE = 4
 _KEPT_S = 300.0
+_AUTHORS = 3
 
 
 class Observer:
@@ -96,6 +98,27 @@ class Observer:
             watched.fast = fast
             watched.due = min(watched.due, self._next_due(watched))
             self._wake.set()
+
+    def heard(self, key: ServiceKey, *, tasks: bool, author: Author | None) -> None:
+        """Look at a service in a moment: an event says that something has happened there (with `tasks`: to its tasks)."""
+        watched = self._watched.get(key)
+        if watched is None:
+            return
+        if watched.hear(self._clock.monotonic(), tasks=tasks):
+            self._wake.set()
+        if author is not None:
+            watched.authors = (author, *watched.authors)[:_AUTHORS]
+            self._changed(key)
+
+    @property
+    def observed(self) -> Iterable[ServiceKey]:
+        """The services that are observed."""
+        return self._watched.keys()
+
+    def running_family(self, family: str) -> list[ServiceKey]:
+        """List the services that run a revision of a family."""
+        seen = ((w.key, w.look.service.task_definition) for w in self._watched.values() if w.look and w.look.service)
+        return [key for key, revision in seen if revision.rpartition("/")[2].partition(":")[0] == family]
 
     def latest(self, key: ServiceKey) -> Watched | None:
         """Return what is known of a service; None where it is not observed."""

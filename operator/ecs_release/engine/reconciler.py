@@ -66,6 +66,13 @@ class Reconciler:
         """A Release is gone."""
         self._memories.pop(key, None)
 
+    def wake(self, key: ObjectKey) -> None:
+        """Read anew at the next pass what is read now and then only: something has happened to it."""
+        _, memory = self._memories.get(key, ("", None))
+        if memory is not None:
+            memory.tags_time = memory.foreign_time = None
+        self._again(key, 0.0)
+
     async def reconcile(self, key: ObjectKey) -> None:
         """Make passes over a Release until there is nothing to do at once."""
         body = await self._cluster.get(key)

@@ -10,7 +10,7 @@ from ecs_release.api.environment import Environment, EnvironmentStatus, ReleaseC
 from ecs_release.api.project import Project, ProjectStatus
 from ecs_release.api.windows import ClosedWindow
 from ecs_release.domain.conditions import FALSE, TRUE, UNKNOWN, Said, Situation, merge, of_problem, progressing, ready, triple
-from ecs_release.domain.errors import Blocked, Conflict, Denied, NotFound, Retryable
+from ecs_release.domain.errors import Blocked, Conflict, Denied, NotFound, Problem, Retryable
 from ecs_release.domain.ports import Clock, Cluster, ObjectKey
 from ecs_release.domain.windows import evaluate, next_change
 from ecs_release.engine.observer import Observer
@@ -24,9 +24,16 @@ class Statuses:
     """Writes the statuses of Projects and Environments."""
 
     def __init__(
-        self, store: Store, cluster: Cluster, clock: Clock, settings: EngineSettings, observer_of: Callable[[str], Observer | None]
+        self,
+        store: Store,
+        cluster: Cluster,
+        clock: Clock,
+        settings: EngineSettings,
+        observer_of: Callable[[str], Observer | None],
+        queue_problem: Callable[[str], Problem | None],
     ) -> None:
-        """`observer_of` finds an Environment's observer."""
+        """`observer_of` finds an Environment's observer; `queue_problem` tells what ails an event queue, by its URL."""
+        self._queue_problem = queue_problem
         self._store = store
         self._cluster = cluster
         self._clock = clock
@@ -68,7 +75,9 @@ class Statuses:
             closed, changes_in_s = _closed_window(environment, now)
         except Blocked as problem:
             situation = of_problem(problem)
-        conditions = merge(before.conditions, (*triple(situation), authenticated), generation, now)
+        said = [*triple(situation), authenticated, *self._events_received(environment)]
+        kept = [c for c in before.conditions or () if c.type in {s.type for s in said}]
+        conditions = merge(kept, said, generation, now)
         status = EnvironmentStatus(
             observed_generation=generation,
             conditions=conditions,
@@ -87,6 +96,16 @@ class Statuses:
             return changes_in_s
         again = await self._write(key, status.to_kubernetes(), environment.metadata.uid, environment.metadata.resource_version)
         return again if again is not None else changes_in_s
+
+    def _events_received(self, environment: Environment) -> tuple[Said, ...]:
+        """Say whether the event queue can be read, where one is named. Without it polling goes on, so that nothing else suffers."""
+        url = environment.spec.observation.event_queue_url
+        if not url:
+            return ()
+        problem = self._queue_problem(url)
+        if problem is None:
+            return (Said(ConditionType.EVENTS_RECEIVED, TRUE, Reason.VALID, url),)
+        return (Said(ConditionType.EVENTS_RECEIVED, FALSE, problem.reason, f"{problem.message}; polling goes on"),)
 
     async def _write(self, key: ObjectKey, status: dict[str, object], uid: str, resource_version: str) -> float | None:
         try:

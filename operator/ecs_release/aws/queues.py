@@ -1,0 +1,55 @@
+"""SQS: the port `domain.ports.EventQueue` on boto3."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ecs_release.aws import pacing
+from ecs_release.aws.caller import Caller
+from ecs_release.domain.observation import Access
+from ecs_release.domain.ports import Message
+
+_AT_ONCE = 10
+_WAIT_S = 10
+"""Less than the clients' read timeout; ten messages come at once, whoever waits."""
+_REGION = re.compile(r"https?://(?:sqs\.)?([a-z]{2}(?:-[a-z]+)+-[0-9])\.")
+
+
+class BotoEventQueue:
+    """One queue, read with some access."""
+
+    def __init__(self, caller: Caller, access: Access, url: str) -> None:
+        """`caller` has threads of its own: a long poll holds one for ten seconds."""
+        found = _REGION.match(url)
+        region = found[1] if found else access.region
+        self._caller = caller
+        self._access = Access(access.account_id, region, access.role_arn, access.external_id)
+        self._url = url
+
+    async def receive(self) -> list[Message]:
+        """Wait for up to ten seconds, and return at most ten messages."""
+        parameters = {
+            "QueueUrl": self._url,
+            "MaxNumberOfMessages": _AT_ONCE,
+            "WaitTimeSeconds": _WAIT_S,
+            "MessageSystemAttributeNames": ["SentTimestamp"],
+        }
+        answer = await self._call("receive_message", parameters)
+        return [_message(raw) for raw in answer.get("Messages") or ()]
+
+    async def delete(self, messages: Sequence[Message]) -> None:
+        """Delete messages (at most ten). One that is not deleted comes again."""
+        entries = [{"Id": str(n), "ReceiptHandle": m.handle} for n, m in enumerate(messages)]
+        await self._call("delete_message_batch", {"QueueUrl": self._url, "Entries": entries})
+
+    async def _call(self, method: str, parameters: Mapping[str, Any]) -> Any:
+        return await self._caller.call(self._access, "sqs", method, pacing.QUEUE, what=self._url, parameters=parameters)
+
+
+def _message(raw: Mapping[str, Any]) -> Message:
+    sent = (raw.get("Attributes") or {}).get("SentTimestamp", "")
+    sent_at = datetime.fromtimestamp(int(sent) / 1000, UTC) if sent.isdigit() else None
+    return Message(raw.get("Body", ""), raw["ReceiptHandle"], sent_at)

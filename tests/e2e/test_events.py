@@ -1,0 +1,114 @@
+"""Events of EventBridge: what somebody does is seen at once, and no message does any harm."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.e2e.bed import Bed, Place, condition
+
+PATTERN = {
+    "source": ["aws.ecs", "aws.ecr"],
+    "detail-type": [
+        "ECS Deployment State Change", "ECS Service Action", "ECS Task State Change", "ECR Image Action", "AWS API Call via CloudTrail",
+    ],
+}  # fmt: skip
+INTERVAL_S = 300
+
+
+def queue(place: Place) -> str:
+    """Make a queue and a rule that feeds it. Returns the queue's URL."""
+    sqs, bridge = place.aws.client("sqs"), place.aws.client("events")
+    url = str(sqs.create_queue(QueueName=place.name)["QueueUrl"])
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    bridge.put_rule(Name=place.name, EventPattern=json.dumps(PATTERN))
+    bridge.put_targets(Rule=place.name, Targets=[{"Id": "queue", "Arn": arn}])
+    return url
+
+
+@pytest.fixture
+def shop(bed: Bed) -> Any:
+    place = Place(bed)
+    url = queue(place)
+    place.services("web")
+    place.environment(observation={"intervalSeconds": INTERVAL_S, "eventQueueURL": url})
+    yield place
+    place.aws.configure(switches={"double_events": False, "reorder_events": False, "lose_events": 0.0})
+    place.aws.client("events").remove_targets(Rule=place.name, Ids=["queue"])
+    place.aws.client("events").delete_rule(Name=place.name)
+
+
+def url_of(place: Place) -> str:
+    return str(place.get_environment()["spec"]["observation"]["eventQueueURL"])
+
+
+def test_a_deployment_by_hand_is_seen_at_once_and_by_whom(shop: Place) -> None:
+    shop.release("v1")
+    shop.wait("Succeeded")
+    shop.push("v9")
+    begun = time.monotonic()
+    deployment = shop.deploy("v9")
+    status = shop.wait("Drifted", deadline_s=20)
+    print(f"seen after {time.monotonic() - begun:.1f} s")
+
+    status = shop.until(lambda: (s := shop.status()).get("running", {}).get("changedBy") and s, "changedBy")
+    assert status["running"]["deploymentID"] == deployment
+    assert ":assumed-role/test/" in status["running"]["changedBy"]["arn"]
+    assert "test" in status["running"]["changedBy"]["userAgent"]
+    assert status["running"]["changedBy"]["time"]
+
+    # It is told once: the status remembers it.
+    shop.bed.restart_operator()
+    shop.annotate("web", refresh="once")
+    shop.until(lambda: shop.status().get("lastHandledRefresh") == "once", "the refresh")
+    assert shop.status()["running"]["changedBy"] == status["running"]["changedBy"]
+
+
+def test_scaling_does_not_change_who_deployed(shop: Place) -> None:
+    shop.push("v2")
+    shop.release("v2")
+    status = shop.wait("Succeeded")
+    assert f":assumed-role/{shop.name}/" in status["running"]["changedBy"]["arn"], "our own role has deployed"
+    shop.ecs().update_service(cluster=shop.name, service="web", desiredCount=3)
+    shop.until(lambda: shop.status()["running"]["desiredCount"] == 3, "the third task")
+    assert shop.status()["running"]["changedBy"] == status["running"]["changedBy"]
+
+
+def test_no_message_does_any_harm(shop: Place) -> None:
+    shop.aws.configure(switches={"double_events": True, "reorder_events": True})
+    sqs, url = shop.aws.client("sqs"), url_of(shop)
+    poison = ["", "x", "{}", "null", '"text"', "[" * 5000, json.dumps({"detail-type": "ECS Task State Change", "detail": {}, "account": 1})]
+    for body in [*poison, json.dumps({"detail-type": "Parameter Store Change", "detail": {}}), "☃" * 1000]:
+        sqs.send_message(QueueUrl=url, MessageBody=body or " ")
+    shop.release("v1")
+    shop.wait("Succeeded")
+    shop.push("v9")
+    shop.deploy("v9")
+    shop.aws.control("flush-events")
+    shop.wait("Drifted", deadline_s=20)
+    shop.until(lambda: sqs.receive_message(QueueUrl=url).get("Messages") is None, "an empty queue")
+
+
+def test_a_queue_that_is_gone_harms_nothing_and_says_so(shop: Place) -> None:
+    shop.release("v1")
+    shop.wait("Succeeded")
+    shop.aws.client("sqs").delete_queue(QueueUrl=url_of(shop))
+
+    def troubled() -> bool:
+        return condition(shop.get_environment()["status"], "EventsReceived").get("status") == "False"
+
+    shop.until(troubled, "EventsReceived to be False", show=lambda: shop.get_environment()["status"])
+    assert condition(shop.get_environment()["status"], "Ready")["status"] == "True"
+    shop.push("v2")
+    shop.release("v2")
+    shop.wait("Succeeded")
+
+
+def test_an_image_that_was_missing_is_found_when_it_comes(shop: Place) -> None:
+    shop.release("v7")
+    shop.wait("ArtifactNotFound")
+    shop.push("v7")
+    shop.wait("Succeeded", deadline_s=20)
