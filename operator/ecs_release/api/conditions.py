@@ -22,6 +22,7 @@ class ConditionType(StrEnum):
     ARTIFACT_AVAILABLE = "ArtifactAvailable"
     RECORDED = "Recorded"
     AUTHENTICATED = "Authenticated"
+    OBSERVED = "Observed"
 
 
 class Reason(StrEnum):

@@ -18,6 +18,7 @@ from datetime import datetime
 from ecs_release.domain.errors import Denied, Problem, Retryable
 from ecs_release.domain.observation import Access, Look, Service, ServiceKey
 from ecs_release.domain.ports import Aws, Clock
+from ecs_release.engine.freshness import oldest_look
 from ecs_release.engine.looks import Unread, Watched, batches
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.tasks import TaskReader
@@ -132,6 +133,13 @@ class Observer:
     def fresh_since(self) -> datetime:
         """The time of the oldest look that is still relied on: every service that can be read was seen then or later."""
         return min((w.look.seen_time for w in self._watched.values() if w.look and not w.unread), default=self._clock.now())
+
+    @property
+    def observed_since(self) -> datetime | None:
+        """The time of the oldest look, what AWS fails to tell included; None before the first sweep. Now where nothing is watched."""
+        if not self.swept_once:
+            return None
+        return oldest_look(self._watched.values()) if self._watched else self._clock.now()
 
     async def run(self) -> None:
         """Observe until cancelled."""

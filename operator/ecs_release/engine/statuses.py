@@ -13,6 +13,7 @@ from ecs_release.domain.conditions import FALSE, TRUE, UNKNOWN, Said, Situation,
 from ecs_release.domain.errors import Blocked, Conflict, Denied, NotFound, Retryable
 from ecs_release.domain.ports import Clock, Cluster, ObjectKey
 from ecs_release.domain.windows import evaluate, next_change
+from ecs_release.engine.freshness import observed, stale_in_s
 from ecs_release.engine.observer import Observer
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.store import ReleaseFacts, Store
@@ -32,6 +33,12 @@ class Statuses:
         self._clock = clock
         self._settings = settings
         self._observer_of = observer_of
+        self._said: dict[str, tuple[tuple[str, str], ...]] = {}
+
+    def said(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Return what was last said of each Environment: types and statuses of its conditions."""
+        self._said = {name: said for name, said in self._said.items() if name in self._store.environments}
+        return self._said
 
     async def project(self, key: ObjectKey) -> float | None:
         """Write a Project's status. Returns after how many seconds to look again."""
@@ -68,7 +75,10 @@ class Statuses:
             closed, changes_in_s = _closed_window(environment, now)
         except Blocked as problem:
             situation = of_problem(problem)
-        conditions = merge(before.conditions, (*triple(situation), authenticated), generation, now)
+        sees = observed(observer, now)
+        conditions = merge(before.conditions, (*triple(situation), authenticated, sees), generation, now)
+        self._said[key.name] = tuple((c.type, c.status) for c in conditions)
+        looks_again_s = _earliest(changes_in_s, stale_in_s(observer, now))
         status = EnvironmentStatus(
             observed_generation=generation,
             conditions=conditions,
@@ -84,9 +94,9 @@ class Statuses:
             counts = _count(self._store.of_environment(key.name))
             status = status.model_copy(update={"last_sweep_time": fresh or before.last_sweep_time, "releases": counts})
         if status.to_kubernetes() == before.to_kubernetes():
-            return changes_in_s
+            return looks_again_s
         again = await self._write(key, status.to_kubernetes(), environment.metadata.uid, environment.metadata.resource_version)
-        return again if again is not None else changes_in_s
+        return again if again is not None else looks_again_s
 
     async def _write(self, key: ObjectKey, status: dict[str, object], uid: str, resource_version: str) -> float | None:
         try:
@@ -96,6 +106,10 @@ class Statuses:
         except NotFound:
             return None
         return None
+
+
+def _earliest(*seconds: float | None) -> float | None:
+    return min((s for s in seconds if s is not None), default=None)
 
 
 def _closed_window(environment: Environment, now: datetime) -> tuple[ClosedWindow | None, float | None]:
