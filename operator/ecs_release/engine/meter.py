@@ -16,7 +16,10 @@ class Meter(Protocol):
         """An accepted status of a Release or ReleaseSet says that this has happened."""
 
     def reconciled(self, kind: str, result: str, seconds: float) -> None:
-        """Passes over an object have ended: `ok`, `retry` (a fault that passes), `problem` (one that does not), or `error` (ours)."""
+        """Passes over an object have ended.
+
+        `ok`, `retry` (a fault that passes), `problem` (one that does not), `error` (ours), or `cancelled` (the process ends).
+        """
 
 
 class NoMeter:
@@ -33,9 +36,12 @@ def metered(handle: Callable[[ObjectKey], Awaitable[str]], meter: Meter, clock: 
     """Wrap what works on a key, and returns how it went, so that it is told of."""
 
     async def handled(key: ObjectKey) -> None:
-        begun, result = clock.monotonic(), "error"
+        begun, result = clock.monotonic(), "cancelled"
         try:
             result = await handle(key)
+        except Exception:
+            result = "error"
+            raise
         finally:
             meter.reconciled(key.kind, result, clock.monotonic() - begun)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from ecs_release.api.conditions import ConditionType, Reason
+from ecs_release.api.conditions import Condition, ConditionType, Reason
 from ecs_release.api.environment import Environment, EnvironmentStatus, ReleaseCounts
 from ecs_release.api.project import Project, ProjectStatus
 from ecs_release.api.windows import ClosedWindow
@@ -37,8 +37,7 @@ class Statuses:
 
     def said(self) -> dict[str, tuple[tuple[str, str], ...]]:
         """Return what was last said of each Environment: types and statuses of its conditions."""
-        self._said = {name: said for name, said in self._said.items() if name in self._store.environments}
-        return self._said
+        return dict(self._said)
 
     async def project(self, key: ObjectKey) -> float | None:
         """Write a Project's status. Returns after how many seconds to look again."""
@@ -77,7 +76,7 @@ class Statuses:
             situation = of_problem(problem)
         sees = observed(observer, now)
         conditions = merge(before.conditions, (*triple(situation), authenticated, sees), generation, now)
-        self._said[key.name] = tuple((c.type, c.status) for c in conditions)
+        self._remember(key.name, conditions)
         looks_again_s = _earliest(changes_in_s, stale_in_s(observer, now))
         status = EnvironmentStatus(
             observed_generation=generation,
@@ -97,6 +96,11 @@ class Statuses:
             return looks_again_s
         again = await self._write(key, status.to_kubernetes(), environment.metadata.uid, environment.metadata.resource_version)
         return again if again is not None else looks_again_s
+
+    def _remember(self, name: str, conditions: list[Condition]) -> None:
+        """Keep what is said of an Environment, and nothing of those that are gone."""
+        kept = {known: said for known, said in self._said.items() if known in self._store.environments}
+        self._said = {**kept, name: tuple((c.type, c.status) for c in conditions)}
 
     async def _write(self, key: ObjectKey, status: dict[str, object], uid: str, resource_version: str) -> float | None:
         try:

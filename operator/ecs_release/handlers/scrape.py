@@ -34,8 +34,8 @@ async def serve_metrics(
         nonlocal under_way
         if under_way is None or under_way.done():
             under_way = asyncio.create_task(rendered(), name="metrics")
-        # Whoever hangs up must not take the answer from the others.
-        packed = await asyncio.shield(under_way)
+        # aiohttp cancels nobody who hangs up, and so takes the answer from no other.
+        packed = await under_way
         headers = {"Content-Type": content_type, "Vary": "Accept-Encoding"}
         if "gzip" in request.headers.get("Accept-Encoding", ""):
             return web.Response(body=packed, headers={**headers, "Content-Encoding": "gzip"})

@@ -147,6 +147,7 @@ def test_sweeps_that_stall_show_without_anybody_asking() -> None:
         hangs.set()
         await asyncio.sleep(130)
         assert cluster.said() == ("True", "Valid")
+        assert dict(statuses.said()["prod"])["Observed"] == "True"
         for task in tasks:
             task.cancel()
 
