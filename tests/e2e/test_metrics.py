@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.error import URLError
+
 from tests.e2e.bed import Place, condition
 
 
@@ -38,6 +40,43 @@ def test_a_release_and_a_failed_one_are_counted(shop: Place) -> None:
     assert of_all("aws_calls_total", account=shop.account, action="ecs:UpdateService", result="ok") >= 3
     assert of_all("aws_wait_seconds_count", account=shop.account, row="service-read") > 0
     assert of_all("reconcile_total", kind="Release", result="ok") > 0
+
+
+def test_a_restart_counts_nothing_again(shop: Place) -> None:
+    shop.push("v2")
+    shop.release("v2")
+    shop.wait("Succeeded")
+    operator = shop.bed.operator
+    shop.until(lambda: operator.metric("ecs_release_rollouts_total", environment=shop.name) == 1, "the release to be counted")
+    shop.bed.restart_operator()
+
+    def swept() -> bool:
+        try:
+            return operator.metric("ecs_release_last_sweep_timestamp_seconds", environment=shop.name) > 0
+        except URLError:
+            return False  # Not up yet.
+
+    shop.until(swept, "a sweep")
+    # A retry of what runs: a pass that writes a status.
+    shop.annotate("web", retry="again")
+    shop.until(lambda: shop.status().get("lastHandledRetry") == "again", "the retry to be acknowledged")
+    assert operator.metric("ecs_release_releases", environment=shop.name, phase="Ready") == 1
+    assert operator.metric("ecs_release_rollouts_total", environment=shop.name) == 0
+    assert operator.metric("ecs_release_changes_total", environment=shop.name) == 0
+
+
+def test_deployment_sets_are_counted(place: Place) -> None:
+    place.environment(rollout={"settleSeconds": 0})
+    place.services("api", "web")
+    place.push("v2", service="api")
+    place.push("v2", service="web")
+    place.release_set("v2")
+    place.wait_set("Succeeded")
+    operator = place.bed.operator
+    labels = {"environment": place.name, "outcome": "Succeeded"}
+    place.until_set(lambda: operator.metric("ecs_release_deployment_sets_total", **labels) == 1, "the set to be counted")
+    assert 0 < operator.metric("ecs_release_deployment_set_duration_seconds_sum", **labels) < 60
+    assert operator.metric("ecs_release_rollouts_total", **labels) == 2
 
 
 def test_drift_is_a_gauge_and_a_counter(shop: Place) -> None:
