@@ -27,12 +27,12 @@ class Observed(Protocol):
 
 
 def oldest_look(watched: Collection[Watched]) -> datetime | None:
-    """Return when the service was seen that was not seen for longest; None where none was yet.
+    """Return since when the service was not seen that was not seen for longest: its last look, or when it was to be looked at first.
 
     What AWS refuses or does not know was answered, and is its Releases' affair, unless it is so of all: then nothing is observed.
     """
     answered = [w for w in watched if w.unread is None or isinstance(w.unread.problem, Retryable)]
-    seen = (w.look.seen_time if w.look else w.unread.since if w.unread else None for w in answered or watched)
+    seen = (w.look.seen_time if w.look else w.added for w in answered or watched)
     return min((time for time in seen if time is not None), default=None)
 
 
@@ -44,10 +44,8 @@ def observed(observer: Observed | None, now: datetime) -> Said:
         return Said(kind, UNKNOWN, Reason.NOT_OBSERVED)
     bound = f"{STALE_INTERVALS} intervals of {observer.interval_s:g} s"
     if now - since <= _stale_after(observer):
-        return Said(kind, TRUE, Reason.VALID, f"every service was seen within {bound}")
-    return Said(
-        kind, FALSE, Reason.OBSERVATION_FAILED, f"not every service was seen within {bound}: the oldest look is of {to_time(since)}"
-    )
+        return Said(kind, TRUE, Reason.VALID, f"no service was unseen for longer than {bound}")
+    return Said(kind, FALSE, Reason.OBSERVATION_FAILED, f"a service was not seen since {to_time(since)}, which is longer than {bound}")
 
 
 def stale_in_s(observer: Observed | None, now: datetime) -> float | None:

@@ -37,6 +37,7 @@ class Watched:
     serial: int = 0
     reading: bool = False
     kept_until: float = 0.0
+    added: datetime | None = None
     wants_tasks: bool = False
     reads_tasks: bool = False
     asked: list[asyncio.Future[Look]] = field(default_factory=list)

@@ -77,7 +77,7 @@ class Observer:
         for key, its_access in targets.items():
             known = self._watched.get(key)
             if known is None:
-                self._watched[key] = Watched(key, its_access)
+                self._watched[key] = Watched(key, its_access, added=self._clock.now())
                 self._wake.set()
             elif known.access != its_access:
                 known.access, known.due = its_access, 0.0
@@ -86,7 +86,7 @@ class Observer:
     def watch_also(self, key: ServiceKey, access: Access) -> None:
         """Observe one more service, for five minutes at least."""
         if key not in self._watched:
-            self._watched[key] = Watched(key, access)
+            self._watched[key] = Watched(key, access, added=self._clock.now())
             self._wake.set()
         self._watched[key].kept_until = self._clock.monotonic() + _KEPT_S
 
@@ -136,7 +136,7 @@ class Observer:
 
     @property
     def observed_since(self) -> datetime | None:
-        """The time of the oldest look, what AWS fails to tell included; None before the first sweep. Now where nothing is watched."""
+        """The time of the oldest look, of what AWS fails to tell too; None before the first sweep. Now where nothing is watched."""
         if not self.swept_once:
             return None
         return oldest_look(self._watched.values()) if self._watched else self._clock.now()

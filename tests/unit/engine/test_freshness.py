@@ -28,12 +28,12 @@ from tests.unit.simulated_time import SimulatedClock, run_simulated
 GONE = Blocked("ServiceNotFound", "no such cluster")
 
 
-def watched(number: int, *, ago: float | None = None, problem: Problem | None = None, since: float = 0) -> Watched:
-    one = Watched(key(number), ACCESS)
+def watched(number: int, *, ago: float | None = None, problem: Problem | None = None, added: float = 300) -> Watched:
+    one = Watched(key(number), ACCESS, added=NOW - timedelta(seconds=added))
     if ago is not None:
         one.look = Look(one.key, None, NOW, NOW - timedelta(seconds=ago), 1)
     if problem is not None:
-        one.unread = Unread(problem, NOW - timedelta(seconds=since))
+        one.unread = Unread(problem, NOW)
     return one
 
 
@@ -41,16 +41,17 @@ def watched(number: int, *, ago: float | None = None, problem: Problem | None = 
     ("services", "age"),
     [
         ([], None),
-        ([watched(1)], None),
+        ([watched(1, added=7)], 7),
         ([watched(1, ago=5), watched(2, ago=9)], 9),
-        ([watched(1, ago=5), watched(2)], 5),
-        ([watched(1, ago=5), watched(2, ago=90, problem=Retryable("500"), since=80)], 90),
-        ([watched(1, ago=5), watched(2, problem=Retryable("500"), since=80)], 80),
-        ([watched(1, ago=5), watched(2, ago=90, problem=Denied("no"), since=80)], 5),
-        ([watched(1, ago=5), watched(2, problem=GONE, since=80)], 5),
-        ([watched(1, ago=70, problem=Denied("no"), since=60), watched(2, problem=Denied("no"), since=80)], 80),
+        ([watched(1, ago=5), watched(2, added=2)], 5),
+        ([watched(1, ago=5), watched(2, added=200)], 200),
+        ([watched(1, ago=5), watched(2, ago=90, problem=Retryable("500"))], 90),
+        ([watched(1, ago=5), watched(2, problem=Retryable("500"), added=80)], 80),
+        ([watched(1, ago=5), watched(2, ago=90, problem=Denied("no"))], 5),
+        ([watched(1, ago=5), watched(2, problem=GONE)], 5),
+        ([watched(1, ago=70, problem=Denied("no")), watched(2, problem=Denied("no"), added=80)], 80),
     ],
-    ids=["nothing", "not yet", "oldest", "a new one", "faults", "never seen", "refused", "gone", "all refused"],
+    ids=["nothing", "not yet", "oldest", "a new one", "one that is never seen", "faults", "never read", "refused", "gone", "all refused"],
 )
 def test_the_oldest_look(services: list[Watched], age: float | None) -> None:
     assert oldest_look(services) == (None if age is None else NOW - timedelta(seconds=age))
