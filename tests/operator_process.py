@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.control_plane.ports import free_port, release_port
 from tests.control_plane.processes import ChildProcess
 
 # What would take minutes takes seconds here; everything else is as it is by default.
@@ -35,10 +39,12 @@ class Operator:
     def __init__(self, kubeconfig: Path, aws: Mapping[str, str], settings: Mapping[str, str] = FAST, log: Path | None = None) -> None:
         """`aws` is what boto3 needs in the environment."""
         self._folder = tempfile.TemporaryDirectory(prefix="operator-")
+        self._ports = {"ECS_RELEASE_PROBE_PORT": free_port(), "ECS_RELEASE_METRICS_PORT": free_port()}
+        hosts = {"ECS_RELEASE_PROBE_HOST": "127.0.0.1", "ECS_RELEASE_METRICS_HOST": "127.0.0.1"}
         self.log = log or Path(self._folder.name) / "log"
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ECS_RELEASE_", "KUBE"))},
-            "KUBECONFIG": str(kubeconfig), **aws, **settings,
+            "KUBECONFIG": str(kubeconfig), **hosts, **{k: str(v) for k, v in self._ports.items()}, **aws, **settings,
         }  # fmt: skip
         self._process: ChildProcess | None = None
 
@@ -51,6 +57,8 @@ class Operator:
         """Stop it."""
         self.stop()
         self._folder.cleanup()
+        for port in self._ports.values():
+            release_port(port)
 
     @property
     def pid(self) -> int:
@@ -76,6 +84,18 @@ class Operator:
         """Wait until it has seen everything that is there."""
         assert self._process is not None
         self._process.wait_until(lambda: "watching " in self.tail(2000), deadline_s)
+
+    def probe(self, path: str) -> int:
+        """Ask a probe. Returns the HTTP status; raises HTTPError where it is none of success."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._ports['ECS_RELEASE_PROBE_PORT']}{path}", timeout=10) as answer:
+            return int(answer.status)
+
+    def metric(self, name: str, /, **labels: str) -> float:
+        """Scrape, and add up the series of a name that have these labels, whatever others they have."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._ports['ECS_RELEASE_METRICS_PORT']}/metrics", timeout=10) as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+            found = (s for f in families for s in f.samples if s.name == name)
+            return sum(s.value for s in found if labels.items() <= s.labels.items())
 
     def tail(self, size: int = 6000) -> str:
         """Return the end of its log."""

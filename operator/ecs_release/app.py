@@ -20,7 +20,9 @@ from ecs_release.engine.engine import Engine
 from ecs_release.engine.supervisor import keep_running, until_served
 from ecs_release.handlers.probes import serve_probes
 from ecs_release.handlers.run import run_watch
+from ecs_release.handlers.scrape import serve_metrics
 from ecs_release.handlers.watch import WATCHED
+from ecs_release.metrics.registry import CONTENT_TYPE, Metrics
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     clock = SystemClock()
+    metrics = Metrics(its_version, conditions=settings.metrics_release_conditions)
     server = await ApiServer.connect(None, f"ecs-release-operator/{its_version}")
     aws = BotoAws(
         clock,
@@ -54,10 +57,12 @@ async def run(settings: Settings) -> None:
         session_name=f"ecs-release-{settings.installation}",
         threads=settings.aws_threads,
         share=settings.aws_rate_share,
+        on_call=metrics.called,
+        on_wait=metrics.waited,
     )
     recorder = EventRecorder(server, socket.gethostname())
     cluster = KubernetesCluster(server, recorder)
-    engine = Engine(cluster, aws, clock, settings.engine())
+    engine = Engine(cluster, aws, clock, settings.engine(), metrics)
 
     async def watch_once() -> None:
         if await until_served(cluster, WATCHED, stop):
@@ -67,7 +72,7 @@ async def run(settings: Settings) -> None:
     watch = asyncio.create_task(keep_running(watch_once, stop, clock), name="watch")
     log.info("ecs-release-operator %s, installation %r", its_version, settings.installation)
     try:
-        async with _probes(settings, engine):
+        async with _probes(settings, engine), _metrics(settings, engine, metrics):
             await _until_stopped(stop, [watch, *background])
     finally:
         stop.set()
@@ -82,6 +87,18 @@ def _probes(settings: Settings, engine: Engine) -> AbstractAsyncContextManager[o
     if settings.probe_port is None:
         return nullcontext()
     return serve_probes(settings.probe_host, settings.probe_port, engine.synced.is_set)
+
+
+def _metrics(settings: Settings, engine: Engine, metrics: Metrics) -> AbstractAsyncContextManager[object]:
+    if settings.metrics_port is None:
+        return nullcontext()
+    return serve_metrics(
+        settings.metrics_host,
+        settings.metrics_port,
+        take=lambda: metrics.show(engine.state(), engine.listening.by_environment(engine.store)),
+        render=metrics.render,
+        content_type=CONTENT_TYPE,
+    )
 
 
 async def _until_stopped(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:

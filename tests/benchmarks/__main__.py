@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.benchmarks import release, sets
+from tests.benchmarks import release, scrape, sets
 from tests.benchmarks.results import publish
 from tests.e2e.bed import ROOT
 
@@ -12,7 +12,7 @@ def main() -> None:
     print("Measuring from apply to UpdateService, one Release at a time (about a minute) ...", flush=True)
     results = release.measure()
     print(f"Measuring a set of {sets.SERVICES} services, by both methods (about five minutes) ...", flush=True)
-    publish([*results, *sets.measure()], ROOT / "build" / "bench.json")
+    publish([*results, *sets.measure(), *scrape.measure()], ROOT / "build" / "bench.json")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ class ConditionType(StrEnum):
     RECORDED = "Recorded"
     AUTHENTICATED = "Authenticated"
     EVENTS_RECEIVED = "EventsReceived"
+    OBSERVED = "Observed"
 
 
 class Reason(StrEnum):

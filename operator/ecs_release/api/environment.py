@@ -202,7 +202,11 @@ class EnvironmentStatus(Model):
     observed_generation: Annotated[int | None, Field(ge=-1, le=2**62, description="The generation that this status is about.")] = None
     conditions: Annotated[
         list[Condition] | None,
-        Field(max_length=32, description="Ready, Reconciling, Stalled, Authenticated, EventsReceived.", json_schema_extra=list_map("type")),
+        Field(
+            max_length=32,
+            description="Ready, Reconciling, Stalled, Authenticated, Observed, EventsReceived.",
+            json_schema_extra=list_map("type"),
+        ),
     ] = None
     last_sweep_time: Annotated[Time | None, Field(description="Every service that can be read was seen then or later.")] = None
     releases: Annotated[ReleaseCounts | None, Field(description="Releases into the Environment.")] = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ecs_release.aws import pacing
 from ecs_release.aws.caller import Caller, OnCall, ignore_call
 from ecs_release.aws.ecs import BotoEcs
-from ecs_release.aws.pacing import Pacing
+from ecs_release.aws.pacing import OnWait, Pacing, ignore_wait
 from ecs_release.aws.queues import BotoEventQueue
 from ecs_release.aws.registry import BotoRegistry
 from ecs_release.aws.sessions import Sessions
@@ -22,12 +22,20 @@ class BotoAws:
     """AWS on boto3. One for the process."""
 
     def __init__(
-        self, clock: Clock, *, version: str, session_name: str, threads: int = 24, share: float = 0.5, on_call: OnCall = ignore_call
+        self,
+        clock: Clock,
+        *,
+        version: str,
+        session_name: str,
+        threads: int = 24,
+        share: float = 0.5,
+        on_call: OnCall = ignore_call,
+        on_wait: OnWait = ignore_wait,
     ) -> None:
         """`session_name` is what CloudTrail shows; `share` of AWS's published request rates is used."""
         self._threads = Threads(threads)
         sessions = Sessions(f"ecs-release-operator/{version}", session_name, threads)
-        pacing_of_all = Pacing(clock, share)
+        pacing_of_all = Pacing(clock, share, on_wait=on_wait)
         self._caller = Caller(sessions, self._threads, pacing_of_all, on_call)
         # A long poll holds a thread for ten seconds: queues have threads of their own.
         self._polling = Threads(_QUEUES, deadline_s=120)

@@ -16,7 +16,7 @@ from ecs_release.domain.errors import Problem, Throttled
 from ecs_release.domain.observation import Access
 
 OnCall: TypeAlias = Callable[[Access, str, str, float], None]
-"""Told of every call: access, action, result (`ok` or the problem's class), seconds."""
+"""Told of every call: access, action, result (`ok`, the problem's class, or `Cancelled`), seconds."""
 
 
 def ignore_call(access: Access, action: str, result: str, seconds: float) -> None:
@@ -51,9 +51,9 @@ class Caller:
         line = self._pacing.line(access.account_id, access.region, row)
         await line.enter(Priority.ROLLOUT if mutating else priority, action)
         begun = time.monotonic()
-        result = "ok"
+        result = "Cancelled"
         try:
-            return await self._threads.call(self._in_thread, access, service, method, mutating, parameters, read)
+            answer = await self._threads.call(self._in_thread, access, service, method, mutating, parameters, read)
         except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
             problem = problem_of(error, action, mutating=mutating)
             result = type(problem).__name__
@@ -63,6 +63,9 @@ class Caller:
         except Problem as problem:
             result = type(problem).__name__
             raise
+        else:
+            result = "ok"
+            return answer
         finally:
             self._on_call(access, f"{service}:{_pascal(method)}", result, time.monotonic() - begun)
 

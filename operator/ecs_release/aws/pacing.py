@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
+from typing import TypeAlias
 
 from ecs_release.domain.errors import Retryable
 from ecs_release.domain.ports import Clock
@@ -94,11 +97,20 @@ class Bucket:
         self._factor = min(1.0, self._factor + passed / _RECOVERY_S)
 
 
+OnWait: TypeAlias = Callable[[str, str, str, float], None]
+"""Told of everybody who has entered a line, or was turned away: account, region, row, seconds waited."""
+
+
+def ignore_wait(account: str, region: str, row: str, seconds: float) -> None:
+    """Do nothing."""
+
+
 class Line:
     """Those who wait for one bucket: by priority, then in the order that they came."""
 
-    def __init__(self, bucket: Bucket, clock: Clock, deadline_s: float) -> None:
-        """Nobody waits longer than `deadline_s`."""
+    def __init__(self, bucket: Bucket, clock: Clock, deadline_s: float, waited: Callable[[float], None] = lambda _: None) -> None:
+        """Nobody waits longer than `deadline_s`. `waited` is told of each who entered, or left without a token: the seconds."""
+        self._waited = waited
         self._bucket = bucket
         self._clock = clock
         self._deadline_s = deadline_s
@@ -108,6 +120,13 @@ class Line:
 
     async def enter(self, priority: Priority, what: str) -> None:
         """Wait for a token. Raises Retryable where none comes in time."""
+        begun = self._clock.monotonic()
+        try:
+            await self._take_turn(priority, what)
+        finally:
+            self._waited(self._clock.monotonic() - begun)
+
+    async def _take_turn(self, priority: Priority, what: str) -> None:
         if not self._waiting and self._bucket.take(self._clock.monotonic()) == 0.0:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -139,8 +158,9 @@ class Line:
 class Pacing:
     """All lines, by account, region and row of the table."""
 
-    def __init__(self, clock: Clock, share: float = 0.5, deadline_s: float = 60) -> None:
+    def __init__(self, clock: Clock, share: float = 0.5, deadline_s: float = 60, on_wait: OnWait = ignore_wait) -> None:
         """`share` of AWS's published rates is used."""
+        self._on_wait = on_wait
         self._clock = clock
         self._share = share
         self._deadline_s = deadline_s
@@ -151,5 +171,5 @@ class Pacing:
         key = (account, region, row)
         if key not in self._lines:
             bucket = Bucket(RATES[row], self._share, self._clock.monotonic())
-            self._lines[key] = Line(bucket, self._clock, self._deadline_s)
+            self._lines[key] = Line(bucket, self._clock, self._deadline_s, partial(self._on_wait, account, region, row))
         return self._lines[key]

@@ -17,6 +17,7 @@ from ecs_release.domain.targets import access_of
 from ecs_release.engine.claims import Claims
 from ecs_release.engine.gathering import Gatherer
 from ecs_release.engine.listening import Listening
+from ecs_release.engine.meter import Meter, NoMeter, metered
 from ecs_release.engine.observer import Observer
 from ecs_release.engine.places import Places
 from ecs_release.engine.queue import KeyedQueue
@@ -27,6 +28,7 @@ from ecs_release.engine.sets.pinning import Pinner
 from ecs_release.engine.sets.promoting import Promoter
 from ecs_release.engine.sets.reconciler import SetReconciler
 from ecs_release.engine.settings import EngineSettings
+from ecs_release.engine.state import EngineState, state_of
 from ecs_release.engine.statuses import Statuses
 from ecs_release.engine.store import ReleaseFacts, Store
 from ecs_release.engine.supervisor import sweep_ghosts
@@ -45,8 +47,9 @@ _OBSERVE_S = 0.02
 class Engine:
     """Everything that happens, given a cluster and AWS. It is the watch's sink."""
 
-    def __init__(self, cluster: Cluster, aws: Aws, clock: Clock, settings: EngineSettings) -> None:
-        """Nothing happens before `run`."""
+    def __init__(self, cluster: Cluster, aws: Aws, clock: Clock, settings: EngineSettings, meter: Meter | None = None) -> None:
+        """Nothing happens before `run`. `meter` is told of what happens."""
+        self._meter = meter or NoMeter()
         self._cluster = cluster
         self._aws = aws
         self._clock = clock
@@ -62,12 +65,12 @@ class Engine:
         gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver, TagReader(places, aws, settings.tag_interval_s))
         self._reconciler = Reconciler(
             store=self.store, cluster=cluster, aws=aws, clock=clock, settings=settings, gatherer=gatherer,
-            again=self.queue.add, hurry=self._hurry, told=self._told,
+            again=self.queue.add, hurry=self._hurry, told=self._told, meter=self._meter,
         )  # fmt: skip
         pinner = Pinner(places, aws, self._observers.get, resolver, Promoter(places, cluster))
         self._sets = SetReconciler(
             store=self.store, cluster=cluster, clock=clock, settings=settings,
-            gatherer=SetGatherer(places, cluster, clock, settings, pinner), again=self.queue.add,
+            gatherer=SetGatherer(places, cluster, clock, settings, pinner), again=self.queue.add, meter=self._meter,
         )  # fmt: skip
         wakener = Wakener(self.store, self.claims, self._observers.get, self._reconciler.wake)
         self.listening = Listening(aws, clock, wakener.heard, self._troubled)
@@ -134,7 +137,7 @@ class Engine:
         self.synced.set()
         for name in list(self.store.environments):
             self._observe(name)
-        await self.queue.run(self._handle, self._settings.workers)
+        await self.queue.run(metered(self._handle, self._meter, self._clock), self._settings.workers)
 
     async def _sync(self) -> None:
         """Wait until the watch has told of every object that is there: a Release must not be judged before its Environment is known."""
@@ -154,7 +157,8 @@ class Engine:
                 await asyncio.sleep(_SYNC_POLL_S)
         log.info("watching %d Environments, %d Projects, %d ReleaseSets, %d Releases", *(len(list(self.store.known(k))) for k in KINDS))
 
-    async def _handle(self, key: ObjectKey) -> None:
+    async def _handle(self, key: ObjectKey) -> str:
+        """Work on a key. Returns how it went, for `Meter.reconciled`."""
         try:
             if key.kind == RELEASE:
                 await self._reconciler.reconcile(key)
@@ -168,9 +172,16 @@ class Engine:
         except Retryable as problem:
             log.warning("%s", problem.message, extra={"object": str(key)})
             self.queue.add(key, self._settings.retry_interval_s)
+            return "retry"
         except Problem as problem:
             log.warning("%s", problem.message, extra={"object": str(key)})
             self.queue.add(key, self._settings.counts_interval_s)
+            return "problem"
+        return "ok"
+
+    def state(self) -> EngineState:
+        """Return what metrics tell of how things stand."""
+        return state_of(self.store, self.queue, self._observers, self._statuses.said())
 
     # What depends on what.
 

@@ -135,9 +135,9 @@ class Gatherer:
         observer = self.observer_of(facts.environment.metadata.name)
         if observer is None:
             return replace(facts, unread=Retryable(f"nothing observes Environment {facts.environment.metadata.name!r} yet"))
-        refusal = await observer.refusal()
+        refusal = await observer.identity.refusal()
         if refusal is not None:
-            return replace(facts, unread=refusal, unread_since=observer.refused_since)
+            return replace(facts, unread=refusal, unread_since=observer.identity.refused_since)
         watched = observer.latest(key)
         if watched is None:
             observer.watch_also(key, facts.target.access)

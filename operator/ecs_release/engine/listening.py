@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from ecs_release.api.environment import Environment
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.hearing import MALFORMED, UNKNOWN, Heard, hear
 from ecs_release.domain.observation import Access
 from ecs_release.domain.ports import Aws, Clock, Message
+from ecs_release.engine.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +65,12 @@ class Listening:
     def listeners(self) -> tuple[Listener, ...]:
         """All that listen, for metrics."""
         return tuple(self._listeners.values())
+
+    def by_environment(self, store: Store) -> dict[str, Listener]:
+        """Return the listeners by the Environments that name their queues, for metrics."""
+        named = {name: e.spec.observation.event_queue_url for name, e in store.environments.items() if isinstance(e, Environment)}
+        listeners = {listener.url: listener for listener in self._listeners.values()}
+        return {name: listeners[url] for name, url in named.items() if url in listeners}
 
     async def _listen(self, listener: Listener) -> None:
         queue, pause = self._aws.event_queue(listener.access, listener.url), _FIRST_PAUSE_S

@@ -43,6 +43,7 @@ class Watched:
     kept_until: float = 0.0
     heard_at: float = float("-inf")
     authors: tuple[Author, ...] = ()
+    added: datetime | None = None
     wants_tasks: bool = False
     reads_tasks: bool = False
     asked: list[asyncio.Future[Look]] = field(default_factory=list)

@@ -19,6 +19,8 @@ from ecs_release.domain.errors import Denied, Problem, Retryable
 from ecs_release.domain.hearing import Author
 from ecs_release.domain.observation import Access, Look, Service, ServiceKey
 from ecs_release.domain.ports import Aws, Clock
+from ecs_release.engine.freshness import oldest_look
+from ecs_release.engine.identity import Identity
 from ecs_release.engine.looks import Unread, Watched, batches
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.tasks import TaskReader
@@ -47,9 +49,7 @@ class Observer:
         """`changed` is called with each service that decisions may care about; `swept` after each full sweep."""
         self.environment = environment
         self.interval_s = 60.0
-        self.authenticated: Problem | None = None
-        self.refused_since: datetime | None = None
-        self.caller = ""
+        self.identity = Identity(environment, aws, clock, settings.look_timeout_s)
         self.swept_once = False
         self._aws = aws
         self._tasks = TaskReader(aws, clock)
@@ -61,15 +61,11 @@ class Observer:
         self._wake = asyncio.Event()
         self._free = _BATCHES_AT_ONCE
         self._sweep_due = 0.0
-        self._access: Access | None = None
-        self._checked = asyncio.Event()
 
     def watch(self, access: Access, targets: Mapping[ServiceKey, Access]) -> None:
         """Set what is observed. New services are looked at at once; what is known of the others stays."""
-        if access != self._access:
-            # Another role: nothing is done with it before it is known where it leads.
-            self._access, self._sweep_due, self.caller = access, 0.0, ""
-            self._checked.clear()
+        if self.identity.use(access):
+            self._sweep_due = 0.0
             self._wake.set()
         now = self._clock.monotonic()
         # A ReleaseSet asks about services that no Release goes to yet: what was seen of them is of use when theirs is made.
@@ -78,7 +74,7 @@ class Observer:
         for key, its_access in targets.items():
             known = self._watched.get(key)
             if known is None:
-                self._watched[key] = Watched(key, its_access)
+                self._watched[key] = Watched(key, its_access, added=self._clock.now())
                 self._wake.set()
             elif known.access != its_access:
                 known.access, known.due = its_access, 0.0
@@ -87,7 +83,7 @@ class Observer:
     def watch_also(self, key: ServiceKey, access: Access) -> None:
         """Observe one more service, for five minutes at least."""
         if key not in self._watched:
-            self._watched[key] = Watched(key, access)
+            self._watched[key] = Watched(key, access, added=self._clock.now())
             self._wake.set()
         self._watched[key].kept_until = self._clock.monotonic() + _KEPT_S
 
@@ -156,6 +152,13 @@ class Observer:
         """The time of the oldest look that is still relied on: every service that can be read was seen then or later."""
         return min((w.look.seen_time for w in self._watched.values() if w.look and not w.unread), default=self._clock.now())
 
+    @property
+    def observed_since(self) -> datetime | None:
+        """The time of the oldest look, of what AWS fails to tell too; None before the first sweep. Now where nothing is watched."""
+        if not self.swept_once:
+            return None
+        return oldest_look(self._watched.values()) if self._watched else self._clock.now()
+
     async def run(self) -> None:
         """Observe until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -183,7 +186,7 @@ class Observer:
             self._wake.set()
 
     async def _report_sweep(self) -> None:
-        await self._check_access()
+        await self.identity.check()
         self.swept_once = True
         self._swept(self)
 
@@ -214,32 +217,12 @@ class Observer:
         due = min(idle, default=self._sweep_due)
         return max(0.01, min(due, self._sweep_due) - self._clock.monotonic())
 
-    async def _check_access(self) -> None:
-        if self._access is None:
-            return
-        try:
-            self.caller = await self._aws.caller(self._access)
-            self.authenticated = self.refused_since = None
-        except Problem as problem:
-            log.warning("%s: %s", problem.reason, problem.message, extra={"environment": self.environment})
-            self.authenticated = problem
-            self.refused_since = self.refused_since or self._clock.now()
-        self._checked.set()
-
-    async def refusal(self) -> Problem | None:
-        """Return why nothing may be done with the environment's role: it is denied, or nobody knows yet where it leads."""
-        try:
-            await asyncio.wait_for(self._checked.wait(), self._settings.look_timeout_s)
-        except TimeoutError:
-            return Retryable(f"the role of environment {self.environment} was not checked within {self._settings.look_timeout_s:.0f} s")
-        return self.authenticated if isinstance(self.authenticated, Denied) or not self.caller else None
-
     async def _read_batch(self, batch: list[Watched]) -> None:
         try:
             await self._describe(batch)
         except Problem as problem:
             # One service that may not be read fails the whole call: halve until the culprit stands alone.
-            if len(batch) > 1 and not isinstance(problem, Retryable) and self.authenticated is None:
+            if len(batch) > 1 and not isinstance(problem, Retryable) and self.identity.problem is None:
                 middle = len(batch) // 2
                 await self._read_batch(batch[:middle])
                 await self._read_batch(batch[middle:])

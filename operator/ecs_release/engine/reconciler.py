@@ -18,11 +18,13 @@ from ecs_release.domain.decision import Act, Decision, MoveTags, Register, Stop,
 from ecs_release.domain.environment_tags import Move, uses
 from ecs_release.domain.errors import Ambiguous, Conflict, NotFound, Problem
 from ecs_release.domain.facts import Facts
+from ecs_release.domain.happenings import happenings
 from ecs_release.domain.ports import Aws, Clock, Cluster, ObjectKey
 from ecs_release.domain.targets import Target
 from ecs_release.engine.bases import sweep_s
 from ecs_release.engine.gathering import Gatherer
 from ecs_release.engine.memory import Memory
+from ecs_release.engine.meter import Meter, NoMeter
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.store import Store
 
@@ -46,6 +48,7 @@ class Reconciler:
         again: Callable[[ObjectKey, float], None],
         hurry: Callable[[Facts, bool], None],
         told: Callable[[ObjectKey], None],
+        meter: Meter | None = None,
     ) -> None:
         """`again` has a Release looked at after some seconds; `hurry` has its service observed often, or no longer.
 
@@ -60,6 +63,7 @@ class Reconciler:
         self._again = again
         self._hurry = hurry
         self._told = told
+        self._meter = meter or NoMeter()
         self._memories: dict[ObjectKey, tuple[str, Memory]] = {}
 
     def forget(self, key: ObjectKey) -> None:
@@ -203,6 +207,8 @@ class Reconciler:
         if change is Change.NEWS:
             self._say(key, release.status, status)
             self._told(key)
+            found = happenings(release.status, status, facts.now)
+            self._meter.happened(key.kind, release.spec.environment_ref.name, found)
         for note in decision.events:
             self._cluster.record(key, release.metadata.uid, note)
         return Release.model_validate(body), True

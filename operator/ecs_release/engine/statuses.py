@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from ecs_release.api.conditions import ConditionType, Reason
+from ecs_release.api.conditions import Condition, ConditionType, Reason
 from ecs_release.api.environment import Environment, EnvironmentStatus, ReleaseCounts
 from ecs_release.api.project import Project, ProjectStatus
 from ecs_release.api.windows import ClosedWindow
@@ -13,6 +13,7 @@ from ecs_release.domain.conditions import FALSE, TRUE, UNKNOWN, Said, Situation,
 from ecs_release.domain.errors import Blocked, Conflict, Denied, NotFound, Problem, Retryable
 from ecs_release.domain.ports import Clock, Cluster, ObjectKey
 from ecs_release.domain.windows import evaluate, next_change
+from ecs_release.engine.freshness import observed, stale_in_s
 from ecs_release.engine.observer import Observer
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.store import ReleaseFacts, Store
@@ -39,6 +40,11 @@ class Statuses:
         self._clock = clock
         self._settings = settings
         self._observer_of = observer_of
+        self._said: dict[str, tuple[tuple[str, str], ...]] = {}
+
+    def said(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Return what was last said of each Environment: types and statuses of its conditions."""
+        return dict(self._said)
 
     async def project(self, key: ObjectKey) -> float | None:
         """Write a Project's status. Returns after how many seconds to look again."""
@@ -75,16 +81,18 @@ class Statuses:
             closed, changes_in_s = _closed_window(environment, now)
         except Blocked as problem:
             situation = of_problem(problem)
-        said = [*triple(situation), authenticated, *self._events_received(environment)]
+        said = [*triple(situation), authenticated, observed(observer, now), *self._events_received(environment)]
         kept = [c for c in before.conditions or () if c.type in {s.type for s in said}]
         conditions = merge(kept, said, generation, now)
+        self._remember(key.name, conditions)
+        looks_again_s = _earliest(changes_in_s, stale_in_s(observer, now))
         status = EnvironmentStatus(
             observed_generation=generation,
             conditions=conditions,
             last_sweep_time=before.last_sweep_time,
             releases=before.releases,
             closed_window=closed,
-            caller=(observer.caller if observer else "") or before.caller,
+            caller=(observer.identity.arn if observer else "") or before.caller,
         )
         interval = timedelta(seconds=self._settings.sweep_time_interval_s)
         due = before.last_sweep_time is None or now - before.last_sweep_time >= interval
@@ -93,9 +101,14 @@ class Statuses:
             counts = _count(self._store.of_environment(key.name))
             status = status.model_copy(update={"last_sweep_time": fresh or before.last_sweep_time, "releases": counts})
         if status.to_kubernetes() == before.to_kubernetes():
-            return changes_in_s
+            return looks_again_s
         again = await self._write(key, status.to_kubernetes(), environment.metadata.uid, environment.metadata.resource_version)
-        return again if again is not None else changes_in_s
+        return again if again is not None else looks_again_s
+
+    def _remember(self, name: str, conditions: list[Condition]) -> None:
+        """Keep what is said of an Environment, and nothing of those that are gone."""
+        kept = {known: said for known, said in self._said.items() if known in self._store.environments}
+        self._said = {**kept, name: tuple((c.type, c.status) for c in conditions)}
 
     def _events_received(self, environment: Environment) -> tuple[Said, ...]:
         """Say whether the event queue can be read, where one is named. Without it polling goes on, so that nothing else suffers."""
@@ -117,6 +130,10 @@ class Statuses:
         return None
 
 
+def _earliest(*seconds: float | None) -> float | None:
+    return min((s for s in seconds if s is not None), default=None)
+
+
 def _closed_window(environment: Environment, now: datetime) -> tuple[ClosedWindow | None, float | None]:
     """Tell which window is closed, and after how many seconds to look again (at most an hour). Raises Blocked(InvalidSpec)."""
     windows = environment.spec.windows or ()
@@ -131,11 +148,11 @@ def _situation(observer: Observer | None) -> tuple[Situation, Said]:
     kind = ConditionType.AUTHENTICATED
     if observer is None or not observer.swept_once:
         return progressing(Reason.VERIFYING, "not observed yet"), Said(kind, UNKNOWN, Reason.NOT_OBSERVED)
-    problem = observer.authenticated
+    problem = observer.identity.problem
     if problem is not None:
         status = FALSE if isinstance(problem, Denied) else UNKNOWN
         return of_problem(problem), Said(kind, status, problem.reason, problem.message)
-    authenticated = Said(kind, TRUE, Reason.VALID, observer.caller)
+    authenticated = Said(kind, TRUE, Reason.VALID, observer.identity.arn)
     unread = [u.problem for u in observer.unread if isinstance(u.problem, Denied | Retryable)]
     if unread:
         situation = progressing(Reason.PROGRESSING_WITH_RETRY, f"{len(unread)} services cannot be read: {unread[0].message}")

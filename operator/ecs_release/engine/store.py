@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -36,6 +38,9 @@ class ReleaseFacts:
     ready: str = ""
     in_flight: bool = False
     release_set: str = ""
+    reason: str = ""
+    conditions: tuple[tuple[str, str], ...] = ()
+    """Type and status of each. Shared by all Releases that stand alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +77,32 @@ def _fingerprint(body: Mapping[str, Any]) -> int:
     return zlib.crc32(json.dumps(seen, sort_keys=True, default=str).encode())
 
 
+@lru_cache(maxsize=1024)
+def _shared(conditions: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return the one tuple that all Releases share which stand alike: there are few, and thousands of Releases."""
+    return conditions
+
+
 def release_facts(body: Mapping[str, Any]) -> ReleaseFacts:
     """Take the facts out of a Release as the API server sent it."""
     meta, spec, status = body["metadata"], body["spec"], body.get("status") or {}
     rollout = status.get("rollout") or {}
-    ready = next((c["status"] for c in status.get("conditions") or () if c["type"] == "Ready"), "")
+    conditions = status.get("conditions") or ()
+    ready: Mapping[str, Any] = next((c for c in conditions if c["type"] == "Ready"), {})
     return ReleaseFacts(
         key=ObjectKey(RELEASE, meta["namespace"], meta["name"]),
         uid=meta["uid"],
         created=datetime.fromisoformat(meta["creationTimestamp"]),
-        project=spec["projectRef"]["name"],
-        service=spec["service"],
-        environment=spec["environmentRef"]["name"],
+        project=sys.intern(spec["projectRef"]["name"]),
+        service=sys.intern(spec["service"]),
+        environment=sys.intern(spec["environmentRef"]["name"]),
         fingerprint=_fingerprint(body),
-        phase=status.get("phase", ""),
-        ready=ready,
+        phase=sys.intern(status.get("phase", "")),
+        ready=sys.intern(ready.get("status", "")),
         in_flight=bool(rollout) and not rollout.get("outcome"),
         release_set=next((o["name"] for o in meta.get("ownerReferences") or () if o.get("controller") and o["kind"] == RELEASE_SET), ""),
+        reason=sys.intern(ready.get("reason", "")),
+        conditions=_shared(tuple((sys.intern(c["type"]), sys.intern(c["status"])) for c in conditions)),
     )
 
 

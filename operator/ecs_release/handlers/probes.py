@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-log = logging.getLogger(__name__)
+from ecs_release.handlers.server import serve
 
-_STOP_S = 2.0
+log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -30,15 +30,6 @@ async def serve_probes(host: str, port: int, ready: Callable[[], bool]) -> Async
     async def readyz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n") if ready() else web.Response(status=503, text="the watch has not told of everything yet\n")
 
-    application = web.Application()
-    application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_STOP_S)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        taken: int = runner.addresses[0][1]
+    async with serve(host, port, {"/healthz": healthz, "/readyz": readyz}) as taken:
         log.info("probes at http://%s:%d/healthz and /readyz", host, taken)
         yield taken
-    finally:
-        await runner.cleanup()

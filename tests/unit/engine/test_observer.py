@@ -126,15 +126,15 @@ def test_a_role_is_checked_before_anything_is_done_with_it() -> None:
     async def main() -> None:
         made, _ = observer(aws, 1)
         task = asyncio.create_task(made.run())
-        assert isinstance(await made.refusal(), Denied)
+        assert isinstance(await made.identity.refusal(), Denied)
         aws.account_problem = None
         await asyncio.sleep(61)
-        assert await made.refusal() is None
+        assert await made.identity.refusal() is None
         aws.account_problem = Retryable("STS is away")
         await asyncio.sleep(61)
-        assert await made.refusal() is None, "it was known before where the role leads"
+        assert await made.identity.refusal() is None, "it was known before where the role leads"
         made.watch(Access("111122223333", "eu-west-1", "arn:other"), {})
-        assert isinstance(await made.refusal(), Retryable)
+        assert isinstance(await made.identity.refusal(), Retryable)
         task.cancel()
 
     run_simulated(main())

@@ -72,7 +72,7 @@ class Pinner:
         observer = self.observer_of(environment.metadata.name)
         if observer is None:
             raise Retryable(f"nothing observes Environment {environment.metadata.name!r} yet")
-        refusal = await observer.refusal()
+        refusal = await observer.identity.refusal()
         if refusal is not None:
             raise refusal
         observer.watch_also(target.key, target.access)

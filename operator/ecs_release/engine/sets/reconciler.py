@@ -13,9 +13,11 @@ from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.domain.changes import Change, compare
 from ecs_release.domain.conditions import find
 from ecs_release.domain.errors import Conflict, NotFound
+from ecs_release.domain.happenings import set_happenings
 from ecs_release.domain.ports import Clock, Cluster, ObjectKey
 from ecs_release.domain.sets.decide import decide_set
 from ecs_release.domain.sets.draft import Create, Delete, Replace, SetDecision, Write
+from ecs_release.engine.meter import Meter, NoMeter
 from ecs_release.engine.sets.gathering import SetGatherer
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.store import Store
@@ -38,6 +40,7 @@ class SetReconciler:
         settings: EngineSettings,
         gatherer: SetGatherer,
         again: Callable[[ObjectKey, float], None],
+        meter: Meter | None = None,
     ) -> None:
         """`again` has a set looked at after some seconds."""
         self._store = store
@@ -46,6 +49,7 @@ class SetReconciler:
         self._settings = settings
         self._gatherer = gatherer
         self._again = again
+        self._meter = meter or NoMeter()
         self._counts_written: dict[ObjectKey, float] = {}
 
     def forget(self, key: ObjectKey) -> None:
@@ -104,6 +108,8 @@ class SetReconciler:
         self._counts_written[key] = now
         self._store.wrote(body)
         self._say(key, release_set, decision)
+        found = set_happenings(release_set.status, decision.status)
+        self._meter.happened(key.kind, release_set.spec.environment_ref.name, found)
         for note in decision.events:
             self._cluster.record(key, meta.uid, note)
         return ReleaseSet.model_validate(body), False

@@ -1,0 +1,1 @@
+"""Metrics for Prometheus: the only importer of its client."""

@@ -1,0 +1,261 @@
+"""What /metrics serves, and that the documentation and the example rules speak of nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from ecs_release.domain.happenings import Happening, Kind
+from ecs_release.domain.observation import Access
+from ecs_release.domain.outcomes import DEPLOYED, FAILED
+from ecs_release.domain.ports import ObjectKey
+from ecs_release.engine.state import EngineState, EnvironmentState
+from ecs_release.engine.store import ReleaseFacts, release_facts
+from ecs_release.metrics.registry import Metrics
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "reference" / "metrics.md").read_text()
+RULES = yaml.safe_load((ROOT / "examples" / "monitoring" / "rules.yaml").read_text())
+NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def release(name: str, phase: str = "Ready", reason: str = "Succeeded", environment: str = "prod", **conditions: str) -> ReleaseFacts:
+    return ReleaseFacts(
+        key=ObjectKey("Release", "shop", name), uid=name, created=NOW, project="store", service=name, environment=environment, fingerprint=0,
+        phase=phase, ready=conditions.get("Ready", ""), reason=reason, conditions=tuple(conditions.items()),
+    )  # fmt: skip
+
+
+@dataclass
+class EventQueue:
+    messages: Mapping[str, int] = field(default_factory=lambda: Counter({"ECS Task State Change": 3}))
+    oldest_age_s: float | None = 4.0
+
+
+PROD = EnvironmentState("prod", (("Ready", "True"), ("Observed", "Unknown")), 60.0, NOW, {"AccessDenied": 2})
+STATE = EngineState(
+    (
+        release("web", Ready="True", Stalled="False", InSync="Unknown"),
+        release("api", "Failed", "RolledBack", Ready="False", Stalled="True"),
+        release("new", "", ""),
+        replace(release("odd", "Drifted", "Drifted", Ready="False"), in_flight=True),
+    ),
+    (PROD,), 1, 2, 3, 4.5,
+)  # fmt: skip
+ENDED = Happening(Kind.ENDED, 75, "a", "Requested", "Succeeded", DEPLOYED, 7200)
+BROKEN = Happening(Kind.ENDED, 75, "b", "Requested", "RolledBack", FAILED)
+EVERYTHING = (ENDED, BROKEN, Happening(Kind.REFINED, outcome="RolledBack"), Happening(Kind.RESTORED, 600), Happening(Kind.DRIFTED))
+
+
+def samples(metrics: Metrics) -> Samples:
+    text = gzip.decompress(metrics.render()).decode()
+    return {(s.name, frozenset(s.labels.items())): s.value for f in text_string_to_metric_families(text) for s in f.samples}
+
+
+def value(found: Samples, metric: str, **labels: str) -> float | None:
+    return found.get((metric, frozenset(labels.items())))
+
+
+def filled(**options: Any) -> Metrics:
+    """Metrics that have seen one of everything."""
+    metrics = Metrics("1.2.3", **options)
+    metrics.show(STATE, {"prod": EventQueue()})
+    metrics.happened("Release", "prod", EVERYTHING)
+    metrics.happened("ReleaseSet", "prod", (ENDED,))
+    metrics.reconciled("Release", "ok", 0.02)
+    metrics.called(Access("111122223333", "eu-west-1"), "ecs:DescribeServices", "ok", 0.3)
+    metrics.waited("111122223333", "eu-west-1", "service-read", 2.0)
+    return metrics
+
+
+def test_how_things_stand() -> None:
+    found = samples(filled())
+    assert value(found, "ecs_release_releases", environment="prod", phase="Ready") == 1
+    assert value(found, "ecs_release_releases", environment="prod", phase="Pending") == 1
+    assert value(found, "ecs_release_releases_stalled", environment="prod", namespace="shop", reason="RolledBack") == 1
+    assert value(found, "ecs_release_releases_drifted", environment="prod") == 1
+    assert value(found, "ecs_release_rollouts_in_progress", environment="prod") == 1
+    assert value(found, "ecs_release_environment_condition", environment="prod", type="Observed") == -1
+    assert value(found, "ecs_release_last_sweep_timestamp_seconds", environment="prod") == NOW.timestamp()
+    assert value(found, "ecs_release_unreadable_services", environment="prod", reason="AccessDenied") == 2
+    assert [value(found, "ecs_release_queue_keys", state=s) for s in ("ready", "delayed", "working")] == [1, 2, 3]
+    assert value(found, "ecs_release_queue_oldest_seconds") == 4.5
+    assert value(found, "ecs_release_event_messages_total", environment="prod", kind="ECS Task State Change") == 3
+    assert value(found, "ecs_release_event_oldest_message_seconds", environment="prod") == 4
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("Ready", 1), ("Stalled", 0), ("InSync", -1), ("Deployed", None)])
+def test_each_condition_is_a_series(kind: str, expected: float | None) -> None:
+    labels = {"namespace": "shop", "name": "web", "environment": "prod", "service": "web", "type": kind}
+    assert value(samples(filled()), "ecs_release_condition", **labels) == expected
+    assert "ecs_release_condition" not in {name for name, _ in samples(filled(conditions=False))}
+
+
+def test_many_releases_are_one_family() -> None:
+    """They are written piece by piece: no Release is lost or told twice between two pieces, and the head stands once."""
+    metrics = Metrics("0")
+    metrics.show(replace(STATE, releases=tuple(release(f"r{n:03}", Ready="True") for n in range(123))), {})
+    lines = gzip.decompress(metrics.render()).decode().splitlines()
+    names = [m[1] for line in lines if (m := re.match(r'ecs_release_condition\{.*[{,]name="(\w+)"', line))]
+    assert names == [f"r{n:03}" for n in range(123)]
+    assert sum(line.startswith("# TYPE ecs_release_condition ") for line in lines) == 1
+
+
+def test_conditions_of_thousands_take_little_memory() -> None:
+    """5,000 Releases fit into 160 MB with everything else: 40,000 lines at once would be 20 of them."""
+    kinds = dict.fromkeys(
+        ("Ready", "Reconciling", "Stalled", "ArtifactResolved", "Deployed", "InSync", "ArtifactAvailable", "Recorded"), "True"
+    )
+    metrics = Metrics("0")
+    metrics.show(replace(STATE, releases=tuple(release(f"r{n}", **kinds) for n in range(1000))), {})
+    tracemalloc.start()
+    metrics.render()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_rollouts_and_dora() -> None:
+    found = samples(filled())
+    assert value(found, "ecs_release_rollouts_total", environment="prod", cause="Requested", outcome="RolledBack") == 1
+    assert value(found, "ecs_release_rollouts_refined_total", environment="prod", outcome="RolledBack") == 1
+    assert value(found, "ecs_release_rollout_duration_seconds_bucket", environment="prod", outcome="Succeeded", le="60.0") == 0
+    assert value(found, "ecs_release_rollout_duration_seconds_bucket", environment="prod", outcome="Succeeded", le="120.0") == 1
+    assert value(found, "ecs_release_deployment_sets_total", environment="prod", cause="Requested", outcome="Succeeded") == 1
+    assert value(found, "ecs_release_drifts_total", environment="prod") == 1
+    assert value(found, "ecs_release_deployments_total", environment="prod") == 1
+    assert value(found, "ecs_release_changes_total", environment="prod") == 2
+    assert value(found, "ecs_release_changes_failed_total", environment="prod") == 1
+    assert value(found, "ecs_release_lead_time_seconds_sum", environment="prod") == 7200
+    assert value(found, "ecs_release_time_to_restore_seconds_sum", environment="prod") == 600
+
+
+def test_late_success_is_one_change_failed_once_and_deployed_once() -> None:
+    metrics = Metrics("0")
+    metrics.happened("Release", "prod", (BROKEN, Happening(Kind.REFINED, outcome="SucceededLate", counts=DEPLOYED)))
+    found = samples(metrics)
+    counted = [value(found, f"ecs_release_{name}_total", environment="prod") for name in ("changes", "changes_failed", "deployments")]
+    assert counted == [1, 1, 1]
+
+
+def test_an_environment_begins_with_zeros_and_leaves_nothing() -> None:
+    metrics = Metrics("0")
+    metrics.show(replace(STATE, releases=()), {})
+    found = samples(metrics)
+    for name in ("deployments_total", "changes_total", "changes_failed_total", "lead_time_seconds_count", "time_to_restore_seconds_count"):
+        assert value(found, f"ecs_release_{name}", environment="prod") == 0
+    metrics.happened("Release", "prod", EVERYTHING)
+    metrics.show(replace(STATE, releases=(), environments=()), {})
+    assert [name for name, labels in samples(metrics) if ("environment", "prod") in labels] == []
+
+
+def test_calls() -> None:
+    found = samples(filled())
+    assert (
+        value(found, "ecs_release_aws_calls_total", account="111122223333", region="eu-west-1", action="ecs:DescribeServices", result="ok")
+        == 1
+    )
+    assert value(found, "ecs_release_aws_call_duration_seconds_count", action="ecs:DescribeServices") == 1
+    assert value(found, "ecs_release_aws_wait_seconds_sum", account="111122223333", region="eu-west-1", row="service-read") == 2
+
+
+def test_the_store_keeps_conditions_once() -> None:
+    """Five thousand Releases stand in a few ways only."""
+
+    def facts(name: str) -> ReleaseFacts:
+        conditions = [
+            {"type": "Ready", "status": "True", "reason": "Succeeded"},
+            {"type": "Stalled", "status": "False", "reason": "Succeeded"},
+        ]
+        meta = {"namespace": "shop", "name": name, "uid": name, "creationTimestamp": "2026-01-01T00:00:00Z"}
+        spec = {"projectRef": {"name": "store"}, "service": "web", "environmentRef": {"name": "prod"}}
+        return release_facts({"metadata": meta, "spec": spec, "status": {"conditions": conditions}})
+
+    assert facts("a").conditions == (("Ready", "True"), ("Stalled", "False"))
+    assert facts("a").conditions is facts("b").conditions
+    assert facts("a").reason == "Succeeded"
+
+
+# The page, the rules, and what is served.
+
+
+def served() -> dict[str, tuple[str, frozenset[str]]]:
+    text = gzip.decompress(filled().render()).decode()
+    found = {}
+    for family in text_string_to_metric_families(text):
+        labels = frozenset(label for s in family.samples for label in s.labels) - {"le"}
+        found[family.name + ("_total" if family.type == "counter" else "")] = (family.type, labels)
+    return found
+
+
+def documented() -> dict[str, tuple[str, frozenset[str]]]:
+    rows = re.findall(r"^\| `(ecs_release_\w+)` \| (\w+) \|([\w, ]*)\|", PAGE, re.MULTILINE)
+    return {name: (kind, frozenset(re.findall(r"\w+", labels))) for name, kind, labels in rows}
+
+
+def test_the_page_says_what_is_served() -> None:
+    ours = {name: its for name, its in served().items() if name.startswith("ecs_release_")}
+    assert documented() == ours
+
+
+def test_the_page_names_the_client_s_own() -> None:
+    others = {name for name in served() if not name.startswith("ecs_release_")}
+    assert set(re.findall(r"`((?:process|python)_\w+)`", PAGE)) == others
+
+
+def expressions() -> Iterator[tuple[str, str]]:
+    for group in RULES["groups"]:
+        for rule in group["rules"]:
+            yield rule["alert"], rule["expr"]
+    yield from re.findall(r"^\| ([^|]*) \| `([^`|]*\([^`|]*)` \|$", PAGE, re.MULTILINE)
+
+
+EXPRESSIONS = list(expressions())
+
+
+def test_four_dora_measures_have_promql() -> None:
+    assert len(EXPRESSIONS) - sum(len(g["rules"]) for g in RULES["groups"]) == 4
+
+
+@pytest.mark.parametrize(("name", "expression"), EXPRESSIONS, ids=[n for n, _ in EXPRESSIONS])
+def test_promql_reads_series_that_exist(name: str, expression: str) -> None:
+    """Their names and the labels that are matched, and grouped by."""
+    series = {}
+    for metric, (kind, labels) in served().items():
+        ends = {"_bucket": {"le"}, "_sum": set(), "_count": set()} if kind == "histogram" else {"": set()}
+        series |= {metric + end: labels | more for end, more in ends.items()}
+    seen: list[Any] = []
+
+    def note(node: Any) -> None:
+        if isinstance(node, promql_parser.VectorSelector):
+            seen.append(node)
+
+    promql_parser.walk(promql_parser.parse(expression), note)
+    assert seen
+    for selector in seen:
+        assert selector.name in series
+        assert {m.name for m in selector.matchers.matchers} <= series[selector.name]
+    known = set().union(*(series[s.name] for s in seen))
+    assert {label for labels in re.findall(r"(?:by|on) \(([\w, ]+)\)", expression) for label in labels.split(", ")} <= known
+
+
+@pytest.mark.parametrize("rule", [r for g in RULES["groups"] for r in g["rules"]], ids=lambda r: r["alert"])
+def test_rules_say_what_is_wrong(rule: dict[str, Any]) -> None:
+    assert set(rule) - {"for"} == {"alert", "expr", "labels", "annotations"}
+    assert rule["labels"]["severity"] in {"warning", "critical"}
+    kept = set(re.findall(r"[\w]+", " ".join(re.findall(r"(?:by|on) \(([\w, ]+)\)", rule["expr"]))))
+    spoken = set(re.findall(r"\$labels\.(\w+)", " ".join(rule["annotations"].values())))
+    assert spoken <= (kept or {"environment"})
