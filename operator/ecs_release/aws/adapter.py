@@ -11,19 +11,28 @@ from ecs_release.aws.sessions import Sessions
 from ecs_release.aws.threads import Threads
 from ecs_release.domain.errors import Denied
 from ecs_release.domain.observation import Access
-from ecs_release.domain.ports import Clock, Ecs, Registry
+from ecs_release.domain.ports import Clock, Ecs, Fence, Registry
 
 
 class BotoAws:
     """AWS on boto3. One for the process."""
 
     def __init__(
-        self, clock: Clock, *, version: str, session_name: str, threads: int = 24, share: float = 0.5, on_call: OnCall = ignore_call
+        self,
+        clock: Clock,
+        *,
+        version: str,
+        session_name: str,
+        threads: int = 24,
+        share: float = 0.5,
+        on_call: OnCall = ignore_call,
+        fence: Fence | None = None,
+        operators: int = 1,
     ) -> None:
-        """`session_name` is what CloudTrail shows; `share` of AWS's published request rates is used."""
+        """`session_name` is what CloudTrail shows; `share` of AWS's published request rates is used, ECR's divided among `operators`."""
         self._threads = Threads(threads)
-        sessions = Sessions(f"ecs-release-operator/{version}", session_name, threads)
-        self._caller = Caller(sessions, self._threads, Pacing(clock, share), on_call)
+        sessions = Sessions(f"ecs-release-operator/{version}", session_name, threads, fence)
+        self._caller = Caller(sessions, self._threads, Pacing(clock, share, operators=operators), on_call)
         self._ecs: dict[Access, BotoEcs] = {}
         self._registries: dict[tuple[Access, str, str], BotoRegistry] = {}
 

@@ -50,6 +50,9 @@ RATES = {
     IDENTITY: Rate(50, 20),
 }
 
+# A registry is read by whoever releases from it, wherever that is: of these buckets each shard has its own, a part of the whole.
+SHARED = frozenset({REGISTRY_READ, REGISTRY_MODIFY, IMAGE_READ})
+
 _SLOWEST, _SLOW_DOWN, _RECOVERY_S = 0.05, 0.5, 60.0
 
 
@@ -130,9 +133,10 @@ class Line:
 class Pacing:
     """All lines, by account, region and row of the table."""
 
-    def __init__(self, clock: Clock, share: float = 0.5, deadline_s: float = 60) -> None:
-        """`share` of AWS's published rates is used."""
+    def __init__(self, clock: Clock, share: float = 0.5, deadline_s: float = 60, *, operators: int = 1) -> None:
+        """`share` of AWS's published rates is used; of what all shards read, each has an equal part: there are `operators` of them."""
         self._clock = clock
+        self._operators = operators
         self._share = share
         self._deadline_s = deadline_s
         self._lines: dict[tuple[str, str, str], Line] = {}
@@ -141,6 +145,7 @@ class Pacing:
         """Return the line of one row."""
         key = (account, region, row)
         if key not in self._lines:
-            bucket = Bucket(RATES[row], self._share, self._clock.monotonic())
+            share = self._share / (self._operators if row in SHARED else 1)
+            bucket = Bucket(RATES[row], share, self._clock.monotonic())
             self._lines[key] = Line(bucket, self._clock, self._deadline_s)
         return self._lines[key]

@@ -21,6 +21,7 @@ from ecs_release.engine.places import Places
 from ecs_release.engine.queue import KeyedQueue
 from ecs_release.engine.reconciler import Reconciler
 from ecs_release.engine.resolving import Resolver
+from ecs_release.engine.scope import Scope
 from ecs_release.engine.sets.gathering import SetGatherer
 from ecs_release.engine.sets.pinning import Pinner
 from ecs_release.engine.sets.promoting import Promoter
@@ -50,6 +51,7 @@ class Engine:
         self._settings = settings
         self.store = Store()
         self.claims = Claims(self.store)
+        self._scope = Scope(self.store, settings)
         self.queue: KeyedQueue[ObjectKey] = KeyedQueue(clock, self._environment_of)
         self.synced = asyncio.Event()
         self._observers: dict[str, Observer] = {}
@@ -58,12 +60,12 @@ class Engine:
         gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver, TagReader(places, aws, settings.tag_interval_s))
         self._reconciler = Reconciler(
             store=self.store, cluster=cluster, aws=aws, clock=clock, settings=settings, gatherer=gatherer,
-            again=self.queue.add, hurry=self._hurry, told=self._told,
+            again=self._add, hurry=self._hurry, told=self._told,
         )  # fmt: skip
         pinner = Pinner(places, aws, self._observers.get, resolver, Promoter(places, cluster))
         self._sets = SetReconciler(
             store=self.store, cluster=cluster, clock=clock, settings=settings,
-            gatherer=SetGatherer(places, cluster, clock, settings, pinner), again=self.queue.add,
+            gatherer=SetGatherer(places, cluster, clock, settings, pinner), again=self._add,
         )  # fmt: skip
         self._statuses = Statuses(self.store, cluster, clock, settings, self._observers.get)
 
@@ -84,7 +86,7 @@ class Engine:
             self._told(key)
         else:
             self._concerned(key)
-        self.queue.add(key)
+        self._add(key)
 
     def deleted(self, kind: str, namespace: str, name: str, uid: str) -> None:
         """Forget an object. Nothing in AWS is touched (law 9)."""
@@ -96,24 +98,24 @@ class Engine:
         concerned = self._releases_of(key)
         self._told(key)
         for other_set in self.store.sets_of(key):
-            self.queue.add(other_set)
+            self._add(other_set)
         self.store.deleted(key)
         self.queue.forget(key)
         if facts is not None:
             self._released(key, facts)
         for other in concerned:
             self.claims.refresh(other)
-            self.queue.add(other.key)
+            self._add(other.key)
         if kind == ENVIRONMENT:
             self._stop_observing(name)
         if kind == RELEASE_SET:
             self._sets.forget(key)
 
-    async def run(self) -> None:
-        """Work until cancelled."""
+    async def run(self, leading: asyncio.Event) -> None:
+        """Work until cancelled: take in what the watch tells from the beginning, act once `leading` is set."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._work())
+                group.create_task(self._work(leading))
                 group.create_task(sweep_ghosts(self._cluster, self.store, KINDS, self._ghost, self._settings.ghost_sweep_interval_s))
         except ExceptionGroup as group:
             # One task's error has ended the others.
@@ -122,11 +124,14 @@ class Engine:
             for name in list(self._observing):
                 self._stop_observing(name)
 
-    async def _work(self) -> None:
+    async def _work(self, leading: asyncio.Event) -> None:
         await self._sync()
+        self.synced.set()
+        await leading.wait()
+        for key in list(self._scope.begin()):
+            self.queue.add(key)
         for name in list(self.store.environments):
             self._observe(name)
-        self.synced.set()
         await self.queue.run(self._handle, self._settings.workers)
 
     async def _sync(self) -> None:
@@ -147,7 +152,13 @@ class Engine:
                 await asyncio.sleep(_SYNC_POLL_S)
         log.info("watching %d Environments, %d Projects, %d ReleaseSets, %d Releases", *(len(list(self.store.known(k))) for k in KINDS))
 
+    def _add(self, key: ObjectKey, after_s: float = 0.0) -> None:
+        if self._scope.covers(key):
+            self.queue.add(key, after_s)
+
     async def _handle(self, key: ObjectKey) -> None:
+        if not self._scope.covers(key):
+            return
         try:
             if key.kind == RELEASE:
                 await self._reconciler.reconcile(key)
@@ -157,13 +168,13 @@ class Engine:
                 handle = self._statuses.project if key.kind == PROJECT else self._statuses.environment
                 again = await handle(key)
                 if again is not None:
-                    self.queue.add(key, again)
+                    self._add(key, again)
         except Retryable as problem:
             log.warning("%s", problem.message, extra={"object": str(key)})
-            self.queue.add(key, self._settings.retry_interval_s)
+            self._add(key, self._settings.retry_interval_s)
         except Problem as problem:
             log.warning("%s", problem.message, extra={"object": str(key)})
-            self.queue.add(key, self._settings.counts_interval_s)
+            self._add(key, self._settings.counts_interval_s)
 
     # What depends on what.
 
@@ -180,11 +191,11 @@ class Engine:
         """A Project or an Environment has changed: so have, perhaps, the targets of its Releases."""
         environments = {key.name} if key.kind == ENVIRONMENT else set()
         for its_set in self.store.sets_of(key):
-            self.queue.add(its_set)
+            self._add(its_set)
         for facts in self._releases_of(key):
             self.claims.refresh(facts)
             environments.add(facts.environment)
-            self.queue.add(facts.key)
+            self._add(facts.key)
         for name in environments:
             self._observe(name)
 
@@ -192,7 +203,7 @@ class Engine:
         """A Release says something new: so does, perhaps, the set that it belongs to."""
         facts = self.store.releases.get(key)
         if facts is not None and facts.release_set:
-            self.queue.add(ObjectKey(RELEASE_SET, key.namespace, facts.release_set), _GATHER_S)
+            self._add(ObjectKey(RELEASE_SET, key.namespace, facts.release_set), _GATHER_S)
 
     def _counted(self, key: ObjectKey, before: ReleaseFacts | None) -> None:
         """A Release came, or stands otherwise than before: its Project and Environment count it."""
@@ -200,9 +211,9 @@ class Engine:
         if after is None or not self.synced.is_set():
             return
         if before is None:
-            self.queue.add(Store.project_key(after), 1.0)
+            self._add(Store.project_key(after), 1.0)
         if before is None or (before.phase, before.ready) != (after.phase, after.ready):
-            self.queue.add(ObjectKey(ENVIRONMENT, "", after.environment), 1.0)
+            self._add(ObjectKey(ENVIRONMENT, "", after.environment), 1.0)
 
     def _released(self, key: ObjectKey, facts: ReleaseFacts) -> None:
         """A Release is gone: whoever claims the same service may hold it now."""
@@ -210,9 +221,9 @@ class Engine:
         self.claims.forget(key)
         self._reconciler.forget(key)
         for other in self.claims.releases_of(service) if service else ():
-            self.queue.add(other)
+            self._add(other)
         self._observe(facts.environment)
-        self.queue.add(Store.project_key(facts), 1.0)
+        self._add(Store.project_key(facts), 1.0)
 
     def _ghost(self, key: ObjectKey, uid: str) -> None:
         self.deleted(key.kind, key.namespace, key.name, uid)
@@ -223,6 +234,9 @@ class Engine:
         """Have an Environment's services observed as it says now."""
         environment = self.store.environments.get(name)
         if not isinstance(environment, Environment):
+            return
+        if not self._scope.covers(ObjectKey(ENVIRONMENT, "", name)):
+            self._stop_observing(name)
             return
         observer = self._observers.get(name)
         if observer is None:
@@ -249,10 +263,10 @@ class Engine:
 
     def _moved(self, service: ServiceKey) -> None:
         for key in self.claims.releases_of(service):
-            self.queue.add(key)
+            self._add(key)
 
     def _swept(self, observer: Observer) -> None:
-        self.queue.add(ObjectKey(ENVIRONMENT, "", observer.environment))
+        self._add(ObjectKey(ENVIRONMENT, "", observer.environment))
 
     def _hurry(self, facts: Facts, fast: bool) -> None:  # noqa: FBT001
         if facts.target is None or facts.environment is None:
