@@ -17,7 +17,7 @@ from ecs_release.aws.adapter import BotoAws
 from ecs_release.cluster.client import ApiServer
 from ecs_release.cluster.cluster import KubernetesCluster
 from ecs_release.cluster.events import EventRecorder
-from ecs_release.cluster.lease import Elector
+from ecs_release.cluster.lease import Candidacy, Elector
 from ecs_release.config import Settings
 from ecs_release.engine.engine import Engine
 from ecs_release.engine.supervisor import keep_running, until_served
@@ -106,7 +106,8 @@ def _elector(settings: Settings, server: ApiServer, identity: str) -> Elector | 
     if not settings.leader_elect:
         return None
     namespace = settings.lease_namespace or (_OWN_NAMESPACE.read_text().strip() if _OWN_NAMESPACE.exists() else "default")
-    return Elector(server, namespace, f"ecs-release.{settings.installation}.{settings.shard}", identity, settings.timing())
+    shards = settings.engine().shards.digest
+    return Elector(server, Candidacy(namespace, settings.installation, settings.shard, shards, identity), settings.timing())
 
 
 async def _lead(elector: Elector | None, leading: asyncio.Event, stop: asyncio.Event) -> None:

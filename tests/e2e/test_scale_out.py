@@ -228,6 +228,29 @@ def test_two_shards_act_each_on_its_own_account(replicas: Replicas, quiet_bed: B
     assert len(set(holders.values())) == 2
 
 
+def test_an_operator_with_another_table_waits_until_all_have_the_same(replicas: Replicas, place: Place) -> None:
+    table = {"ECS_RELEASE_SHARDS": json.dumps({"new": [ACCOUNT]}), "ECS_RELEASE_SHARD": "new"}
+    shop(place)
+    replicas.start("old")
+    replicas.leader()
+    new = replicas.start("new", table)
+    until(lambda: "is held by an operator with another table of shards" in new.tail(20000), 10, "the new one to wait")
+    place.push("v2")
+    place.release("v2")
+    place.wait("Succeeded")
+    assert replicas.calls("new", place.begun) == []
+    assert replicas._all["old"].stop() == 0
+    until(lambda: _HELD in new.log.read_text(), 10, "the new one to act")
+    place.push("v3")
+    place.release("v3")
+    place.wait("Succeeded")
+    assert (
+        len(replicas.calls("old", place.begun, action="UpdateService"))
+        == len(replicas.calls("new", place.begun, action="UpdateService"))
+        == 1
+    )
+
+
 def test_killed_again_and_again_with_a_standby_each_source_is_deployed_once(replicas: Replicas, place: Place) -> None:
     chance = random.Random(5)
     shop(place)

@@ -6,6 +6,7 @@ Amazon ECS API"), so no two shards may have a part in common: their operators, w
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,12 @@ class Shards:
     def of(self, account: str, region: str) -> str:
         """Return the shard of an account and region."""
         return self.owners.get(Part(account, region)) or self.owners.get(Part(account)) or DEFAULT
+
+    @property
+    def digest(self) -> str:
+        """Sum the table up: two that say the same, in whatever order, have the same digest."""
+        said = sorted([*self.names, *(f"{part.account}/{part.region} {name}" for part, name in self.owners.items())])
+        return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
 
 
 ONE = Shards((DEFAULT,), {})

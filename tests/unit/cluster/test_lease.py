@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from ecs_release.cluster.lease import Elector, LeaseLost, Timing
+from ecs_release.cluster.lease import Candidacy, Elector, LeaseLost, Timing
 from ecs_release.domain.errors import Conflict, NotFound, NotLeading, Retryable
 from tests.unit.simulated_time import run_simulated
 
-NAME = "ecs-release.default.default"
+
+def candidacy(identity: str) -> Candidacy:
+    return Candidacy("ops", "default", "default", "table 1", identity)
 
 
 class Api:
@@ -22,6 +24,7 @@ class Api:
 
     def __init__(self) -> None:
         self.lease: dict[str, Any] | None = None
+        self.leases: list[dict[str, Any]] = []
         self.version = 0
         self.writes = 0
 
@@ -57,9 +60,12 @@ class Connection:
         self.cut = False
         self.asked = 0
 
-    async def request(self, method: str, path: str, *, body: Any = None, fenced: bool = True) -> dict[str, Any]:
+    async def request(self, method: str, path: str, *, body: Any = None, fenced: bool = True, query: Any = ()) -> dict[str, Any]:
         self.asked += 1
         assert method == "GET" or not fenced
+        if path.endswith("/leases") and method == "GET":
+            assert query == [("labelSelector", "ecs-release.dev/installation=default")]
+            return {"items": deepcopy([*self.api.leases, *([self.api.lease] if self.api.lease else [])])}
         if self.cut:
             await asyncio.sleep(3600)
         if self.chance is None:
@@ -91,7 +97,7 @@ class Candidate:
     def __init__(self, api: Api, identity: str, timing: Timing = Timing(), chance: random.Random | None = None) -> None:  # noqa: B008
         self.connection = Connection(api, chance)
         loop = asyncio.get_running_loop()
-        self.elector = Elector(self.connection, "ops", NAME, identity, timing, loop.time)  # type: ignore[arg-type]
+        self.elector = Elector(self.connection, candidacy(identity), timing, loop.time)  # type: ignore[arg-type]
         self.leading = asyncio.Event()
         self.task = asyncio.create_task(self.elector.run(self.leading))
 
@@ -272,7 +278,7 @@ def test_one_that_wakes_too_late_writes_nothing_even_where_nobody_took_over() ->
     async def main() -> None:
         api, loop = Api(), asyncio.get_running_loop()
         asleep = 0.0
-        elector = Elector(Connection(api), "ops", NAME, "one", Timing(), lambda: loop.time() + asleep)  # type: ignore[arg-type]
+        elector = Elector(Connection(api), candidacy("one"), Timing(), lambda: loop.time() + asleep)  # type: ignore[arg-type]
         leading = asyncio.Event()
         task = asyncio.create_task(elector.run(leading))
         await asyncio.sleep(5)
@@ -284,6 +290,61 @@ def test_one_that_wakes_too_late_writes_nothing_even_where_nobody_took_over() ->
                 await task
         await elector.release()
         assert api.writes == writes
+
+    simulated(main())
+
+
+def other_lease(table: str, holder: str = "other", **spec: Any) -> dict[str, Any]:
+    metadata = {"name": "ecs-release.default.prod", "annotations": {"ecs-release.dev/shards": table}}
+    return {"metadata": metadata, "spec": {"holderIdentity": holder, "leaseDurationSeconds": 15, **spec}}
+
+
+def test_one_with_another_table_of_shards_is_waited_for() -> None:
+    async def main() -> None:
+        api = Api()
+        api.leases = [other_lease("table 2", renewTime="begun")]
+        one = Candidate(api, "one")
+        for second in range(60):
+            await asyncio.sleep(1)
+            api.leases = [other_lease("table 2", renewTime=f"at {second // 2}")]
+            # The Lease is taken, so that the other, were it to begin now, would see it; nothing is done.
+            assert api.spec["holderIdentity"] == "one"
+            assert not one.leading.is_set()
+            with pytest.raises(NotLeading):
+                one.elector.check("x")
+        api.leases = [other_lease("table 1", renewTime="at last")]
+        async with asyncio.timeout(2.1):
+            await one.leading.wait()
+        one.elector.check("x")
+        # From now on it is the others who look.
+        api.leases = [other_lease("table 2")]
+        await asyncio.sleep(60)
+        one.elector.check("x")
+        assert api.lease is not None
+        assert api.lease["metadata"]["annotations"] == {"ecs-release.dev/shards": "table 1"}
+        assert api.lease["metadata"]["labels"] == {"ecs-release.dev/installation": "default"}
+        await one.end()
+
+    simulated(main())
+
+
+@pytest.mark.parametrize(
+    ("lease", "seconds"),
+    [
+        (other_lease("table 1"), 0),
+        (other_lease("table 2", holder=""), 0),
+        (other_lease("table 2"), 16),
+        (other_lease("", leaseDurationSeconds=60), 60),
+    ],
+)
+def test_one_that_is_gone_is_not_waited_for_longer_than_it_may_act(lease: dict[str, Any], seconds: int) -> None:
+    async def main() -> None:
+        api = Api()
+        api.leases = [lease]
+        one = Candidate(api, "one")
+        await one.leading.wait()
+        assert asyncio.get_running_loop().time() == seconds
+        await one.end()
 
     simulated(main())
 

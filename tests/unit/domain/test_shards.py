@@ -49,6 +49,19 @@ def test_what_is_refused(table: dict[str, list[str]], words: str) -> None:
         shards_of(table)
 
 
+def test_tables_that_say_the_same_have_the_same_digest() -> None:
+    one, other = {"a": [ONE_ACCOUNT, OTHER], "b": []}, {"b": [], "a": [OTHER, ONE_ACCOUNT]}
+    assert shards_of(one).digest == shards_of(other).digest
+    different = [
+        ONE,
+        shards_of({"a": [ONE_ACCOUNT]}),
+        shards_of({"a": []}),
+        shards_of({"b": [ONE_ACCOUNT, OTHER], "a": []}),
+        shards_of(one),
+    ]
+    assert len({shards.digest for shards in different}) == len(different)
+
+
 def test_what_is_none() -> None:
     table = {"a": [ONE_ACCOUNT, f"{ONE_ACCOUNT}/eu-west-1", ONE_ACCOUNT], "b": [f"{OTHER}/eu-west-1"], "c": [f"{OTHER}/us-east-1"], "d": []}
     assert shards_of(table).of(OTHER, "us-east-1") == "c"
