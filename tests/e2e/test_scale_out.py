@@ -251,14 +251,15 @@ def test_an_operator_with_another_table_waits_until_all_have_the_same(replicas: 
     )
 
 
-def test_killed_again_and_again_with_a_standby_each_source_is_deployed_once(replicas: Replicas, place: Place) -> None:
+def test_killed_or_paused_again_and_again_with_a_standby_each_source_is_deployed_once(replicas: Replicas, place: Place) -> None:
+    """At random moments, most of them while AWS carries a call out; those that were paused wake after the other has finished."""
     chance = random.Random(5)
     shop(place)
     replicas.start("a0", SHORT)
     latency_s = 0.4
     for action in ("RegisterTaskDefinition", "UpdateService"):
         place.aws.fault(action, kind="delay", seconds=latency_s, times=None, match=place.name)
-    sources = [f"v{number}" for number in range(2, 8)]
+    sources = [f"v{number}" for number in range(2, 10)]
     active = "a0"
     for number, source in enumerate(sources, 1):
         standby = f"a{number}"
@@ -268,9 +269,15 @@ def test_killed_again_and_again_with_a_standby_each_source_is_deployed_once(repl
         place.release(source)
         until(lambda known=known: len(place.mutations()) > known, 20, "a change")
         time.sleep(chance.uniform(0, 3 * latency_s))
-        replicas._all[active].kill()
-        active = standby
+        before = replicas._all[active].process
+        before.signal(signal.SIGSTOP if number % 2 else signal.SIGKILL)
         place.wait("Succeeded", deadline_s=60)
+        mark = place.aws.mark()
+        before.signal(signal.SIGCONT)
+        until(lambda before=before: before.exit_code is not None, 20, "the one before to end")
+        assert before.exit_code == (1 if number % 2 else -signal.SIGKILL)
+        assert replicas.calls(active, mark, mutating=True) == []
+        active = standby
     assert [c["parameters"]["service"] for c in place.updates() if not c["error"]] == ["web"] * len(sources)
     assert [h["hash"] for h in place.status()["history"]] == sources[::-1]
 
