@@ -192,6 +192,33 @@ def test_one_that_wakes_after_its_lease_is_gone_changes_nothing_and_ends(replica
     assert len([c for c in place.updates() if not c["error"]]) == 2
 
 
+def test_one_that_cannot_reach_the_api_server_changes_nothing_in_aws_either_and_ends(replicas: Replicas, place: Place) -> None:
+    cluster = place.bed.cluster
+    if not isinstance(cluster, ControlPlane):
+        pytest.skip("needs an API server of our own to pause")
+    shop(place)
+    one = replicas.start("one", SHORT)
+    replicas.leader()
+    replicas.start("two", SHORT)
+    place.push("v2")
+    # The answer comes when the Lease has ended: the next call would be UpdateService, after a status write.
+    place.aws.fault("RegisterTaskDefinition", kind="delay", seconds=4)
+    place.release("v2")
+    until(lambda: replicas.calls("one", place.begun, action="RegisterTaskDefinition"), 20, "RegisterTaskDefinition")
+    with cluster.apiserver.paused():
+        begun = time.monotonic()
+        until(lambda: one.process.exit_code is not None, 20, "the one that is cut off to end")
+        took = time.monotonic() - begun
+        print(f"\ncut off: ended after {took:.1f} s; renew deadline 3 s")
+        assert one.process.exit_code == 1
+        assert took < 3 + 3
+        assert [c["action"] for c in replicas.calls("one", place.begun, mutating=True)] == ["RegisterTaskDefinition"]
+    assert replicas.leader() == "two"
+    place.wait("Succeeded")
+    assert [c for c in place.updates() if not c["error"]] == replicas.calls("two", place.begun, action="UpdateService")
+    assert len(place.updates()) == 1
+
+
 def writes(place: Place, identity: str, since: datetime) -> list[str]:
     """List what one process has written to the API server since then, by the audit log."""
     cluster = place.bed.cluster
