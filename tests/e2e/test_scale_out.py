@@ -144,7 +144,7 @@ def test_one_that_ends_in_good_order_hands_over_at_once(replicas: Replicas, plac
     one = replicas.start("one")
     replicas.leader()
     two = replicas.start("two")
-    assert replicas.calls("two") == []
+    assert replicas.calls("two", place.begun) == []
     place.push("slow.v2", "v2")
     place.release("v2")
     until(place.updates, 20, "UpdateService")
@@ -155,7 +155,7 @@ def test_one_that_ends_in_good_order_hands_over_at_once(replicas: Replicas, plac
     print(f"\norderly: the one ended after {stopped:.1f} s, the other held the Lease after {time.monotonic() - stopping:.1f} s")
     place.wait("Succeeded")
     assert len(place.updates()) == 1
-    assert not [c for c in replicas.calls("two") if c["action"] == "UpdateService"]
+    assert not [c for c in replicas.calls("two", place.begun) if c["action"] == "UpdateService"]
 
 
 def test_one_that_wakes_after_its_lease_is_gone_changes_nothing_and_ends(replicas: Replicas, place: Place) -> None:

@@ -85,7 +85,7 @@ class Elector:
         self._lease: Mapping[str, Any] | None = None
         self._observed: tuple[Mapping[str, Any], float] = ({}, 0.0)
         self._held_until = float("-inf")
-        self._agreed = False
+        self._taken = self._agreed = False
         self._others: dict[str, tuple[Mapping[str, Any], float]] = {}
         self._said = ""
 
@@ -101,14 +101,15 @@ class Elector:
     async def run(self, leading: asyncio.Event) -> None:
         """Wait for the Lease, set `leading`, and renew until cancelled. Raises LeaseLost once it is held no longer."""
         await self._acquire()
+        self._taken = True
         while self._renewed():
             if not self._agreed and await self._agrees():
                 self._agreed = True
                 log.info("this process is the active one: it holds Lease %s as %s", self._name, self._identity)
                 leading.set()
             await asyncio.sleep(min(self._timing.retry_s, max(0.0, self._held_until - self._clock())))
-            # Even where it could be had again: others may have held it meanwhile, and what is known here is old.
-            if self._renewed() and not await self._attempt() and self._observed_holder() not in ("", self._identity):
+            # Once it has lapsed it is lost, even where it could be had again: others may have held it, and what is known here is old.
+            if self._renewed() and not await self._attempt() and self._observed_holder() != self._identity:
                 break
         self._held_until = float("-inf")
         raise LeaseLost(
@@ -164,12 +165,14 @@ class Elector:
                 self._lease = await self._server.request(
                     "POST", self._collection, body=self._body({"kind": "Lease"}, self._spec({})), fenced=False
                 )
+                self._observed = (self._lease["spec"], self._clock())
                 return True
         spec = self._lease.get("spec") or {}
         if spec != self._observed[0]:
             self._observed = (spec, self._clock())
-        if self._observed_holder() not in ("", self._identity) and self._left() > 0:
-            self._say(f"held by {self._observed_holder()}")
+        holder = self._observed_holder()
+        if holder != self._identity and (self._taken or (holder and self._left() > 0)):
+            self._say(f"held by {holder or 'nobody'}")
             return False
         await self._put(self._spec(spec))
         self._observed = (self._lease["spec"], self._clock())
