@@ -54,7 +54,8 @@ class Settings(BaseSettings):
     unhealthy_after_seconds: Annotated[Seconds, Field(description="How long too few tasks must run to be reported")] = 300
     healthy_after_seconds: Annotated[Seconds, Field(description="How long enough tasks must run to clear that")] = 60
     tag_interval_seconds: Annotated[Seconds, Field(description="Between two looks at the environment's tag in ECR (EnvironmentTag)")] = 600
-    base_sweep_seconds: Annotated[Seconds, Field(description="Between two looks for newer revisions of a task definition's family")] = 900
+    base_sweep_seconds: Annotated[Seconds, Field(description="Between two looks for a newer base revision (baseRevision Latest)")] = 900
+    resync_seconds: Annotated[Seconds, Field(description="Between two passes over a Release that nothing has happened to")] = 3600
     ghost_sweep_seconds: Annotated[Seconds, Field(description="Between two looks for objects deleted unnoticed")] = 600
 
     leader_elect: Annotated[
@@ -129,6 +130,7 @@ class Settings(BaseSettings):
             ghost_sweep_interval_s=self.ghost_sweep_seconds,
             tag_interval_s=self.tag_interval_seconds,
             base_sweep_s=self.base_sweep_seconds,
+            resync_s=self.resync_seconds,
             health=HealthRules(self.unhealthy_after_seconds, self.healthy_after_seconds),
         )
 

@@ -90,7 +90,7 @@ class Simulator(Rollouts):
             f"{self.endpoint}/simulator/{command}", json.dumps(arguments).encode(), {"Content-Type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=120) as answer:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as error:
             raise ValueError(f"the simulator refuses {command}: {error.read().decode()}") from None

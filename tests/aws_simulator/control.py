@@ -11,6 +11,7 @@ protect {account, region, cluster, service, protected}: the service's tasks from
 alarm {account, region, cluster, service, name}: a deployment alarm goes off; refused where nothing that is under way watches it
 GET container-credentials?role=ARN: what EKS Pod Identity's agent answers (AWS_CONTAINER_CREDENTIALS_FULL_URI)
 flush-events: send what reordering holds back
+images {account, region, repositories, tags} and services {account, region, cluster, images, events, desired, content}: see `fleet`
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tests.aws_simulator import callers, events
 from tests.aws_simulator.behaviour import KINDS
 from tests.aws_simulator.ecs.failing import alarm
 from tests.aws_simulator.faults import Denial, Fault
+from tests.aws_simulator.fleet import make_images, make_services
 from tests.aws_simulator.world import WORLD, reset
 
 _PROTECTED_S = 48 * 3600.0
@@ -77,6 +79,13 @@ class Control:
 
     def do_flush_events(self) -> dict[str, Any]:
         events.flush()
+        return {}
+
+    def do_images(self, account: str, region: str, repositories: list[str], tags: list[str]) -> dict[str, str]:
+        return make_images(account, region, repositories, tags)
+
+    def do_services(self, **facts: Any) -> dict[str, Any]:
+        make_services(**facts)
         return {}
 
     def do_container_credentials(self, role: str) -> dict[str, str]:

@@ -31,6 +31,7 @@ def measure() -> list[Result]:
         "ECS_RELEASE_AWS_RATE_SHARE": str(SHARE),
         "ECS_RELEASE_TAG_INTERVAL_SECONDS": "600",
         "ECS_RELEASE_BASE_SWEEP_SECONDS": "900",
+        "ECS_RELEASE_RESYNC_SECONDS": "3600",
     }
     return [*_measure(settings, "TaskDefinition"), *_measure(settings, "EnvironmentTag")]
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ecs_release.aws.faults import EXPIRED, code_of, problem_of
+from ecs_release.aws.faults import EXPIRED, code_of, overloaded, problem_of
 from ecs_release.aws.pacing import Pacing, Priority
 from ecs_release.aws.sessions import Sessions
 from ecs_release.aws.threads import Threads
@@ -57,7 +57,7 @@ class Caller:
         except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
             problem = problem_of(error, action, mutating=mutating)
             result = type(problem).__name__
-            if isinstance(problem, Throttled):
+            if isinstance(problem, Throttled) or overloaded(error):
                 line.slow_down()
             raise problem from error
         except Problem as problem:

@@ -12,12 +12,13 @@ from ecs_release.aws import pacing, revisions
 from ecs_release.aws.caller import Caller
 from ecs_release.aws.ecs_parse import aws_time, parse_deployment, parse_protection, parse_service, parse_service_deployment, parse_task
 from ecs_release.aws.pacing import Priority
+from ecs_release.aws.shelf import Shelf
 from ecs_release.aws.together import Together
 from ecs_release.domain.errors import Ambiguous, Blocked, Denied, Problem, Retryable
 from ecs_release.domain.observation import PRIMARY, Access, ProtectedTask, ServiceDeployment, Task, TaskDefinition
 from ecs_release.domain.ports import ServicesAnswer, Started
 
-_REVISIONS, _DEPLOYMENTS = 2000, 2000
+_DEPLOYMENTS = 2000
 _TASKS_A_CALL, _DEPLOYMENTS_A_CALL, _LIST_PAGES = 100, 20, 50
 _ABSENT_S = 3600.0
 
@@ -29,13 +30,13 @@ class BotoEcs:
         """One for each access; it keeps the revisions that it has read."""
         self._caller = caller
         self._access = access
-        self._revisions: OrderedDict[str, TaskDefinition] = OrderedDict()
+        self._revisions = Shelf()
         self._deployments: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._described = Together(self._describe_deployments, _DEPLOYMENTS_A_CALL)
         self._no_service_deployments_until = 0.0
         self._no_protection_until = 0.0
 
-    async def describe_services(self, cluster: str, names: Sequence[str]) -> ServicesAnswer:
+    async def describe_services(self, cluster: str, names: Sequence[str], *, urgent: bool = False) -> ServicesAnswer:
         """Describe at most 10 services of one cluster."""
 
         def read(client: Any, parameters: Mapping[str, Any]) -> ServicesAnswer:
@@ -45,23 +46,37 @@ class BotoEcs:
 
         what = f"{names[0]} in {cluster}" if len(names) == 1 else f"{len(names)} services in {cluster}"
         parameters = {"cluster": cluster, "services": list(names)}
-        answer: ServicesAnswer = await self._call("describe_services", pacing.SERVICE_READ, what=what, parameters=parameters, read=read)
+        answer: ServicesAnswer = await self._call(
+            "describe_services", pacing.SERVICE_READ, what=what, priority=_priority(urgent), parameters=parameters, read=read
+        )
         return answer
 
-    async def list_tasks(self, cluster: str, service: str, *, stopped: bool = False) -> list[str]:
+    async def list_tasks(self, cluster: str, service: str, *, stopped: bool = False, urgent: bool = False) -> list[str]:
         """List the ARNs of a service's tasks."""
-        arns: list[str] = []
-        parameters: dict[str, Any] = {"cluster": cluster, "serviceName": service, "maxResults": 100}
-        parameters["desiredStatus"] = "STOPPED" if stopped else "RUNNING"
-        for _ in range(1 if stopped else _LIST_PAGES):
-            answer = await self._call("list_tasks", pacing.CLUSTER_RESOURCE_READ, what=service, parameters=parameters)
-            arns += answer["taskArns"]
-            if not answer.get("nextToken"):
-                break
-            parameters["nextToken"] = answer["nextToken"]
+        wanted = {"cluster": cluster, "serviceName": service, "desiredStatus": "STOPPED" if stopped else "RUNNING"}
+        arns, _ = await self._task_pages(wanted, 1 if stopped else _LIST_PAGES, urgent=urgent)
         return arns
 
-    async def describe_tasks(self, cluster: str, arns: Sequence[str]) -> list[Task]:
+    async def list_cluster_tasks(self, cluster: str, pages: int) -> list[str] | None:
+        """List the ARNs of all tasks of a cluster; None where they are on more pages."""
+        arns, complete = await self._task_pages({"cluster": cluster, "desiredStatus": "RUNNING"}, pages)
+        return arns if complete else None
+
+    async def _task_pages(self, wanted: Mapping[str, str], pages: int, *, urgent: bool = False) -> tuple[list[str], bool]:
+        arns: list[str] = []
+        parameters: dict[str, Any] = {**wanted, "maxResults": _TASKS_A_CALL}
+        for _ in range(pages):
+            what = f"tasks in {wanted['cluster']}"
+            answer = await self._call(
+                "list_tasks", pacing.CLUSTER_RESOURCE_READ, what=what, priority=_priority(urgent), parameters=parameters
+            )
+            arns += answer["taskArns"]
+            if not answer.get("nextToken"):
+                return arns, True
+            parameters["nextToken"] = answer["nextToken"]
+        return arns, False
+
+    async def describe_tasks(self, cluster: str, arns: Sequence[str], *, urgent: bool = False) -> list[Task]:
         """Describe tasks; those that are gone are left out."""
 
         def read(client: Any, parameters: Mapping[str, Any]) -> list[Task]:
@@ -71,15 +86,16 @@ class BotoEcs:
         for first in range(0, len(arns), _TASKS_A_CALL):
             parameters = {"cluster": cluster, "tasks": list(arns[first : first + _TASKS_A_CALL])}
             found += await self._call(
-                "describe_tasks", pacing.CLUSTER_RESOURCE_READ, what=f"tasks in {cluster}", parameters=parameters, read=read
-            )
+                "describe_tasks", pacing.CLUSTER_RESOURCE_READ, what=f"tasks in {cluster}", priority=_priority(urgent),
+                parameters=parameters, read=read,
+            )  # fmt: skip
         return found
 
     async def describe_task_definition(self, arn: str, *, fresh: bool = False) -> TaskDefinition:
         """Describe a revision with its tags. Its content never changes, so it is read once; `fresh` reads its status again."""
-        if arn in self._revisions and not fresh:
-            self._revisions.move_to_end(arn)
-            return self._revisions[arn]
+        known = None if fresh else self._revisions.get(arn)
+        if known is not None:
+            return known
         revision: TaskDefinition = await self._call(
             "describe_task_definition",
             pacing.TASK_DEFINITION_READ,
@@ -88,7 +104,7 @@ class BotoEcs:
             parameters={"taskDefinition": arn, "include": ["TAGS"]},
             read=revisions.describe,
         )
-        self._remember(revision)
+        self._revisions.put(revision)
         return revision
 
     async def newest_task_definitions(self, family: str, limit: int) -> list[str]:
@@ -208,7 +224,6 @@ class BotoEcs:
     def _call(self) -> Any:
         return partial(self._caller.call, self._access, "ecs")
 
-    def _remember(self, revision: TaskDefinition) -> None:
-        self._revisions[revision.arn] = revision
-        while len(self._revisions) > _REVISIONS:
-            self._revisions.popitem(last=False)
+
+def _priority(urgent: bool) -> Priority:  # noqa: FBT001
+    return Priority.ROLLOUT if urgent else Priority.OBSERVATION

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,6 +14,7 @@ from ecs_release.domain.observation import DAEMON, ROLLING, Container, Deploymen
 
 # Texts of service events (Amazon ECS developer guide, "Amazon ECS service event messages"; the circuit breaker's names the deployment).
 _FAILED = re.compile(r"\(deployment (?P<id>ecs-svc/[0-9]+)\) deployment failed")
+_OF_SERVICE = "service:"
 
 
 def aws_time(answer: Mapping[str, Any]) -> datetime:
@@ -35,9 +37,9 @@ def parse_service(raw: Mapping[str, Any]) -> Service:
     return Service(
         arn=raw["serviceArn"],
         name=raw.get("serviceName", ""),
-        status=raw.get("status", ""),
+        status=_once(raw.get("status", "")),
         created_at=raw.get("createdAt"),
-        task_definition=raw.get("taskDefinition", ""),
+        task_definition=_once(raw.get("taskDefinition", "")),
         controller=(raw.get("deploymentController") or {}).get("type", "ECS"),
         desired=raw.get("desiredCount", 0),
         running=raw.get("runningCount", 0),
@@ -76,9 +78,9 @@ def _bakes(configuration: Mapping[str, Any]) -> dict[str, Any]:
 def parse_deployment(raw: Mapping[str, Any]) -> Deployment:
     """Read one deployment of a service."""
     return Deployment(
-        id=raw["id"],
-        status=raw.get("status", ""),
-        task_definition=raw.get("taskDefinition", ""),
+        id=_once(raw["id"]),
+        status=_once(raw.get("status", "")),
+        task_definition=_once(raw.get("taskDefinition", "")),
         desired=raw.get("desiredCount", 0),
         pending=raw.get("pendingCount", 0),
         running=raw.get("runningCount", 0),
@@ -89,20 +91,27 @@ def parse_deployment(raw: Mapping[str, Any]) -> Deployment:
     )
 
 
+def _once(text: str) -> str:
+    """Keep one string for all tasks that show it: thousands of them are remembered."""
+    return sys.intern(text)
+
+
 def parse_task(raw: Mapping[str, Any]) -> Task:
     """Read one task. Containers that ECS itself adds (GuardDuty's) may have no image."""
+    group = raw.get("group", "")
     return Task(
         arn=raw["taskArn"],
-        task_definition=raw.get("taskDefinitionArn", ""),
-        started_by=raw.get("startedBy", ""),
-        last_status=raw.get("lastStatus", ""),
-        desired_status=raw.get("desiredStatus", ""),
+        service=_once(group.removeprefix(_OF_SERVICE)) if group.startswith(_OF_SERVICE) else "",
+        task_definition=_once(raw.get("taskDefinitionArn", "")),
+        started_by=_once(raw.get("startedBy", "")),
+        last_status=_once(raw.get("lastStatus", "")),
+        desired_status=_once(raw.get("desiredStatus", "")),
         containers=tuple(
             Container(
-                name=c.get("name", ""),
-                image=c.get("image", ""),
-                digest=c.get("imageDigest", ""),
-                last_status=c.get("lastStatus", ""),
+                name=_once(c.get("name", "")),
+                image=_once(c.get("image", "")),
+                digest=_once(c.get("imageDigest", "")),
+                last_status=_once(c.get("lastStatus", "")),
                 exit_code=c.get("exitCode"),
                 reason=c.get("reason", ""),
             )

@@ -10,6 +10,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     NoCredentialsError,
     PartialCredentialsError,
+    ReadTimeoutError,
 )
 
 from ecs_release.api.conditions import Reason
@@ -56,9 +57,20 @@ def problem_of(error: Exception, action: str, *, mutating: bool) -> Problem:
     return Ambiguous(text) if mutating else Retryable(text)
 
 
+def overloaded(error: Exception) -> bool:
+    """Tell whether an error says that AWS cannot keep up, without saying so: 5xx, or no answer in time."""
+    if isinstance(error, ClientError):
+        return _status_of(error) >= _SERVER_ERROR
+    return isinstance(error, TimeoutError | ReadTimeoutError)
+
+
+def _status_of(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
 def _of_client_error(error: ClientError, action: str, *, mutating: bool) -> Problem:
     code, message = code_of(error), _message_of(error)
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    status = _status_of(error)
     if code in _DENIED:
         return Denied(f"{action}: {message}: see the role's policy and its trust policy ({code})")
     if code in EXPIRED:

@@ -54,6 +54,8 @@ RATES = {
 SHARED = frozenset({REGISTRY_READ, REGISTRY_MODIFY, IMAGE_READ})
 
 _SLOWEST, _SLOW_DOWN, _RECOVERY_S = 0.05, 0.5, 60.0
+_SLOWED_S = 1.0
+"""Calls that were under way together fail together: they are one sign, not many."""
 
 
 class Bucket:
@@ -66,6 +68,7 @@ class Bucket:
         self._factor = 1.0
         self._tokens = self._burst
         self._at = now
+        self._slowed_at = float("-inf")
 
     def take(self, now: float) -> float:
         """Take a token: returns 0, or for how many seconds to wait before trying again."""
@@ -76,8 +79,11 @@ class Bucket:
         return (1.0 - self._tokens) / (self._per_s * self._factor)
 
     def slow_down(self, now: float) -> None:
-        """AWS has throttled us: half the rate, and no burst."""
+        """AWS has throttled us, or is in trouble: half the rate, and no burst. Once a second at most."""
         self._fill(now)
+        if now - self._slowed_at < _SLOWED_S:
+            return
+        self._slowed_at = now
         self._factor = max(_SLOWEST, self._factor * _SLOW_DOWN)
         self._tokens = min(self._tokens, 1.0)
 
@@ -115,7 +121,7 @@ class Line:
             raise Retryable(f"{what}: no turn within {self._deadline_s:.0f} s: AWS's request rate is used up") from None
 
     def slow_down(self) -> None:
-        """AWS has throttled a call of this line."""
+        """AWS has throttled a call of this line, or could not answer it."""
         self._bucket.slow_down(self._clock.monotonic())
 
     async def _serve(self) -> None:

@@ -20,6 +20,7 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader
 
+from ecs_release.aws.models import LeanFiles, read_time
 from ecs_release.domain.observation import Access
 from ecs_release.domain.ports import Fence
 
@@ -37,7 +38,7 @@ class Sessions:
         self._session_name = re.sub(r"[^\w+=,.@-]", "-", session_name)[:64]
         self._threads = threads
         # One loader for all sessions: its models are 11 MB for each role otherwise (boto/botocore#3078).
-        self._loader = Loader(include_default_search_paths=True)
+        self._loader = Loader(file_loader=LeanFiles(), include_default_search_paths=True)
         self._lock = threading.Lock()
         self._base = self._plain_session()
         self._roles: dict[tuple[str, str | None], botocore.session.Session] = {}
@@ -90,6 +91,7 @@ class Sessions:
     def _plain_session(self) -> botocore.session.Session:
         session = botocore.session.Session()
         session.register_component("data_loader", self._loader)
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=read_time)
         return session
 
     def _assumed_session(self, role_arn: str, external_id: str | None, region: str) -> botocore.session.Session:

@@ -68,7 +68,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One task. `started_by` is the id of the deployment that started it."""
+    """One task. `started_by` is the id of the deployment that started it; `service` is empty for one that no service runs."""
 
     arn: str
     task_definition: str
@@ -80,6 +80,7 @@ class Task:
     stop_code: str = ""
     created_at: datetime | None = None
     stopped_at: datetime | None = None
+    service: str = ""
 
     def digest_of(self, container: str) -> str:
         """Return the digest that the container runs, or an empty string."""

@@ -42,16 +42,19 @@ class Started:
 class Ecs(Protocol):
     """ECS in one account and region. Reads are retried by the SDK, mutating calls never (they raise Ambiguous when in doubt)."""
 
-    async def describe_services(self, cluster: str, names: Sequence[str]) -> ServicesAnswer:
-        """Describe at most 10 services of one cluster. INACTIVE and unknown ones are left out.
+    async def describe_services(self, cluster: str, names: Sequence[str], *, urgent: bool = False) -> ServicesAnswer:
+        """Describe at most 10 services of one cluster. INACTIVE and unknown ones are left out. What is urgent goes before what is not.
 
         A missing cluster is Blocked(ServiceNotFound).
         """
 
-    async def list_tasks(self, cluster: str, service: str, *, stopped: bool = False) -> list[str]:
+    async def list_tasks(self, cluster: str, service: str, *, stopped: bool = False, urgent: bool = False) -> list[str]:
         """List the ARNs of a service's tasks that are meant to run (or that have stopped lately)."""
 
-    async def describe_tasks(self, cluster: str, arns: Sequence[str]) -> list[Task]:
+    async def list_cluster_tasks(self, cluster: str, pages: int) -> list[str] | None:
+        """List the ARNs of all tasks of a cluster that are meant to run; None where they are on more than `pages` pages of 100."""
+
+    async def describe_tasks(self, cluster: str, arns: Sequence[str], *, urgent: bool = False) -> list[Task]:
         """Describe tasks (by 100); those that are gone are left out."""
 
     async def describe_task_definition(self, arn: str, *, fresh: bool = False) -> TaskDefinition:

@@ -17,9 +17,15 @@ from ecs_release.domain.ports import Ecs
 from ecs_release.domain.requests import pending
 from ecs_release.domain.taskdefinitions import is_foreign, ownership
 from ecs_release.engine.memory import Memory
+from ecs_release.engine.settings import EngineSettings
 
 _NEWEST, _EARLIER = 10, 3
 _RECENT_S = 60
+
+
+def sweep_s(facts: Facts, settings: EngineSettings) -> float:
+    """Return the seconds between two looks for newer revisions: often where they are rolled out, else for information."""
+    return settings.base_sweep_s if follows_latest(facts) else settings.resync_s
 
 
 async def about_revisions(ecs: Ecs, facts: Facts, memory: Memory, sweep_s: float) -> Facts:
@@ -30,21 +36,31 @@ async def about_revisions(ecs: Ecs, facts: Facts, memory: Memory, sweep_s: float
     due = not attempts.is_settled(facts.status, pin) or pending(facts.release, facts.status)
     begins = due and not attempts.is_open(rollout)
     registers = attempts.intends(rollout) == attempts.REGISTER
+    newest: TaskDefinition | None = None
     if (follows_latest(facts) and (begins or registers)) or (not due and _sweep_is_due(facts, memory, sweep_s)):
         # Also where it fails: what is denied is not asked for at every pass.
         memory.foreign_time = facts.now
         try:
-            memory.foreign = await _newest_foreign(ecs, facts)
+            newest = await _newest_foreign(ecs, facts)
+            memory.foreign = newest.arn if newest else ""
         except Problem as problem:
             if begins or registers:
                 return replace(facts, start_problem=facts.start_problem or problem)
-    facts = replace(facts, newest_foreign=memory.foreign)
-    if follows_latest(facts) and memory.foreign is not None:
-        facts = replace(facts, base=memory.foreign)
+    facts = replace(facts, newest_foreign=newest or await _known(ecs, memory.foreign))
+    if follows_latest(facts) and facts.newest_foreign is not None:
+        facts = replace(facts, base=facts.newest_foreign)
     tagged = facts.target is not None and environment_tags.uses(facts.target)
     if (begins or not due) and not tagged:
         facts = replace(facts, earlier=await _earlier(ecs, facts, pin) if begins else facts.newest)
     return replace(facts, revision_gone=await _is_gone(ecs, facts))
+
+
+async def _known(ecs: Ecs, arn: str) -> TaskDefinition | None:
+    """Read a revision that was read before; None where that fails now."""
+    try:
+        return await ecs.describe_task_definition(arn) if arn else None
+    except Problem:
+        return None
 
 
 def _sweep_is_due(facts: Facts, memory: Memory, sweep_s: float) -> bool:

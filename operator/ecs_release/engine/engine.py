@@ -38,6 +38,7 @@ KINDS = (ENVIRONMENT, PROJECT, RELEASE_SET, RELEASE)
 _SYNC_POLL_S = 0.05
 # Children that move together are looked at together.
 _GATHER_S = 0.2
+_OBSERVE_S = 0.02
 
 
 class Engine:
@@ -56,6 +57,7 @@ class Engine:
         self.synced = asyncio.Event()
         self._observers: dict[str, Observer] = {}
         self._observing: dict[str, asyncio.Task[None]] = {}
+        self._to_observe: set[str] = set()
         places, resolver = Places(self.store, self.claims, cluster), Resolver(aws)
         gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver, TagReader(places, aws, settings.tag_interval_s))
         self._reconciler = Reconciler(
@@ -81,7 +83,7 @@ class Engine:
             return
         if kind == RELEASE:
             self.claims.refresh(self.store.releases[key])
-            self._observe(self.store.releases[key].environment)
+            self._observe_soon(self.store.releases[key].environment)
             self._counted(key, before)
             self._told(key)
         else:
@@ -197,7 +199,7 @@ class Engine:
             environments.add(facts.environment)
             self._add(facts.key)
         for name in environments:
-            self._observe(name)
+            self._observe_soon(name)
 
     def _told(self, key: ObjectKey) -> None:
         """A Release says something new: so does, perhaps, the set that it belongs to."""
@@ -222,7 +224,7 @@ class Engine:
         self._reconciler.forget(key)
         for other in self.claims.releases_of(service) if service else ():
             self._add(other)
-        self._observe(facts.environment)
+        self._observe_soon(facts.environment)
         self._add(Store.project_key(facts), 1.0)
 
     def _ghost(self, key: ObjectKey, uid: str) -> None:
@@ -230,8 +232,15 @@ class Engine:
 
     # Observation.
 
+    def _observe_soon(self, name: str) -> None:
+        """Have an Environment's services observed in a moment: Releases may come by the thousand, and each changes the list."""
+        if self.synced.is_set() and name not in self._to_observe:
+            self._to_observe.add(name)
+            asyncio.get_running_loop().call_later(_OBSERVE_S, self._observe, name)
+
     def _observe(self, name: str) -> None:
         """Have an Environment's services observed as it says now."""
+        self._to_observe.discard(name)
         environment = self.store.environments.get(name)
         if not isinstance(environment, Environment):
             return

@@ -14,16 +14,17 @@ from ecs_release.api.release_status import Pin, ReleaseStatus
 from ecs_release.domain import attempts
 from ecs_release.domain.console import service_links
 from ecs_release.domain.errors import Problem, Retryable
-from ecs_release.domain.evidence import seen_digests
+from ecs_release.domain.evidence import Match, seen_digests
 from ecs_release.domain.facts import Facts, Limits
 from ecs_release.domain.observation import COMPLETED, TaskDefinition
 from ecs_release.domain.ports import Aws, Clock
 from ecs_release.domain.requests import pending as requests_pending
 from ecs_release.domain.requests import refresh_wanted
+from ecs_release.domain.situations import is_moving, runs_wanted
 from ecs_release.domain.sources import source_hash
 from ecs_release.domain.targets import Target
 from ecs_release.domain.taskdefinitions import pulled_from
-from ecs_release.engine.bases import about_revisions
+from ecs_release.engine.bases import about_revisions, sweep_s
 from ecs_release.engine.explaining import explain, read_revision
 from ecs_release.engine.looks import Watched
 from ecs_release.engine.memory import Memory
@@ -84,11 +85,16 @@ class Gatherer:
             links=service_links(target.key),
             claims=self.places.claims.on(target.key),
         )
-        pin, looked = await asyncio.gather(self._pin(release, status, target, now), self._look(facts, memory))
-        facts = _with(looked, now=self.clock.now(), **pin)
+        facts = await self._pin_and_look(facts, target, memory)
         if facts.service is None or facts.unread is not None:
             return facts
         return await self._about_service(facts, target, memory)
+
+    async def _pin_and_look(self, facts: Facts, target: Target, memory: Memory) -> Facts:
+        """Resolve what is wanted and see what runs, at the same time."""
+        pin, looked = await asyncio.gather(self._pin(facts.release, facts.status, target, facts.now), self._look(facts, memory))
+        found = _with(looked, now=self.clock.now(), **pin)
+        return found if facts.status.pin is not None or _shown_to_run(found) else await self._look(found, memory)
 
     def _limits(self, grace_s: float = 300) -> Limits:
         settings = self.settings
@@ -165,6 +171,9 @@ class Gatherer:
         if settled and not requests_pending(facts.release, status):
             return False
         age = self.clock.now() - watched.look.seen_time
+        if status.pin is None and facts.pin is None and facts.environment is not None:
+            # What runs already is adopted by the look that there is: thousands of Releases that come at once need no look of their own.
+            return age > timedelta(seconds=facts.environment.spec.observation.interval_seconds)
         # What an attempt is built on must be what is there now; what one under way announced is checked again before it is done.
         now = memory.doubt_since is not None or not attempts.is_open(status.rollout)
         return age > timedelta(seconds=_NOW_S if now else _RECENT_S)
@@ -183,7 +192,7 @@ class Gatherer:
         facts = replace(facts, running=running, start_problem=start_problem, newest=revisions, release_hashes=hashes)
         rollout = facts.status.rollout
         facts = replace(facts, doubt=memory.doubt(rollout, facts.now, await look_for_effect(ecs, target, facts, memory)))
-        facts = await about_revisions(ecs, facts, memory, self.settings.base_sweep_s)
+        facts = await about_revisions(ecs, facts, memory, sweep_s(facts, self.settings))
         base = facts.base or running
         if base is not None and facts.pin is not None and facts.start_problem is None and not attempts.is_settled(facts.status, facts.pin):
             facts = replace(facts, start_problem=await self._start_problem(target, base, facts.pin))
@@ -213,6 +222,12 @@ class Gatherer:
             else []
         )
         return known | await self.resolver.hashes(target, seen, known)
+
+
+def _shown_to_run(facts: Facts) -> bool:
+    """Tell whether the look that there is shows a service at rest, all of whose tasks run what is wanted: then nothing is to be done."""
+    service, pin = facts.service, facts.pin
+    return service is not None and pin is not None and not is_moving(service) and runs_wanted(facts, pin) is Match.YES
 
 
 def _must_see_tasks(facts: Facts, memory: Memory) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from ecs_release.api.release_status import Evidence, Rollout
 from ecs_release.domain import attempts
 from ecs_release.domain.facts import Doubt
-from ecs_release.domain.observation import ProtectedTask, ServiceDeployment, TaskDefinition
+from ecs_release.domain.observation import ProtectedTask, ServiceDeployment
 from ecs_release.domain.verdicts import Progress
 
 
@@ -26,7 +26,7 @@ class Memory:
     counts_written: float = float("-inf")
     evidence_for: tuple[str, int] = ("", -1)
     evidence: tuple[Evidence, ...] = ()
-    foreign: TaskDefinition | None = None
+    foreign: str = ""
     foreign_time: datetime | None = None
     tags: dict[str, str] | None = None
     tags_time: datetime | None = None

@@ -20,11 +20,11 @@ from ecs_release.domain.observation import Access, Look, Service, ServiceKey
 from ecs_release.domain.ports import Aws, Clock
 from ecs_release.engine.looks import Unread, Watched, batches
 from ecs_release.engine.settings import EngineSettings
+from ecs_release.engine.tasks import TaskReader
 
 log = logging.getLogger(__name__)
 
 SERVICES_A_CALL = 10
-TASKS_A_CALL = 100
 _BATCHES_AT_ONCE = 4
 _KEPT_S = 300.0
 
@@ -50,6 +50,7 @@ class Observer:
         self.caller = ""
         self.swept_once = False
         self._aws = aws
+        self._tasks = TaskReader(aws, clock)
         self._clock = clock
         self._settings = settings
         self._changed = changed
@@ -230,7 +231,7 @@ class Observer:
     async def _describe(self, batch: list[Watched]) -> None:
         first = batch[0]
         ecs = self._aws.ecs(first.access)
-        answer = await ecs.describe_services(first.key.cluster, [w.key.service for w in batch])
+        answer = await ecs.describe_services(first.key.cluster, [w.key.service for w in batch], urgent=_urgent(batch))
         found = {w.key: answer.services.get(w.key.service) for w in batch}
         with_tasks = await self._with_tasks(first.access, batch, found)
         now = self._clock.now()
@@ -255,19 +256,11 @@ class Observer:
             if tasks is None:
                 watched.tasks_time = now
                 moved.append(watched.key)
-        if not moved:
-            return services
-        ecs = self._aws.ecs(access)
-        cluster = batch[0].key.cluster
-        listed = await asyncio.gather(*(ecs.list_tasks(cluster, key.service) for key in moved))
-        arns = [arn for tasks in listed for arn in tasks]
-        pages = [arns[i : i + TASKS_A_CALL] for i in range(0, len(arns), TASKS_A_CALL)]
-        described = await asyncio.gather(*(ecs.describe_tasks(cluster, page) for page in pages))
-        by_arn = {task.arn: task for page in described for task in page}
-        for key, tasks_of in zip(moved, listed, strict=True):
-            service = services[key]
-            if service is not None:
-                services[key] = replace(service, tasks=tuple(by_arn[a] for a in tasks_of if a in by_arn))
+        if moved:
+            unknown = sum(w.look is None for w in self._watched.values()) if any(w.look is None for w in batch) else 0
+            asked = [service for key in moved if (service := services[key]) is not None]
+            tasks_of = await self._tasks.read(access, batch[0].key.cluster, asked, unknown=unknown, urgent=_urgent(batch))
+            services |= {key: replace(service, tasks=tasks_of[service.name]) for key in moved if (service := services[key]) is not None}
         return services
 
     def _refuse(self, watched: Watched, problem: Problem) -> None:
@@ -275,3 +268,8 @@ class Observer:
             level = logging.WARNING if isinstance(problem, Denied) else logging.INFO
             log.log(level, "cannot read ECS service %s: %s", watched.key, problem.message)
         self._changed(watched.key)
+
+
+def _urgent(batch: list[Watched]) -> bool:
+    """Tell whether a look is for a rollout: then it goes before the sweeps of all environments of its account."""
+    return any(w.fast or w.answering for w in batch)

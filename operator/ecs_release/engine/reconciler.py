@@ -20,6 +20,7 @@ from ecs_release.domain.errors import Ambiguous, Conflict, NotFound, Problem
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.ports import Aws, Clock, Cluster, ObjectKey
 from ecs_release.domain.targets import Target
+from ecs_release.engine.bases import sweep_s
 from ecs_release.engine.gathering import Gatherer
 from ecs_release.engine.memory import Memory
 from ecs_release.engine.settings import EngineSettings
@@ -59,12 +60,11 @@ class Reconciler:
         self._again = again
         self._hurry = hurry
         self._told = told
-        self._memories: dict[tuple[ObjectKey, str], Memory] = {}
+        self._memories: dict[ObjectKey, tuple[str, Memory]] = {}
 
     def forget(self, key: ObjectKey) -> None:
         """A Release is gone."""
-        for known in [k for k in self._memories if k[0] == key]:
-            del self._memories[known]
+        self._memories.pop(key, None)
 
     async def reconcile(self, key: ObjectKey) -> None:
         """Make passes over a Release until there is nothing to do at once."""
@@ -93,11 +93,12 @@ class Reconciler:
             return
 
     def _memory(self, key: ObjectKey, release: Release) -> Memory:
-        identity = (key, release.metadata.uid)
-        if identity not in self._memories:
-            self.forget(key)
-            self._memories[identity] = Memory(self._clock.now())
-        return self._memories[identity]
+        uid, memory = self._memories.get(key, ("", Memory(self._clock.now())))
+        if uid != release.metadata.uid:
+            # One that was made again under its name is another one.
+            memory = Memory(self._clock.now())
+            self._memories[key] = (release.metadata.uid, memory)
+        return memory
 
     async def _pass(self, key: ObjectKey, release: Release, memory: Memory) -> tuple[Release, float | None]:
         """Make one pass. Returns the Release as it stands then, and when to make the next (0: at once, None: on news)."""
@@ -113,8 +114,8 @@ class Reconciler:
         if again is None and _may_mend_itself(decision.status):
             again = facts.environment.spec.observation.interval_seconds if facts.environment else self._settings.counts_interval_s
         if facts.target is not None:
-            sweep_s = self._settings.tag_interval_s if uses(facts.target) else self._settings.base_sweep_s
-            again = min(sweep_s, again if again is not None else float("inf"))
+            tag_s = self._settings.tag_interval_s if uses(facts.target) else float("inf")
+            again = min(tag_s, sweep_s(facts, self._settings), again if again is not None else float("inf"))
         return release, again
 
     async def _act(self, facts: Facts, act: Act, memory: Memory) -> Decision:

@@ -41,6 +41,8 @@ class EngineSettings:
     """Between two looks at where the environment's tag points, for method EnvironmentTag."""
     base_sweep_s: float = 900.0
     """Between two looks for newer revisions of a family."""
+    resync_s: float = 3600.0
+    """Between two passes over a Release that nothing has happened to, and whose slower sweeps are not sooner."""
     look_timeout_s: float = 60.0
     """How long a pass waits for a fresh look."""
     health: HealthRules = field(default_factory=HealthRules)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _STOP_S = 15.0
 _END_S = 10.0
+_WAITING, _AT_ONCE = 300, 50
 
 
 async def run_watch(
@@ -127,16 +129,25 @@ def _call(stop: Future[Callable[[], object]]) -> None:
 
 
 class _Bridge:
-    """Hands what kopf's loop tells to the caller's, and waits until it was taken in: the watch goes no faster than we do."""
+    """Hands what kopf's loop tells to the caller's, in the order that it came.
+
+    Many at a time: to wait for the other thread with each of thousands that are listed costs more than all the rest. When a few hundred
+    wait, the watch waits, too: it goes no faster than we do.
+    """
 
     def __init__(self, sink: Sink, loop: asyncio.AbstractEventLoop) -> None:
         self._sink = sink
         self._loop = loop
         self._closed = False
+        self._lock = threading.Lock()
+        self._told: deque[partial[None]] = deque()
+        self._taking_in = False
+        self._room: Future[None] = Future()
 
     def close(self) -> None:
         """Tell nothing any more: what still comes will be listed again by the next watch."""
         self._closed = True
+        self._make_room()
 
     async def changed(self, kind: str, body: Mapping[str, Any]) -> None:
         """Take in an object that is there."""
@@ -146,20 +157,44 @@ class _Bridge:
         """Forget an object."""
         await self._hand_over(partial(self._sink.deleted, kind, namespace, name, uid))
 
-    async def _hand_over(self, take_in: partial[None]) -> None:
-        done: Future[None] = Future()
+    async def _hand_over(self, told: partial[None]) -> None:
+        with self._lock:
+            self._told.append(told)
+            begins, self._taking_in = not self._taking_in, True
+            room = self._room if len(self._told) >= _WAITING else None
+        if begins:
+            self._loop.call_soon_threadsafe(self._take_in)
+        if room is not None and not self._closed:
+            await asyncio.wrap_future(room)
 
-        def run() -> None:
-            # False where kopf is ending and no longer waits.
-            if not done.set_running_or_notify_cancel():
+    def _take_in(self) -> None:
+        """Take in what was told so far, a part of it at a time: passes and looks go on in between."""
+        for _ in range(_AT_ONCE):
+            with self._lock:
+                if not self._told:
+                    self._taking_in = False
+                    break
+                told = self._told.popleft()
+            if not self._closed:
+                _tell(told)
+        else:
+            self._loop.call_soon(self._take_in)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        with self._lock:
+            if len(self._told) >= _WAITING and not self._closed:
                 return
-            try:
-                if not self._closed:
-                    take_in()
-            except Exception as error:  # noqa: BLE001 - told to the waiting side
-                done.set_exception(error)
-            else:
-                done.set_result(None)
+            room, self._room = self._room, Future()
+        # False where kopf is ending and no longer waits.
+        if room.set_running_or_notify_cancel():
+            room.set_result(None)
 
-        self._loop.call_soon_threadsafe(run)
-        await asyncio.wrap_future(done)
+
+def _tell(told: partial[None]) -> None:
+    try:
+        told()
+    except Exception:
+        kind, what = told.args[:2]
+        name = "/".join(str(what["metadata"].get(n, "")) for n in ("namespace", "name")) if isinstance(what, Mapping) else told.args[2]
+        log.exception("cannot take in %s %s", kind, name)

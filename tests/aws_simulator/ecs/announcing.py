@@ -23,8 +23,9 @@ class Announcer:
     """The voice of one service."""
 
     def __init__(self, service_arn: str, name: str, cluster_arn: str, emit: Emit, task_view: TaskView, chance: random.Random) -> None:
-        """`task_view` shows a task as DescribeTasks does; `chance` makes ids."""
+        """`task_view` shows a task as DescribeTasks does; `chance` makes ids. `written` are the events as JSON, of the state named."""
         self.events: deque[dict[str, Any]] = deque(maxlen=_EVENTS_KEPT)
+        self.written: tuple[tuple[str, int], str] | None = None
         self._arn, self._name, self._cluster_arn = service_arn, name, cluster_arn
         self._emit, self._task_view, self._chance = emit, task_view, chance
 

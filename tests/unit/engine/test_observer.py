@@ -39,7 +39,7 @@ class FakeAws:
             raise self.account_problem
         return "arn:aws:sts::111122223333:assumed-role/r/s"
 
-    async def describe_services(self, cluster: str, names: Sequence[str]) -> ServicesAnswer:
+    async def describe_services(self, cluster: str, names: Sequence[str], **_: Any) -> ServicesAnswer:
         self.calls.append(list(names))
         await asyncio.sleep(0.05)
         if self.broken is not None:
@@ -53,7 +53,10 @@ class FakeAws:
         self.lists += 1
         return []
 
-    async def describe_tasks(self, *_: Any) -> list[Task]:
+    async def list_cluster_tasks(self, *_: Any) -> None:
+        return None
+
+    async def describe_tasks(self, *_: Any, **__: Any) -> list[Task]:
         return []
 
 

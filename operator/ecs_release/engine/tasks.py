@@ -1,0 +1,92 @@
+"""Reads the running tasks of services: one list a service, or those of a whole cluster where that takes fewer calls.
+
+ListTasks has no batches and a tight limit (20 a second an account): at the start, when nothing is known of five thousand services, a list
+for each would take minutes. A cluster's tasks come by the hundred, and say whose they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ecs_release.domain.errors import Problem
+from ecs_release.domain.observation import Access, Service, Task
+from ecs_release.domain.ports import Aws, Clock, Ecs
+
+TASKS_A_CALL = 100
+_KEPT_S = 60.0
+_MANY = 20
+"""Services of which nothing is known, from which on a cluster is looked at as a whole."""
+
+
+@dataclass(slots=True)
+class _Cluster:
+    """All tasks of a cluster as they were a moment ago, by service; None where there are too many."""
+
+    tasks: asyncio.Task[Mapping[str, tuple[Task, ...]] | None]
+    at: float
+
+
+class TaskReader:
+    """Reads tasks for one observer."""
+
+    def __init__(self, aws: Aws, clock: Clock) -> None:
+        """Clusters that were looked at as a whole are remembered for a minute."""
+        self._aws = aws
+        self._clock = clock
+        self._clusters: dict[tuple[Access, str], _Cluster] = {}
+
+    async def read(
+        self, access: Access, cluster: str, services: Sequence[Service], *, unknown: int, urgent: bool
+    ) -> dict[str, tuple[Task, ...]]:
+        """Read the running tasks of services, by name. `unknown` is how many of the cluster's observed ones nothing is known of yet.
+
+        What is urgent goes before what is not. Raises Problem.
+        """
+        ecs = self._aws.ecs(access)
+        known = await self._of_cluster(ecs, access, cluster, unknown)
+        found = {s.name: t for s in services if known is not None and _fits(s, t := known.get(s.name, ()))}
+        rest = [s.name for s in services if s.name not in found]
+        return found | await _by_service(ecs, cluster, rest, urgent=urgent)
+
+    async def _of_cluster(self, ecs: Ecs, access: Access, cluster: str, unknown: int) -> Mapping[str, tuple[Task, ...]] | None:
+        key, now = (access, cluster), self._clock.monotonic()
+        self._clusters = {k: c for k, c in self._clusters.items() if now - c.at < _KEPT_S or not c.tasks.done()}
+        if key not in self._clusters:
+            if unknown < _MANY:
+                return None
+            self._clusters[key] = _Cluster(asyncio.create_task(_whole_cluster(ecs, cluster, unknown)), now)
+        # Somebody else's look, too: whoever gives up waiting must not end it.
+        return await asyncio.shield(self._clusters[key].tasks)
+
+
+def _fits(service: Service, tasks: Sequence[Task]) -> bool:
+    """Tell whether tasks that were listed at another moment are those that the service counts."""
+    return len(tasks) == service.running + service.pending and {t.started_by for t in tasks} <= {d.id for d in service.deployments}
+
+
+async def _whole_cluster(ecs: Ecs, cluster: str, unknown: int) -> Mapping[str, tuple[Task, ...]] | None:
+    """Read all tasks of a cluster; None where that would take more calls than a list for each service, or fails."""
+    try:
+        arns = await ecs.list_cluster_tasks(cluster, pages=max(1, unknown // 2))
+        tasks = await _described(ecs, cluster, arns) if arns is not None else []
+    except Problem:
+        return None
+    by_service: dict[str, list[Task]] = defaultdict(list)
+    for task in tasks:
+        by_service[task.service].append(task)
+    return {name: tuple(of_it) for name, of_it in by_service.items()} if arns is not None else None
+
+
+async def _by_service(ecs: Ecs, cluster: str, names: Sequence[str], *, urgent: bool) -> dict[str, tuple[Task, ...]]:
+    listed = await asyncio.gather(*(ecs.list_tasks(cluster, name, urgent=urgent) for name in names))
+    by_arn = {task.arn: task for task in await _described(ecs, cluster, [arn for arns in listed for arn in arns], urgent=urgent)}
+    return {name: tuple(by_arn[a] for a in arns if a in by_arn) for name, arns in zip(names, listed, strict=True)}
+
+
+async def _described(ecs: Ecs, cluster: str, arns: Sequence[str], *, urgent: bool = False) -> list[Task]:
+    pages = [arns[i : i + TASKS_A_CALL] for i in range(0, len(arns), TASKS_A_CALL)]
+    described = await asyncio.gather(*(ecs.describe_tasks(cluster, page, urgent=urgent) for page in pages))
+    return [task for page in described for task in page]
