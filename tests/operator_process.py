@@ -30,6 +30,8 @@ FAST = {
     "ECS_RELEASE_RESYNC_SECONDS": "10",
     "ECS_RELEASE_LOG_LEVEL": "debug",
     "ECS_RELEASE_LOG_FORMAT": "text",
+    # One that was killed is started again at once, and is the only one.
+    "ECS_RELEASE_LEADER_ELECT": "false",
 }
 
 
@@ -65,6 +67,12 @@ class Operator:
         """Its process id."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def process(self) -> ChildProcess:
+        """The process itself, to be paused, say."""
+        assert self._process is not None
+        return self._process
 
     def start(self, settings: Mapping[str, str] | None = None) -> None:
         """Start it, with other settings where given."""

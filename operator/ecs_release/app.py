@@ -7,14 +7,17 @@ import logging
 import signal
 import socket
 import time
+import uuid
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 from ecs_release.aws.adapter import BotoAws
 from ecs_release.cluster.client import ApiServer
 from ecs_release.cluster.cluster import KubernetesCluster
 from ecs_release.cluster.events import EventRecorder
+from ecs_release.cluster.lease import Candidacy, Elector
 from ecs_release.config import Settings
 from ecs_release.engine.engine import Engine
 from ecs_release.engine.supervisor import keep_running, until_served
@@ -26,7 +29,8 @@ from ecs_release.metrics.registry import CONTENT_TYPE, Metrics
 
 log = logging.getLogger(__name__)
 
-_STOP_S = 20.0
+_STOP_S, _LOST_S = 20.0, 1.0
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class SystemClock:
@@ -42,24 +46,16 @@ class SystemClock:
 
 
 async def run(settings: Settings) -> None:
-    """Run the operator until it is told to stop by SIGTERM or SIGINT. Raises what ended it otherwise."""
+    """Run the operator until it is told to stop by SIGTERM or SIGINT. Raises what ended it otherwise, such as LeaseLost."""
     its_version = version("ecs-release-operator")
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = _stop_on_signals()
     clock = SystemClock()
     metrics = Metrics(its_version, conditions=settings.metrics_release_conditions)
-    server = await ApiServer.connect(None, f"ecs-release-operator/{its_version}")
-    aws = BotoAws(
-        clock,
-        version=its_version,
-        session_name=f"ecs-release-{settings.installation}",
-        threads=settings.aws_threads,
-        share=settings.aws_rate_share,
-        on_call=metrics.called,
-        on_wait=metrics.waited,
-    )
+    # As in client-go; the API server's audit log then tells which replica has written.
+    identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+    server = await ApiServer.connect(None, f"ecs-release-operator/{its_version} ({identity})")
+    server.fence = elector = _elector(settings, server, identity)
+    aws = _aws(settings, clock, its_version, elector, metrics)
     recorder = EventRecorder(server, socket.gethostname())
     cluster = KubernetesCluster(server, recorder)
     engine = Engine(cluster, aws, clock, settings.engine(), metrics)
@@ -68,19 +64,63 @@ async def run(settings: Settings) -> None:
         if await until_served(cluster, WATCHED, stop):
             await run_watch(engine, server.credentials, stop)
 
-    background = [asyncio.create_task(engine.run(), name="engine"), asyncio.create_task(recorder.run(), name="events")]
+    leading = asyncio.Event()
+    background = [asyncio.create_task(engine.run(leading), name="engine"), asyncio.create_task(recorder.run(), name="events")]
     watch = asyncio.create_task(keep_running(watch_once, stop, clock), name="watch")
-    log.info("ecs-release-operator %s, installation %r", its_version, settings.installation)
+    election = asyncio.create_task(_lead(elector, leading, stop), name="election")
+    log.info("ecs-release-operator %s, installation %r, shard %r", its_version, settings.installation, settings.shard)
     try:
         async with _probes(settings, engine), _metrics(settings, engine, metrics):
-            await _until_stopped(stop, [watch, *background])
+            await _until_stopped(stop, [watch, election, *background])
     finally:
         stop.set()
-        await _end([watch], cancel=False)
-        await _end(background, cancel=True)
+        # Where the lease is lost nothing can be changed any more: there is nothing to end in good order.
+        patience_s = _LOST_S if election.done() else _STOP_S
+        await _end(background, patience_s, cancel=True)
+        await _end([election], patience_s, cancel=True)
+        if elector is not None:
+            await elector.release()
+        await _end([watch], patience_s, cancel=False)
         aws.close()
         await server.close()
     log.info("stopped")
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _aws(settings: Settings, clock: SystemClock, its_version: str, elector: Elector | None, metrics: Metrics) -> BotoAws:
+    return BotoAws(
+        clock,
+        version=its_version,
+        session_name=f"ecs-release-{settings.installation}",
+        threads=settings.aws_threads,
+        share=settings.aws_rate_share,
+        on_call=metrics.called,
+        on_wait=metrics.waited,
+        fence=elector,
+        operators=len(settings.engine().shards.names),
+    )
+
+
+def _elector(settings: Settings, server: ApiServer, identity: str) -> Elector | None:
+    if not settings.leader_elect:
+        return None
+    namespace = settings.lease_namespace or (_OWN_NAMESPACE.read_text().strip() if _OWN_NAMESPACE.exists() else "default")
+    shards = settings.engine().shards.digest
+    return Elector(server, Candidacy(namespace, settings.installation, settings.shard, shards, identity), settings.timing())
+
+
+async def _lead(elector: Elector | None, leading: asyncio.Event, stop: asyncio.Event) -> None:
+    """Have the engine act: once the Lease is held, or at once where there is no election."""
+    if elector is not None:
+        await elector.run(leading)
+    leading.set()
+    await stop.wait()
 
 
 def _probes(settings: Settings, engine: Engine) -> AbstractAsyncContextManager[object]:
@@ -95,7 +135,7 @@ def _metrics(settings: Settings, engine: Engine, metrics: Metrics) -> AbstractAs
     return serve_metrics(
         settings.metrics_host,
         settings.metrics_port,
-        take=lambda: metrics.show(engine.state(), engine.listening.by_environment(engine.store)),
+        take=lambda: metrics.show(engine.state(), engine.event_queues()),
         render=metrics.render,
         content_type=CONTENT_TYPE,
     )
@@ -111,10 +151,10 @@ async def _until_stopped(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -
             task.result()
 
 
-async def _end(tasks: list[asyncio.Task[None]], *, cancel: bool) -> None:
+async def _end(tasks: list[asyncio.Task[None]], patience_s: float, *, cancel: bool) -> None:
     for task in tasks:
         if cancel:
             task.cancel()
-    _, late = await asyncio.wait(tasks, timeout=_STOP_S)
+    _, late = await asyncio.wait(tasks, timeout=patience_s)
     for task in late:
         task.cancel()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import json
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ecs_release.cluster.lease import Timing
 from ecs_release.domain.health import HealthRules
+from ecs_release.domain.shards import DEFAULT, shards_of
 from ecs_release.engine.settings import EngineSettings
 
 Seconds = Annotated[float, Field(gt=0, le=86400)]
@@ -58,10 +61,67 @@ class Settings(BaseSettings):
     resync_seconds: Annotated[Seconds, Field(description="Between two passes over a Release that nothing has happened to")] = 3600
     ghost_sweep_seconds: Annotated[Seconds, Field(description="Between two looks for objects deleted unnoticed")] = 600
 
+    leader_elect: Annotated[
+        bool, Field(description="Act only while holding the shard's Lease; switch it off only for a single process")
+    ] = True
+    lease_namespace: Annotated[
+        str | None, Field(min_length=1, max_length=63, description="Namespace of the Lease; without it the pod's own, else `default`")
+    ] = None
+    lease_duration_seconds: Annotated[int, Field(ge=1, le=3600, description="After how long without renewal another may take over")] = 15
+    lease_renew_deadline_seconds: Annotated[
+        Seconds, Field(description="After how long without renewal this one stops acting, and ends", validate_default=True)
+    ] = 10
+    lease_retry_seconds: Annotated[Seconds, Field(description="Between two renewals, or looks at the Lease", validate_default=True)] = 2
+    shard: Annotated[str, Field(min_length=1, max_length=63, description="The shard that this operator serves")] = DEFAULT
+    shards: Annotated[
+        dict[str, list[str]],
+        NoDecode,
+        Field(
+            max_length=100, validate_default=True,
+            description="All shards, the same for all operators: JSON, name to accounts and account/region; the rest is shard `default`",
+        ),
+    ] = {}  # fmt: skip
+
+    @field_validator("lease_renew_deadline_seconds")
+    @classmethod
+    def _ends_before_others_begin(cls, value: float, info: ValidationInfo) -> float:
+        if value >= info.data.get("lease_duration_seconds", value + 1):
+            raise ValueError("must be less than lease_duration_seconds, or two processes act at once")
+        return value
+
+    @field_validator("lease_retry_seconds")
+    @classmethod
+    def _leaves_time_to_renew(cls, value: float, info: ValidationInfo) -> float:
+        if 2 * value > info.data.get("lease_renew_deadline_seconds", 2 * value):
+            raise ValueError("must be at most half of lease_renew_deadline_seconds, or one lost answer loses the Lease")
+        return value
+
+    @field_validator("shards", mode="before")
+    @classmethod
+    def _is_json(cls, value: Any) -> Any:
+        try:
+            return json.loads(value, object_pairs_hook=_each_once) if isinstance(value, str) else value
+        except json.JSONDecodeError as error:
+            raise ValueError(f"no JSON object of shards ({error})") from error
+
+    @field_validator("shards")
+    @classmethod
+    def _has_no_overlap(cls, value: dict[str, list[str]], info: ValidationInfo) -> dict[str, list[str]]:
+        names = shards_of(value).names
+        if info.data.get("shard", DEFAULT) not in names:
+            raise ValueError(f"there is no shard {info.data['shard']!r}, which this operator shall serve: there are {', '.join(names)}")
+        return value
+
+    def timing(self) -> Timing:
+        """Return the Lease's durations."""
+        return Timing(float(self.lease_duration_seconds), self.lease_renew_deadline_seconds, self.lease_retry_seconds)
+
     def engine(self) -> EngineSettings:
         """Return the engine's part."""
         return EngineSettings(
             installation=self.installation,
+            shard=self.shard,
+            shards=shards_of(self.shards),
             workers=self.workers,
             rollout_interval_s=self.rollout_interval_seconds,
             rollout_tasks_interval_s=4 * self.rollout_interval_seconds,
@@ -76,3 +136,11 @@ class Settings(BaseSettings):
             resync_s=self.resync_seconds,
             health=HealthRules(self.unhealthy_after_seconds, self.healthy_after_seconds),
         )
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse what json would take the last of without a word."""
+    names = [name for name, _ in pairs]
+    if doubled := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"shard {min(doubled)!r} is there twice: say all that it has in one list")
+    return dict(pairs)

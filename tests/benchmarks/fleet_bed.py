@@ -26,8 +26,9 @@ EVENTS = 100
 INTERVAL_S = 60
 _REGISTRY = "444455556666"
 _NAMESPACE = "fleet"
-SETTINGS = {"ECS_RELEASE_LOG_LEVEL": "info", "ECS_RELEASE_LOG_FORMAT": "text"}
-"""Everything is as it is by default, AWS's rates included."""
+# Alone, and counted: renewals of a Lease would be writes that no Release has caused.
+SETTINGS = {"ECS_RELEASE_LOG_LEVEL": "info", "ECS_RELEASE_LOG_FORMAT": "text", "ECS_RELEASE_LEADER_ELECT": "false"}
+"""Everything else is as it is by default, AWS's rates included."""
 
 
 @dataclass

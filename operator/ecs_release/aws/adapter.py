@@ -12,7 +12,7 @@ from ecs_release.aws.sessions import Sessions
 from ecs_release.aws.threads import Threads
 from ecs_release.domain.errors import Denied
 from ecs_release.domain.observation import Access
-from ecs_release.domain.ports import Clock, Ecs, EventQueue, Registry
+from ecs_release.domain.ports import Clock, Ecs, EventQueue, Fence, Registry
 
 _QUEUES = 16
 """Queues that are read at the same time; more take turns."""
@@ -31,11 +31,13 @@ class BotoAws:
         share: float = 0.5,
         on_call: OnCall = ignore_call,
         on_wait: OnWait = ignore_wait,
+        fence: Fence | None = None,
+        operators: int = 1,
     ) -> None:
-        """`session_name` is what CloudTrail shows; `share` of AWS's published request rates is used."""
+        """`session_name` is what CloudTrail shows; `share` of AWS's published request rates is used, ECR's divided among `operators`."""
         self._threads = Threads(threads)
-        sessions = Sessions(f"ecs-release-operator/{version}", session_name, threads)
-        pacing_of_all = Pacing(clock, share, on_wait=on_wait)
+        sessions = Sessions(f"ecs-release-operator/{version}", session_name, threads, fence)
+        pacing_of_all = Pacing(clock, share, on_wait=on_wait, operators=operators)
         self._caller = Caller(sessions, self._threads, pacing_of_all, on_call)
         # A long poll holds a thread for ten seconds: queues have threads of their own.
         self._polling = Threads(_QUEUES, deadline_s=120)

@@ -56,6 +56,9 @@ RATES = {
     QUEUE: Rate(200, 100),
 }
 
+# A registry is read by whoever releases from it, wherever that is: of these buckets each shard has its own, a part of the whole.
+SHARED = frozenset({REGISTRY_READ, REGISTRY_MODIFY, IMAGE_READ})
+
 _SLOWEST, _SLOW_DOWN, _RECOVERY_S = 0.05, 0.5, 60.0
 _SLOWED_S = 1.0
 """Calls that were under way together fail together: they are one sign, not many."""
@@ -158,10 +161,13 @@ class Line:
 class Pacing:
     """All lines, by account, region and row of the table."""
 
-    def __init__(self, clock: Clock, share: float = 0.5, deadline_s: float = 60, on_wait: OnWait = ignore_wait) -> None:
-        """`share` of AWS's published rates is used."""
+    def __init__(
+        self, clock: Clock, share: float = 0.5, deadline_s: float = 60, on_wait: OnWait = ignore_wait, *, operators: int = 1
+    ) -> None:
+        """`share` of AWS's published rates is used; of what all shards read, each has an equal part: there are `operators` of them."""
         self._on_wait = on_wait
         self._clock = clock
+        self._operators = operators
         self._share = share
         self._deadline_s = deadline_s
         self._lines: dict[tuple[str, str, str], Line] = {}
@@ -170,6 +176,7 @@ class Pacing:
         """Return the line of one row."""
         key = (account, region, row)
         if key not in self._lines:
-            bucket = Bucket(RATES[row], self._share, self._clock.monotonic())
+            share = self._share / (self._operators if row in SHARED else 1)
+            bucket = Bucket(RATES[row], share, self._clock.monotonic())
             self._lines[key] = Line(bucket, self._clock, self._deadline_s, partial(self._on_wait, account, region, row))
         return self._lines[key]

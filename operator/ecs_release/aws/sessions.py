@@ -10,6 +10,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import boto3
@@ -21,6 +22,7 @@ from botocore.loaders import Loader
 
 from ecs_release.aws.models import LeanFiles, read_time
 from ecs_release.domain.observation import Access
+from ecs_release.domain.ports import Fence
 
 _CLIENTS = 1000
 _DURATION_S = 3600
@@ -29,8 +31,9 @@ _DURATION_S = 3600
 class Sessions:
     """Makes clients, each once for its access, service and whether it changes anything."""
 
-    def __init__(self, user_agent: str, session_name: str, threads: int = 24) -> None:
-        """`session_name` is what CloudTrail shows of us; `threads` how many calls are made at once."""
+    def __init__(self, user_agent: str, session_name: str, threads: int = 24, fence: Fence | None = None) -> None:
+        """`session_name` is what CloudTrail shows of us; `threads` how many calls are made at once; `fence` is asked before each change."""
+        self._fence = fence
         self._user_agent = user_agent
         self._session_name = re.sub(r"[^\w+=,.@-]", "-", session_name)[:64]
         self._threads = threads
@@ -71,7 +74,11 @@ class Sessions:
             user_agent_extra=self._user_agent,
         )
         session = boto3.Session(botocore_session=self._session_of(access))
-        return session.client(service, region_name=access.region, config=config)
+        client = session.client(service, region_name=access.region, config=config)
+        if mutating and self._fence is not None:
+            # botocore's last word before the bytes go out: credentials were fetched and the request was signed, which may take seconds.
+            client.meta.events.register("before-send", partial(_check, self._fence))
+        return client
 
     def _session_of(self, access: Access) -> botocore.session.Session:
         if not access.role_arn:
@@ -112,6 +119,11 @@ class Sessions:
             return self._base.create_client(service, config=config, **arguments)
 
         return create
+
+
+def _check(fence: Fence, event_name: str, **_: object) -> None:
+    """Hold a request back; what is raised here comes out of the client's method as it is."""
+    fence.check("a changing call to AWS (" + event_name.removeprefix("before-send.").replace(".", ":") + ")")
 
 
 class _SourceCredentials:

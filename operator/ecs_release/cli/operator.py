@@ -13,31 +13,33 @@ from pydantic import ValidationError
 from pydantic_settings import CliApp
 
 from ecs_release import app, logs
+from ecs_release.cluster.lease import LeaseLost
 from ecs_release.config import Settings
 from ecs_release.engine.supervisor import WatchBroken
 
 
 def main() -> None:
-    """Run the operator. Exit code 0 after SIGTERM or SIGINT, 1 after a failure, 2 for wrong settings."""
+    """Run the operator. Exit code 0 after SIGTERM or SIGINT, 1 after a failure or when the Lease is lost, 2 for wrong settings."""
     try:
         settings = CliApp.run(Settings)
     except ValidationError as error:
         for problem in error.errors(include_url=False):
             name = ".".join(str(part) for part in problem["loc"])
-            print(f"ecs-release-operator: {name}: {problem['msg']}; see --help", file=sys.stderr)
+            print(f"ecs-release-operator: {name}: {problem['msg'].removeprefix('Value error, ')}; see --help", file=sys.stderr)
         sys.exit(2)
     _keep_memory_together()
     logs.configure(settings.log_level, as_json=settings.log_format == "json")
+    code = 0
     try:
         asyncio.run(app.run(settings))
-    except (ConfigException, WatchBroken) as error:
+    except (ConfigException, WatchBroken, LeaseLost) as error:
         print(f"ecs-release-operator: {error}", file=sys.stderr)
-        sys.exit(1)
+        code = 1
     except KeyboardInterrupt:
-        sys.exit(0)
+        pass
     # A call to AWS may still wait in a thread: nothing of it is needed any more.
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 def _keep_memory_together() -> None:

@@ -13,6 +13,7 @@ from kubernetes.aio.client import ApiClient, ApiException, Configuration
 
 from ecs_release.cluster.connection import Credentials, credentials_of, load
 from ecs_release.domain.errors import Conflict, Denied, NotFound, Problem, Retryable
+from ecs_release.domain.ports import Fence
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
@@ -48,6 +49,7 @@ class ApiServer:
         self._user_agent = user_agent
         self._client = self._new_client()
         self._renewing = asyncio.Lock()
+        self.fence: Fence | None = None
 
     @classmethod
     async def connect(cls, kubeconfig: str | None, user_agent: str) -> ApiServer:
@@ -71,12 +73,15 @@ class ApiServer:
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
+        fenced: bool = True,
     ) -> dict[str, Any]:
         """Send one request and return the object.
 
+        Whatever changes something passes the fence, each time that it is sent; only the Lease itself is written without (`fenced`).
+
         Faults that pass (429 after the time that the server asks for, 5xx, no connection, no answer in 10 s) are tried again up to three
         times within 30 s, so a request must be one that may be repeated. Raises NotFound (404), Conflict (409), Denied (401, 403),
-        Retryable (what did not pass), and Problem for everything else.
+        NotLeading, Retryable (what did not pass), and Problem for everything else.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _DEADLINE_S
@@ -84,7 +89,7 @@ class ApiServer:
         for attempt in range(1, _ATTEMPTS + 1):
             client = self._client
             try:
-                return await self._once(client, method, path, query, body, content_type, accept)
+                return await self._once(client, method, path, query, body, content_type, accept, fenced=fenced)
             except _UnauthorizedError as refusal:
                 if renewed:
                     raise Denied(f"the Kubernetes API does not know the operator's credentials ({method} {path}): {refusal}") from refusal
@@ -99,7 +104,7 @@ class ApiServer:
 
     async def _once(
         self, client: ApiClient, method: str, path: str, query: Sequence[tuple[str, str]], body: Mapping[str, Any] | None,
-        content_type: str, accept: str,
+        content_type: str, accept: str, *, fenced: bool,
     ) -> dict[str, Any]:  # fmt: skip
         try:
             parameters = await client.param_serialize(
@@ -110,6 +115,9 @@ class ApiServer:
                 body=None if body is None else dict(body),
                 auth_settings=["BearerToken"],
             )
+            # As late as can be: the process may have been paused at any line before.
+            if fenced and self.fence is not None and method != "GET":
+                self.fence.check(f"{method} {path}")
             answer = await client.call_api(*parameters, _request_timeout=_TIMEOUT)
             data: bytes = await answer.read() or b""
             headers: Mapping[str, str] = answer.headers

@@ -8,6 +8,7 @@ engine into a time to look again. Nobody else decides what is retried.
     ├── Blocked      it cannot go on until somebody mends something; looked at again at the observation interval
     │   └── Denied   AWS refused the caller
     └── Retryable    a fault that passes by itself: throttling, a server's error, a timeout
+        ├── NotLeading  not sent: this process holds the lease no longer, and ends
         └── Ambiguous  as Retryable, after a mutating call: it may have been carried out, so look before repeating it
 
     Conflict         a write to Kubernetes was based on an old version: gather again
@@ -62,6 +63,10 @@ class Retryable(Problem):
 
 class Throttled(Retryable):
     """AWS asked us to slow down."""
+
+
+class NotLeading(Retryable):
+    """A change was not sent, because this process does not hold its lease (any more): whoever holds it now makes it."""
 
 
 class Ambiguous(Retryable):

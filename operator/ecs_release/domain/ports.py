@@ -199,6 +199,13 @@ class Cluster(Protocol):
         """Return a Namespace's labels; None where it is gone or may not be read."""
 
 
+class Fence(Protocol):
+    """Keeps a process that is no longer the active one from changing anything."""
+
+    def check(self, what: str) -> None:
+        """Raise NotLeading unless this process may change something at this very moment. Called from any thread, and never waits."""
+
+
 class Clock(Protocol):
     """The time, so that tests may set it."""
 

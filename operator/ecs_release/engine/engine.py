@@ -7,22 +7,19 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from ecs_release.api.environment import Environment
 from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
 from ecs_release.domain.errors import Problem, Retryable
-from ecs_release.domain.facts import Facts
-from ecs_release.domain.observation import ServiceKey
 from ecs_release.domain.ports import Aws, Clock, Cluster, ObjectKey
-from ecs_release.domain.targets import access_of
 from ecs_release.engine.claims import Claims
 from ecs_release.engine.gathering import Gatherer
-from ecs_release.engine.listening import Listening
+from ecs_release.engine.listening import Listener
 from ecs_release.engine.meter import Meter, NoMeter, metered
-from ecs_release.engine.observer import Observer
+from ecs_release.engine.observers import Observers
 from ecs_release.engine.places import Places
 from ecs_release.engine.queue import KeyedQueue
 from ecs_release.engine.reconciler import Reconciler
 from ecs_release.engine.resolving import Resolver
+from ecs_release.engine.scope import Scope
 from ecs_release.engine.sets.gathering import SetGatherer
 from ecs_release.engine.sets.pinning import Pinner
 from ecs_release.engine.sets.promoting import Promoter
@@ -33,7 +30,6 @@ from ecs_release.engine.statuses import Statuses
 from ecs_release.engine.store import ReleaseFacts, Store
 from ecs_release.engine.supervisor import sweep_ghosts
 from ecs_release.engine.tagged import TagReader
-from ecs_release.engine.wakening import Wakener
 
 log = logging.getLogger(__name__)
 
@@ -56,25 +52,25 @@ class Engine:
         self._settings = settings
         self.store = Store()
         self.claims = Claims(self.store)
+        self._scope = Scope(self.store, settings)
         self.queue: KeyedQueue[ObjectKey] = KeyedQueue(clock, self._environment_of)
         self.synced = asyncio.Event()
-        self._observers: dict[str, Observer] = {}
-        self._observing: dict[str, asyncio.Task[None]] = {}
-        self._to_observe: set[str] = set()
+        self._observers = Observers(
+            aws=aws, clock=clock, settings=settings, store=self.store, claims=self.claims, scope=self._scope, again=self._add,
+            wake=self._wake,
+        )  # fmt: skip
         places, resolver = Places(self.store, self.claims, cluster), Resolver(aws)
         gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver, TagReader(places, aws, settings.tag_interval_s))
         self._reconciler = Reconciler(
             store=self.store, cluster=cluster, aws=aws, clock=clock, settings=settings, gatherer=gatherer,
-            again=self.queue.add, hurry=self._hurry, told=self._told, meter=self._meter,
+            again=self._add, hurry=self._observers.hurry, told=self._told, meter=self._meter,
         )  # fmt: skip
         pinner = Pinner(places, aws, self._observers.get, resolver, Promoter(places, cluster))
         self._sets = SetReconciler(
             store=self.store, cluster=cluster, clock=clock, settings=settings,
-            gatherer=SetGatherer(places, cluster, clock, settings, pinner), again=self.queue.add, meter=self._meter,
+            gatherer=SetGatherer(places, cluster, clock, settings, pinner), again=self._add, meter=self._meter,
         )  # fmt: skip
-        wakener = Wakener(self.store, self.claims, self._observers.get, self._reconciler.wake)
-        self.listening = Listening(aws, clock, wakener.heard, self._troubled)
-        self._statuses = Statuses(self.store, cluster, clock, settings, self._observers.get, self.listening.problem)
+        self._statuses = Statuses(self.store, cluster, clock, settings, self._observers.get, self._observers.listening.problem)
 
     # What the watch tells.
 
@@ -88,12 +84,12 @@ class Engine:
             return
         if kind == RELEASE:
             self.claims.refresh(self.store.releases[key])
-            self._observe_soon(self.store.releases[key].environment)
+            self._observers.observe_soon(self.store.releases[key].environment)
             self._counted(key, before)
             self._told(key)
         else:
             self._concerned(key)
-        self.queue.add(key)
+        self._add(key)
 
     def deleted(self, kind: str, namespace: str, name: str, uid: str) -> None:
         """Forget an object. Nothing in AWS is touched (law 9)."""
@@ -105,38 +101,39 @@ class Engine:
         concerned = self._releases_of(key)
         self._told(key)
         for other_set in self.store.sets_of(key):
-            self.queue.add(other_set)
+            self._add(other_set)
         self.store.deleted(key)
         self.queue.forget(key)
         if facts is not None:
             self._released(key, facts)
         for other in concerned:
             self.claims.refresh(other)
-            self.queue.add(other.key)
+            self._add(other.key)
         if kind == ENVIRONMENT:
-            self._stop_observing(name)
+            self._observers.stop(name)
         if kind == RELEASE_SET:
             self._sets.forget(key)
 
-    async def run(self) -> None:
-        """Work until cancelled."""
+    async def run(self, leading: asyncio.Event) -> None:
+        """Work until cancelled: take in what the watch tells from the beginning, act once `leading` is set."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._work())
+                group.create_task(self._work(leading))
                 group.create_task(sweep_ghosts(self._cluster, self.store, KINDS, self._ghost, self._settings.ghost_sweep_interval_s))
         except ExceptionGroup as group:
             # One task's error has ended the others.
             raise group.exceptions[0] from group
         finally:
-            for name in list(self._observing):
-                self._stop_observing(name)
-            self.listening.keep({})
+            self._observers.stop_all()
 
-    async def _work(self) -> None:
+    async def _work(self, leading: asyncio.Event) -> None:
         await self._sync()
         self.synced.set()
+        await leading.wait()
+        for key in list(self._scope.begin()):
+            self.queue.add(key)
         for name in list(self.store.environments):
-            self._observe(name)
+            self._observers.observe(name)
         await self.queue.run(metered(self._handle, self._meter, self._clock), self._settings.workers)
 
     async def _sync(self) -> None:
@@ -157,8 +154,14 @@ class Engine:
                 await asyncio.sleep(_SYNC_POLL_S)
         log.info("watching %d Environments, %d Projects, %d ReleaseSets, %d Releases", *(len(list(self.store.known(k))) for k in KINDS))
 
+    def _add(self, key: ObjectKey, after_s: float = 0.0) -> None:
+        if self._scope.covers(key):
+            self.queue.add(key, after_s)
+
     async def _handle(self, key: ObjectKey) -> str:
         """Work on a key. Returns how it went, for `Meter.reconciled`."""
+        if not self._scope.covers(key):
+            return "ok"
         try:
             if key.kind == RELEASE:
                 await self._reconciler.reconcile(key)
@@ -168,20 +171,24 @@ class Engine:
                 handle = self._statuses.project if key.kind == PROJECT else self._statuses.environment
                 again = await handle(key)
                 if again is not None:
-                    self.queue.add(key, again)
+                    self._add(key, again)
         except Retryable as problem:
             log.warning("%s", problem.message, extra={"object": str(key)})
-            self.queue.add(key, self._settings.retry_interval_s)
+            self._add(key, self._settings.retry_interval_s)
             return "retry"
         except Problem as problem:
             log.warning("%s", problem.message, extra={"object": str(key)})
-            self.queue.add(key, self._settings.counts_interval_s)
+            self._add(key, self._settings.counts_interval_s)
             return "problem"
         return "ok"
 
+    def event_queues(self) -> Mapping[str, Listener]:
+        """Return the event queues by the Environments that name them, for metrics."""
+        return self._observers.listening.by_environment(self.store)
+
     def state(self) -> EngineState:
         """Return what metrics tell of how things stand."""
-        return state_of(self.store, self.queue, self._observers, self._statuses.said())
+        return state_of(self.store, self.queue, self._observers.all, self._statuses.said())
 
     # What depends on what.
 
@@ -198,19 +205,19 @@ class Engine:
         """A Project or an Environment has changed: so have, perhaps, the targets of its Releases."""
         environments = {key.name} if key.kind == ENVIRONMENT else set()
         for its_set in self.store.sets_of(key):
-            self.queue.add(its_set)
+            self._add(its_set)
         for facts in self._releases_of(key):
             self.claims.refresh(facts)
             environments.add(facts.environment)
-            self.queue.add(facts.key)
+            self._add(facts.key)
         for name in environments:
-            self._observe_soon(name)
+            self._observers.observe_soon(name)
 
     def _told(self, key: ObjectKey) -> None:
         """A Release says something new: so does, perhaps, the set that it belongs to."""
         facts = self.store.releases.get(key)
         if facts is not None and facts.release_set:
-            self.queue.add(ObjectKey(RELEASE_SET, key.namespace, facts.release_set), _GATHER_S)
+            self._add(ObjectKey(RELEASE_SET, key.namespace, facts.release_set), _GATHER_S)
 
     def _counted(self, key: ObjectKey, before: ReleaseFacts | None) -> None:
         """A Release came, or stands otherwise than before: its Project and Environment count it."""
@@ -218,9 +225,9 @@ class Engine:
         if after is None or not self.synced.is_set():
             return
         if before is None:
-            self.queue.add(Store.project_key(after), 1.0)
+            self._add(Store.project_key(after), 1.0)
         if before is None or (before.phase, before.ready) != (after.phase, after.ready):
-            self.queue.add(ObjectKey(ENVIRONMENT, "", after.environment), 1.0)
+            self._add(ObjectKey(ENVIRONMENT, "", after.environment), 1.0)
 
     def _released(self, key: ObjectKey, facts: ReleaseFacts) -> None:
         """A Release is gone: whoever claims the same service may hold it now."""
@@ -228,72 +235,12 @@ class Engine:
         self.claims.forget(key)
         self._reconciler.forget(key)
         for other in self.claims.releases_of(service) if service else ():
-            self.queue.add(other)
-        self._observe_soon(facts.environment)
-        self.queue.add(Store.project_key(facts), 1.0)
+            self._add(other)
+        self._observers.observe_soon(facts.environment)
+        self._add(Store.project_key(facts), 1.0)
+
+    def _wake(self, key: ObjectKey) -> None:
+        self._reconciler.wake(key)
 
     def _ghost(self, key: ObjectKey, uid: str) -> None:
         self.deleted(key.kind, key.namespace, key.name, uid)
-
-    # Observation.
-
-    def _observe_soon(self, name: str) -> None:
-        """Have an Environment's services observed in a moment: Releases may come by the thousand, and each changes the list."""
-        if self.synced.is_set() and name not in self._to_observe:
-            self._to_observe.add(name)
-            asyncio.get_running_loop().call_later(_OBSERVE_S, self._observe, name)
-
-    def _observe(self, name: str) -> None:
-        """Have an Environment's services observed as it says now."""
-        self._to_observe.discard(name)
-        environment = self.store.environments.get(name)
-        if not isinstance(environment, Environment):
-            return
-        observer = self._observers.get(name)
-        if observer is None:
-            observer = Observer(name, self._aws, self._clock, self._settings, changed=self._moved, swept=self._swept)
-            self._observers[name] = observer
-            self._observing[name] = asyncio.create_task(self._keep_observing(observer), name=f"observer {name}")
-        observer.interval_s = float(environment.spec.observation.interval_seconds)
-        observer.watch(access_of(environment), self.claims.observed(name))
-        self._listen()
-
-    def _listen(self) -> None:
-        """Listen to the queues that the observed Environments name."""
-        named = (e for name in self._observers if isinstance(e := self.store.environments.get(name), Environment))
-        self.listening.keep({url: access_of(e) for e in named if (url := e.spec.observation.event_queue_url)})
-
-    def _troubled(self, url: str) -> None:
-        for name, environment in self.store.environments.items():
-            if isinstance(environment, Environment) and environment.spec.observation.event_queue_url == url:
-                self.queue.add(ObjectKey(ENVIRONMENT, "", name))
-
-    async def _keep_observing(self, observer: Observer) -> None:
-        """Run an observer until cancelled: an error of ours must not leave an environment unobserved without a word."""
-        while True:
-            try:
-                await observer.run()
-            except Exception:
-                log.exception("observing stopped; it begins again", extra={"environment": observer.environment})
-            await asyncio.sleep(self._settings.retry_interval_s)
-
-    def _stop_observing(self, name: str) -> None:
-        self._observers.pop(name, None)
-        task = self._observing.pop(name, None)
-        if task is not None:
-            task.cancel()
-        self._listen()
-
-    def _moved(self, service: ServiceKey) -> None:
-        for key in self.claims.releases_of(service):
-            self.queue.add(key)
-
-    def _swept(self, observer: Observer) -> None:
-        self.queue.add(ObjectKey(ENVIRONMENT, "", observer.environment))
-
-    def _hurry(self, facts: Facts, fast: bool) -> None:  # noqa: FBT001
-        if facts.target is None or facts.environment is None:
-            return
-        observer = self._observers.get(facts.environment.metadata.name)
-        if observer is not None:
-            observer.hurry(facts.target.key, fast=fast)

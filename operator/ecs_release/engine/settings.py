@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ecs_release.domain.health import HealthRules
+from ecs_release.domain.shards import DEFAULT, ONE, Shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,9 @@ class EngineSettings:
     """Settings of the engine; `config` fills them from flags and environment variables."""
 
     installation: str = "default"
+    shard: str = DEFAULT
+    """What this operator serves of `shards`."""
+    shards: Shards = ONE
     workers: int = 16
     rollout_interval_s: float = 5.0
     """Between two looks at a service whose rollout is under way."""

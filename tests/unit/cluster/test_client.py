@@ -14,7 +14,7 @@ from aiohttp import web
 
 from ecs_release.cluster import client
 from ecs_release.cluster.client import APPLY, ApiServer
-from ecs_release.domain.errors import Conflict, Denied, NotFound, Problem, Retryable
+from ecs_release.domain.errors import Conflict, Denied, NotFound, NotLeading, Problem, Retryable
 
 Answer = Callable[[web.Request], web.StreamResponse]
 
@@ -166,3 +166,37 @@ async def test_credentials_that_stay_refused_are_an_error(remote: Server, server
     with pytest.raises(Denied, match="does not know the operator's credentials"):
         await server.request("GET", "/x")
     assert len(remote.requests) == 2
+
+
+class Fence:
+    """Lets a number of requests pass."""
+
+    def __init__(self, passing: int) -> None:
+        self.passing = passing
+
+    def check(self, what: str) -> None:
+        self.passing -= 1
+        if self.passing < 0:
+            raise NotLeading(what)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_a_change_is_not_sent_by_one_that_leads_no_longer(remote: Server, server: ApiServer, method: str) -> None:
+    server.fence = Fence(0)
+
+    with pytest.raises(NotLeading, match=f"{method} /x"):
+        await server.request(method, "/x", body={})
+    await server.request("GET", "/x")
+    await server.request("PUT", "/lease", body={}, fenced=False)
+
+    assert [(m, path) for m, path, _, _ in remote.requests] == [("GET", "/x"), ("PUT", "/lease")]
+
+
+async def test_nor_is_it_sent_again(remote: Server, server: ApiServer) -> None:
+    server.fence = Fence(1)
+    remote.answers = [failure(503)]
+
+    with pytest.raises(NotLeading):
+        await server.request("PATCH", "/x", body={})
+
+    assert len(remote.requests) == 1

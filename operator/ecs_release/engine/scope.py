@@ -1,0 +1,50 @@
+"""What this process acts on: nothing before it is the active one of its shard, then what belongs to that shard.
+
+The store holds everything all the same: a standby takes over without a list, and what is counted or promoted may be another shard's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ecs_release.api.environment import Environment
+from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
+from ecs_release.domain.ports import ObjectKey
+from ecs_release.domain.shards import DEFAULT
+from ecs_release.engine.settings import EngineSettings
+from ecs_release.engine.store import Store
+
+
+class Scope:
+    """The objects of one shard, as the store knows them now."""
+
+    def __init__(self, store: Store, settings: EngineSettings) -> None:
+        """Covers nothing before `begin`."""
+        self._store = store
+        self._shard = settings.shard
+        self._shards = settings.shards
+        self.acting = False
+
+    def begin(self) -> Iterator[ObjectKey]:
+        """Act from now on. Yields all keys of this shard: what is under way comes first, for somebody else has left it in the middle."""
+        self.acting = True
+        releases = self._store.releases
+        yield from self._covered(k for k, facts in releases.items() if facts.in_flight)
+        for kind in (RELEASE_SET, RELEASE, ENVIRONMENT, PROJECT):
+            yield from self._covered(ObjectKey(kind, namespace, name) for namespace, name, _ in self._store.known(kind))
+
+    def covers(self, key: ObjectKey) -> bool:
+        """Tell whether an object is this process's to act on. It may become another's, where its Environment is made again elsewhere."""
+        return self.acting and self._shard_of(key) == self._shard
+
+    def _covered(self, keys: Iterator[ObjectKey]) -> list[ObjectKey]:
+        return [key for key in keys if self.covers(key)]
+
+    def _shard_of(self, key: ObjectKey) -> str:
+        facts = self._store.releases.get(key) or self._store.sets.get(key)
+        name = key.name if key.kind == ENVIRONMENT else facts.environment if facts else ""
+        environment = self._store.environments.get(name)
+        if not isinstance(environment, Environment):
+            # Nothing is known that leads to an account: the default shard says so in status.
+            return DEFAULT
+        return self._shards.of(environment.spec.aws.account_id, environment.spec.aws.region)

@@ -1,0 +1,319 @@
+"""Several operators: one acts for a shard, the next goes on where it is killed, and one that wakes too late does nothing."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import urllib3
+from kubernetes import client as kubernetes_client
+from kubernetes import config as kubernetes_config
+
+from tests.aws_simulator.client import ACCOUNT, REGION, Simulator
+from tests.control_plane.control_plane import ControlPlane, control_plane
+from tests.e2e.bed import ROOT, Bed, Place
+from tests.operator_process import FAST, Operator
+
+OTHER_ACCOUNT = "444455556666"
+ELECTED = FAST | {"ECS_RELEASE_LEADER_ELECT": "true"}
+# As short as can be told from the noise of this machine; the hand-over itself is measured with the real ones.
+SHORT = {
+    "ECS_RELEASE_LEASE_DURATION_SECONDS": "4",
+    "ECS_RELEASE_LEASE_RENEW_DEADLINE_SECONDS": "3",
+    "ECS_RELEASE_LEASE_RETRY_SECONDS": "0.5",
+}
+_HELD = "this process is the active one"
+
+
+class Replicas:
+    """Operators beside one another: AWS and the API server can tell them apart."""
+
+    def __init__(self, bed: Bed, stack: ExitStack) -> None:
+        self._bed = bed
+        self._stack = stack
+        self._all: dict[str, Operator] = {}
+
+    def start(self, name: str, settings: Mapping[str, str] | None = None) -> Operator:
+        aws = self._bed.aws.environment() | {"AWS_SDK_UA_APP_ID": name}
+        replica = Operator(self._bed.cluster.kubeconfig, aws, ELECTED | dict(settings or {}))
+        self._stack.enter_context(replica)
+        self._all[name] = self._bed.operator = replica
+        replica.wait_until_ready()
+        return replica
+
+    def leader(self, deadline_s: float = 30) -> str:
+        """Wait until exactly one of those that run says that it holds the Lease."""
+
+        def found() -> list[str]:
+            return [n for n, o in self._all.items() if o.process.exit_code is None and _HELD in o.log.read_text()]
+
+        until(lambda: len(found()) == 1, deadline_s, "one leader")
+        return found()[0]
+
+    def calls(self, name: str, since: int = 0, **filters: Any) -> list[dict[str, Any]]:
+        """List the calls to AWS that one of them made, without those that fetch its credentials."""
+        found = self._bed.aws.calls(since=since, **filters)
+        return [c for c in found if f"app/{name}" in c["user_agent"].split() and c["service"] != "sts"]
+
+
+def until(there: Callable[[], Any], deadline_s: float, what: str) -> Any:
+    end = time.monotonic() + deadline_s
+    while not (found := there()):
+        assert time.monotonic() < end, f"waited {deadline_s:.0f} s for {what}"
+        time.sleep(0.05)
+    return found
+
+
+@contextmanager
+def empty_bed() -> Iterator[Bed]:
+    """A bed on which no operator runs."""
+    with control_plane(audit=True) as cluster, Simulator(time_scale=60) as aws:
+        cluster.install_crds(ROOT / "crds")
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        api = kubernetes_client.CustomObjectsApi(kubernetes_config.new_client_from_config(str(cluster.kubeconfig)))
+        none = Operator(cluster.kubeconfig, {})
+        yield Bed(cluster, aws, none, api)
+        none._folder.cleanup()
+
+
+@pytest.fixture(scope="module")
+def quiet_bed() -> Iterator[Bed]:
+    with empty_bed() as bed:
+        yield bed
+
+
+@pytest.fixture
+def replicas(quiet_bed: Bed) -> Iterator[Replicas]:
+    with ExitStack() as stack:
+        yield Replicas(quiet_bed, stack)
+
+
+@pytest.fixture
+def place(quiet_bed: Bed) -> Place:
+    return Place(quiet_bed)
+
+
+def shop(place: Place) -> Place:
+    place.service("v1")
+    place.environment()
+    place.project()
+    return place
+
+
+def lease(place: Place, shard: str = "default") -> dict[str, Any]:
+    return dict(place.bed.cluster.get("lease", f"ecs-release.default.{shard}", "-n", "default")["spec"])
+
+
+def test_killed_in_mid_rollout_the_other_goes_on_and_the_source_is_deployed_once(replicas: Replicas, place: Place) -> None:
+    """With the default durations. AWS carries UpdateService out after its caller is dead: nobody has seen the answer."""
+    shop(place)
+    replicas.start("one")
+    assert replicas.leader() == "one"
+    two = replicas.start("two")
+    place.push("v2")
+    place.aws.fault("UpdateService", kind="delay", seconds=1, match=place.name)
+    place.release("v2")
+    until(place.updates, 20, "UpdateService")
+    mark = place.aws.mark()
+    killed = time.monotonic()
+    replicas._all["one"].kill()
+
+    until(lambda: _HELD in two.log.read_text(), 30, "the other to hold the Lease")
+    held = time.monotonic() - killed
+    until(lambda: replicas.calls("two", mark, action="DescribeServices"), 30, "the other to look at the service")
+    acted = time.monotonic() - killed
+    place.wait("Succeeded")
+    print(f"\nhand-over after SIGKILL: lease {held:.1f} s, first look {acted:.1f} s, Release Ready {time.monotonic() - killed:.1f} s")
+    assert acted < 30
+    assert len(place.updates()) == 1
+    assert [h["outcome"] for h in place.status()["history"]] == ["Succeeded"]
+    assert lease(place)["leaseTransitions"] >= 1
+
+
+def test_one_that_ends_in_good_order_hands_over_at_once(replicas: Replicas, place: Place) -> None:
+    shop(place)
+    one = replicas.start("one")
+    replicas.leader()
+    two = replicas.start("two")
+    assert replicas.calls("two", place.begun) == []
+    place.push("slow.v2", "v2")
+    place.release("v2")
+    until(place.updates, 20, "UpdateService")
+    stopping = time.monotonic()
+    assert one.stop() == 0
+    stopped = time.monotonic() - stopping
+    until(lambda: _HELD in two.log.read_text(), 10, "the other to hold the Lease")
+    print(f"\norderly: the one ended after {stopped:.1f} s, the other held the Lease after {time.monotonic() - stopping:.1f} s")
+    place.wait("Succeeded")
+    assert len(place.updates()) == 1
+    assert not [c for c in replicas.calls("two", place.begun) if c["action"] == "UpdateService"]
+
+
+def test_one_that_wakes_after_its_lease_is_gone_changes_nothing_and_ends(replicas: Replicas, place: Place) -> None:
+    """It is paused while AWS carries its RegisterTaskDefinition out: what it would do next is a status write and UpdateService."""
+    shop(place)
+    one = replicas.start("one", SHORT)
+    replicas.leader()
+    identity = lease(place)["holderIdentity"]
+    two = replicas.start("two", SHORT)
+    place.push("v2")
+    place.aws.fault("RegisterTaskDefinition", kind="delay", seconds=1)
+    place.release("v2")
+    until(lambda: replicas.calls("one", place.begun, action="RegisterTaskDefinition"), 20, "RegisterTaskDefinition")
+    one.process.signal(signal.SIGSTOP)
+    paused = time.monotonic()
+    until(lambda: _HELD in two.log.read_text(), 30, "the other to hold the Lease")
+    print(f"\nhand-over after SIGSTOP: {time.monotonic() - paused:.1f} s of a Lease of 4 s")
+    place.wait("Succeeded")
+    # There is plenty that it would like to do.
+    place.push("v3")
+    place.release("v3")
+    place.wait("Succeeded")
+    mark, woken = place.aws.mark(), datetime.now(UTC)
+    one.process.signal(signal.SIGCONT)
+    begun = time.monotonic()
+    until(lambda: one.process.exit_code is not None, 20, "the woken one to end")
+    print(f"the woken one ended after {time.monotonic() - begun:.1f} s: {one.tail(400)}")
+    assert one.process.exit_code == 1
+    assert "is lost: it was not renewed within" in one.tail()
+    assert time.monotonic() - begun < 3
+    assert [c["action"] for c in replicas.calls("one", mark, mutating=True)] == []
+    assert writes(place, identity, woken) == []
+    assert two.process.exit_code is None
+    assert len([c for c in place.updates() if not c["error"]]) == 2
+
+
+def test_one_that_cannot_reach_the_api_server_changes_nothing_in_aws_either_and_ends(replicas: Replicas, place: Place) -> None:
+    cluster = place.bed.cluster
+    if not isinstance(cluster, ControlPlane):
+        pytest.skip("needs an API server of our own to pause")
+    shop(place)
+    one = replicas.start("one", SHORT)
+    replicas.leader()
+    replicas.start("two", SHORT)
+    place.push("v2")
+    # The answer comes when the Lease has ended: the next call would be UpdateService, after a status write.
+    place.aws.fault("RegisterTaskDefinition", kind="delay", seconds=4)
+    place.release("v2")
+    until(lambda: replicas.calls("one", place.begun, action="RegisterTaskDefinition"), 20, "RegisterTaskDefinition")
+    with cluster.apiserver.paused():
+        begun = time.monotonic()
+        until(lambda: one.process.exit_code is not None, 20, "the one that is cut off to end")
+        took = time.monotonic() - begun
+        print(f"\ncut off: ended after {took:.1f} s; renew deadline 3 s")
+        assert one.process.exit_code == 1
+        assert took < 3 + 3
+        assert [c["action"] for c in replicas.calls("one", place.begun, mutating=True)] == ["RegisterTaskDefinition"]
+    assert replicas.leader() == "two"
+    place.wait("Succeeded")
+    assert [c for c in place.updates() if not c["error"]] == replicas.calls("two", place.begun, action="UpdateService")
+    assert len(place.updates()) == 1
+
+
+def writes(place: Place, identity: str, since: datetime) -> list[str]:
+    """List what one process has written to the API server since then, by the audit log."""
+    cluster = place.bed.cluster
+    if not isinstance(cluster, ControlPlane):
+        return []
+    its = [e for e in cluster.audit_events() if identity in e.get("userAgent", "")]
+    # It did write before, or this would say nothing.
+    assert any(e["verb"] not in {"get", "list", "watch"} for e in its)
+    late = [e for e in its if datetime.fromisoformat(e["requestReceivedTimestamp"]) >= since]
+    return [f"{e['verb']} {e['requestURI']}" for e in late if e["verb"] not in {"get", "list", "watch"}]
+
+
+def test_two_shards_act_each_on_its_own_account(replicas: Replicas, quiet_bed: Bed) -> None:
+    table = {"ECS_RELEASE_SHARDS": json.dumps({"prod": [f"{OTHER_ACCOUNT}/{REGION}"]})}
+    rest, prod = shop(Place(quiet_bed)), shop(Place(quiet_bed, account=OTHER_ACCOUNT))
+    mark = quiet_bed.aws.mark()
+    replicas.start("rest", table)
+    for place in (rest, prod):
+        place.push("v2")
+        place.release("v2")
+    rest.wait("Succeeded")
+    # Nobody serves the other shard yet: nothing is said of its Release, nor of its Environment.
+    assert "conditions" not in prod.status()
+    assert "lastSweepTime" not in (prod.get_environment().get("status") or {})
+    replicas.start("prod", table | {"ECS_RELEASE_SHARD": "prod"})
+    prod.wait("Succeeded")
+    assert {c["account"] for c in replicas.calls("rest", mark)} == {ACCOUNT}
+    assert {c["account"] for c in replicas.calls("prod", mark)} == {OTHER_ACCOUNT}
+    assert len(rest.updates()) == len(prod.updates()) == 1
+    # A Project belongs to no account: the default shard tells of it, and counts all.
+    for place in (rest, prod):
+        place.until(lambda p=place: p.kubectl("get", "project", "shop", "-o", "jsonpath={.status.releases}") == "1", "the Project's status")
+    holders = {shard: lease(rest, shard)["holderIdentity"] for shard in ("default", "prod")}
+    assert len(set(holders.values())) == 2
+
+
+def test_an_operator_with_another_table_waits_until_all_have_the_same(replicas: Replicas, place: Place) -> None:
+    table = {"ECS_RELEASE_SHARDS": json.dumps({"new": [ACCOUNT]}), "ECS_RELEASE_SHARD": "new"}
+    shop(place)
+    replicas.start("old")
+    replicas.leader()
+    new = replicas.start("new", table)
+    until(lambda: "is held by an operator with another table of shards" in new.tail(20000), 10, "the new one to wait")
+    place.push("v2")
+    place.release("v2")
+    place.wait("Succeeded")
+    assert replicas.calls("new", place.begun) == []
+    assert replicas._all["old"].stop() == 0
+    until(lambda: _HELD in new.log.read_text(), 10, "the new one to act")
+    place.push("v3")
+    place.release("v3")
+    place.wait("Succeeded")
+    assert (
+        len(replicas.calls("old", place.begun, action="UpdateService"))
+        == len(replicas.calls("new", place.begun, action="UpdateService"))
+        == 1
+    )
+
+
+def test_killed_or_paused_again_and_again_with_a_standby_each_source_is_deployed_once(replicas: Replicas, place: Place) -> None:
+    """At random moments, most of them while AWS carries a call out; those that were paused wake after the other has finished."""
+    chance = random.Random(5)
+    shop(place)
+    replicas.start("a0", SHORT)
+    latency_s = 0.4
+    for action in ("RegisterTaskDefinition", "UpdateService"):
+        place.aws.fault(action, kind="delay", seconds=latency_s, times=None, match=place.name)
+    sources = [f"v{number}" for number in range(2, 10)]
+    active = "a0"
+    for number, source in enumerate(sources, 1):
+        standby = f"a{number}"
+        replicas.start(standby, SHORT)
+        place.push(source)
+        known = len(place.mutations())
+        place.release(source)
+        until(lambda known=known: len(place.mutations()) > known, 20, "a change")
+        time.sleep(chance.uniform(0, 3 * latency_s))
+        before = replicas._all[active].process
+        before.signal(signal.SIGSTOP if number % 2 else signal.SIGKILL)
+        place.wait("Succeeded", deadline_s=60)
+        mark = place.aws.mark()
+        before.signal(signal.SIGCONT)
+        until(lambda before=before: before.exit_code is not None, 20, "the one before to end")
+        assert before.exit_code == (1 if number % 2 else -signal.SIGKILL)
+        assert replicas.calls(active, mark, mutating=True) == []
+        active = standby
+    assert [c["parameters"]["service"] for c in place.updates() if not c["error"]] == ["web"] * len(sources)
+    assert [h["hash"] for h in place.status()["history"]] == sources[::-1]
+
+
+def test_shards_that_overlap_are_refused_at_the_start(quiet_bed: Bed) -> None:
+    command = [sys.executable, "-m", "ecs_release.cli.operator", "--shards", json.dumps({"a": [ACCOUNT], "b": [f"{ACCOUNT}/{REGION}"]})]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert (
+        f"shards 'a' and 'b' overlap: the one has account {ACCOUNT} in all regions, the other account {ACCOUNT} in region {REGION}"
+        in done.stderr
+    )
