@@ -14,9 +14,11 @@ from ecs_release.domain.facts import Facts
 from ecs_release.domain.observation import ServiceKey
 from ecs_release.domain.ports import Aws, Clock, Cluster, ObjectKey
 from ecs_release.domain.targets import access_of
+from ecs_release.engine.artifacts import Artifacts
 from ecs_release.engine.claims import Claims
 from ecs_release.engine.gathering import Gatherer
 from ecs_release.engine.listening import Listening
+from ecs_release.engine.needs import Needs
 from ecs_release.engine.observer import Observer
 from ecs_release.engine.places import Places
 from ecs_release.engine.queue import KeyedQueue
@@ -59,10 +61,12 @@ class Engine:
         self._observing: dict[str, asyncio.Task[None]] = {}
         self._to_observe: set[str] = set()
         places, resolver = Places(self.store, self.claims, cluster), Resolver(aws)
-        gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver, TagReader(places, aws, settings.tag_interval_s))
+        self.artifacts = Artifacts(aws, clock, settings.artifact_interval_s, changed=self.queue.add, may_change=self._may_change)
+        tag_reader, needs = TagReader(places, aws, settings.tag_interval_s), Needs(aws, self.artifacts)
+        gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver, tag_reader, needs)
         self._reconciler = Reconciler(
             store=self.store, cluster=cluster, aws=aws, clock=clock, settings=settings, gatherer=gatherer,
-            again=self.queue.add, hurry=self._hurry, told=self._told,
+            again=self.queue.add, hurry=self._hurry, told=self._told, decided=needs.tell,
         )  # fmt: skip
         pinner = Pinner(places, aws, self._observers.get, resolver, Promoter(places, cluster))
         self._sets = SetReconciler(
@@ -120,6 +124,7 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._work())
+                group.create_task(self.artifacts.run(), name="artifacts")
                 group.create_task(sweep_ghosts(self._cluster, self.store, KINDS, self._ghost, self._settings.ghost_sweep_interval_s))
         except ExceptionGroup as group:
             # One task's error has ended the others.
@@ -216,6 +221,7 @@ class Engine:
         service = next((s for s in self.claims.observed(facts.environment) if key in self.claims.releases_of(s)), None)
         self.claims.forget(key)
         self._reconciler.forget(key)
+        self.artifacts.forget(key)
         for other in self.claims.releases_of(service) if service else ():
             self.queue.add(other)
         self._observe_soon(facts.environment)
@@ -223,6 +229,12 @@ class Engine:
 
     def _ghost(self, key: ObjectKey, uid: str) -> None:
         self.deleted(key.kind, key.namespace, key.name, uid)
+
+    def _may_change(self, key: ObjectKey) -> bool:
+        """Tell whether a Release's Environment lets anything in AWS be changed just now."""
+        facts = self.store.releases.get(key)
+        environment = self.store.environments.get(facts.environment) if facts else None
+        return isinstance(environment, Environment) and environment.spec.mode == "Deploy" and environment.spec.suspend is None
 
     # Observation.
 
