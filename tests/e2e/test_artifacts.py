@@ -144,6 +144,19 @@ def test_the_look_up_survives_a_restart_and_a_registry_that_cannot_be_read(deplo
     becomes(place, "False", "ArtifactGone")
 
 
+def test_a_set_says_that_it_could_not_return_to_what_runs(place: Place) -> None:
+    place.services("web")
+    place.environment(rollout={"settleSeconds": 0})
+    (old,) = place.running()["app"]
+    place.push("v2")
+    remove(place, old)
+    place.release_set("v2")
+    place.wait_set("Succeeded")
+    (service,) = place.set_status()["services"]
+    assert "nothing can return to it" in service["note"]
+    place.until_set(lambda: [e for e in place.events("all") if "nothing can return to it" in e["note"]], "the Event")
+
+
 # The tag that holds what runs.
 
 

@@ -199,8 +199,9 @@ class Artifacts:
         """Return the next moment of a repository, by the clock on the wall: a restart does not shift it."""
         name = f"{repository.registry_id}/{repository.region}/{repository.name}"
         offset = zlib.crc32(name.encode()) / 2**32 * self._interval_s
-        since = (self._clock.now().timestamp() - offset) % self._interval_s
-        return now + self._interval_s - since
+        left = self._interval_s - (self._clock.now().timestamp() - offset) % self._interval_s
+        # The two clocks do not agree to the microsecond: the moment that has just come must not come again.
+        return now + left + (self._interval_s if left < min(1.0, self._interval_s / 10) else 0.0)
 
     def _hurry(self, place: _Place) -> None:
         place.due = self._clock.monotonic()

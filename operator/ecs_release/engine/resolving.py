@@ -49,10 +49,9 @@ class Resolver:
                 " service pulls from: replicate it there",
             )
 
-    async def pushed(self, target: Target, repository: str, digest: str) -> datetime | None:
-        """Return when an image was pushed; None where the registry does not have it (any more)."""
-        image = await self._registry(target).image(repository, digest=digest)
-        return image.pushed_at if image else None
+    async def image(self, target: Target, repository: str, digest: str) -> RegistryImage | None:
+        """Find an image where artifacts are looked up; None where the registry does not have it (any more)."""
+        return await self._registry(target).image(repository, digest=digest)
 
     async def hashes(self, target: Target, digests: Iterable[tuple[str, str]], known: Mapping[str, str]) -> dict[str, str]:
         """Name digests by release hash: pairs of repository and digest. What cannot be told is left out."""

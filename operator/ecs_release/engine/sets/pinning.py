@@ -16,7 +16,7 @@ from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.domain.errors import Blocked, Denied, Problem, Retryable, Waiting
 from ecs_release.domain.observation import Service, TaskDefinition
 from ecs_release.domain.ports import Aws
-from ecs_release.domain.sets.current import as_images, current_images, older
+from ecs_release.domain.sets.current import as_images, current_images, gone, older
 from ecs_release.domain.sets.facts import Resolved
 from ecs_release.domain.sources import wanted_hash
 from ecs_release.domain.targets import Target
@@ -117,7 +117,7 @@ class Pinner:
             await self.resolver.check_replicated(target, host, image, repositories[image.container])
 
     async def _note(self, target: Target, images: tuple[PinnedImage, ...], runs: tuple[PinnedImage, ...]) -> str:
-        """Say which images are older than what runs: that is allowed, and should be known."""
+        """Say which images are older than what runs, and what runs and is gone: that is allowed, and should be known."""
         now_runs = {i.container: i.digest or "" for i in runs}
         repositories = {c.name: c.repository for c in target.containers}
         notes: list[str] = []
@@ -126,10 +126,10 @@ class Pinner:
             if not digest or digest == image.digest:
                 continue
             try:
-                pushed = await self.resolver.pushed(target, repositories[image.container], digest)
+                found = await self.resolver.image(target, repositories[image.container], digest)
             except Problem:
                 continue
-            notes.append(older(image, digest, pushed))
+            notes.append(older(image, digest, found.pushed_at) if found else gone(image, digest))
         return "; ".join(n for n in notes if n)
 
 
