@@ -157,6 +157,25 @@ def test_a_set_says_that_it_could_not_return_to_what_runs(place: Place) -> None:
     place.until_set(lambda: [e for e in place.events("all") if "nothing can return to it" in e["note"]], "the Event")
 
 
+def test_a_set_that_waited_is_looked_up_before_its_first_wave(place: Place) -> None:
+    place.services("web", "api")
+    place.environment(rollout={"settleSeconds": 0})
+    (web, api) = (place.push("v2", service=s) for s in ("web", "api"))
+    waves = {"waves": [{"services": ["web"]}, {"services": ["api"]}]}
+    place.release_set("v2", suspend=True, strategy=waves)
+    place.wait_set("Suspended")
+    name = place.repository("api")
+    ecr(place).batch_delete_image(repositoryName=name, imageIds=[{"imageDigest": api}])
+    time.sleep(2)
+    place.release_set("v2", strategy=waves)
+    status = place.wait_set("ArtifactGone")
+    assert "1 of 2 services" in condition(status, "Ready")["message"] and name in condition(status, "Ready")["message"]
+    assert place.updates() == [] and place.children() == {}
+    assert place.push("v2", service="api") == api
+    place.wait_set("Succeeded")
+    assert place.running("web")["app"] == {web} and place.running("api")["app"] == {api}
+
+
 # The tag that holds what runs.
 
 

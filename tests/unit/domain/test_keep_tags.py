@@ -57,6 +57,14 @@ def test_nothing_is_held_while_a_rollout_goes_on() -> None:
     assert held(keeping(under_way(MOVING))) == ()
 
 
+def test_no_tag_moves_for_a_status_with_an_open_attempt() -> None:
+    given = keeping(ready_facts())
+    status = decide(given).status
+    rollout = under_way(MOVING).status.rollout
+    assert keep_tags.holds(given, status) == HELD
+    assert keep_tags.holds(given, status.model_copy(update={"rollout": rollout})) == ()
+
+
 def test_a_suspended_release_holds_nothing() -> None:
     given = keeping(ready_facts())
     spec = given.release.spec.model_copy(update={"suspend": True})

@@ -201,6 +201,19 @@ def test_what_nobody_needs_any_more_is_not_asked_for() -> None:
     assert world.artifacts._places == {}
 
 
+def test_what_was_known_of_an_image_is_forgotten_with_its_last_release() -> None:
+    world = World()
+
+    async def steps() -> None:
+        world.presences(1)
+        await asyncio.sleep(DAY_S)
+        assert world.presences(1) == [Presence.GONE]
+        assert world.presences(2) == []
+        assert world.presences(1) == []
+
+    simulated(world, steps())
+
+
 def test_an_event_about_a_repository_has_it_looked_at_now() -> None:
     world = World()
 
