@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,14 +28,26 @@ _SOON_S, _REFUSED_S, _LOOK_S = 600.0, 300.0, 120.0
 
 
 @dataclass(slots=True)
+class _Needed:
+    """An image, the Releases that need it, and what was found of it. There may be ten thousand of these."""
+
+    keys: tuple[ObjectKey, ...] = ()
+    finding: Finding | None = None
+
+    def stands(self, *presences: Presence) -> bool:
+        """Tell whether it was found to stand so."""
+        return self.finding is not None and self.finding.presence in presences
+
+
+@dataclass(slots=True)
 class _Place:
     """What Releases need of one repository; times are monotonic."""
 
+    repository: Repository
     due: float
     whole_due: float
-    users: dict[str, set[ObjectKey]] = field(default_factory=dict)
-    found: dict[str, Finding] = field(default_factory=dict)
-    urgent: set[ObjectKey] = field(default_factory=set)
+    images: dict[str, _Needed] = field(default_factory=dict)
+    urgent: frozenset[ObjectKey] = frozenset()
 
 
 class Artifacts:
@@ -60,18 +73,15 @@ class Artifacts:
     def need(self, key: ObjectKey, artifacts: tuple[Artifact, ...], *, urgent: bool = False) -> dict[Artifact, Finding]:
         """Note what a Release needs, and return what is known of it. What is `urgent` and not known yet is looked up at once."""
         if self._needs.get(key) != artifacts:
-            self._drop(key, self._needs.get(key, ()))
-            self._needs[key] = artifacts
-            for artifact in artifacts:
-                self._place(artifact.repository).users.setdefault(artifact.digest, set()).add(key)
+            self._take(key, artifacts)
         known: dict[Artifact, Finding] = {}
         for artifact in artifacts:
             place = self._place(artifact.repository)
-            finding = place.found.get(artifact.digest)
+            finding = place.images[artifact.digest].finding
             if finding is not None:
                 known[artifact] = finding
             elif urgent and key not in place.urgent:
-                place.urgent.add(key)
+                place.urgent |= {key}
                 self._hurry(place)
         return known
 
@@ -90,8 +100,9 @@ class Artifacts:
         """Images were found by somebody else just now: what was known of their being gone is over."""
         for artifact in artifacts:
             place = self._places.get(artifact.repository)
-            if place is not None and place.found.get(artifact.digest, _TAGGED).presence in _MISSING:
-                place.found[artifact.digest] = _TAGGED
+            needed = place.images.get(artifact.digest) if place is not None else None
+            if needed is not None and needed.stands(*_MISSING):
+                needed.finding = _TAGGED
 
     def look_again(self, registry_id: str, region: str, name: str) -> None:
         """Something has happened in a repository: look at all of it now."""
@@ -129,7 +140,7 @@ class Artifacts:
 
     async def _visit(self, repository: Repository, place: _Place) -> None:
         """Look at a repository, and set when to look next. Never raises but when it is cancelled."""
-        if not place.users and not self._keeper.is_needed(repository):
+        if not place.images and not self._keeper.is_needed(repository):
             del self._places[repository]
             return
         now = self._clock.monotonic()
@@ -140,21 +151,21 @@ class Artifacts:
         whole, urgent = place.whole_due <= now, place.urgent
         if whole:
             place.whole_due = self._next_moment(repository, now)
-        place.urgent, place.due = set(), place.whole_due
+        place.urgent, place.due = frozenset(), place.whole_due
         try:
             async with asyncio.timeout(_LOOK_S):
                 await self._look(repository, place, whole=whole, urgent=urgent)
         except (Retryable, TimeoutError) as problem:
             log.warning("cannot look up images of %s in %s: %s", repository.name, repository.registry_id, problem)
             self._refused[registry] = place.due = now + min(_REFUSED_S, self._interval_s)
-            place.whole_due, place.urgent = (now if whole else place.whole_due), urgent
+            place.whole_due, place.urgent = (now if whole else place.whole_due), urgent | place.urgent
         except Exception:
             log.exception("looking up images of %s stopped", repository.name)
 
-    async def _look(self, repository: Repository, place: _Place, *, whole: bool, urgent: set[ObjectKey]) -> None:
+    async def _look(self, repository: Repository, place: _Place, *, whole: bool, urgent: frozenset[ObjectKey]) -> None:
         registry = self._aws.registry(repository.access, repository.registry_id, repository.region)
         holds = self._keeper.due(repository, whole=whole)
-        wanted = [d for d in place.users if whole or place.found.get(d, _MISSED).presence in _AGAIN]
+        wanted = [d for d, n in place.images.items() if whole or n.finding is None or n.stands(*_AGAIN)]
         if not wanted and not holds:
             return
         images: Mapping[str, RegistryImage] = {}
@@ -167,7 +178,7 @@ class Artifacts:
             found = dict.fromkeys(wanted, _refusal(problem))
         for key in self._learn(place, found) | urgent:
             self._changed(key)
-        if any(f.presence in _AGAIN for f in place.found.values()):
+        if any(needed.stands(*_AGAIN) for needed in place.images.values()):
             place.due = min(place.due, self._clock.monotonic() + min(_SOON_S, self._interval_s))
         for hold in holds:
             told = await self._keeper.keep(registry, hold, images.get(hold.digest))
@@ -179,10 +190,11 @@ class Artifacts:
         """Take in what was found. Returns the Releases that it is news for: what was taken for granted is none."""
         told: set[ObjectKey] = set()
         for digest, finding in found.items():
-            if place.found.get(digest, _TAGGED) != finding:
-                told |= place.users.get(digest, set())
-            if digest in place.users:
-                place.found[digest] = finding
+            needed = place.images.get(digest)
+            if needed is not None and (needed.finding or _TAGGED) != finding:
+                told.update(needed.keys)
+            if needed is not None:
+                needed.finding = finding
         return told
 
     # Bookkeeping.
@@ -191,7 +203,7 @@ class Artifacts:
         place = self._places.get(repository)
         if place is None:
             moment = self._next_moment(repository, self._clock.monotonic())
-            place = self._places[repository] = _Place(moment, moment)
+            place = self._places[repository] = _Place(repository, moment, moment)
             self._wake_by(moment)
         return place
 
@@ -211,17 +223,27 @@ class Artifacts:
         if due < self._sleeps_until:
             self._wake.set()
 
+    def _take(self, key: ObjectKey, artifacts: tuple[Artifact, ...]) -> None:
+        """Note what a Release needs, in place of what it needed."""
+        before = {(a.repository, a.digest): a for a in self._needs.get(key, ())}
+        now = {(a.repository, a.digest) for a in artifacts}
+        for repository, digest in now - before.keys():
+            self._place(repository).images.setdefault(digest, _Needed()).keys += (key,)
+        # Their parts are shared: passes make new ones each time.
+        places = [(a, self._place(a.repository)) for a in artifacts]
+        self._needs[key] = tuple(Artifact(sys.intern(a.container), p.repository, a.digest, a.former) for a, p in places)
+        self._drop(key, [a for name, a in before.items() if name not in now])
+
     def _drop(self, key: ObjectKey, artifacts: Collection[Artifact]) -> None:
         for artifact in artifacts:
             place = self._places.get(artifact.repository)
             if place is None:
                 continue
-            users = place.users.get(artifact.digest, set())
-            users.discard(key)
-            if not users:
-                place.users.pop(artifact.digest, None)
-                place.found.pop(artifact.digest, None)
-            place.urgent.discard(key)
+            needed = place.images.get(artifact.digest, _Needed())
+            needed.keys = tuple(k for k in needed.keys if k != key)
+            if not needed.keys:
+                place.images.pop(artifact.digest, None)
+            place.urgent -= {key}
 
 
 _TAGGED, _MISSED = Finding(Presence.TAGGED), Finding(Presence.GONE)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ecs_release.domain.artifacts import Hold, Presence
+from ecs_release.domain.artifacts import Artifact, Hold, Presence
 from ecs_release.domain.errors import Blocked, Denied, Problem, Retryable
 from ecs_release.domain.observation import RegistryImage
 from ecs_release.domain.ports import ObjectKey
@@ -332,3 +332,21 @@ def test_two_releases_do_not_fight_for_a_tag() -> None:
         assert [d for _, _, d in world.registry.moved] == [digest(1), digest(2)]
 
     simulated(world, steps())
+
+
+def test_containers_that_share_an_image_are_one_question() -> None:
+    world = World()
+    both = (artifact(1), Artifact("side", repository(), digest(1)))
+
+    async def steps() -> None:
+        world.registry.push(1)
+        world.artifacts.need(key(), both)
+        world.artifacts.need(key(), both[:1])
+        world.artifacts.need(key(), both)
+        await asyncio.sleep(DAY_S)
+        assert len(world.artifacts.need(key(), both)) == 2
+        world.artifacts.need(key(), both[1:])
+        assert len(world.artifacts.need(key(), both[1:])) == 1
+
+    simulated(world, steps())
+    assert [asked for _, asked in world.registry.asked] == [{digest(1)}]
