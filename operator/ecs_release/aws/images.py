@@ -76,7 +76,7 @@ async def lists_naming(call: Call, repository: str, images: Collection[RegistryI
     times = [i.pushed_at for i in images if i.pushed_at is not None]
     listed = [d for d in await _tagged(call, repository) if d.get("imageManifestMediaType") in LISTS]
     if times:
-        listed.sort(key=lambda d: min(abs((d["imagePushedAt"] - t).total_seconds()) for t in times))
+        listed.sort(key=lambda d: min(abs((d.get("imagePushedAt", t) - t).total_seconds()) for t in times))
     nearest = {d["imageDigest"]: d for d in listed[:_IDS_A_CALL]}
     if not nearest:
         return {}
