@@ -38,6 +38,29 @@ def test_a_digest_is_the_manifest_s_and_moving_a_tag_keeps_the_old_image(sim: Si
     assert refused(ecr.put_image, **unstated)[0] == "InvalidParameterException"
 
 
+def test_what_is_archived_is_shown_only_where_it_is_asked_for_and_cannot_be_pulled(sim: Simulator) -> None:
+    ecr, ecs = sim.client("ecr"), sim.client("ecs")
+    digest = sim.push_image("app", ["v1"])
+    sim.create_service("app", {"app": image_name("app", "v1")}, desired=1)
+    answer = ecr.update_image_storage_class(repositoryName="app", imageId={"imageDigest": digest}, targetStorageClass="ARCHIVE")
+    assert answer["imageStatus"] == "ARCHIVED"
+    wanted = {"repositoryName": "app", "imageIds": [{"imageDigest": digest}]}
+    assert refused(ecr.describe_images, **wanted)[0] == "ImageNotFoundException"
+    (detail,) = ecr.describe_images(**wanted, filter={"imageStatus": "ANY"})["imageDetails"]
+    assert (detail["imageStatus"], detail["imageTags"]) == ("ARCHIVED", ["v1"])
+    assert ecr.describe_images(repositoryName="app")["imageDetails"] == []
+    sim.lose_task("app")
+    until = time.monotonic() + 10
+    while not [t for t in stopped(ecs) if "CannotPull" in t.get("stoppedReason", "")]:
+        assert time.monotonic() < until, stopped(ecs)
+        time.sleep(0.05)
+
+
+def stopped(ecs: Any) -> list[Any]:
+    arns = ecs.list_tasks(cluster="main", serviceName="app", desiredStatus="STOPPED")["taskArns"]
+    return list(ecs.describe_tasks(cluster="main", tasks=arns)["tasks"]) if arns else []
+
+
 @pytest.mark.parametrize(
     ("mutability", "filters", "tag", "moves"),
     [

@@ -183,6 +183,23 @@ def test_a_registry_that_cannot_be_read(fault: Problem, presence: Presence | Non
     simulated(world, steps())
 
 
+def test_who_asks_while_a_look_fails_is_told_by_the_next() -> None:
+    world = World()
+
+    async def steps() -> None:
+        world.registry.push(1, 2)
+        world.registry.takes_s, world.registry.fault = 10, Retryable("slow")
+        world.artifacts.need(key(1), (artifact(1),), urgent=True)
+        await asyncio.sleep(5)
+        world.artifacts.need(key(2), (artifact(2),), urgent=True)
+        await asyncio.sleep(6)
+        world.registry.fault = None
+        await asyncio.sleep(400)
+
+    simulated(world, steps())
+    assert set(world.told) == {key(1), key(2)}
+
+
 def test_what_nobody_needs_any_more_is_not_asked_for() -> None:
     world = World()
 
@@ -347,6 +364,8 @@ def test_containers_that_share_an_image_are_one_question() -> None:
         assert len(world.artifacts.need(key(), both)) == 2
         world.artifacts.need(key(), both[1:])
         assert len(world.artifacts.need(key(), both[1:])) == 1
+
+        assert world.artifacts._places[repository()].images[digest(1)].keys == (key(),)
 
     simulated(world, steps())
     assert [asked for _, asked in world.registry.asked] == [{digest(1)}]
