@@ -28,6 +28,7 @@ FAST = {
     "ECS_RELEASE_TAG_INTERVAL_SECONDS": "3",
     "ECS_RELEASE_BASE_SWEEP_SECONDS": "10",
     "ECS_RELEASE_RESYNC_SECONDS": "10",
+    "ECS_RELEASE_ARTIFACT_INTERVAL_SECONDS": "2",
     "ECS_RELEASE_LOG_LEVEL": "debug",
     "ECS_RELEASE_LOG_FORMAT": "text",
     # One that was killed is started again at once, and is the only one.

@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     tag_interval_seconds: Annotated[Seconds, Field(description="Between two looks at the environment's tag in ECR (EnvironmentTag)")] = 600
     base_sweep_seconds: Annotated[Seconds, Field(description="Between two looks for a newer base revision (baseRevision Latest)")] = 900
     resync_seconds: Annotated[Seconds, Field(description="Between two passes over a Release that nothing has happened to")] = 3600
+    artifact_interval_seconds: Annotated[Seconds, Field(description="Between two looks for images in their registries")] = 86400
     ghost_sweep_seconds: Annotated[Seconds, Field(description="Between two looks for objects deleted unnoticed")] = 600
 
     leader_elect: Annotated[
@@ -134,6 +135,7 @@ class Settings(BaseSettings):
             tag_interval_s=self.tag_interval_seconds,
             base_sweep_s=self.base_sweep_seconds,
             resync_s=self.resync_seconds,
+            artifact_interval_s=self.artifact_interval_seconds,
             health=HealthRules(self.unhealthy_after_seconds, self.healthy_after_seconds),
         )
 

@@ -390,3 +390,46 @@ async def test_a_paused_canary_is_read_with_its_stage_traffic_and_hook(aws: Boto
     assert [(h.target_type, h.status, h.timeout_action) for h in found.hooks] == [("PAUSE", "AWAITING_ACTION", "ROLLBACK")]
     sim.continue_deployment(name, "ROLLBACK", cluster=name)
     sim.wait_deployment(name, status="ROLLBACK_SUCCESSFUL", cluster=name)
+
+
+async def test_images_are_looked_up_together_whatever_is_missing(aws: BotoAws, sim: Simulator) -> None:
+    name = f"many{next(_numbers)}"
+    there = [sim.push_image(name, [f"ref.{n}"]) for n in range(7)]
+    away = ["sha256:" + str(n) * 64 for n in range(3)]
+    ecr = sim.client("ecr")
+    ecr.update_image_storage_class(repositoryName=name, imageId={"imageDigest": there[0]}, targetStorageClass="ARCHIVE")
+    untagged = sim.push_image(name, [])
+    registry, since = aws.registry(access(), ACCOUNT, REGION), sim.mark()
+    found = await registry.images(name, [*there[1:], untagged])
+    assert len(sim.calls(action="DescribeImages", since=since)) == 1
+    assert {d: i.tags for d, i in found.items()} == {d: (f"ref.{n}",) for n, d in enumerate(there) if n} | {untagged: ()}
+    found = await registry.images(name, [*there, *away])
+    assert set(found) == set(there)
+    assert {d for d, i in found.items() if i.archived} == {there[0]}
+    assert await registry.image(name, digest=there[0]) is None, "what is archived cannot be pulled"
+    with pytest.raises(Blocked) as nowhere:
+        await registry.images("never", away)
+    assert nowhere.value.reason == "ArtifactNotFound"
+
+
+async def test_more_than_a_hundred_images_take_more_calls(aws: BotoAws, sim: Simulator) -> None:
+    name = f"many{next(_numbers)}"
+    there = [sim.push_image(name, [], content=str(n)) for n in range(103)]
+    since = sim.mark()
+    assert len(await aws.registry(access(), ACCOUNT, REGION).images(name, there)) == 103
+    assert len(sim.calls(action="DescribeImages", since=since)) == 2
+
+
+async def test_the_list_that_names_a_platforms_image_is_found(aws: BotoAws, sim: Simulator) -> None:
+    name = f"lists{next(_numbers)}"
+    other = sim.push_image(name, ["ref.a"], platforms=["linux/amd64"])
+    wanted = sim.push_image(name, ["ref.b"], platforms=["linux/amd64", "linux/arm64"])
+    lonely = sim.push_image(name, [], content="lonely")
+    registry = aws.registry(access(), ACCOUNT, REGION)
+    described = await registry.image(name, digest=wanted)
+    assert described is not None
+    platform = described.platform_digests[1]
+    images = await registry.images(name, [platform, lonely])
+    found = await registry.lists_naming(name, list(images.values()))
+    assert {d: (i.digest, i.tags) for d, i in found.items()} == {platform: (wanted, ("ref.b",))}
+    assert other != wanted

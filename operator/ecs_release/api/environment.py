@@ -19,6 +19,10 @@ _PLACEHOLDERS = (
     ".replace('{namespace}', '')"
     ".matches('^[a-zA-Z0-9_-]*$')"
 )
+_KEEP_TAG = (
+    "self.contains('{environment}') && self.contains('{service}') && self.replace('{environment}', '').replace('{service}', '')"
+    ".replace('{namespace}', '').replace('{project}', '').replace('{container}', '').matches('^[a-zA-Z0-9_.-]*$')"
+)
 
 
 class SelectorRequirement(Model):
@@ -122,6 +126,18 @@ TagFormat = Annotated[
 class Artifacts(Model):
     """Where build artifacts are."""
 
+    model_config = rules(
+        (
+            "!has(self.keepTag) || !has(self.environmentTag) || self.keepTag != self.environmentTag",
+            "keepTag and environmentTag must differ",
+        ),
+        (
+            "!has(self.keepTag) || !has(self.tagFormats) || self.tagFormats.all(f, f == '{releaseHash}' ||"
+            " !self.keepTag.startsWith(f.split('{releaseHash}')[0]) || !self.keepTag.endsWith(f.split('{releaseHash}')[1]))",
+            "keepTag must not read as a release hash by tagFormats",
+        ),
+    )
+
     registry_id: Annotated[
         str | None, Field(max_length=12, pattern=ACCOUNT, description="Account of the ECR registry; absent: the services' own.")
     ] = None
@@ -143,6 +159,16 @@ class Artifacts(Model):
     environment_tag: Annotated[
         str | None,
         Field(max_length=128, pattern=r"^[a-zA-Z0-9_.{}-]+$", description="Tag that method EnvironmentTag moves; of {environment}."),
+    ] = None
+    keep_tag: Annotated[
+        str | None,
+        Field(
+            max_length=128,
+            pattern=r"^[a-zA-Z0-9]+[._-][a-zA-Z0-9_.{}-]*$",
+            description="Tag that is held on the digest that runs, for lifecycle rules to spare; of {environment} {namespace} {project}"
+            " {service} {container}, such as keep.{environment}.{service}; absent: none.",
+            json_schema_extra=rule(_KEEP_TAG, "must hold {environment} and {service}, and else only {namespace} {project} {container}"),
+        ),
     ] = None
 
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from ecs_release.aws import pacing, tagging
+from ecs_release.aws import images, pacing, tagging
 from ecs_release.aws.caller import Caller
-from ecs_release.aws.faults import code_of
 from ecs_release.aws.pacing import Priority
 from ecs_release.domain.errors import Ambiguous
 from ecs_release.domain.observation import Access, RegistryImage
 
-_LISTS = frozenset({"application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json"})
 _REMEMBERED = 5000
 _RECENT_S = 60.0
 
@@ -34,7 +29,7 @@ class BotoRegistry:
         self._platforms: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
 
     async def image(self, repository: str, *, tag: str = "", digest: str = "") -> RegistryImage | None:
-        """Find an image by tag or digest; None where there is none (an archived one cannot be pulled: ECR leaves it out).
+        """Find an image by tag or digest; None where there is none (an archived one cannot be pulled, and counts as none).
 
         What a digest means does not change: one that was found within the last minute is not asked for again. A tag always is.
         """
@@ -47,14 +42,22 @@ class BotoRegistry:
             return None
         found = detail["imageDigest"]
         platforms: tuple[str, ...] = ()
-        if detail.get("imageManifestMediaType") in _LISTS:
+        if detail.get("imageManifestMediaType") in images.LISTS:
             platforms = await self._platforms_of(repository, found)
-        image = RegistryImage(found, tuple(detail.get("imageTags") or ()), platforms, detail.get("imagePushedAt"))
+        image = images.of_detail(detail, platforms)
         self._recent[repository, found] = (time.monotonic(), image)
         self._recent.move_to_end((repository, found))
         while len(self._recent) > _REMEMBERED:
             self._recent.popitem(last=False)
         return image
+
+    async def images(self, repository: str, digests: Collection[str]) -> Mapping[str, RegistryImage]:
+        """Look images up by digest as they are now, those in archive too; those that are not there are left out."""
+        return await images.look_up(self._read, repository, digests)
+
+    async def lists_naming(self, repository: str, named: Collection[RegistryImage]) -> Mapping[str, RegistryImage]:
+        """Find the tagged manifest lists that name images."""
+        return await images.lists_naming(self._read, repository, named)
 
     async def tag_digest(self, repository: str, tag: str) -> str:
         """Return the digest that a tag points to now; an empty string where there is no such tag."""
@@ -95,26 +98,15 @@ class BotoRegistry:
         """Read a manifest list's entries: a task may show either its digest or a platform's."""
         key = (repository, digest)
         if key not in self._platforms:
-            wanted = {"imageIds": [{"imageDigest": digest}], "acceptedMediaTypes": sorted(_LISTS)}
+            wanted = {"imageIds": [{"imageDigest": digest}], "acceptedMediaTypes": sorted(images.LISTS)}
             answer = await self._read("batch_get_image", repository, wanted)
-            images = answer.get("images") or ()
-            self._platforms[key] = _entries(images[0]["imageManifest"]) if images else ()
+            found = answer.get("images") or ()
+            self._platforms[key] = images.entries(found[0]["imageManifest"]) if found else ()
             while len(self._platforms) > _REMEMBERED:
                 self._platforms.popitem(last=False)
         return self._platforms[key]
 
 
 def _describe(client: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    try:
-        details = client.describe_images(**parameters)["imageDetails"]
-    except ClientError as error:
-        if code_of(error) == "ImageNotFoundException":
-            return None
-        raise
-    return details[0] if details else None
-
-
-def _entries(manifest: str) -> tuple[str, ...]:
-    """List the digests of a manifest list's images; attestations (buildx marks them platform unknown/unknown) do not run."""
-    listed = json.loads(manifest).get("manifests") or ()
-    return tuple(m["digest"] for m in listed if (m.get("platform") or {}).get("os") != "unknown")
+    found = [d for d in images.describe(client, parameters) or () if not images.is_archived(d)]
+    return found[0] if found else None

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from ecs_release.api.environment import Environment
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import Evidence, Pin, ReleaseStatus
+from ecs_release.domain.artifacts import Artifact, Finding
 from ecs_release.domain.environment_tags import Sharer
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.health import Health
@@ -55,7 +56,8 @@ class Facts:
     that is nobody's lack of progress; `explained` is the service deployment of the attempt, `foreign` of somebody else's that an attempt
     would have to wait for; `start_problem` is why no attempt could begin (the base
     revision cannot be read or built upon, an image is missing where the service pulls from); `authors` are those who changed the
-    service lately, newest first.
+    service lately, newest first. `findings` tell of `artifacts` what was found at the latest look-up, if there was one; `keep_problem` is
+    why the tag that holds what runs could not be moved.
     """
 
     release: Release
@@ -96,6 +98,9 @@ class Facts:
     release_hashes: Mapping[str, str] = field(default_factory=dict)
     authors: tuple[Author, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
+    artifacts: tuple[Artifact, ...] = ()
+    findings: Mapping[Artifact, Finding] = field(default_factory=dict)
+    keep_problem: str = ""
 
     @property
     def status(self) -> ReleaseStatus:

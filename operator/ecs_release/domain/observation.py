@@ -224,9 +224,13 @@ class ProtectedTask:
 
 @dataclass(frozen=True, slots=True)
 class RegistryImage:
-    """An image in ECR. `platform_digests` are those of a manifest list's entries; `tags` are all that name it now."""
+    """An image in ECR. `platform_digests` are those of a manifest list's entries; `tags` are all that name it now.
+
+    One that is `archived` can be described, and not be pulled.
+    """
 
     digest: str
     tags: tuple[str, ...] = ()
     platform_digests: tuple[str, ...] = ()
     pushed_at: datetime | None = None
+    archived: bool = False

@@ -5,7 +5,7 @@ All methods may raise `domain.errors.Problem` subclasses; AWS adapters raise not
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -87,6 +87,15 @@ class Registry(Protocol):
 
         A missing repository is Blocked(ArtifactNotFound).
         """
+
+    async def images(self, repository: str, digests: Collection[str]) -> Mapping[str, RegistryImage]:
+        """Look images up by digest as they are now, by 100, those in archive too; those that are not there are left out.
+
+        A missing repository is Blocked(ArtifactNotFound).
+        """
+
+    async def lists_naming(self, repository: str, named: Collection[RegistryImage]) -> Mapping[str, RegistryImage]:
+        """Find the tagged manifest lists that name images as one of their platforms' own; an image that none names is left out."""
 
     async def tag_digest(self, repository: str, tag: str) -> str:
         """Return the digest that a tag points to now; an empty string where there is no such tag.

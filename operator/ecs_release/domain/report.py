@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecs_release.api.conditions import Condition, ConditionType, Reason
 from ecs_release.api.release_status import Links, Pin, ReleaseStatus, ReleaseSummary, Rollout, Running
-from ecs_release.domain import attempts
+from ecs_release.domain import attempts, availability
 from ecs_release.domain.conditions import FALSE, TRUE, UNKNOWN, Said, Situation, find, merge, phase, triple
 from ecs_release.domain.decision import Decision, Draft, Outcome
 from ecs_release.domain.evidence import Match
@@ -23,6 +23,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome) -> Decision:
     conditions, its_phase = list(before.conditions or ()), before.phase
     if outcome.situation is not None:
         said = [*triple(outcome.situation), *_aspects(facts, draft, outcome.situation)]
+        draft.events += availability.warnings(before, said)
         conditions = merge(before.conditions, said, facts.release.metadata.generation, facts.now)
         its_phase = phase(outcome.situation)
     status = ReleaseStatus(
@@ -59,7 +60,7 @@ def _aspects(facts: Facts, draft: Draft, situation: Situation) -> tuple[Said, ..
         _resolved(facts, draft),
         _deployed(draft),
         _in_sync(facts, draft),
-        _available(draft),
+        availability.said(facts, draft),
         Said(ConditionType.RECORDED, UNKNOWN, Reason.NO_LEDGER, "no ledger is configured: attempts are kept in status.history only"),
     )
 
@@ -97,12 +98,6 @@ def _in_sync(facts: Facts, draft: Draft) -> Said:
         return Said(ConditionType.IN_SYNC, FALSE, Reason.DIGESTS_DIFFER, "running tasks show other digests than the wanted ones")
     reason = Reason.NOTHING_RUNNING if found is Match.NOTHING_RUNS else Reason.NOT_OBSERVED
     return Said(ConditionType.IN_SYNC, UNKNOWN, reason)
-
-
-def _available(draft: Draft) -> Said:
-    if draft.pin is None:
-        return Said(ConditionType.ARTIFACT_AVAILABLE, UNKNOWN, Reason.RESOLVING_ARTIFACT)
-    return Said(ConditionType.ARTIFACT_AVAILABLE, TRUE, Reason.RESOLVED)
 
 
 def _with_links(facts: Facts, rollout: Rollout | None) -> Rollout | None:

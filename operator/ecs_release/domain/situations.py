@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
-from ecs_release.domain import attempts, bases, environment_tags
+from ecs_release.domain import attempts, availability, bases, environment_tags
 from ecs_release.domain.brakes import brake
 from ecs_release.domain.conditions import Situation, find, held, progressing, ready, stalled, unready
 from ecs_release.domain.decision import Draft, Outcome
@@ -72,6 +72,9 @@ def braked(facts: Facts, draft: Draft, on: tuple[Reason, str]) -> Outcome:
     assert pin is not None
     reason, message = on
     found = runs_wanted(facts, pin)
+    lost = availability.lost(facts, pin) if found is Match.NOTHING_RUNS else ""
+    if lost:
+        return Outcome(held(False, reason, f"{message}; no task runs, and none could be started: {lost}"))
     matches = {Match.YES: True, Match.NO: False, Match.UNKNOWN: None}.get(found, found is Match.NOTHING_RUNS)
     if matches is not True:
         draft.plan = plan(facts, pin, message)
@@ -81,6 +84,9 @@ def braked(facts: Facts, draft: Draft, on: tuple[Reason, str]) -> Outcome:
 
 
 def _situation(facts: Facts, draft: Draft, service: Service, pin: Pin, found: Match) -> Situation:
+    lost = availability.lost(facts, pin) if found is Match.NOTHING_RUNS else ""
+    if lost:
+        return stalled(Reason.ARTIFACT_GONE, f"no task runs, and none can be started: {lost}")
     wrong = _wrong(facts, draft, service, pin, found)
     if wrong is not None:
         return wrong
@@ -139,7 +145,10 @@ def _tag_drift(facts: Facts, pin: Pin) -> str:
 
 def _drift(facts: Facts, service: Service, pin: Pin) -> str:
     seen = other_digests(service, attempts.accepted(pin))
-    parts = [f"{container} runs {facts.release_hashes.get(digest) or short_digest(digest)}" for container, digest in sorted(seen.items())]
+    names = facts.release_hashes
+    parts = [
+        f"{container} runs {names.get(d) or f'{short_digest(d)} (unknown: no tag tells its hash)'}" for container, d in sorted(seen.items())
+    ]
     what = ", ".join(parts) or "the service names other images"
     primary = service.primary
     who = f" since deployment {_described(primary)}" if primary is not None else ""

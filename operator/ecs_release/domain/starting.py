@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
-from ecs_release.domain import attempts, bases, environment_tags, gate, revisions, stages
+from ecs_release.domain import attempts, availability, bases, environment_tags, gate, revisions, stages
 from ecs_release.domain.brakes import brake
 from ecs_release.domain.conditions import of_problem, progressing, waiting
 from ecs_release.domain.decision import Draft, Outcome
@@ -58,6 +58,20 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
     return _begin(facts, draft, pin, retry, way, bases.CAUSE if follows else _cause(facts, retry))
 
 
+def may_begin(facts: Facts) -> bool:
+    """Tell whether an attempt may begin in this very pass: one is asked for, and nobody keeps it from beginning."""
+    pin, status = facts.pin, facts.status
+    if pin is None or attempts.is_open(status.rollout) or brake(facts) is not None:
+        return False
+    draft = Draft.of(status)
+    if attempts.is_settled(status, pin) and retry_wanted(facts, draft) is None:
+        return False
+    try:
+        return gate.passage(facts, draft, pin).is_open
+    except Problem:
+        return False
+
+
 def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None, way: gate.Passage, cause: str) -> Outcome:
     before = (draft.rollout, draft.history)
     problem = _try_to_begin(facts, draft, pin, cause, way.right)
@@ -89,7 +103,7 @@ def _try_to_begin(facts: Facts, draft: Draft, pin: Pin, cause: str, window: str)
     """Begin an attempt, or say why none can begin: what is refused is refused before anything moves."""
     target = facts.target
     assert target is not None
-    problem = facts.start_problem
+    problem = facts.start_problem or availability.refusal(facts, pin)
     if problem is None and environment_tags.uses(target):
         problem = environment_tags.disagreement(target, pin, facts.sharers)
     if problem is not None:

@@ -7,13 +7,16 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from ecs_release.api.environment import Environment
 from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
 from ecs_release.domain.errors import Problem, Retryable
 from ecs_release.domain.ports import Aws, Clock, Cluster, ObjectKey
+from ecs_release.engine.artifacts import Artifacts
 from ecs_release.engine.claims import Claims
 from ecs_release.engine.gathering import Gatherer
 from ecs_release.engine.listening import Listener
 from ecs_release.engine.meter import Meter, NoMeter, metered
+from ecs_release.engine.needs import Needs
 from ecs_release.engine.observers import Observers
 from ecs_release.engine.places import Places
 from ecs_release.engine.queue import KeyedQueue
@@ -57,13 +60,15 @@ class Engine:
         self.synced = asyncio.Event()
         self._observers = Observers(
             aws=aws, clock=clock, settings=settings, store=self.store, claims=self.claims, scope=self._scope, again=self._add,
-            wake=self._wake,
+            wake=self._wake, pushed=self._pushed,
         )  # fmt: skip
         places, resolver = Places(self.store, self.claims, cluster), Resolver(aws)
-        gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver, TagReader(places, aws, settings.tag_interval_s))
+        self.artifacts = Artifacts(aws, clock, settings.artifact_interval_s, changed=self._add, may_change=self._may_change)
+        tag_reader, needs = TagReader(places, aws, settings.tag_interval_s), Needs(aws, self.artifacts)
+        gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver, tag_reader, needs)
         self._reconciler = Reconciler(
             store=self.store, cluster=cluster, aws=aws, clock=clock, settings=settings, gatherer=gatherer,
-            again=self._add, hurry=self._observers.hurry, told=self._told, meter=self._meter,
+            again=self._add, hurry=self._observers.hurry, told=self._told, decided=needs.tell, meter=self._meter,
         )  # fmt: skip
         pinner = Pinner(places, aws, self._observers.get, resolver, Promoter(places, cluster))
         self._sets = SetReconciler(
@@ -119,6 +124,7 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._work(leading))
+                group.create_task(self._look_for_artifacts(leading), name="artifacts")
                 group.create_task(sweep_ghosts(self._cluster, self.store, KINDS, self._ghost, self._settings.ghost_sweep_interval_s))
         except ExceptionGroup as group:
             # One task's error has ended the others.
@@ -135,6 +141,10 @@ class Engine:
         for name in list(self.store.environments):
             self._observers.observe(name)
         await self.queue.run(metered(self._handle, self._meter, self._clock), self._settings.workers)
+
+    async def _look_for_artifacts(self, leading: asyncio.Event) -> None:
+        await leading.wait()
+        await self.artifacts.run()
 
     async def _sync(self) -> None:
         """Wait until the watch has told of every object that is there: a Release must not be judged before its Environment is known."""
@@ -234,6 +244,7 @@ class Engine:
         service = next((s for s in self.claims.observed(facts.environment) if key in self.claims.releases_of(s)), None)
         self.claims.forget(key)
         self._reconciler.forget(key)
+        self.artifacts.forget(key)
         for other in self.claims.releases_of(service) if service else ():
             self._add(other)
         self._observers.observe_soon(facts.environment)
@@ -242,5 +253,15 @@ class Engine:
     def _wake(self, key: ObjectKey) -> None:
         self._reconciler.wake(key)
 
+    def _pushed(self, registry_id: str, region: str, repository: str) -> None:
+        self.artifacts.look_again(registry_id, region, repository)
+
     def _ghost(self, key: ObjectKey, uid: str) -> None:
         self.deleted(key.kind, key.namespace, key.name, uid)
+
+    def _may_change(self, key: ObjectKey) -> bool:
+        """Tell whether a Release's Environment lets anything in AWS be changed just now."""
+        facts = self.store.releases.get(key)
+        environment = self.store.environments.get(facts.environment) if facts else None
+        lets = isinstance(environment, Environment) and environment.spec.mode == "Deploy" and environment.spec.suspend is None
+        return lets and self._scope.covers(key)

@@ -28,6 +28,7 @@ from ecs_release.engine.bases import about_revisions, sweep_s
 from ecs_release.engine.explaining import explain, read_revision
 from ecs_release.engine.looks import Watched
 from ecs_release.engine.memory import Memory
+from ecs_release.engine.needs import Needs
 from ecs_release.engine.observer import Observer
 from ecs_release.engine.owners import Owner, as_pinned, owner_of
 from ecs_release.engine.past import look_for_effect, newest_revisions
@@ -50,6 +51,7 @@ class Gatherer:
     observer_of: Callable[[str], Observer | None]
     resolver: Resolver
     tag_reader: TagReader
+    needs: Needs
 
     async def gather(self, release: Release, memory: Memory) -> Facts:
         """Gather for one Release. Never raises Problem: what cannot be known is said in the facts."""
@@ -197,7 +199,7 @@ class Gatherer:
         base = facts.base or running
         if base is not None and facts.pin is not None and facts.start_problem is None and not attempts.is_settled(facts.status, facts.pin):
             facts = replace(facts, start_problem=await self._start_problem(target, base, facts.pin))
-        facts = await self.tag_reader.read(facts, memory)
+        facts = await self.needs.read(await self.tag_reader.read(facts, memory))
         return await explain(ecs, target, facts, memory)
 
     async def _start_problem(self, target: Target, base: TaskDefinition, pin: Pin) -> Problem | None:

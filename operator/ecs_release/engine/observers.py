@@ -39,10 +39,14 @@ class Observers:
         scope: Scope,
         again: Callable[[ObjectKey], None],
         wake: Callable[[ObjectKey], None],
+        pushed: Callable[[str, str, str], None],
     ) -> None:
-        """`again` has an object looked at; `wake` has a Release read anew what it reads now and then."""
+        """`again` has an object looked at; `wake` has a Release read anew what it reads now and then.
+
+        `pushed` is told of a registry, its region and a repository where an image has come or gone.
+        """
         self.all: dict[str, Observer] = {}
-        self.listening = Listening(aws, clock, Wakener(store, claims, self.get, wake).heard, self._troubled)
+        self.listening = Listening(aws, clock, Wakener(store, claims, self.get, wake, pushed).heard, self._troubled)
         self._aws = aws
         self._clock = clock
         self._settings = settings

@@ -49,10 +49,11 @@ class Reconciler:
         hurry: Callable[[Facts, bool], None],
         told: Callable[[ObjectKey], None],
         meter: Meter | None = None,
+        decided: Callable[[Facts, ReleaseStatus], None] = lambda _facts, _status: None,
     ) -> None:
         """`again` has a Release looked at after some seconds; `hurry` has its service observed often, or no longer.
 
-        `told` is called with each Release whose status says something new.
+        `told` is called with each Release whose status says something new, `decided` with what each pass rested on and says.
         """
         self._store = store
         self._cluster = cluster
@@ -64,6 +65,7 @@ class Reconciler:
         self._hurry = hurry
         self._told = told
         self._meter = meter or NoMeter()
+        self._decided = decided
         self._memories: dict[ObjectKey, tuple[str, Memory]] = {}
 
     def forget(self, key: ObjectKey) -> None:
@@ -118,6 +120,7 @@ class Reconciler:
         if decision.act is not None:
             decision = await self._act(facts, decision.act, memory)
         release, written = await self._report(key, facts, decision, memory)
+        self._decided(facts, decision.status)
         self._hurry(facts, decision.fast)
         again = decision.again_s
         if again is None and not written:

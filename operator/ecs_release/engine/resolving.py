@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from ecs_release.api.artifacts import Source
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin, PinnedImage
-from ecs_release.domain.errors import Blocked, Problem, Waiting
+from ecs_release.domain.errors import Blocked, Waiting
 from ecs_release.domain.images import EcrHost, short_digest
 from ecs_release.domain.observation import RegistryImage
 from ecs_release.domain.ports import Aws, Registry
 from ecs_release.domain.sources import Lookup, hash_of_tags, lookups, source_hash
 from ecs_release.domain.targets import Target
-
-_HASHES = 20_000
+from ecs_release.engine.hashes import Hashes
 
 
 class Resolver:
     """Resolves sources, and names digests by the release hash that their tags tell."""
 
     def __init__(self, aws: Aws) -> None:
-        """It remembers which hash a digest has: a digest's tags are asked for once."""
+        """It remembers which hash a digest has."""
         self._aws = aws
-        self._hashes: OrderedDict[str, str] = OrderedDict()
+        self._hashes = Hashes(aws)
 
     async def resolve(self, source: Source, target: Target, now: datetime) -> Pin:
         """Resolve a source. Raises Problem: ArtifactNotFound names all that is missing."""
@@ -51,29 +49,16 @@ class Resolver:
                 " service pulls from: replicate it there",
             )
 
-    async def pushed(self, target: Target, repository: str, digest: str) -> datetime | None:
-        """Return when an image was pushed; None where the registry does not have it (any more)."""
-        image = await self._registry(target).image(repository, digest=digest)
-        return image.pushed_at if image else None
+    async def image(self, target: Target, repository: str, digest: str) -> RegistryImage | None:
+        """Find an image where artifacts are looked up; None where the registry does not have it (any more)."""
+        return await self._registry(target).image(repository, digest=digest)
 
     async def hashes(self, target: Target, digests: Iterable[tuple[str, str]], known: Mapping[str, str]) -> dict[str, str]:
         """Name digests by release hash: pairs of repository and digest. What cannot be told is left out."""
-        missing = [(r, d) for r, d in digests if d not in known and d not in self._hashes]
-        registry = self._registry(target)
-        await asyncio.gather(*(self._learn(registry, target, repository, digest) for repository, digest in missing))
-        return {d: self._hashes[d] for _, d in digests if self._hashes.get(d)}
+        return await self._hashes.of(target, digests, known)
 
     def _registry(self, target: Target) -> Registry:
         return self._aws.registry(target.registry_access, target.registry_id, target.registry_region)
-
-    async def _learn(self, registry: Registry, target: Target, repository: str, digest: str) -> None:
-        try:
-            image = await registry.image(repository, digest=digest)
-        except Problem:
-            return
-        self._hashes[digest] = hash_of_tags(image.tags, target.tag_formats) if image else ""
-        while len(self._hashes) > _HASHES:
-            self._hashes.popitem(last=False)
 
     async def _find(self, registry: Registry, lookup: Lookup, target: Target) -> PinnedImage:
         image, tag = await _look_up(registry, lookup)

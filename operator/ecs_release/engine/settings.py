@@ -43,6 +43,8 @@ class EngineSettings:
     """Between two looks for newer revisions of a family."""
     resync_s: float = 3600.0
     """Between two passes over a Release that nothing has happened to, and whose slower sweeps are not sooner."""
+    artifact_interval_s: float = 86_400.0
+    """Between two looks at whether the images that Releases need are still in their registries."""
     look_timeout_s: float = 60.0
     """How long a pass waits for a fresh look."""
     health: HealthRules = field(default_factory=HealthRules)

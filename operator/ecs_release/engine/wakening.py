@@ -18,9 +18,15 @@ class Wakener:
     """Hears events for all Environments of this process."""
 
     def __init__(
-        self, store: Store, claims: Claims, observer_of: Callable[[str], Observer | None], wake: Callable[[ObjectKey], None]
+        self,
+        store: Store,
+        claims: Claims,
+        observer_of: Callable[[str], Observer | None],
+        wake: Callable[[ObjectKey], None],
+        pushed: Callable[[str, str, str], None],
     ) -> None:
-        """`wake` has a Release gather anew what it reads now and then: tags, newer revisions, images."""
+        """`wake` has a Release gather anew what it reads now and then: tags, newer revisions; `pushed` looks a repository's images up."""
+        self._pushed = pushed
         self._store = store
         self._claims = claims
         self._observer_of = observer_of
@@ -28,6 +34,8 @@ class Wakener:
 
     def heard(self, heard: Heard) -> None:
         """Look where an event points to."""
+        if heard.repository:
+            self._pushed(heard.account, heard.region, heard.repository)
         for name, environment in self._store.environments.items():
             if not isinstance(environment, Environment):
                 continue

@@ -54,7 +54,7 @@ class EcrImages:
     def pulled(self, name: str, digest: str) -> Behaviour:
         """Pull an image. One that has gone from its registry since its tag was resolved cannot be pulled."""
         image = _parse(name)
-        if image.account and not any(i.image_digest == digest for i in self._images(image)):
+        if image.account and not any(i.image_digest == digest and not is_archived(i) for i in self._images(image)):
             return KINDS["pullfail"]
         return WORLD.behaviours.of(digest) if digest else HEALTHY
 
@@ -69,6 +69,11 @@ class EcrImages:
             return []
         repository = ecr_backends[image.account][image.region].repositories.get(image.repository)
         return list(repository.images) if repository else []
+
+
+def is_archived(image: Any) -> bool:
+    """Tell whether an image is in archive: it can be described, and not be pulled."""
+    return bool(getattr(image, "sim_archived", False))
 
 
 def children(manifest: str) -> tuple[str, ...]:

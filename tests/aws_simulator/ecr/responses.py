@@ -8,6 +8,7 @@ from moto.core.responses import ActionResult
 from moto.ecr.models import ecr_backends
 from moto.ecr.responses import ECRResponse
 
+from tests.aws_simulator.ecr.lookup import is_archived
 from tests.aws_simulator.ecr.models import EcrError, invalid
 from tests.aws_simulator.paging import page
 
@@ -31,12 +32,15 @@ class SimulatedEcrResponse(ECRResponse):
         repository = self._repository()
         wanted = self._ids()
         if wanted is None:
-            return self._paged("imageDetails", [_detail(i) for i in self._of_status(repository)])
+            active = [i for i in self._of_status(repository) if not is_archived(i) or self._asks_for_archived()]
+            return self._paged("imageDetails", [_detail(i) for i in active])
         if self._get_param("maxResults") or self._get_param("nextToken"):
             raise invalid("maxResults and nextToken cannot be used with imageIds.")
         found: dict[str, Any] = {}
         for one in wanted:
             image = self._image(repository, one)
+            if is_archived(image) and not self._asks_for_archived():
+                raise missing(repository, one)
             found[image.image_digest] = _detail(image)
         return ActionResult({"imageDetails": list(found.values())})
 
@@ -76,12 +80,16 @@ class SimulatedEcrResponse(ECRResponse):
         for image in repository.images:
             if (tag is None or tag in image.image_tags) and (digest is None or image.image_digest == digest):
                 return image
-        named = ", ".join(f"{k}:'{wanted.get(k, 'null')}'" for k in ("imageDigest", "imageTag"))
-        message = (
-            f"The image with imageId {{{named}}} does not exist within the repository with name '{repository.name}'"
-            f" in the registry with id '{repository.registry_id}'"
-        )
-        raise EcrError("ImageNotFoundException", message)
+        raise missing(repository, wanted)
+
+    def update_image_storage_class(self) -> ActionResult:
+        """Put an image into archive, or take it out (which takes hours in AWS, and no time here)."""
+        image = self._image(self._repository(), self._get_param("imageId"))
+        image.sim_archived = self._get_param("targetStorageClass") == "ARCHIVE"
+        return ActionResult({"imageId": {"imageDigest": image.image_digest}, "imageStatus": _status(image)})
+
+    def _asks_for_archived(self) -> bool:
+        return (self._get_param("filter") or {}).get("imageStatus") in ("ARCHIVED", "ANY")
 
     def _paged(self, key: str, items: list[Any], *, whole: bool = False) -> ActionResult:
         if whole:
@@ -89,6 +97,20 @@ class SimulatedEcrResponse(ECRResponse):
         size = self._get_param("maxResults")
         found, rest = page(items, self._get_param("nextToken"), size, default=_PAGE, most=_PAGE_MOST, refuse=invalid)
         return ActionResult({key: found, **rest})
+
+
+def missing(repository: Any, wanted: dict[str, str]) -> EcrError:
+    """One image that is not there fails the whole call."""
+    named = ", ".join(f"{k}:'{wanted.get(k, 'null')}'" for k in ("imageDigest", "imageTag"))
+    message = (
+        f"The image with imageId {{{named}}} does not exist within the repository with name '{repository.name}'"
+        f" in the registry with id '{repository.registry_id}'"
+    )
+    return EcrError("ImageNotFoundException", message)
+
+
+def _status(image: Any) -> str:
+    return "ARCHIVED" if is_archived(image) else "ACTIVE"
 
 
 def _detail(image: Any) -> dict[str, Any]:
@@ -99,5 +121,6 @@ def _detail(image: Any) -> dict[str, Any]:
         "imageSizeInBytes": image.image_size_in_bytes or 1,
         "imagePushedAt": image.image_pushed_at,
         "imageManifestMediaType": image.image_manifest_media_type,
+        "imageStatus": _status(image),
     }
     return detail | ({"imageTags": list(image.image_tags)} if image.image_tags else {})

@@ -38,6 +38,29 @@ def test_a_digest_is_the_manifest_s_and_moving_a_tag_keeps_the_old_image(sim: Si
     assert refused(ecr.put_image, **unstated)[0] == "InvalidParameterException"
 
 
+def test_what_is_archived_is_shown_only_where_it_is_asked_for_and_cannot_be_pulled(sim: Simulator) -> None:
+    ecr, ecs = sim.client("ecr"), sim.client("ecs")
+    digest = sim.push_image("app", ["v1"])
+    sim.create_service("app", {"app": image_name("app", "v1")}, desired=1)
+    answer = ecr.update_image_storage_class(repositoryName="app", imageId={"imageDigest": digest}, targetStorageClass="ARCHIVE")
+    assert answer["imageStatus"] == "ARCHIVED"
+    wanted = {"repositoryName": "app", "imageIds": [{"imageDigest": digest}]}
+    assert refused(ecr.describe_images, **wanted)[0] == "ImageNotFoundException"
+    (detail,) = ecr.describe_images(**wanted, filter={"imageStatus": "ANY"})["imageDetails"]
+    assert (detail["imageStatus"], detail["imageTags"]) == ("ARCHIVED", ["v1"])
+    assert ecr.describe_images(repositoryName="app")["imageDetails"] == []
+    sim.lose_task("app")
+    until = time.monotonic() + 10
+    while not [t for t in stopped(ecs) if "CannotPull" in t.get("stoppedReason", "")]:
+        assert time.monotonic() < until, stopped(ecs)
+        time.sleep(0.05)
+
+
+def stopped(ecs: Any) -> list[Any]:
+    arns = ecs.list_tasks(cluster="main", serviceName="app", desiredStatus="STOPPED")["taskArns"]
+    return list(ecs.describe_tasks(cluster="main", tasks=arns)["tasks"]) if arns else []
+
+
 @pytest.mark.parametrize(
     ("mutability", "filters", "tag", "moves"),
     [
@@ -284,7 +307,7 @@ def _named(name: str) -> Any:
 
 
 def test_events_of_a_rollout_arrive_though_nobody_looks(sim: Simulator) -> None:
-    take = _queue(sim, {"source": ["aws.ecs"]})
+    take = _queue(sim, {"source": ["aws.ecs"], "detail-type": [{"prefix": "ECS "}]})
     sim.create_service("web", {"app": "nginx:1"}, wait=False)
     found = take(_named("SERVICE_STEADY_STATE"))
     assert {e["detail-type"] for e in found} == {"ECS Deployment State Change", "ECS Task State Change", "ECS Service Action"}
@@ -310,9 +333,24 @@ def test_events_of_images(sim: Simulator) -> None:
     }
 
 
+def test_calls_that_change_anything_are_told_by_cloudtrail(sim: Simulator) -> None:
+    take = _queue(sim, {"detail-type": ["AWS API Call via CloudTrail"]})
+    sim.create_service("web", {"app": "nginx:1"})
+    sim.client("ecs").update_service(cluster="main", service="web", forceNewDeployment=True)
+    with pytest.raises(ClientError):
+        sim.client("ecs").update_service(cluster="main", service="nobody", desiredCount=1)
+    found = take(lambda found: sum(e["detail"]["eventName"] == "UpdateService" for e in found) == 2)
+
+    assert "DescribeServices" not in {e["detail"]["eventName"] for e in found}
+    good, bad = (next(e["detail"] for e in found if e["detail"]["requestParameters"].get("service") == s) for s in ("web", "nobody"))
+    assert good["responseElements"]["service"]["deployments"][0]["status"] == "PRIMARY"
+    assert "errorCode" not in good and bad["errorCode"] == "ServiceNotFoundException"
+    assert good["userIdentity"]["arn"].endswith("assumed-role/test/test") and good["userAgent"]
+
+
 @pytest.mark.parametrize(("switch", "value", "count"), [("double_events", True, 4), ("lose_events", 1.0, 0), ("reorder_events", True, 2)])
 def test_events_are_lost_doubled_and_reordered(sim: Simulator, switch: str, value: Any, count: int) -> None:
-    take = _queue(sim, {"source": ["aws.ecr"]})
+    take = _queue(sim, {"source": ["aws.ecr"], "detail-type": ["ECR Image Action"]})
     sim.configure(switches={switch: value})
     sim.push_image("app", ["v1"])
     sim.push_image("app", ["v2"])

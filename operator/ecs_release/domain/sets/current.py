@@ -58,3 +58,8 @@ def older(wanted: PinnedImage, runs: str, pushed: datetime | None) -> str:
         f"{wanted.container} goes back: {wanted.release_hash or short_digest(wanted.digest or '')} was pushed at"
         f" {wanted.pushed_time:%Y-%m-%d %H:%M}, what runs ({short_digest(runs)}) at {pushed:%Y-%m-%d %H:%M} UTC"
     )
+
+
+def gone(wanted: PinnedImage, runs: str) -> str:
+    """Say that what runs is no longer in the registry that it is replaced from."""
+    return f"{wanted.container}: what runs ({short_digest(runs)}) is not in its registry any more, so that nothing can return to it"

@@ -190,5 +190,8 @@ def _act(facts: SetFacts, draft: SetDraft) -> SetOutcome:
     accepted = intents({s.name: s for s in before.services or ()}, tuple(before.history or ()), tuple(before.waves or ()))
     if intents(draft.services, draft.history, draft.waves) != accepted:
         return SetOutcome(again_s=0)
+    if facts.lost is not None:
+        again = facts.retry_s if isinstance(facts.lost, Retryable) else None
+        return SetOutcome(of_problem(facts.lost), again_s=again)
     due = [s for s in (draft.settles_in, draft.again_s) if s is not None]
     return SetOutcome(writes=tuple(writes(facts, draft)), again_s=min(due, default=None))

@@ -58,6 +58,7 @@ class SetFacts:
     """What was gathered. `members` are the services in the Project's order; `problem` is why they are not known.
 
     `resolved` is there where a new source, or a refresh, made it necessary; `resolve_problem` is a fault that concerns all of them.
+    `lost` is why a set that was resolved some time ago cannot begin: an image of it is gone since.
     `together` are groups of services that share an image tag, which moves for all of them at once. `settle_s` maps services to the seconds
     that they must be Ready before the next wave. `new_id` is for a deployment set that begins now; `interval_s` is after how many seconds
     what may mend itself is looked at again.
@@ -75,6 +76,7 @@ class SetFacts:
     children: dict[str, Child] = field(default_factory=dict)
     resolved: tuple[Resolved, ...] | None = None
     resolve_problem: Problem | None = None
+    lost: Problem | None = None
     refreshed: bool = False
     retry_s: float = 10.0
     interval_s: float = 60.0

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import PinnedImage
 from ecs_release.api.releaseset import ReleaseSetSpec
 from ecs_release.api.releaseset_status import KEPT, SetLastReady, SetService
 from ecs_release.domain.errors import Blocked, Denied, Problem, Retryable, Waiting
+from ecs_release.domain.images import short_digest
 from ecs_release.domain.sets.children import LEFT, State, digests
-from ecs_release.domain.sets.facts import Resolved
+from ecs_release.domain.sets.facts import Resolved, SetFacts
 from ecs_release.domain.sets.naming import child_name
 
 _MOST = 20
@@ -57,6 +59,29 @@ def together(resolved: Sequence[Resolved]) -> Problem | None:
     if isinstance(first, Waiting):
         return Waiting(first.reason, text)
     return Denied(text) if isinstance(first, Denied) else Blocked(first.reason, text)
+
+
+def first_wave_is_due(facts: SetFacts, stands_s: float) -> bool:
+    """Tell whether a set may begin now and none of its services has: then its images are looked up once more.
+
+    What was resolved within the last `stands_s` seconds is taken to be there still.
+    """
+    status, spec = facts.status, facts.release_set.spec
+    current = status.history[0] if status.history else None
+    if current is None or current.outcome or status.resolved_time is None or spec.suspend or facts.observed_only:
+        return False
+    begun = any(s.start_time is not None for s in status.services or ())
+    return not begun and status.source_hash == facts.wanted_hash and facts.now - status.resolved_time >= timedelta(seconds=stands_s)
+
+
+def lost(missing: Sequence[tuple[str, PinnedImage]], services: int) -> Problem | None:
+    """Say which images are gone since they were resolved: pairs of a service and its image. All of them, and nothing moves (law 10)."""
+    if not missing:
+        return None
+    names = [f"{service}: {i.repository}@{short_digest(i.digest or '')} (container {i.container})" for service, i in missing]
+    count = len({service for service, _ in missing})
+    text = f"{count} of {services} services cannot begin, for images are gone since they were resolved: {_names(names)}"
+    return Blocked(Reason.ARTIFACT_GONE, f"{text}. Push them again, or release another")
 
 
 def slim(images: Iterable[PinnedImage]) -> list[PinnedImage]:

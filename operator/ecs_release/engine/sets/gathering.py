@@ -20,10 +20,12 @@ from ecs_release.domain.rollouts import rules
 from ecs_release.domain.sets.children import LEFT, digests
 from ecs_release.domain.sets.facts import Child, Resolved, SetFacts
 from ecs_release.domain.sets.naming import child_name
-from ecs_release.domain.sets.pins import check_spec, together
+from ecs_release.domain.sets.pins import check_spec, first_wave_is_due, together
 from ecs_release.engine.places import Places
 from ecs_release.engine.sets.pinning import Pinner
 from ecs_release.engine.settings import EngineSettings
+
+_STANDS_S = 60.0
 
 
 @dataclass(slots=True)
@@ -57,8 +59,9 @@ class SetGatherer:
         together = sharing(environment, services, members)
         facts = replace(facts, together=together, members=members, settle_s=settle_s, observed_only=observed_only, interval_s=interval_s)
         facts = replace(facts, children=facts.children | await self._named(facts, members))
+        stands_s = min(_STANDS_S, self.settings.artifact_interval_s)
         if not _must_resolve(facts):
-            return facts
+            return replace(facts, lost=await self.pinner.lost(facts, environment, project)) if first_wave_is_due(facts, stands_s) else facts
         return await self._resolve(facts, environment, project)
 
     async def _resolve(self, facts: SetFacts, environment: Environment, project: Project) -> SetFacts:

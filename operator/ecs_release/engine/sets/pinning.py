@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,11 +14,14 @@ from ecs_release.api.environment import Environment
 from ecs_release.api.project import Project
 from ecs_release.api.release_status import Pin, PinnedImage
 from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.domain.artifacts import Repository
+from ecs_release.domain.availability import repository
 from ecs_release.domain.errors import Blocked, Denied, Problem, Retryable, Waiting
 from ecs_release.domain.observation import Service, TaskDefinition
 from ecs_release.domain.ports import Aws
-from ecs_release.domain.sets.current import as_images, current_images, older
-from ecs_release.domain.sets.facts import Resolved
+from ecs_release.domain.sets.current import as_images, current_images, gone, older
+from ecs_release.domain.sets.facts import Resolved, SetFacts
+from ecs_release.domain.sets.pins import lost
 from ecs_release.domain.sources import wanted_hash
 from ecs_release.domain.targets import Target
 from ecs_release.domain.taskdefinitions import pulled_from
@@ -42,6 +46,29 @@ class Pinner:
     ) -> tuple[Resolved, ...]:
         """Resolve all services. What cannot be is said in the answers."""
         return tuple(await asyncio.gather(*(self._service(release_set, environment, project, name, now) for name in members)))
+
+    async def lost(self, facts: SetFacts, environment: Environment, project: Project) -> Problem | None:
+        """Look up all images of a set once more, a repository in one call, and say which are gone."""
+        needed: dict[Repository, list[tuple[str, PinnedImage]]] = defaultdict(list)
+        services = facts.status.services or []
+        try:
+            for service in services:
+                target = await self.places.target(environment, project, service.name, facts.release_set.metadata.namespace or "")
+                names = {c.name: c.repository for c in target.containers}
+                for image in (i for i in service.images or () if i.container in names):
+                    needed[repository(target, names[image.container])].append((service.name, image))
+            missing = await asyncio.gather(*(self._missing(place, images) for place, images in needed.items()))
+        except (Retryable, Denied) as problem:
+            return problem
+        except Problem:
+            # The children will say what is wrong with their targets.
+            return None
+        return lost([one for found in missing for one in found], len(services))
+
+    async def _missing(self, place: Repository, images: list[tuple[str, PinnedImage]]) -> list[tuple[str, PinnedImage]]:
+        registry = self.aws.registry(place.access, place.registry_id, place.region)
+        there = await registry.images(place.name, {i.digest or "" for _, i in images})
+        return [(s, i) for s, i in images if i.digest not in there or there[i.digest or ""].archived]
 
     async def _service(self, release_set: ReleaseSet, environment: Environment, project: Project, name: str, now: datetime) -> Resolved:
         try:
@@ -117,7 +144,7 @@ class Pinner:
             await self.resolver.check_replicated(target, host, image, repositories[image.container])
 
     async def _note(self, target: Target, images: tuple[PinnedImage, ...], runs: tuple[PinnedImage, ...]) -> str:
-        """Say which images are older than what runs: that is allowed, and should be known."""
+        """Say which images are older than what runs, and what runs and is gone: that is allowed, and should be known."""
         now_runs = {i.container: i.digest or "" for i in runs}
         repositories = {c.name: c.repository for c in target.containers}
         notes: list[str] = []
@@ -126,10 +153,10 @@ class Pinner:
             if not digest or digest == image.digest:
                 continue
             try:
-                pushed = await self.resolver.pushed(target, repositories[image.container], digest)
+                found = await self.resolver.image(target, repositories[image.container], digest)
             except Problem:
                 continue
-            notes.append(older(image, digest, pushed))
+            notes.append(older(image, digest, found.pushed_at) if found else gone(image, digest))
         return "; ".join(n for n in notes if n)
 
 
