@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.aws_simulator.client import image_name
-from tests.e2e.bed import READY, STALLED, UNREADY, Place, condition, triple
+from tests.e2e.bed import READY, STALLED, Place, condition, triple
 from tests.e2e.test_sets import lines
 
 
@@ -102,7 +102,7 @@ def test_a_tag_moved_by_somebody_else_is_drift(tagged: Place) -> None:
     tagged.wait("Succeeded")
     retag(tagged, other)
     status = tagged.wait("Drifted")
-    assert triple(status) == UNREADY and tag_of(tagged) in condition(status, "Ready")["message"]
+    assert triple(status) == STALLED and tag_of(tagged) in condition(status, "Ready")["message"]
     assert tagged.running()["app"] == {digest}
     retag(tagged, digest)
     tagged.wait("Succeeded")

@@ -40,6 +40,7 @@ def running(facts: Facts) -> Running | None:
         pending_count=service.pending,
         since_time=_since(facts, service, containers),
         deployment_id=primary.id if primary else None,
+        changed_by=facts.status.running.changed_by if facts.status.running else None,
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
-from ecs_release.domain import attempts, bases, environment_tags
+from ecs_release.domain import attempts, bases, drift, environment_tags
 from ecs_release.domain.brakes import brake
 from ecs_release.domain.conditions import Situation, find, held, progressing, ready, stalled, unready
 from ecs_release.domain.decision import Draft, Outcome
-from ecs_release.domain.evidence import Match, match_service, nothing_runs, other_digests
+from ecs_release.domain.evidence import Match, match_service, nothing_runs
 from ecs_release.domain.facts import Facts
-from ecs_release.domain.images import parse_image, short_digest
+from ecs_release.domain.images import parse_image
 from ecs_release.domain.observation import COMPLETED, IN_PROGRESS, Deployment, Service
 from ecs_release.domain.plans import plan
 
@@ -58,7 +58,7 @@ def steady(facts: Facts, draft: Draft) -> Outcome:
     newer = bases.newer_base(facts)
     if newer is not None and _BEHIND in situation.message and not _said_already(facts, bases.described(newer)):
         draft.say("Warning", "ConfigurationBehind", "Observe", f"{bases.described(newer)} is newer than what runs is built on")
-    return Outcome(situation)
+    return Outcome(situation, again_s=drift.again_s(facts, draft))
 
 
 def _said_already(facts: Facts, text: str) -> bool:
@@ -102,9 +102,9 @@ def _situation(facts: Facts, draft: Draft, service: Service, pin: Pin, found: Ma
 
 def _wrong(facts: Facts, draft: Draft, service: Service, pin: Pin, found: Match) -> Situation | None:
     """Say what is not as wanted of what runs: its digests, its tag, its base, its number; None where all is."""
-    drift = _drift(facts, service, pin) if found is Match.NO else _tag_drift(facts, pin)
-    if drift:
-        return unready(Reason.DRIFTED, drift)
+    differs = drift.told(facts, draft, pin) if found is Match.NO else _tag_drift(facts, pin)
+    if differs:
+        return stalled(Reason.DRIFTED, differs)
     newer = bases.newer_base(facts)
     if newer is not None and bases.follows_latest(facts):
         return unready(
@@ -135,15 +135,6 @@ def _tag_drift(facts: Facts, pin: Pin) -> str:
         return ""
     stray = environment_tags.strays(facts.target, pin, facts.tags)
     return f"{stray}: somebody moved it, and the next deployment would run that" if stray else ""
-
-
-def _drift(facts: Facts, service: Service, pin: Pin) -> str:
-    seen = other_digests(service, attempts.accepted(pin))
-    parts = [f"{container} runs {facts.release_hashes.get(digest) or short_digest(digest)}" for container, digest in sorted(seen.items())]
-    what = ", ".join(parts) or "the service names other images"
-    primary = service.primary
-    who = f" since deployment {_described(primary)}" if primary is not None else ""
-    return f"{what} instead of the wanted images{who}, which this Release did not start"
 
 
 def _described(deployment: Deployment) -> str:
