@@ -59,7 +59,7 @@ class RunningDigest(Model):
     """A digest and in how many running tasks it was seen."""
 
     digest: Annotated[StatusDigest | None, Field(description="Digest; absent where ECS does not tell it.")] = None
-    tasks: Annotated[Count | None, Field(description="Number of running tasks.")] = None
+    tasks: Annotated[Count | None, Field(description="Number of running tasks; 0: seen last, and none runs just now.")] = None
     release_hash: Annotated[Word | None, Field(description="Its release hash, where known.")] = None
 
 

@@ -14,7 +14,7 @@ from ecs_release.domain.facts import Facts
 from ecs_release.domain.images import short_digest
 from ecs_release.domain.ports import EventNote
 from ecs_release.domain.runs import running
-from ecs_release.domain.situations import runs_wanted
+from ecs_release.domain.situations import runs_wanted, still_stands
 from ecs_release.domain.sources import wanted_hash
 
 
@@ -104,7 +104,7 @@ def _in_sync(facts: Facts, draft: Draft) -> Said:
     if facts.service is None or draft.pin is None or facts.unread is not None:
         return Said(ConditionType.IN_SYNC, UNKNOWN, Reason.NOT_OBSERVED)
     found = runs_wanted(facts, draft.pin)
-    if found is Match.YES:
+    if found is Match.YES or still_stands(facts, draft.pin, found):
         return Said(ConditionType.IN_SYNC, TRUE, Reason.DIGESTS_MATCH)
     if found is Match.NO:
         return Said(ConditionType.IN_SYNC, FALSE, Reason.DIGESTS_DIFFER, "running tasks show other digests than the wanted ones")

@@ -6,7 +6,7 @@ from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
 from ecs_release.domain import attempts, bases, drift, environment_tags
 from ecs_release.domain.brakes import brake
-from ecs_release.domain.conditions import Situation, find, held, progressing, ready, stalled, unready
+from ecs_release.domain.conditions import TRUE, Situation, find, held, progressing, ready, stalled, unready
 from ecs_release.domain.decision import Draft, Outcome
 from ecs_release.domain.evidence import Match, match_service, nothing_runs
 from ecs_release.domain.facts import Facts
@@ -28,6 +28,19 @@ def runs_wanted(facts: Facts, pin: Pin) -> Match:
         if any(digest not in wanted[c] for c, digest in named.items()):
             return Match.NO
     return found
+
+
+def still_stands(facts: Facts, pin: Pin, found: Match) -> bool:
+    """Tell whether what was proven before still stands, though this look proves nothing: tasks come and go, or do not tell yet.
+
+    Autoscaling and Spot start and end tasks without a deployment, and a deployment's tasks all run what its first one resolved (Amazon ECS
+    developer guide, "Container image resolution").
+    """
+    service, before, in_sync = facts.service, facts.status.running, find(facts.status.conditions, "InSync")
+    if service is None or service.primary is None or service.desired == 0 or found not in (Match.NOTHING_RUNS, Match.UNKNOWN):
+        return False
+    same = before is not None and before.deployment_id == service.primary.id
+    return same and in_sync is not None and in_sync.status == TRUE and attempts.was_ready(facts.status.last_ready, pin)
 
 
 def is_moving(service: Service) -> bool:
@@ -72,7 +85,8 @@ def braked(facts: Facts, draft: Draft, on: tuple[Reason, str]) -> Outcome:
     assert pin is not None
     reason, message = on
     found = runs_wanted(facts, pin)
-    matches = {Match.YES: True, Match.NO: False, Match.UNKNOWN: None}.get(found, found is Match.NOTHING_RUNS)
+    unknown = True if still_stands(facts, pin, found) else None
+    matches = {Match.YES: True, Match.NO: False, Match.UNKNOWN: unknown}.get(found, found is Match.NOTHING_RUNS)
     if matches is not True:
         draft.plan = plan(facts, pin, message)
         if draft.plan.message:
@@ -86,11 +100,12 @@ def _situation(facts: Facts, draft: Draft, service: Service, pin: Pin, found: Ma
         return wrong
     if found is Match.NOTHING_RUNS and service.desired == 0:
         return ready(Reason.NOTHING_RUNNING, nothing_runs(service))
-    if found is Match.UNKNOWN:
+    stands = still_stands(facts, pin, found)
+    if found is Match.UNKNOWN and not stands:
         return progressing(Reason.VERIFYING, "ECS does not tell the digests of all running tasks yet")
     if found is Match.NOTHING_RUNS:
         return ready(Reason.SUCCEEDED, f"no task of {service.desired} runs just now; the last ones ran the wanted images")
-    message = "every running task runs the wanted images"
+    message = "every running task runs the wanted images" + (", as far as ECS tells their digests yet" if stands else "")
     primary = service.primary
     if is_moving(service) and primary is not None:
         message += f"; deployment {_described(primary)} is under way"
