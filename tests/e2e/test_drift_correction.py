@@ -55,6 +55,7 @@ def test_a_change_by_hand_is_corrected_and_recorded(released: Place) -> None:
     entry = status["history"][0]
     assert (entry["cause"], entry["outcome"]) == ("DriftCorrection", "Succeeded")
     assert [(i.get("fromHash"), i.get("toHash")) for i in entry["images"]] == [("v3", "v2")]
+    assert (datetime.fromisoformat(entry["startTime"]) - due).total_seconds() < 3, "on time, though looks are five seconds apart"
     assert len(released.updates()) == 2 and "desiredCount" not in released.updates()[-1]["parameters"]
     assert {"Drifted", "CorrectingDrift"} <= {e["reason"] for e in released.events()}
 

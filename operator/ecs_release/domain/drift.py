@@ -21,6 +21,8 @@ CAUSE = "DriftCorrection"
 MOST, WITHIN = 3, timedelta(days=7)
 """So many corrections of one pin within so long are a tug of war, and the last. A job that sets a service back every night is found out
 within three days; a change by hand now and then is not held against anybody. Attempts that people ask for begin the count anew."""
+ASK_AGAIN_S = 60.0
+"""Between two looks whether the ReleaseSet that holds a correction still does."""
 _BY_THE_SAME = timedelta(seconds=60)
 _UNTIL = "until the source changes or annotation ecs-release.dev/retry asks for it"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
 from ecs_release.domain import attempts, bases, drift, environment_tags, gate, revisions, stages
@@ -41,7 +43,9 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
         return None
     on = brake(facts)
     if on is not None:
-        return braked(facts, draft, on)
+        # Nobody tells a Release that its set holds it no longer.
+        again_s = drift.ASK_AGAIN_S if facts.hold is not None and cause == drift.CAUSE else None
+        return replace(braked(facts, draft, on), again_s=again_s)
     way = gate.passage(facts, draft, pin, rebuilds=rebuilds, corrects=cause == drift.CAUSE)
     if way.closed is not None and not way.is_open:
         message = gate.waits(way.closed)

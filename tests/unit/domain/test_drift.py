@@ -29,7 +29,7 @@ from ecs_release.domain.decision import Decision
 from ecs_release.domain.errors import Waiting
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.holders import Claim
-from ecs_release.domain.observation import Look, Service, ServiceKey, TaskDefinition
+from ecs_release.domain.observation import Look, Service, ServiceKey, Task, TaskDefinition
 from ecs_release.domain.sources import source_hash
 from ecs_release.domain.targets import resolve_target
 from tests.unit.domain.build import NEW, NOW, OLD, OTHER, deployment, revision, service, task
@@ -155,6 +155,11 @@ def test_it_is_not_corrected_where(why: str, changes: dict[str, Any], reason: st
         assert decision.status.plan is not None and "to bbbbbbb" in (decision.status.plan.message or ""), "the plan says what would be done"
 
 
+def test_a_set_that_holds_it_is_asked_again() -> None:
+    assert decide(facts(hold=Waiting("Suspended", "its set is"))).again_s == drift.ASK_AGAIN_S
+    assert decide(facts(spec={"suspend": True})).again_s is None
+
+
 def test_an_override_lets_one_correction_through_a_closed_window() -> None:
     decision = decide(facts(place={"windows": CLOSED}, annotations={"ecs-release.dev/override-window": "1/urgent"}))
     assert begins(decision) and decision.status.last_handled_override == "1/urgent"
@@ -174,13 +179,18 @@ def test_a_service_may_say_another_time() -> None:
         ("it failed and nothing completed", service(deployment(3, state="FAILED"), tasks=OTHERS), OTHER),
         ("ECS does not say, and another is listed", service(deployment(3, state=None), deployment(2, status="ACTIVE"), tasks=OTHERS), OTHER),
         ("another one has begun since", service(deployment(4), tasks=(task(4, OTHER),)), OTHER),
-        ("only tasks of an older deployment linger", service(deployment(2), tasks=(task(2), task(1, OLD))), NEW),
-        ("the same, before a task of ours is seen", service(deployment(2), tasks=(task(1, OLD),)), NEW),
     ],
 )  # fmt: skip
 def test_what_has_not_stood_completed_is_not_corrected(what: str, seen: Service, running: str) -> None:
     decision = decide(facts(seen, running=made(3, running)))
     assert not begins(decision) and says(decision) == HELD, what
+
+
+@pytest.mark.parametrize("own", [(task(3),), ()])
+def test_tasks_of_older_deployments_are_not_deployed_against(own: tuple[Task, ...]) -> None:
+    """Those that protection, or early success criteria, let go on beside a completed deployment that is as wanted."""
+    decision = decide(facts(service(FOREIGN, tasks=(*own, task(1, OLD))), running=made(3, NEW)))
+    assert not begins(decision) and says(decision) == HELD and "only tasks of other deployments" in message(decision)
 
 
 @pytest.mark.parametrize(
