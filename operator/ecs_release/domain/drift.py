@@ -113,6 +113,11 @@ def what(facts: Facts, service: Service, pin: Pin) -> str:
     return ", ".join(parts) or "the service names other images than the wanted ones"
 
 
+def waits(facts: Facts, service: Service, pin: Pin, why: str) -> str:
+    """Say that a correction waits for its window."""
+    return f"{what(facts, service, pin)}; that is not corrected before its window: {why}"
+
+
 def _since(facts: Facts, service: Service, pin: Pin) -> str:
     primary = service.primary
     if primary is None or not _primary_differs(facts, pin):

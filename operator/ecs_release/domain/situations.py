@@ -8,7 +8,7 @@ from ecs_release.domain import attempts, bases, drift, environment_tags
 from ecs_release.domain.brakes import brake
 from ecs_release.domain.conditions import TRUE, Situation, find, held, progressing, ready, stalled, unready
 from ecs_release.domain.decision import Draft, Outcome
-from ecs_release.domain.evidence import Match, match_service, nothing_runs
+from ecs_release.domain.evidence import Accepted, Match, match_service, nothing_runs
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.images import parse_image
 from ecs_release.domain.observation import COMPLETED, IN_PROGRESS, Deployment, Service
@@ -23,11 +23,16 @@ def runs_wanted(facts: Facts, pin: Pin) -> Match:
     assert service is not None
     wanted = attempts.accepted(pin)
     found = match_service(service, wanted)
-    if found is Match.NOTHING_RUNS and service.desired == 0 and facts.running is not None:
-        named = {c: parse_image(facts.running.image_of(c) or "").digest for c in wanted}
-        if any(digest not in wanted[c] for c, digest in named.items()):
-            return Match.NO
-    return found
+    if found is not Match.NOTHING_RUNS or service.desired > 0 or facts.running is None:
+        return found
+    return Match.NO if any(digest not in wanted[c] for c, digest in _would_run(facts, wanted).items()) else found
+
+
+def _would_run(facts: Facts, wanted: Accepted) -> dict[str, str]:
+    """Return the digest that each container would run if a task began: what the revision names or, by method EnvironmentTag, the tag."""
+    if facts.target is not None and environment_tags.uses(facts.target):
+        return {c: facts.tags[c] for c in wanted if facts.tags and c in facts.tags}
+    return {c: parse_image((facts.running.image_of(c) if facts.running else None) or "").digest for c in wanted}
 
 
 def still_stands(facts: Facts, pin: Pin, found: Match) -> bool:

@@ -43,14 +43,10 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
         return None
     on = brake(facts)
     if on is not None:
-        # Nobody tells a Release that its set holds it no longer.
-        again_s = drift.ASK_AGAIN_S if facts.hold is not None and cause == drift.CAUSE else None
-        return replace(braked(facts, draft, on), again_s=again_s)
+        return replace(braked(facts, draft, on), again_s=_ask_again_s(facts, cause))
     way = gate.passage(facts, draft, pin, rebuilds=rebuilds, corrects=cause == drift.CAUSE)
     if way.closed is not None and not way.is_open:
-        message = gate.waits(way.closed)
-        if cause == drift.CAUSE:
-            message = f"{drift.what(facts, service, pin)}; that is not corrected before its window: {message}"
+        message = drift.waits(facts, service, pin, gate.waits(way.closed)) if cause == drift.CAUSE else gate.waits(way.closed)
         gate.acknowledge_override(facts, draft)
         draft.plan, draft.closed_window = plan(facts, pin, message), way.closed
         return Outcome(waiting(Reason.AWAITING_WINDOW, message), again_s=gate.seconds_left(facts, way.closed))
@@ -63,6 +59,11 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
         left_s = facts.deadline.total_seconds() if draft.waits else _left_s(facts, service, other)
         return Outcome(waiting(Reason.AWAITING_STEADY, f"{message} ({told})" if told else message), again_s=max(1.0, left_s))
     return _begin(facts, draft, pin, retry, way, cause)
+
+
+def _ask_again_s(facts: Facts, cause: str) -> float | None:
+    """Return when to look again where a brake holds an attempt: nobody tells a Release that its set holds a correction no longer."""
+    return drift.ASK_AGAIN_S if facts.hold is not None and cause == drift.CAUSE else None
 
 
 def _unasked(facts: Facts, draft: Draft, pin: Pin, service: Service) -> str:

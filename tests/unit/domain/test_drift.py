@@ -207,6 +207,13 @@ def test_what_stands_completed_is_corrected(what: str, seen: Service, running: T
     assert begins(decide(facts(seen, running=running))), what
 
 
+@pytest.mark.parametrize(("tags", "reason"), [({"app": NEW}, "NothingRunning"), (None, "NothingRunning"), ({"app": OTHER}, "Drifted")])
+def test_where_nothing_runs_the_environments_tag_tells_what_would(tags: dict[str, str] | None, reason: str) -> None:
+    rules: dict[str, Any] = {"rollout": {"method": "EnvironmentTag"}, "place": {"artifacts": {"environmentTag": "e"}}}
+    seen = service(deployment(3, desired=0, running=0), desired=0)
+    assert says(decide(facts(seen, running=made(3, ""), tags=tags, stood_s=None, **rules)))[0] == reason
+
+
 def test_other_revisions_of_the_same_digests_are_no_drift() -> None:
     decision = decide(facts(service(FOREIGN, tasks=(task(3), task(3))), running=made(3, "")))
     assert says(decision)[0] == "Succeeded" and decision.status.drift is None
