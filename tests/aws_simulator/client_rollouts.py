@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -89,6 +90,27 @@ class Rollouts:
             cluster=cluster, tasks=arns, protectionEnabled=protected, **({"expiresInMinutes": minutes} if protected else {})
         )
         return arns
+
+    def scale(self, service: str, desired: int, *, cluster: str = "main", account: str = ACCOUNT, region: str = REGION) -> None:
+        """Set a service's desired count, as Application Auto Scaling does: that is no deployment."""
+        self.client("ecs", account, region).update_service(cluster=cluster, service=service, desiredCount=desired)
+
+    def lose_any_task(
+        self, service: str, chance: random.Random, *, cluster: str = "main", account: str = ACCOUNT, region: str = REGION
+    ) -> str:  # fmt: skip
+        """Interrupt a random running task of a service as Spot does. Returns its ARN, empty where none runs."""
+        ecs = self.client("ecs", account, region)
+        arns = ecs.list_tasks(cluster=cluster, serviceName=service)["taskArns"]
+        found = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+        running = sorted(t["taskArn"] for t in found if (t["lastStatus"], t["desiredStatus"]) == ("RUNNING", "RUNNING"))
+        if not running:
+            return ""
+        try:
+            where = {"account": account, "region": region, "cluster": cluster, "service": service}
+            return str(self.control("lose-task", **where, task=chance.choice(running))["task"])
+        except ValueError:
+            # It ended by itself meanwhile (a scale-in).
+            return ""
 
     def container_instances(self, count: int) -> None:
         """Have so many container instances: DAEMON services follow."""

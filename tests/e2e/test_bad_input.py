@@ -176,7 +176,7 @@ def test_one_denied_service_of_a_batch_does_not_blind_the_others(place: Place) -
 @pytest.mark.parametrize(
     ("rollout", "said"),
     [
-        ({"onDrift": "Correct"}, "onDrift Correct"),
+        ({"method": "EnvironmentTag", "onDrift": "Correct"}, "onDrift Correct with method EnvironmentTag"),
         ({"method": "EnvironmentTag", "baseRevision": "Latest"}, "baseRevision Latest with method EnvironmentTag"),
     ],
 )

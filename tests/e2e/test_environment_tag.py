@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.aws_simulator.client import image_name
-from tests.e2e.bed import READY, STALLED, UNREADY, Place, condition, triple
+from tests.e2e.bed import READY, STALLED, Place, condition, triple
 from tests.e2e.test_sets import lines
 
 
@@ -71,6 +71,17 @@ def test_what_runs_by_the_tag_already_is_adopted(tagged: Place) -> None:
     assert tagged.mutations() == []
 
 
+def test_where_nothing_runs_the_tag_tells_what_would(place: Place) -> None:
+    tagged_service(place, desired=0)
+    environment(place)
+    place.project()
+    digest = place.push("v2")
+    place.release("v2")
+    place.wait("NothingRunning")
+    place.stays("NothingRunning", seconds=6)
+    assert points_to(place) == digest and len(place.updates()) == 1
+
+
 def test_after_a_rollback_the_tag_returns(tagged: Place) -> None:
     old = points_to(tagged)
     tagged.push("crash.v2", "v2")
@@ -102,7 +113,7 @@ def test_a_tag_moved_by_somebody_else_is_drift(tagged: Place) -> None:
     tagged.wait("Succeeded")
     retag(tagged, other)
     status = tagged.wait("Drifted")
-    assert triple(status) == UNREADY and tag_of(tagged) in condition(status, "Ready")["message"]
+    assert triple(status) == STALLED and tag_of(tagged) in condition(status, "Ready")["message"]
     assert tagged.running()["app"] == {digest}
     retag(tagged, digest)
     tagged.wait("Succeeded")

@@ -264,7 +264,7 @@ def test_drifted(shop: Place) -> None:
     shop.wait("Succeeded")
     deployment = shop.deploy("v3")
     status = shop.wait("Drifted", phase="Drifted")
-    assert triple(status) == UNREADY
+    assert triple(status) == STALLED
     message = condition(status, "Ready")["message"]
     assert "app runs v3" in message
     assert deployment in message

@@ -59,7 +59,7 @@ class RunningDigest(Model):
     """A digest and in how many running tasks it was seen."""
 
     digest: Annotated[StatusDigest | None, Field(description="Digest; absent where ECS does not tell it.")] = None
-    tasks: Annotated[Count | None, Field(description="Number of running tasks.")] = None
+    tasks: Annotated[Count | None, Field(description="Number of running tasks; 0: seen last, and none runs just now.")] = None
     release_hash: Annotated[Word | None, Field(description="Its release hash, where known.")] = None
 
 
@@ -188,6 +188,17 @@ class Plan(Model):
     message: Annotated[Text | None, Field(description="The same in a sentence.")] = None
 
 
+class Drift(Model):
+    """That something else runs than what this Release deployed, and when that is corrected."""
+
+    deployment_id: Annotated[Word | None, Field(description="The PRIMARY deployment, which this Release did not start.")] = None
+    since_time: Annotated[Time | None, Field(description="When that deployment began.")] = None
+    completed_time: Annotated[MicroTime | None, Field(description="Since when it has been seen completed.")] = None
+    correct_time: Annotated[
+        MicroTime | None, Field(description="From when on it is corrected, if nothing holds that; absent where it is not.")
+    ] = None
+
+
 class HistoryEntry(Model):
     """An attempt: who, why, when, from what to what, and how it ended."""
 
@@ -264,6 +275,7 @@ class ReleaseStatus(Model):
     rollout: Annotated[Rollout | None, Field(description="The latest attempt.")] = None
     plan: Annotated[Plan | None, Field(description="What would be done.")] = None
     closed_window: Annotated[ClosedWindow | None, Field(description="The window that is waited for.")] = None
+    drift: Annotated[Drift | None, Field(description="Since when something else runs, and when that is corrected.")] = None
     history: Annotated[
         list[HistoryEntry] | None, Field(max_length=10, description="Attempts, newest first.", json_schema_extra=list_map("attemptID"))
     ] = None

@@ -39,7 +39,7 @@ def digests(pin: Pin) -> dict[str, str]:
     return {i.container: i.digest or "" for i in pin.images or ()}
 
 
-def aims_at(rollout: Rollout) -> dict[str, str]:
+def aims_at(rollout: Rollout | HistoryEntry) -> dict[str, str]:
     """Return the digest that an attempt gives to each container that it changes."""
     return {i.container: i.to_digest for i in rollout.images or () if i.to_digest and not i.unlisted}
 

@@ -55,8 +55,9 @@ def check_supported(facts: Facts) -> None:
 
 def _missing(rules: RolloutRules) -> list[str]:
     missing = []
-    if rules.on_drift != "Report" and rules.base_revision != "Latest":
-        missing.append(f"rollout.onDrift {rules.on_drift} without baseRevision Latest")
+    if rules.on_drift != "Report" and rules.method == environment_tags.METHOD:
+        # Nobody can tell since when a tag has pointed elsewhere, so that correctAfterSeconds would have nothing to run from.
+        missing.append(f"rollout.onDrift {rules.on_drift} with method {rules.method}")
     if rules.base_revision != "Service" and rules.method == environment_tags.METHOD:
         missing.append(f"rollout.baseRevision {rules.base_revision} with method {rules.method}")
     return missing

@@ -32,5 +32,6 @@ def _without_counts(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _without_counts(v) for k, v in value.items() if k not in _COUNTS}
     if isinstance(value, list):
-        return [_without_counts(v) for v in value]
+        # What says nothing but how many (tasks that do not tell their digest yet) is no news, nor is the order: the most frequent is first.
+        return sorted((found for v in value if (found := _without_counts(v)) != {}), key=repr)
     return value

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from ecs_release.api.release_status import HistoryEntry, LastReady, Pin, Plan, ReleaseStatus, Rollout, TargetStatus
+from ecs_release.api.release_status import Drift, HistoryEntry, LastReady, Pin, Plan, ReleaseStatus, Rollout, TargetStatus
 from ecs_release.api.windows import ClosedWindow
 from ecs_release.domain.conditions import Situation
 from ecs_release.domain.environment_tags import Move
@@ -90,6 +90,7 @@ class Draft:
     handled_abort: str | None
     plan: Plan | None = None
     closed_window: ClosedWindow | None = None
+    drift: Drift | None = None
     progress: Progress | None = None
     waits: bool = False
     left_s: float | None = None
@@ -104,6 +105,7 @@ class Draft:
             rollout=status.rollout,
             history=tuple(status.history or ()),
             last_ready=status.last_ready,
+            drift=status.drift,
             handled_retry=status.last_handled_retry,
             handled_refresh=status.last_handled_refresh,
             handled_override=status.last_handled_override,

@@ -54,10 +54,10 @@ class Facts:
     `problem` is why nothing is known of the target (no such Project, not allowed ...); `pin` is the pin in force or, where the source
     is new or a refresh was asked for, the one resolved just now; `patient_from` is when AWS became readable to this process: time before
     that is nobody's lack of progress; `explained` is the service deployment of the attempt, `foreign` of somebody else's that an attempt
-    would have to wait for; `start_problem` is why no attempt could begin (the base
-    revision cannot be read or built upon, an image is missing where the service pulls from); `authors` are those who changed the
-    service lately, newest first. `findings` tell of `artifacts` what was found at the latest look-up, if there was one; `keep_problem` is
-    why the tag that holds what runs could not be moved.
+    would have to wait for; `may_correct` that drift may be corrected now: what that rests on was read anew; `start_problem` is why no
+    attempt could begin (the base revision cannot be read or built upon, an image is missing where the service pulls from); `authors` are
+    those who changed the service lately, newest first. `findings` tell of `artifacts` what was found at the latest look-up, if there was
+    one; `keep_problem` is why the tag that holds what runs could not be moved.
     """
 
     release: Release
@@ -87,6 +87,7 @@ class Facts:
     progress: Progress | None = None
     patient_from: datetime | None = None
     attempt_id: str = ""
+    may_correct: bool = False
     base: TaskDefinition | None = None
     newest_foreign: TaskDefinition | None = None
     earlier: tuple[TaskDefinition, ...] = ()

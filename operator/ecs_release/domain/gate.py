@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ecs_release.api.names import OVERRIDE_ANNOTATION
-from ecs_release.api.release_status import HistoryEntry, ImageChange, Pin
+from ecs_release.api.release_status import HistoryEntry, Pin
 from ecs_release.api.windows import ClosedWindow
 from ecs_release.domain import attempts
 from ecs_release.domain.decision import Draft
@@ -34,18 +34,18 @@ class Passage:
         return self.closed is None or bool(self.right)
 
 
-def passage(facts: Facts, draft: Draft, pin: Pin, *, rebuilds: bool = False) -> Passage:
+def passage(facts: Facts, draft: Draft, pin: Pin, *, rebuilds: bool = False, corrects: bool = False) -> Passage:
     """Ask the windows of the Environment. Rollbacks, and returns to what was Ready lately, pass closed ones; so does an override, once.
 
-    The same digests on a newer base (`rebuilds`) are no return.
+    The same digests on a newer base (`rebuilds`) are no return; what nobody asked for (`corrects`: drift) has no such right.
     """
     state = window_state(facts)
     if not state.closed:
         return Passage()
     closed = ClosedWindow(name=state.window, reason=state.reason, next_open_time=state.next_open)
-    if facts.reverting:
+    if facts.reverting and not corrects:
         return Passage(closed, f"{state.window}: a rollback may pass")
-    if not rebuilds and was_ready_lately(facts, draft, pin):
+    if not (rebuilds or corrects) and was_ready_lately(facts, draft, pin):
         return Passage(closed, f"{state.window}: it returns to what was Ready here in the last {RETURN_DAYS} days")
     request = token_of(facts.release.metadata, OVERRIDE_ANNOTATION)
     if request is not None and request != draft.handled_override:
@@ -87,16 +87,11 @@ def was_ready_lately(facts: Facts, draft: Draft, pin: Pin) -> bool:
     """Tell whether these digests were Ready here within the last seven days: an attempt's are until the next one begins."""
     wanted, until = attempts.digests(pin), facts.now
     for entry in draft.history:
-        good = entry.outcome in attempts.GOOD and _aims_at(entry) == wanted
+        good = entry.outcome in attempts.GOOD and attempts.aims_at(entry) == wanted
         if good and until >= facts.now - timedelta(days=RETURN_DAYS):
             return True
         until = _begun(entry) or until
     return False
-
-
-def _aims_at(entry: HistoryEntry) -> dict[str, str]:
-    images: list[ImageChange] = entry.images or []
-    return {i.container: i.to_digest for i in images if i.to_digest and not i.unlisted}
 
 
 def _begun(entry: HistoryEntry) -> datetime | None:

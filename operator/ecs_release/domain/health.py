@@ -22,11 +22,15 @@ class HealthRules:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is known of a service's availability: since when it is as it is, and what is reported."""
+    """What is known of a service's availability: since when it is as it is, and what is reported.
+
+    `desired` is how many tasks were wanted when they began to be too few.
+    """
 
     enough: bool = True
     since: datetime | None = None
     unhealthy: bool = False
+    desired: int = 0
 
     def next_change(self, rules: HealthRules) -> datetime | None:
         """Return when the report will change if nothing else does; None where it will not."""
@@ -36,19 +40,26 @@ class Health:
         return self.since + timedelta(seconds=wait)
 
 
-def has_enough(service: Service) -> bool:
-    """Tell whether enough tasks run just now."""
-    least = -(-service.minimum_healthy_percent * service.desired // 100)
-    return service.running >= least and (service.running > 0 or service.desired == 0)
+def has_enough(service: Service, desired: int | None = None) -> bool:
+    """Tell whether enough tasks run just now, for what is desired or for another number."""
+    wanted = service.desired if desired is None else desired
+    least = -(-service.minimum_healthy_percent * wanted // 100)
+    return service.running >= least and (service.running > 0 or wanted == 0)
 
 
 def track(before: Health, service: Service, now: datetime, rules: HealthRules) -> Health:
-    """Take one look into account."""
+    """Take one look into account.
+
+    Autoscaling may ask for more before what it asked for last has started: who has caught up with that is not late with the rest.
+    """
     enough = has_enough(service)
-    since = before.since if enough == before.enough and before.since else now
+    caught_up = not enough and not before.enough and has_enough(service, before.desired)
+    same = enough == before.enough and not caught_up and before.since is not None
+    since = before.since if same and before.since is not None else now
+    desired = before.desired if same and not enough else service.desired
     unhealthy = before.unhealthy
     if not enough and (now - since).total_seconds() >= rules.unhealthy_after_s:
         unhealthy = True
     if enough and (now - since).total_seconds() >= rules.clear_after_s:
         unhealthy = False
-    return Health(enough, since, unhealthy)
+    return Health(enough, since, unhealthy, desired)

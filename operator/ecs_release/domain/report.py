@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ecs_release.api.conditions import Condition, ConditionType, Reason
 from ecs_release.api.release_status import Links, Pin, ReleaseStatus, ReleaseSummary, Rollout, Running
-from ecs_release.domain import attempts, availability
-from ecs_release.domain.conditions import FALSE, TRUE, UNKNOWN, Said, Situation, find, merge, phase, triple
+from ecs_release.domain import attempts, availability, drift
+from ecs_release.domain.conditions import FALSE, TRUE, UNKNOWN, Said, Situation, find, merge, phase, triple, waiting
 from ecs_release.domain.decision import Decision, Draft, Outcome
 from ecs_release.domain.evidence import Match
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.images import short_digest
 from ecs_release.domain.ports import EventNote
 from ecs_release.domain.runs import running
-from ecs_release.domain.situations import runs_wanted
+from ecs_release.domain.situations import runs_wanted, still_stands
 from ecs_release.domain.sources import wanted_hash
 
 
 def report(facts: Facts, draft: Draft, outcome: Outcome) -> Decision:
     """Compose the status. Where the outcome says nothing about how the Release stands, the conditions stay as they were."""
-    before = facts.status
+    before, outcome = facts.status, _as_correction(draft, outcome)
     now_runs = running(facts) if facts.unread is None else before.running
     conditions, its_phase = list(before.conditions or ()), before.phase
     if outcome.situation is not None:
@@ -36,6 +38,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome) -> Decision:
         rollout=_with_links(facts, draft.rollout),
         plan=draft.plan,
         closed_window=draft.closed_window,
+        drift=draft.drift if facts.look is None or facts.service is not None else None,
         history=list(draft.history) or None,
         last_ready=draft.last_ready,
         last_handled_retry=draft.handled_retry,
@@ -49,6 +52,16 @@ def report(facts: Facts, draft: Draft, outcome: Outcome) -> Decision:
     moving = attempts.is_open(draft.rollout) and (outcome.situation is None or outcome.situation.reconciling)
     fast = moving or _is_waiting(outcome)
     return Decision(status, outcome.act, events, outcome.again_s, fast=fast, progress=draft.progress, waits=draft.waits)
+
+
+def _as_correction(draft: Draft, outcome: Outcome) -> Outcome:
+    """Say of a correction of drift that is under way what it is: reality differs, and that is being mended."""
+    rollout, situation = draft.rollout, outcome.situation
+    if rollout is None or rollout.outcome or rollout.cause != drift.CAUSE or situation is None:
+        return outcome
+    if situation.reason not in (Reason.ROLLING_OUT, Reason.VERIFYING):
+        return outcome
+    return replace(outcome, situation=waiting(Reason.DRIFTED, f"correcting it: {situation.message}"))
 
 
 def _is_waiting(outcome: Outcome) -> bool:
@@ -92,7 +105,7 @@ def _in_sync(facts: Facts, draft: Draft) -> Said:
     if facts.service is None or draft.pin is None or facts.unread is not None:
         return Said(ConditionType.IN_SYNC, UNKNOWN, Reason.NOT_OBSERVED)
     found = runs_wanted(facts, draft.pin)
-    if found is Match.YES:
+    if found is Match.YES or still_stands(facts, draft.pin, found):
         return Said(ConditionType.IN_SYNC, TRUE, Reason.DIGESTS_MATCH)
     if found is Match.NO:
         return Said(ConditionType.IN_SYNC, FALSE, Reason.DIGESTS_DIFFER, "running tasks show other digests than the wanted ones")

@@ -32,8 +32,11 @@ def running(facts: Facts) -> Running | None:
         for name in dict.fromkeys(s.container for s in seen)
     ][:_CONTAINERS]
     primary = service.primary
+    known = _known(facts, seen)
+    if known is not None:
+        containers = _with_no_tasks(known)
     return Running(
-        hash=_hash(facts, seen),
+        hash=known.hash if known is not None else _hash(facts, seen),
         task_definition=service.task_definition,
         containers=containers or None,
         running_count=service.running,
@@ -41,17 +44,32 @@ def running(facts: Facts) -> Running | None:
         pending_count=service.pending,
         since_time=_since(facts, service, containers),
         deployment_id=primary.id if primary else None,
-        changed_by=_changed_by(facts, primary) if primary else None,
+        changed_by=changed_by(facts, primary) if primary else None,
     )
 
 
-def _changed_by(facts: Facts, primary: Deployment) -> ChangedBy | None:
+def changed_by(facts: Facts, primary: Deployment) -> ChangedBy | None:
     """Say who started the PRIMARY deployment. Told once, it is remembered for as long as that is PRIMARY: CloudTrail tells it once."""
     author = next((a for a in facts.authors if started_by(a, primary.id, primary.created_at)), None)
     if author is not None:
         return ChangedBy(arn=author.arn or None, user_agent=author.user_agent or None, time=author.time)
     before = facts.status.running
     return before.changed_by if before is not None and before.deployment_id == primary.id else None
+
+
+def _known(facts: Facts, seen: list[SeenDigest]) -> Running | None:
+    """Return what ran last of a deployment that is the same still, where no task runs just now, or none tells its digests yet."""
+    service, before = facts.service, facts.status.running
+    if service is None or service.primary is None or service.desired == 0 or before is None or any(s.digest for s in seen):
+        return None
+    return before if before.deployment_id == service.primary.id and before.containers else None
+
+
+def _with_no_tasks(known: Running) -> list[RunningContainer]:
+    return [
+        c.model_copy(update={"digests": [d.model_copy(update={"tasks": 0}) for d in c.digests or () if d.digest]})
+        for c in known.containers or ()
+    ]
 
 
 def _hash(facts: Facts, seen: list[SeenDigest]) -> str | None:
@@ -81,4 +99,4 @@ def _since(facts: Facts, service: Service, containers: list[RunningContainer]) -
 
 
 def _digests(containers: list[RunningContainer] | None) -> set[tuple[str, str]]:
-    return {(c.name, d.digest or "") for c in containers or () for d in c.digests or ()}
+    return {(c.name, d.digest) for c in containers or () for d in c.digests or () if d.digest}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
-from ecs_release.domain import attempts, availability, bases, environment_tags
+from ecs_release.domain import attempts, availability, bases, drift, environment_tags
 from ecs_release.domain.brakes import brake
-from ecs_release.domain.conditions import Situation, find, held, progressing, ready, stalled, unready
+from ecs_release.domain.conditions import TRUE, Situation, find, held, progressing, ready, stalled, unready
 from ecs_release.domain.decision import Draft, Outcome
-from ecs_release.domain.evidence import Match, match_service, nothing_runs, other_digests
+from ecs_release.domain.evidence import Accepted, Match, match_service, nothing_runs
 from ecs_release.domain.facts import Facts
-from ecs_release.domain.images import parse_image, short_digest
+from ecs_release.domain.images import parse_image
 from ecs_release.domain.observation import COMPLETED, IN_PROGRESS, Deployment, Service
 from ecs_release.domain.plans import plan
 
@@ -23,11 +23,29 @@ def runs_wanted(facts: Facts, pin: Pin) -> Match:
     assert service is not None
     wanted = attempts.accepted(pin)
     found = match_service(service, wanted)
-    if found is Match.NOTHING_RUNS and service.desired == 0 and facts.running is not None:
-        named = {c: parse_image(facts.running.image_of(c) or "").digest for c in wanted}
-        if any(digest not in wanted[c] for c, digest in named.items()):
-            return Match.NO
-    return found
+    if found is not Match.NOTHING_RUNS or service.desired > 0 or facts.running is None:
+        return found
+    return Match.NO if any(digest not in wanted[c] for c, digest in _would_run(facts, wanted).items()) else found
+
+
+def _would_run(facts: Facts, wanted: Accepted) -> dict[str, str]:
+    """Return the digest that each container would run if a task began: what the revision names or, by method EnvironmentTag, the tag."""
+    if facts.target is not None and environment_tags.uses(facts.target):
+        return {c: facts.tags[c] for c in wanted if facts.tags and c in facts.tags}
+    return {c: parse_image((facts.running.image_of(c) if facts.running else None) or "").digest for c in wanted}
+
+
+def still_stands(facts: Facts, pin: Pin, found: Match) -> bool:
+    """Tell whether what was proven before still stands, though this look proves nothing: tasks come and go, or do not tell yet.
+
+    Autoscaling and Spot start and end tasks without a deployment, and a deployment's tasks all run what its first one resolved (Amazon ECS
+    developer guide, "Container image resolution").
+    """
+    service, before, in_sync = facts.service, facts.status.running, find(facts.status.conditions, "InSync")
+    if service is None or service.primary is None or service.desired == 0 or found not in (Match.NOTHING_RUNS, Match.UNKNOWN):
+        return False
+    same = before is not None and before.deployment_id == service.primary.id
+    return same and in_sync is not None and in_sync.status == TRUE and attempts.was_ready(facts.status.last_ready, pin)
 
 
 def is_moving(service: Service) -> bool:
@@ -58,7 +76,7 @@ def steady(facts: Facts, draft: Draft) -> Outcome:
     newer = bases.newer_base(facts)
     if newer is not None and _BEHIND in situation.message and not _said_already(facts, bases.described(newer)):
         draft.say("Warning", "ConfigurationBehind", "Observe", f"{bases.described(newer)} is newer than what runs is built on")
-    return Outcome(situation)
+    return Outcome(situation, again_s=drift.again_s(facts, draft))
 
 
 def _said_already(facts: Facts, text: str) -> bool:
@@ -75,7 +93,8 @@ def braked(facts: Facts, draft: Draft, on: tuple[Reason, str]) -> Outcome:
     lost = availability.lost(facts, pin) if found is Match.NOTHING_RUNS else ""
     if lost:
         return Outcome(held(False, reason, f"{message}; no task runs, and none could be started: {lost}"))
-    matches = {Match.YES: True, Match.NO: False, Match.UNKNOWN: None}.get(found, found is Match.NOTHING_RUNS)
+    unknown = True if still_stands(facts, pin, found) else None
+    matches = {Match.YES: True, Match.NO: False, Match.UNKNOWN: unknown}.get(found, found is Match.NOTHING_RUNS)
     if matches is not True:
         draft.plan = plan(facts, pin, message)
         if draft.plan.message:
@@ -92,11 +111,12 @@ def _situation(facts: Facts, draft: Draft, service: Service, pin: Pin, found: Ma
         return wrong
     if found is Match.NOTHING_RUNS and service.desired == 0:
         return ready(Reason.NOTHING_RUNNING, nothing_runs(service))
-    if found is Match.UNKNOWN:
+    stands = still_stands(facts, pin, found)
+    if found is Match.UNKNOWN and not stands:
         return progressing(Reason.VERIFYING, "ECS does not tell the digests of all running tasks yet")
     if found is Match.NOTHING_RUNS:
         return ready(Reason.SUCCEEDED, f"no task of {service.desired} runs just now; the last ones ran the wanted images")
-    message = "every running task runs the wanted images"
+    message = "every running task runs the wanted images" + (", as far as ECS tells their digests yet" if stands else "")
     primary = service.primary
     if is_moving(service) and primary is not None:
         message += f"; deployment {_described(primary)} is under way"
@@ -108,9 +128,9 @@ def _situation(facts: Facts, draft: Draft, service: Service, pin: Pin, found: Ma
 
 def _wrong(facts: Facts, draft: Draft, service: Service, pin: Pin, found: Match) -> Situation | None:
     """Say what is not as wanted of what runs: its digests, its tag, its base, its number; None where all is."""
-    drift = _drift(facts, service, pin) if found is Match.NO else _tag_drift(facts, pin)
-    if drift:
-        return unready(Reason.DRIFTED, drift)
+    differs = drift.told(facts, draft, pin) if found is Match.NO else _tag_drift(facts, pin)
+    if differs:
+        return stalled(Reason.DRIFTED, differs)
     newer = bases.newer_base(facts)
     if newer is not None and bases.follows_latest(facts):
         return unready(
@@ -141,18 +161,6 @@ def _tag_drift(facts: Facts, pin: Pin) -> str:
         return ""
     stray = environment_tags.strays(facts.target, pin, facts.tags)
     return f"{stray}: somebody moved it, and the next deployment would run that" if stray else ""
-
-
-def _drift(facts: Facts, service: Service, pin: Pin) -> str:
-    seen = other_digests(service, attempts.accepted(pin))
-    names = facts.release_hashes
-    parts = [
-        f"{container} runs {names.get(d) or f'{short_digest(d)} (unknown: no tag tells its hash)'}" for container, d in sorted(seen.items())
-    ]
-    what = ", ".join(parts) or "the service names other images"
-    primary = service.primary
-    who = f" since deployment {_described(primary)}" if primary is not None else ""
-    return f"{what} instead of the wanted images{who}, which this Release did not start"
 
 
 def _described(deployment: Deployment) -> str:

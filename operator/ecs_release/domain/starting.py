@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
-from ecs_release.domain import attempts, availability, bases, environment_tags, gate, revisions, stages
+from ecs_release.domain import attempts, availability, bases, drift, environment_tags, gate, revisions, stages
 from ecs_release.domain.brakes import brake
 from ecs_release.domain.conditions import of_problem, progressing, waiting
 from ecs_release.domain.decision import Draft, Outcome
@@ -25,11 +27,12 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
     assert pin is not None and service is not None
     retry = retry_wanted(facts, draft)
     due = not attempts.settled(draft, pin)
-    follows = not due and retry is None and bases.must_follow(facts, draft, pin) and not is_moving(service)
-    if not due and retry is None and not follows:
+    unasked = _unasked(facts, draft, pin, service)
+    if not due and retry is None and not unasked:
         gate.acknowledge_override(facts, draft)
         return None
-    rebuilds = follows or (retry is not None and bases.follows_latest(facts) and bases.newer_base(facts) is not None)
+    cause = _cause(facts, retry) if due or retry is not None else unasked
+    rebuilds = cause == bases.CAUSE or (retry is not None and bases.follows_latest(facts) and bases.newer_base(facts) is not None)
     if not rebuilds and _runs_already(facts, pin) and not is_moving(service) and not _strays(facts, pin):
         if due:
             attempts.adopt(facts, draft, pin, ROLLBACK if facts.reverting else attempts.ADOPTED)
@@ -40,10 +43,10 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
         return None
     on = brake(facts)
     if on is not None:
-        return braked(facts, draft, on)
-    way = gate.passage(facts, draft, pin, rebuilds=rebuilds)
+        return replace(braked(facts, draft, on), again_s=_ask_again_s(facts, cause))
+    way = gate.passage(facts, draft, pin, rebuilds=rebuilds, corrects=cause == drift.CAUSE)
     if way.closed is not None and not way.is_open:
-        message = gate.waits(way.closed)
+        message = drift.waits(facts, service, pin, gate.waits(way.closed)) if cause == drift.CAUSE else gate.waits(way.closed)
         gate.acknowledge_override(facts, draft)
         draft.plan, draft.closed_window = plan(facts, pin, message), way.closed
         return Outcome(waiting(Reason.AWAITING_WINDOW, message), again_s=gate.seconds_left(facts, way.closed))
@@ -55,7 +58,23 @@ def start(facts: Facts, draft: Draft) -> Outcome | None:
         draft.plan = plan(facts, pin, message)
         left_s = facts.deadline.total_seconds() if draft.waits else _left_s(facts, service, other)
         return Outcome(waiting(Reason.AWAITING_STEADY, f"{message} ({told})" if told else message), again_s=max(1.0, left_s))
-    return _begin(facts, draft, pin, retry, way, bases.CAUSE if follows else _cause(facts, retry))
+    return _begin(facts, draft, pin, retry, way, cause)
+
+
+def _ask_again_s(facts: Facts, cause: str) -> float | None:
+    """Return when to look again where a brake holds an attempt: nobody tells a Release that its set holds a correction no longer."""
+    return drift.ASK_AGAIN_S if facts.hold is not None and cause == drift.CAUSE else None
+
+
+def _unasked(facts: Facts, draft: Draft, pin: Pin, service: Service) -> str:
+    """Name the cause of an attempt that nobody asked for: drift that is to be corrected, or a newer base; an empty string where none is."""
+    found = runs_wanted(facts, pin)
+    drift.note(facts, draft, pin, found)
+    if drift.must_correct(facts, draft):
+        return drift.CAUSE
+    # What has drifted is corrected on its own terms, the newer base with it.
+    follows = found is not Match.NO and bases.must_follow(facts, draft, pin) and not is_moving(service)
+    return bases.CAUSE if follows else ""
 
 
 def may_begin(facts: Facts) -> bool:
@@ -80,6 +99,9 @@ def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None, way: gate.Pa
         draft.plan = plan(facts, pin, problem.message)
         again = facts.limits.retry_s if isinstance(problem, Retryable) else None
         return Outcome(of_problem(problem), again_s=again)
+    draft.drift = None
+    if cause == drift.CAUSE and facts.service is not None:
+        draft.say("Normal", "CorrectingDrift", "Deploy", f"{drift.what(facts, facts.service, pin)}: deploying the wanted images again")
     if retry is not None:
         draft.handled_retry = retry
     if way.right:

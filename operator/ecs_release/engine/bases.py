@@ -33,7 +33,7 @@ async def about_revisions(ecs: Ecs, facts: Facts, memory: Memory, sweep_s: float
     pin, rollout = facts.pin, facts.status.rollout
     if facts.service is None or facts.running is None or pin is None:
         return facts
-    due = not attempts.is_settled(facts.status, pin) or pending(facts.release, facts.status)
+    due = not attempts.is_settled(facts.status, pin) or pending(facts.release, facts.status) or facts.may_correct
     begins = due and not attempts.is_open(rollout)
     registers = attempts.intends(rollout) == attempts.REGISTER
     newest: TaskDefinition | None = None

@@ -11,7 +11,7 @@ from typing import Any
 
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import Pin, ReleaseStatus
-from ecs_release.domain import attempts
+from ecs_release.domain import attempts, drift
 from ecs_release.domain.console import service_links
 from ecs_release.domain.errors import Problem, Retryable
 from ecs_release.domain.evidence import Match, seen_digests
@@ -58,7 +58,7 @@ class Gatherer:
         now = self.clock.now()
         status = release.status or ReleaseStatus()
         memory.follow(status.rollout, now)
-        owner = await self._owner(release, status)
+        owner = await self._owner(release, status, now)
         if owner.problem is not None and status.pin is not None:
             release = as_pinned(release, status.pin)
         facts = Facts(
@@ -68,6 +68,7 @@ class Gatherer:
             reverting=owner.reverting,
             limits=self._limits(),
             attempt_id=_new_attempt(now),
+            may_correct=drift.is_due(status, now),
             progress=memory.progress,
         )
         if owner.problem is not None and status.pin is None:
@@ -109,12 +110,12 @@ class Gatherer:
             retry_s=settings.retry_interval_s,
         )
 
-    async def _owner(self, release: Release, status: ReleaseStatus) -> Owner:
+    async def _owner(self, release: Release, status: ReleaseStatus, now: datetime) -> Owner:
         """Ask the set that controls a Release, where something may be about to be done."""
         pin = _pin_in_force(release, status)
         at_rest = pin is not None and attempts.is_settled(status, pin) and not attempts.intends(status.rollout)
         if at_rest and not requests_pending(release, status):
-            return Owner()
+            return await owner_of(self.places.cluster, release, unasked=True) if drift.is_due(status, now) else Owner()
         return await owner_of(self.places.cluster, release)
 
     async def _pin(self, release: Release, status: ReleaseStatus, target: Target, now: datetime) -> dict[str, Any]:
@@ -171,7 +172,7 @@ class Gatherer:
         status = facts.status
         pin = _pin_in_force(facts.release, status)
         settled = pin is not None and attempts.is_settled(status, pin) and not attempts.intends(status.rollout)
-        if settled and not requests_pending(facts.release, status):
+        if settled and not requests_pending(facts.release, status) and not facts.may_correct:
             return False
         age = self.clock.now() - watched.look.seen_time
         if status.pin is None and facts.pin is None and facts.environment is not None:
@@ -197,7 +198,8 @@ class Gatherer:
         facts = replace(facts, doubt=memory.doubt(rollout, facts.now, await look_for_effect(ecs, target, facts, memory)))
         facts = await about_revisions(ecs, facts, memory, sweep_s(facts, self.settings))
         base = facts.base or running
-        if base is not None and facts.pin is not None and facts.start_problem is None and not attempts.is_settled(facts.status, facts.pin):
+        begins = facts.may_correct or (facts.pin is not None and not attempts.is_settled(facts.status, facts.pin))
+        if base is not None and facts.pin is not None and facts.start_problem is None and begins:
             facts = replace(facts, start_problem=await self._start_problem(target, base, facts.pin))
         facts = await self.needs.read(await self.tag_reader.read(facts, memory))
         return await explain(ecs, target, facts, memory)

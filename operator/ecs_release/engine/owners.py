@@ -26,8 +26,11 @@ class Owner:
     reverting: bool = False
 
 
-async def owner_of(cluster: Cluster, release: Release) -> Owner:
-    """Ask a Release's set, if it has one. A fresh read: the set may be gone, or want something else, since the watch last told."""
+async def owner_of(cluster: Cluster, release: Release, *, unasked: bool = False) -> Owner:
+    """Ask a Release's set, if it has one. A fresh read: the set may be gone, or want something else, since the watch last told.
+
+    What nobody asked for (`unasked`: drift is corrected) does not begin while the set is suspended, either.
+    """
     reference = controller_of(release)
     if reference is None:
         return Owner()
@@ -39,6 +42,8 @@ async def owner_of(cluster: Cluster, release: Release) -> Owner:
     told = {i.container: i.digest for i in release.spec.source.images or ()}
     if line is None or digests(wanted_images(line)) != told:
         return Owner(_hold(f"spec.source is not what ReleaseSet {reference.name!r} wants now: it is not acted on, and put back"))
+    if unasked and (body.get("spec") or {}).get("suspend"):
+        return Owner(Waiting(Reason.SUSPENDED, f"ReleaseSet {reference.name!r} is suspended: drift is not corrected until it is not"))
     return Owner(reverting=bool(line.reverting))
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from ecs_release.api.environment import Environment
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import Pin, PinnedImage, ReleaseStatus
-from ecs_release.domain import acts, attempts
+from ecs_release.domain import acts, attempts, drift
 from ecs_release.domain.conditions import find
 from ecs_release.domain.decide import decide
 from ecs_release.domain.decision import Decision, Register, Stop, Update
@@ -31,6 +32,8 @@ from tests.unit.domain.test_targets import environment, project
 HASHES = ["aaaaaaa", "bbbbbbb", "ccccccc"]
 DIGESTS = {h: "sha256:" + h[0] * 64 for h in HASHES}
 HOST = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
+CORRECT_AFTER_S = 300
+CLOSED = [{"name": "freeze", "kind": "Deny", "startTime": "2026-01-01T00:00:00Z", "endTime": "2090-01-01T00:00:00Z", "reason": "audit"}]
 KEY = ServiceKey("111122223333", "eu-west-1", "prod", "web")
 
 
@@ -42,9 +45,13 @@ class AnyHistory(RuleBasedStateMachine):
         self.now, self.passes = NOW, 0
         self.revisions = {1: self.make_revision(1, DIGESTS["aaaaaaa"], {})}
         self.deployments: list[Deployment] = [deployment(1, age_s=3600)]
+        self.made: list[Deployment] = []
         self.numbers = 1
         self.updates: Counter[str] = Counter()
         self.asked, self.token, self.lose, self.paused = 1, 0, "", False
+        self.correct, self.closed, self.observe = True, False, False
+        self.completed_at: dict[str, datetime] = {"ecs-svc/1": NOW}
+        self.corrected: list[tuple[int, datetime]] = []
         self.memory = Memory(NOW)
         self.body: dict[str, Any] = {
             "metadata": {"name": "web", "namespace": "shop", "uid": "1", "generation": 1, "annotations": {}},
@@ -80,13 +87,21 @@ class AnyHistory(RuleBasedStateMachine):
         made = deployment(self.numbers, state="IN_PROGRESS", running=0, task_definition=revision(number), created_at=self.now)
         kept = [replace(d, status="ACTIVE") for d in self.deployments if d.rollout_state == "COMPLETED"]
         self.deployments = [made, *kept]
+        self.made.append(made)
         return made
+
+    @property
+    def environment(self) -> Environment:
+        rollout = {"onDrift": "Correct" if self.correct else "Report", "correctAfterSeconds": CORRECT_AFTER_S}
+        mode = "Observe" if self.observe else "Deploy"
+        return environment(rollout=rollout, mode=mode, windows=CLOSED if self.closed else [])
 
     # What happens.
 
     @rule()
     def ecs_completes(self) -> None:
         self.deployments = [replace(self.deployments[0], rollout_state="COMPLETED", running=2)]
+        self.completed_at.setdefault(self.deployments[0].id, self.now)
 
     @rule()
     def ecs_rolls_back(self) -> None:
@@ -103,6 +118,22 @@ class AnyHistory(RuleBasedStateMachine):
         number = max(self.revisions) + 1
         self.revisions[number] = self.make_revision(number, DIGESTS[wanted], {})
         self.deploy(number)
+
+    @rule(wanted=st.sampled_from(HASHES), times=st.integers(1, 5))
+    def somebody_keeps_deploying(self, wanted: str, times: int) -> None:
+        """Until that stands, and the operator had time to correct it."""
+        for _ in range(times):
+            self.somebody_deploys(wanted)
+            self.ecs_completes()
+            self.passes_are_made(2)
+            self.now += timedelta(seconds=CORRECT_AFTER_S + 1)
+            self.passes_are_made(5)
+            self.ecs_completes()
+            self.passes_are_made(2)
+
+    @rule(which=st.sampled_from(["correct", "closed", "observe"]))
+    def the_environment_changes(self, which: str) -> None:
+        setattr(self, which, not getattr(self, which))
 
     @rule(wanted=st.sampled_from(HASHES))
     def a_new_source(self, wanted: str) -> None:
@@ -159,6 +190,8 @@ class AnyHistory(RuleBasedStateMachine):
             self.memory.patient_from = self.now
         self.check_pause(facts, decision)
         before, after = release.status.rollout if release.status else None, decision.status.rollout
+        if after is not None and after.cause == drift.CAUSE and (before is None or before.attempt_id != after.attempt_id):
+            self.check_correction(facts)
         if (before and before.attempt_id, attempts.intends(before)) != (after and after.attempt_id, attempts.intends(after)):
             self.memory.intend(after)
         self.body["status"] = decision.status.to_kubernetes()
@@ -176,8 +209,8 @@ class AnyHistory(RuleBasedStateMachine):
         running = self.revisions[int(seen.task_definition.rpartition(":")[2])]
         primary = self.digest_of(self.deployments[0])
         return Facts(
-            release=release, now=self.now, limits=Limits(), environment=environment(),
-            target=resolve_target(environment(), project(), "web"), pin=pin, look=Look(KEY, seen, self.now, self.now, self.passes),
+            release=release, now=self.now, limits=Limits(), environment=self.environment, may_correct=drift.is_due(status, self.now),
+            target=resolve_target(self.environment, project(), "web"), pin=pin, look=Look(KEY, seen, self.now, self.now, self.passes),
             running=running, newest=tuple(self.revisions.values()), earlier=self.earlier(pin, status), claims=(Claim(NOW, "shop/web"),), attempt_id=f"a{self.passes}",
             doubt=self.memory.doubt(status.rollout, self.now, self.effect(status)), progress=self.memory.progress,
             patient_from=self.memory.patient_from, primary_pins={"app": primary}, explained=self.explain(status),
@@ -200,6 +233,19 @@ class AnyHistory(RuleBasedStateMachine):
         if facts.explained is not None and was is not None and was.outcome != rollout.outcome:
             assert rollout.outcome != "DeadlineExceeded"
 
+    def check_correction(self, facts: Facts) -> None:
+        """A correction begins: was it time, was it allowed, and is it not one too many?"""
+        assert self.correct and not self.closed and not self.observe and not self.body["spec"]["suspend"]
+        primary, wanted = self.deployments[0], DIGESTS[self.body["spec"]["source"]["releaseHash"]]
+        assert primary.rollout_state == "COMPLETED" and self.digest_of(primary) != wanted
+        assert self.now - self.completed_at[primary.id] >= timedelta(seconds=CORRECT_AFTER_S)
+        tried = [h for h in facts.status.history or () if h.outcome != "Abandoned" and (h.images or [])[0].to_digest == wanted]
+        assert not tried or tried[0].outcome in attempts.GOOD
+        assert facts.status.last_ready is not None
+        self.corrected.append((self.asked, self.now))
+        alike = [at for asked, at in self.corrected if asked == self.asked and self.now - at <= drift.WITHIN]
+        assert len(alike) <= drift.MOST, alike
+
     def earlier(self, pin: Pin, status: ReleaseStatus) -> tuple[TaskDefinition, ...]:
         """Our own revisions of the wanted digest, as the engine finds them by the history."""
         known = {h.task_definition for h in status.history or ()}
@@ -212,13 +258,15 @@ class AnyHistory(RuleBasedStateMachine):
             return None
         registered = next((r.arn for r in self.revisions.values() if (o := ownership(r)) and o.attempt == rollout.attempt_id), "")
         listed = set((rollout.intent.deployments if rollout.intent else None) or ())
-        ours = [d for d in self.deployments if d.task_definition == rollout.task_definition and d.id not in listed]
+        # Also one that is listed no longer: the tasks that it started and that have stopped name it (`engine.past`).
+        ours = [d for d in reversed(self.made) if d.task_definition == rollout.task_definition and d.id not in listed]
         started = next((d.id for d in ours if rollout.task_definition), "")
         return Doubt(self.memory.doubt_since, registered, started)
 
     def act(self, facts: Facts, decision: Decision) -> Decision:
         rollout, lose, act = facts.status.rollout, self.lose, decision.act
-        assert rollout is not None
+        assert rollout is not None and not self.observe
+        assert isinstance(act, Stop) or not self.body["spec"]["suspend"] or attempts.intends(rollout) == attempts.RETURN
         self.lose = ""
         self.memory.sending(self.now)
         if lose == "before":
@@ -254,7 +302,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @invariant()
     def only_a_source_or_a_retry_deploys(self) -> None:
-        assert len(self.updates) <= self.asked + self.abandoned
+        assert len(self.updates) <= self.asked + self.abandoned + len(self.corrected)
 
     @property
     def abandoned(self) -> int:

@@ -123,7 +123,7 @@ def ready(decision: Decision) -> tuple[str, str, str]:
         (NOTHING, A, ("False", "ArtifactGone", "True")),
         (service(deployment(2)), G, ("False", "ArtifactGone", "True")),
         (service(deployment(2)), T, ("True", "Succeeded", "False")),
-        (service(deployment(3), tasks=(task(3, OTHER),)), G, ("False", "Drifted", "False")),
+        (service(deployment(3), tasks=(task(3, OTHER),)), G, ("False", "Drifted", "True")),
     ],
 )
 def test_only_with_nothing_running_it_is_not_ready(seen: Service, wanted: Presence, expected: tuple[str, str, str]) -> None:

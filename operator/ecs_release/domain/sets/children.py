@@ -109,9 +109,10 @@ def _of_ready(service: SetService, status: ReleaseStatus, ready: Condition, *, m
     pinned = digests(status.pin.images if status.pin else None) == digests(wanted_images(service))
     if ready.status == TRUE and pinned:
         return Standing(State.READY, ready.reason, ready.message, ready.last_transition_time)
-    if stalled or ready.reason in _NOT_AS_WANTED:
+    corrects = reconciling and ready.reason == Reason.DRIFTED
+    if stalled or (ready.reason in _NOT_AS_WANTED and not corrects):
         return Standing(State.FAILED, ready.reason, ready.message, moves=moves)
-    if ready.status == TRUE or (reconciling and ready.status == "Unknown"):
+    if ready.status == TRUE or corrects or (reconciling and ready.status == "Unknown"):
         return Standing(State.PROGRESSING, ready.reason, ready.message, moves=moves)
     return Standing(State.WAITING, ready.reason, ready.message, moves=moves)
 

@@ -12,7 +12,7 @@ from ecs_release.domain.sets.deployments import first_failure
 from ecs_release.domain.sets.draft import ABORTED, ROLLED_BACK, SetDraft
 from ecs_release.domain.sets.facts import SetFacts
 
-_UNREADY = frozenset({Reason.DRIFTED, Reason.TASKS_UNHEALTHY})
+_UNREADY = frozenset({Reason.TASKS_UNHEALTHY})
 
 
 def situation_of(facts: SetFacts, draft: SetDraft, stand: Mapping[str, Standing], summary: str) -> Situation:
@@ -81,6 +81,9 @@ def _under_way(draft: SetDraft, stand: Mapping[str, Standing], summary: str) -> 
         name, found = waits[0]
         more = f" and {len(waits) - 1} more" if len(waits) > 1 else ""
         return waiting(found.reason, f"{summary}: {name}{more} waits: {found.message}")
+    corrected = [name for name, found in busy if found.reason == Reason.DRIFTED]
+    if busy and len(corrected) == len(busy):
+        return waiting(Reason.DRIFTED, f"{summary}: {', '.join(corrected[:5])} drifted, and is corrected: {busy[0][1].message}")
     held_up = [name for name, found in stand.items() if found.state is State.WAITING and not found.in_flight]
     if not busy and held_up:
         return waiting(Reason.SUSPENDED, f"{summary}: {', '.join(held_up[:5])} is suspended")
