@@ -101,7 +101,7 @@ class Simulator(Rollouts):
 
     def mark(self) -> int:
         """Return the number of the last call so far, for `calls(since=…)`."""
-        return max((c["number"] for c in self.control("calls")), default=0)
+        return int(self.control("mark")["number"])
 
     def count_mutating(self, **filters: Any) -> int:
         """Count the calls that changed anything, the test's own left out."""

@@ -1,7 +1,7 @@
 """The simulator's own API for tests: POST /simulator/<command> with a JSON object; `client.Simulator` wraps it. Errors are 400, in words.
 
 ready; time (AWS's clock); reset
-calls {field: value, since, mutating}: the log of calls; count-calls with the same filters
+calls {field: value, since, mutating}: the log of calls; count-calls with the same filters; mark: the last one's number
 configure {section: {field: value}}: sections are switches, faults, throttling, clock (see `world`); `daemon_instances` resizes daemons
 fault {action, kind, ...} and deny {action, role, account, match}: see `faults`; clear-faults {match}
 external-id {role, id}: what a role expects; roles {arns}: the only roles that may be assumed
@@ -70,6 +70,9 @@ class Control:
         callers.forget()
         events.begin()
         return {}
+
+    def do_mark(self) -> dict[str, int]:
+        return {"number": WORLD.faults.calls[-1].number if WORLD.faults.calls else 0}
 
     def do_time(self) -> dict[str, float]:
         return {"now": WORLD.clock.now(), "scale": WORLD.clock.scale}

@@ -24,8 +24,8 @@ PROJECTS = 10
 EVENTS = 100
 """Events that ECS answers with each service: the most there are, and what most of the time goes into."""
 INTERVAL_S = 60
-_REGISTRY = "444455556666"
-_NAMESPACE = "fleet"
+REGISTRY = "444455556666"
+NAMESPACE = "fleet"
 # Alone, and counted: renewals of a Lease would be writes that no Release has caused.
 SETTINGS = {"ECS_RELEASE_LOG_LEVEL": "info", "ECS_RELEASE_LOG_FORMAT": "text", "ECS_RELEASE_LEADER_ELECT": "false"}
 """Everything else is as it is by default, AWS's rates included."""
@@ -63,7 +63,7 @@ class Fleet:
         found: dict[str, dict[str, Any]] = {}
         token = ""
         while True:
-            page = self.api.list_namespaced_custom_object(GROUP, VERSION, _NAMESPACE, "releases", limit=500, _continue=token)
+            page = self.api.list_namespaced_custom_object(GROUP, VERSION, NAMESPACE, "releases", limit=500, _continue=token)
             found |= {r["metadata"]["name"]: {**r.get("status", {}), "version": r["metadata"]["resourceVersion"]} for r in page["items"]}
             token = page["metadata"].get("continue")
             if not token:
@@ -71,7 +71,7 @@ class Fleet:
 
     def patch(self, name: str, body: dict[str, Any]) -> None:
         """Change a Release."""
-        self.api.patch_namespaced_custom_object(GROUP, VERSION, _NAMESPACE, "releases", name, body)
+        self.api.patch_namespaced_custom_object(GROUP, VERSION, NAMESPACE, "releases", name, body)
 
 
 @contextmanager
@@ -93,10 +93,10 @@ def fleet(releases: int, settings: Mapping[str, str] = SETTINGS, folder: Path | 
 
 def _make_aws(made: Fleet) -> None:
     made.aws.control(
-        "images", account=_REGISTRY, region=REGION, repositories=[f"fleet/{n}" for n in made.names()], tags=["ref.v1", "ref.v2"]
+        "images", account=REGISTRY, region=REGION, repositories=[f"fleet/{n}" for n in made.names()], tags=["ref.v1", "ref.v2"]
     )
     for number in range(ENVIRONMENTS):
-        images = {n: {"app": image_name(f"fleet/{n}", "ref.v1", account=_REGISTRY)} for n in made.names()}
+        images = {n: {"app": image_name(f"fleet/{n}", "ref.v1", account=REGISTRY)} for n in made.names()}
         made.aws.control(
             "services", account=made.account(number), region=REGION, cluster="main", images=images, events=EVENTS, desired=2,
             content=task_definition({"app": ""}),
@@ -104,14 +104,14 @@ def _make_aws(made: Fleet) -> None:
 
 
 def _make_objects(made: Fleet) -> None:
-    made.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _NAMESPACE}})
+    made.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     api = made.api
     for number in range(ENVIRONMENTS):
         account = made.account(number)
         spec = {
-            "allowedNamespaces": {"names": [_NAMESPACE]},
+            "allowedNamespaces": {"names": [NAMESPACE]},
             "aws": {"accountID": account, "region": REGION, "roleARN": f"arn:aws:iam::{account}:role/releases"},
-            "artifacts": {"registryID": _REGISTRY},
+            "artifacts": {"registryID": REGISTRY},
             "target": {"cluster": "main", "serviceName": "{service}"},
             "observation": {"intervalSeconds": INTERVAL_S},
         }
@@ -119,8 +119,8 @@ def _make_objects(made: Fleet) -> None:
     for project in range(PROJECTS):
         names = [made.service_name(project, s) for s in range(made.services)]
         services = [{"name": n, "containers": [{"name": "app", "repository": f"fleet/{n}"}]} for n in names]
-        body = _object("Project", f"p{project}", {"serviceSets": [{"name": "all", "services": services}]}, _NAMESPACE)
-        api.create_namespaced_custom_object(GROUP, VERSION, _NAMESPACE, "projects", body)
+        body = _object("Project", f"p{project}", {"serviceSets": [{"name": "all", "services": services}]}, NAMESPACE)
+        api.create_namespaced_custom_object(GROUP, VERSION, NAMESPACE, "projects", body)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda at: _make_release(made, *at), [(e, n) for e in range(ENVIRONMENTS) for n in made.names()]))
 
@@ -133,8 +133,8 @@ def _make_release(made: Fleet, environment: int, service: str) -> None:
         "source": {"releaseHash": "v1"},
         "change": {"description": "Weekly release", "requestedBy": "team@example.com", "url": "https://example.com/pull/1"},
     }
-    body = _object("Release", f"e{environment}-{service}", spec, _NAMESPACE)
-    made.api.create_namespaced_custom_object(GROUP, VERSION, _NAMESPACE, "releases", body)
+    body = _object("Release", f"e{environment}-{service}", spec, NAMESPACE)
+    made.api.create_namespaced_custom_object(GROUP, VERSION, NAMESPACE, "releases", body)
 
 
 def _object(kind: str, name: str, spec: dict[str, Any], namespace: str = "") -> dict[str, Any]:

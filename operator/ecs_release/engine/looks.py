@@ -159,6 +159,11 @@ def _signature(service: Service | None) -> object:
     )
 
 
+def unseen_s(items: Iterable[Watched], now: datetime) -> float:
+    """Return the seconds since the look that is oldest; the first looks of all have their own pace."""
+    return max(((now - w.look.seen_time).total_seconds() for w in items if w.look is not None), default=0.0)
+
+
 def batches(items: Iterable[Watched], size: int) -> list[list[Watched]]:
     """Group services by cluster and account into batches of at most `size`."""
     groups: dict[tuple[Access, str], list[Watched]] = {}

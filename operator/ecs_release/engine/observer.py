@@ -21,7 +21,7 @@ from ecs_release.domain.observation import Access, Look, Service, ServiceKey
 from ecs_release.domain.ports import Aws, Clock
 from ecs_release.engine.freshness import oldest_look
 from ecs_release.engine.identity import Identity
-from ecs_release.engine.looks import Unread, Watched, batches
+from ecs_release.engine.looks import Unread, Watched, batches, unseen_s
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.tasks import TaskReader
 
@@ -51,6 +51,7 @@ class Observer:
         self.interval_s = 60.0
         self.identity = Identity(environment, aws, clock, settings.look_timeout_s)
         self.swept_once = False
+        self.sweep_s = self._longest_s = 0.0
         self._aws = aws
         self._tasks = TaskReader(aws, clock)
         self._clock = clock
@@ -186,6 +187,7 @@ class Observer:
             self._wake.set()
 
     async def _report_sweep(self) -> None:
+        self.sweep_s, self._longest_s = max(self._longest_s, unseen_s(self._watched.values(), self._clock.now())), 0.0
         await self.identity.check()
         self.swept_once = True
         self._swept(self)
@@ -241,6 +243,7 @@ class Observer:
         found = {w.key: answer.services.get(w.key.service) for w in batch}
         with_tasks = await self._with_tasks(first.access, batch, found)
         now = self._clock.now()
+        self._longest_s = max(self._longest_s, unseen_s(batch, now))
         for watched in batch:
             if watched.accept(with_tasks[watched.key], answer.aws_time, now, self._settings.health):
                 self._changed(watched.key)

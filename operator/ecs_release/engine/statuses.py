@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ from ecs_release.engine.observer import Observer
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.store import ReleaseFacts, Store
 
+_LATE = 1.25
 _FAILED = frozenset({"Failed", "RolledBack"})
 
 
@@ -157,7 +159,18 @@ def _situation(observer: Observer | None) -> tuple[Situation, Said]:
     if unread:
         situation = progressing(Reason.PROGRESSING_WITH_RETRY, f"{len(unread)} services cannot be read: {unread[0].message}")
         return situation, authenticated
-    return ready(Reason.VALID, "AWS can be read"), authenticated
+    return ready(Reason.VALID, f"AWS can be read{_stretched(observer)}"), authenticated
+
+
+def _stretched(observer: Observer) -> str:
+    """Say that sweeps take longer than they should: our share of AWS's rates is never exceeded for their sake. In tens of seconds."""
+    if observer.sweep_s < max(_LATE * observer.interval_s, observer.interval_s + 5):
+        return ""
+    takes = 10 * math.ceil(observer.sweep_s / 10)
+    return (
+        f"; our share of its request rates does not allow a look at every service in {observer.interval_s:g} s: it takes about {takes} s."
+        " Raise observation.intervalSeconds, or the operator's share (ECS_RELEASE_AWS_RATE_SHARE)"
+    )
 
 
 def _count(releases: list[ReleaseFacts]) -> ReleaseCounts:

@@ -53,7 +53,7 @@ class FakeAws:
         self.lists += 1
         return []
 
-    async def list_cluster_tasks(self, *_: Any) -> None:
+    async def list_cluster_tasks(self, *_: Any, **__: Any) -> None:
         return None
 
     async def describe_tasks(self, *_: Any, **__: Any) -> list[Task]:
@@ -199,3 +199,30 @@ def test_what_a_set_asked_about_is_still_known_when_its_releases_are_made() -> N
         task.cancel()
 
     run_simulated(main())
+
+
+def test_sweeps_that_take_longer_than_the_interval_say_so() -> None:
+    """The rate allows a batch in 20 s: 50 services take 100 s, not 60, and none is forgotten meanwhile."""
+
+    class Slow(FakeAws):
+        turn = 0.0
+
+        async def describe_services(self, cluster: str, names: Sequence[str], **_: Any) -> ServicesAnswer:
+            now = asyncio.get_running_loop().time()
+            self.turn = max(now, self.turn + 20)
+            await asyncio.sleep(self.turn - now)
+            return await super().describe_services(cluster, names)
+
+    async def main(aws: FakeAws) -> tuple[float, float]:
+        made, _ = observer(aws, 50)
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(900)
+        task.cancel()
+        oldest = min(w.look.seen_time for w in made._watched.values() if w.look)
+        return made.sweep_s, (made._clock.now() - oldest).total_seconds()
+
+    sweep_s, age_s = run_simulated(main(Slow()))
+    assert 95 <= sweep_s <= 125
+    assert age_s <= 121
+    sweep_s, age_s = run_simulated(main(FakeAws()))
+    assert max(sweep_s, age_s) <= 61
