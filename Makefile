@@ -9,6 +9,8 @@ SHELL := /bin/sh
 PYTHON ?=
 # Workers of pytest: the tests mostly wait, for two cores four are about right.
 WORKERS ?= 4
+# Benchmarks to run; empty: all.
+BENCH ?=
 # More arguments for pytest: make test PYTEST_ARGS='-k drift'.
 PYTEST_ARGS ?=
 
@@ -75,8 +77,12 @@ generate: bootstrap ## Write crds/ from the models
 	@$(RUN) ecs_release.api.generate
 
 .PHONY: bench
-bench: control-plane ## The benchmarks: a table, and build/bench.json
-	@$(RUN) tests.benchmarks
+bench: control-plane ## The benchmarks (BENCH='release sets scrape fleet'): a table, and build/bench.json
+	@$(RUN) tests.benchmarks $(BENCH)
+
+.PHONY: bench-page
+bench-page: bootstrap ## Write what bench has measured into docs/benchmarks.md
+	@$(RUN) tests.benchmarks.page
 
 .PHONY: control-plane
 control-plane: bootstrap ## Build the control plane for tests, unless it is there

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.aws_simulator.client import image_name
-from tests.e2e.bed import READY, STALLED, UNREADY, Place, condition, triple
+from tests.e2e.bed import READY, STALLED, Place, condition, triple
 
 
 def ecr(place: Place) -> Any:
@@ -264,7 +264,7 @@ def test_a_digest_deployed_by_hand_shows_its_hash(shop: Place) -> None:
     shop.push("v2")
     shop.deploy("v2")
     status = shop.wait("Drifted")
-    assert triple(status) == UNREADY
+    assert triple(status) == STALLED
     assert status["running"]["hash"] == status["summary"]["runningHash"] == "v2"
     assert "app runs v2" in condition(status, "Ready")["message"]
 
