@@ -76,7 +76,8 @@ def _cold_start(bed: Fleet) -> dict[str, Result]:
 
 
 def _ready(bed: Fleet) -> int:
-    return int(bed.operator.metric("ecs_release_releases", phase="Ready"))
+    """Count by the log: a scrape of all conditions once a second would be measured, too."""
+    return bed.operator.log.read_text(errors="replace").count(" Succeeded: ")
 
 
 def _reads_needed(bed: Fleet) -> dict[str, int]:
@@ -131,7 +132,7 @@ def _restart(bed: Fleet) -> dict[str, Result]:
     until(lambda: "watching " in bed.operator.tail(100_000), "the store to be full", 120, 0.02)
     taken = time.monotonic() - begun
     # Until every Release has had its first pass.
-    until(lambda: bed.operator.metric("ecs_release_reconcile_duration_seconds_count", kind="Release") >= bed.releases, "passes", 600, 2.0)
+    until(lambda: bed.operator.metric("ecs_release_reconcile_duration_seconds_count", kind="Release") >= bed.releases, "passes", 600, 5.0)
     after = bed.statuses()
     written = sum(after[name]["version"] != before[name]["version"] for name in before)
     return {

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kubernetes import watch
+from urllib3.exceptions import ProtocolError
 
 from tests.e2e.bed import GROUP, VERSION
 
@@ -49,11 +50,13 @@ def watched(api: Any, plural: str, namespace: str = "") -> Iterator[Watched]:
     begun = lister(GROUP, VERSION, *where, plural, limit=1)["metadata"]["resourceVersion"]
 
     def follow() -> None:
-        while not stop.is_set():
+        try:
             for event in stream.stream(lister, GROUP, VERSION, *where, plural, resource_version=begun, timeout_seconds=3600):
                 found.take(event)
-                if stop.is_set():
-                    return
+        except ProtocolError:
+            # The connection is closed at the end of the block.
+            if not stop.is_set():
+                raise
 
     threading.Thread(target=follow, daemon=True, name=f"watch {plural}").start()
     try:

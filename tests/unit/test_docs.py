@@ -13,6 +13,7 @@ from ecs_release.api.conditions import Reason
 from ecs_release.api.names import REQUEST_ANNOTATIONS, TAG_ATTEMPT, TAG_INSTALLATION, TAG_RELEASE, TAG_SOURCE
 from ecs_release.config import Settings
 from ecs_release.domain import hearing
+from tests.benchmarks.page import FIGURES, PAGE, page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -73,3 +74,7 @@ def test_the_event_queues_rules_ask_for_what_is_read() -> None:
     for pattern in patterns:
         for values in (pattern["source"], pattern["detail-type"], pattern.get("detail", {}).get("eventName", [])):
             assert not values or json.dumps(values) in terraform
+
+
+def test_the_page_of_figures_is_made_from_the_figures() -> None:
+    assert PAGE.read_text() == page(PAGE.read_text(), json.loads(FIGURES.read_text()))
