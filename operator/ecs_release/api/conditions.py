@@ -24,6 +24,7 @@ class ConditionType(StrEnum):
     AUTHENTICATED = "Authenticated"
     EVENTS_RECEIVED = "EventsReceived"
     OBSERVED = "Observed"
+    NOTIFYING = "Notifying"
 
 
 class Reason(StrEnum):

@@ -183,11 +183,31 @@ class Observation(Model):
 
 
 class Notify(Model):
-    """Who is told."""
+    """Who is told of deployments and drift. One sink: a bus feeds topics, a topic feeds queues."""
+
+    model_config = rules(("has(self.snsTopicARN) != has(self.eventBusARN)", "set exactly one of snsTopicARN and eventBusARN"))
 
     sns_topic_arn: Annotated[
-        str | None, Field(max_length=512, pattern=r"^arn:aws[a-z-]*:sns:", description="SNS topic for deployment events.")
+        str | None,
+        Field(
+            max_length=512,
+            pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[a-zA-Z0-9_-]+(\.fifo)?$",
+            description="SNS topic, standard or FIFO.",
+        ),
     ] = None
+    event_bus_arn: Annotated[
+        str | None,
+        Field(
+            max_length=1600,
+            pattern=r"^arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/[a-zA-Z0-9/._-]+$",
+            description="EventBridge event bus.",
+        ),
+    ] = None
+
+    @property
+    def sink_arn(self) -> str:
+        """The one that is set."""
+        return self.sns_topic_arn or self.event_bus_arn or ""
 
 
 class EnvironmentSpec(Model):
@@ -230,11 +250,14 @@ class EnvironmentStatus(Model):
         list[Condition] | None,
         Field(
             max_length=32,
-            description="Ready, Reconciling, Stalled, Authenticated, Observed, EventsReceived.",
+            description="Ready, Reconciling, Stalled, Authenticated, Observed, EventsReceived, Notifying.",
             json_schema_extra=list_map("type"),
         ),
     ] = None
     last_sweep_time: Annotated[Time | None, Field(description="Every service that can be read was seen then or later.")] = None
+    notified_time: Annotated[
+        Time | None, Field(description="The sink of spec.notify has accepted all notifications of what happened until then.")
+    ] = None
     releases: Annotated[ReleaseCounts | None, Field(description="Releases into the Environment.")] = None
     closed_window: Annotated[ClosedWindow | None, Field(description="The window that is closed now.")] = None
     caller: Annotated[str | None, Field(max_length=2048, description="The identity that AWS sees.")] = None

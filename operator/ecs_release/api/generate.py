@@ -1,7 +1,11 @@
-"""Write the CRDs: `python -m ecs_release.api.generate [FOLDER]`. `make generate` runs it, and a test fails where files differ."""
+"""Write the CRDs and the schema of notifications: `python -m ecs_release.api.generate [FOLDER [FOLDER]]`.
+
+`make generate` runs it, and a test fails where files differ.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import yaml
 
 from ecs_release.api.crd import KINDS, definition
 from ecs_release.api.names import GROUP, PLURALS
+from ecs_release.api.notification import SCHEMA_FILE, schema
 
 HEADER = "# Generated from operator/ecs_release/api by `make generate`: do not edit.\n"
 
@@ -18,9 +23,18 @@ def files() -> dict[str, str]:
     return {f"{GROUP}_{PLURALS[kind.name]}.yaml": HEADER + yaml.safe_dump(definition(kind), sort_keys=False, width=120) for kind in KINDS}
 
 
+def notification_schema() -> str:
+    """Return the content of the file with the schema of notifications."""
+    return json.dumps(schema(), indent=2) + "\n"
+
+
 def main(arguments: list[str]) -> None:
-    """Write all files, and remove generated ones that are no longer made."""
+    """Write all files, and remove generated ones that are no longer made. The schema goes to a second folder, if only one is not named."""
     folder = Path(arguments[0] if arguments else "crds")
+    reference = Path("docs/reference") if not arguments else Path(arguments[1]) if arguments[1:] else None
+    if reference is not None:
+        reference.mkdir(parents=True, exist_ok=True)
+        (reference / SCHEMA_FILE).write_text(notification_schema(), encoding="utf-8")
     folder.mkdir(parents=True, exist_ok=True)
     made = files()
     for path in folder.glob("*.yaml"):

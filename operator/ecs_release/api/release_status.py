@@ -199,6 +199,15 @@ class Drift(Model):
     ] = None
 
 
+class LastDrift(Model):
+    """When it last was that something else ran than what this Release deployed."""
+
+    deployment_id: Annotated[Word | None, Field(description="The PRIMARY deployment at its beginning.")] = None
+    message: Annotated[Text | None, Field(description="What ran instead of what.")] = None
+    start_time: Annotated[Time | None, Field(description="When it was seen first.")] = None
+    end_time: Annotated[Time | None, Field(description="When the Release was Ready again; absent while it goes on.")] = None
+
+
 class HistoryEntry(Model):
     """An attempt: who, why, when, from what to what, and how it ended."""
 
@@ -276,6 +285,7 @@ class ReleaseStatus(Model):
     plan: Annotated[Plan | None, Field(description="What would be done.")] = None
     closed_window: Annotated[ClosedWindow | None, Field(description="The window that is waited for.")] = None
     drift: Annotated[Drift | None, Field(description="Since when something else runs, and when that is corrected.")] = None
+    last_drift: Annotated[LastDrift | None, Field(description="The latest drift, under way or over.")] = None
     history: Annotated[
         list[HistoryEntry] | None, Field(max_length=10, description="Attempts, newest first.", json_schema_extra=list_map("attemptID"))
     ] = None

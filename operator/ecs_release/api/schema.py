@@ -54,9 +54,14 @@ class _Generator(GenerateJsonSchema):
         return {**inner, "default": default}
 
 
+def json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return a model's JSON schema for readers that are no API server: what may be left out is never null."""
+    return model.model_json_schema(by_alias=True, mode="validation", schema_generator=_Generator)
+
+
 def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
     """Return a model's structural schema. Raises ValueError for anything that a CRD does not know."""
-    schema = model.model_json_schema(by_alias=True, mode="validation", schema_generator=_Generator)
+    schema = json_schema(model)
     return _structural(schema, schema.get("$defs", {}), (model.__name__,))
 
 

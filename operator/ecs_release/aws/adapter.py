@@ -5,6 +5,7 @@ from __future__ import annotations
 from ecs_release.aws import pacing
 from ecs_release.aws.caller import Caller, OnCall, ignore_call
 from ecs_release.aws.ecs import BotoEcs
+from ecs_release.aws.notify import BotoEventBus, BotoTopic
 from ecs_release.aws.pacing import OnWait, Pacing, ignore_wait
 from ecs_release.aws.queues import BotoEventQueue
 from ecs_release.aws.registry import BotoRegistry
@@ -12,10 +13,12 @@ from ecs_release.aws.sessions import Sessions
 from ecs_release.aws.threads import Threads
 from ecs_release.domain.errors import Denied
 from ecs_release.domain.observation import Access
-from ecs_release.domain.ports import Clock, Ecs, EventQueue, Fence, Registry
+from ecs_release.domain.ports import Clock, Ecs, EventQueue, Fence, Registry, Sink
 
 _QUEUES = 16
 """Queues that are read at the same time; more take turns."""
+_SINKS, _SINK_S = 8, 40
+"""Sinks that are sent to at the same time, and seconds that one has: those that do not answer must not keep the others waiting."""
 
 
 class BotoAws:
@@ -42,6 +45,8 @@ class BotoAws:
         # A long poll holds a thread for ten seconds: queues have threads of their own.
         self._polling = Threads(_QUEUES, deadline_s=120)
         self._poller = Caller(sessions, self._polling, pacing_of_all, on_call)
+        self._sending = Threads(_SINKS, deadline_s=_SINK_S)
+        self._sender = Caller(sessions, self._sending, pacing_of_all, on_call)
         self._ecs: dict[Access, BotoEcs] = {}
         self._registries: dict[tuple[Access, str, str], BotoRegistry] = {}
 
@@ -62,6 +67,10 @@ class BotoAws:
         """Return an SQS queue."""
         return BotoEventQueue(self._poller, access, url)
 
+    def sink(self, access: Access, arn: str) -> Sink:
+        """Return an SNS topic or an EventBridge event bus."""
+        return BotoEventBus(self._sender, access, arn) if arn.split(":")[2] == "events" else BotoTopic(self._sender, access, arn)
+
     async def caller(self, access: Access) -> str:
         """Return the ARN that AWS sees.
 
@@ -79,3 +88,4 @@ class BotoAws:
         """Take no more calls."""
         self._threads.close()
         self._polling.close()
+        self._sending.close()

@@ -18,10 +18,20 @@ from ecs_release.domain.errors import Ambiguous, Blocked, Denied, Problem, Retry
 
 _DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "UnrecognizedClientException", "InvalidClientTokenId",
-     "SignatureDoesNotMatch", "OptInRequired", "InvalidSignatureException", "MissingAuthenticationTokenException"}
+     "SignatureDoesNotMatch", "OptInRequired", "InvalidSignatureException", "MissingAuthenticationTokenException",
+     "AuthorizationError", "KMSAccessDenied", "NotAuthorizedForSourceException"}
 )  # fmt: skip
 _THROTTLED = frozenset(
-    {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown", "RequestThrottled"}
+    {
+        "ThrottlingException",
+        "Throttling",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "SlowDown",
+        "RequestThrottled",
+        "Throttled",
+        "KMSThrottling",
+    }
 )
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _NOT_FOUND = {

@@ -37,7 +37,7 @@ SERVICE_READ, SERVICE_MODIFY = "service-read", "service-modify"
 TASK_DEFINITION_READ, TASK_DEFINITION_MODIFY = "task-definition-read", "task-definition-modify"
 SERVICE_DEPLOYMENT_READ, CLUSTER_RESOURCE_READ = "service-deployment-read", "cluster-resource-read"
 REGISTRY_READ, REGISTRY_MODIFY, IMAGE_READ, IDENTITY = "registry-read", "registry-modify", "image-read", "identity"
-QUEUE = "queue"
+QUEUE, TOPIC, EVENT_BUS = "queue", "topic", "event-bus"
 
 RATES = {
     SERVICE_READ: Rate(100, 20),
@@ -54,6 +54,10 @@ RATES = {
     IDENTITY: Rate(50, 20),
     # Amazon SQS developer guide, "Amazon SQS message quotas": standard queues take nearly any number; this only bounds a mistake of ours.
     QUEUE: Rate(200, 100),
+    # Both differ by region: these are the least of them. Amazon SNS endpoints and quotas, "API throttling": 300 messages a second to
+    # standard topics. Amazon EventBridge user guide, "EventBridge quotas": 400 PutEvents a second. They name no bursts.
+    TOPIC: Rate(300, 300),
+    EVENT_BUS: Rate(400, 400),
 }
 
 # A registry is read by whoever releases from it, wherever that is: of these buckets each shard has its own, a part of the whole.

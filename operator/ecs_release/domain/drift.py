@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ecs_release.api.release_status import Drift, HistoryEntry, Pin, ReleaseStatus
+from ecs_release.api.conditions import Reason
+from ecs_release.api.release_status import Drift, HistoryEntry, LastDrift, Pin, ReleaseStatus
 from ecs_release.domain import attempts, bases
+from ecs_release.domain.conditions import TRUE, Situation
 from ecs_release.domain.decision import Draft
 from ecs_release.domain.evidence import Match, match_task, other_digests
 from ecs_release.domain.facts import Facts
@@ -40,6 +42,20 @@ def note(facts: Facts, draft: Draft, pin: Pin, found: Match) -> None:
     if completed is not None and facts.target is not None and not hindrance(facts, draft, pin):
         due = completed + timedelta(seconds=facts.target.rules.correct_after_s)
     draft.drift = Drift(deployment_id=primary.id, since_time=primary.created_at, completed_time=completed, correct_time=due)
+
+
+def last(facts: Facts, draft: Draft, situation: Situation | None) -> LastDrift | None:
+    """Keep account of the latest drift: it begins where the Release is Drifted, and ends where it is Ready again."""
+    before = facts.status.last_drift
+    if situation is None:
+        return before
+    is_open = before is not None and before.end_time is None
+    if situation.reason == Reason.DRIFTED and not is_open:
+        primary = facts.service.primary if facts.service else None
+        return LastDrift(deployment_id=primary.id if primary else None, message=situation.message[:1024], start_time=facts.now)
+    if before is not None and is_open and situation.ready == TRUE:
+        return before.model_copy(update={"end_time": facts.now})
+    return before
 
 
 def is_due(status: ReleaseStatus, now: datetime) -> bool:

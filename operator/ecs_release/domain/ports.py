@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from ecs_release.api.notification import Notification
 from ecs_release.domain.observation import (
     Access,
     ProtectedTask,
@@ -132,6 +133,16 @@ class EventQueue(Protocol):
         """Delete messages that `receive` returned."""
 
 
+class Sink(Protocol):
+    """Whoever is notified."""
+
+    async def send(self, notifications: Sequence[Notification]) -> int:
+        """Send some, in order. Returns how many of the first were accepted, at least one; more may have been, and are sent again then.
+
+        Raises Problem where the first was not accepted.
+        """
+
+
 class Aws(Protocol):
     """AWS as seen with some access. What these return is shared and cheap to ask for."""
 
@@ -143,6 +154,9 @@ class Aws(Protocol):
 
     def event_queue(self, access: Access, url: str) -> EventQueue:
         """Return an SQS queue, in the region that its URL names."""
+
+    def sink(self, access: Access, arn: str) -> Sink:
+        """Return an SNS topic or an EventBridge event bus, in the region that its ARN names."""
 
     async def caller(self, access: Access) -> str:
         """Return the ARN that AWS knows us by (GetCallerIdentity).

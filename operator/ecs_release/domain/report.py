@@ -39,6 +39,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome) -> Decision:
         plan=draft.plan,
         closed_window=draft.closed_window,
         drift=draft.drift if facts.look is None or facts.service is not None else None,
+        last_drift=drift.last(facts, draft, outcome.situation),
         history=list(draft.history) or None,
         last_ready=draft.last_ready,
         last_handled_retry=draft.handled_retry,

@@ -17,6 +17,7 @@ from ecs_release.engine.gathering import Gatherer
 from ecs_release.engine.listening import Listener
 from ecs_release.engine.meter import Meter, NoMeter, metered
 from ecs_release.engine.needs import Needs
+from ecs_release.engine.notifier import Notifier
 from ecs_release.engine.observers import Observers
 from ecs_release.engine.places import Places
 from ecs_release.engine.queue import KeyedQueue
@@ -58,9 +59,11 @@ class Engine:
         self._scope = Scope(self.store, settings)
         self.queue: KeyedQueue[ObjectKey] = KeyedQueue(clock, self._environment_of)
         self.synced = asyncio.Event()
+        self._notifier = Notifier(self.store, cluster, aws, clock, settings.installation, self._add)
+        self.store.on_happened = self._notifier.happened
         self._observers = Observers(
             aws=aws, clock=clock, settings=settings, store=self.store, claims=self.claims, scope=self._scope, again=self._add,
-            wake=self._wake, pushed=self._pushed,
+            wake=self._wake, pushed=self._pushed, notifier=self._notifier,
         )  # fmt: skip
         places, resolver = Places(self.store, self.claims, cluster), Resolver(aws)
         self.artifacts = Artifacts(aws, clock, settings.artifact_interval_s, changed=self._add, may_change=self._may_change)
@@ -75,7 +78,9 @@ class Engine:
             store=self.store, cluster=cluster, clock=clock, settings=settings,
             gatherer=SetGatherer(places, cluster, clock, settings, pinner), again=self._add, meter=self._meter,
         )  # fmt: skip
-        self._statuses = Statuses(self.store, cluster, clock, settings, self._observers.get, self._observers.listening.problem)
+        self._statuses = Statuses(
+            self.store, cluster, clock, settings, self._observers.get, self._observers.listening.problem, self._notifier
+        )
 
     # What the watch tells.
 

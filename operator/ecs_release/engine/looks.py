@@ -160,8 +160,8 @@ def _signature(service: Service | None) -> object:
 
 
 def unseen_s(items: Iterable[Watched], now: datetime) -> float:
-    """Return the seconds since the look that is oldest; the first looks of all have their own pace."""
-    return max(((now - w.look.seen_time).total_seconds() for w in items if w.look is not None), default=0.0)
+    """Return the seconds since the look that is oldest; the first looks of all, and those after a failure, have their own pace."""
+    return max(((now - w.look.seen_time).total_seconds() for w in items if w.look is not None and w.unread is None), default=0.0)
 
 
 def batches(items: Iterable[Watched], size: int) -> list[list[Watched]]:

@@ -149,11 +149,6 @@ class Observer:
             raise Retryable(f"no answer about ECS service {key} within {self._settings.look_timeout_s:.0f} s") from None
 
     @property
-    def fresh_since(self) -> datetime:
-        """The time of the oldest look that is still relied on: every service that can be read was seen then or later."""
-        return min((w.look.seen_time for w in self._watched.values() if w.look and not w.unread), default=self._clock.now())
-
-    @property
     def observed_since(self) -> datetime | None:
         """The time of the oldest look, of what AWS fails to tell too; None before the first sweep. Now where nothing is watched."""
         if not self.swept_once:
@@ -187,7 +182,8 @@ class Observer:
             self._wake.set()
 
     async def _report_sweep(self) -> None:
-        self.sweep_s, self._longest_s = max(self._longest_s, unseen_s(self._watched.values(), self._clock.now())), 0.0
+        # Of answers only: calls that hang are no matter of pacing, and what they ail is said by the condition Observed.
+        self.sweep_s, self._longest_s = self._longest_s, 0.0
         await self.identity.check()
         self.swept_once = True
         self._swept(self)

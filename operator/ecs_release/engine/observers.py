@@ -14,6 +14,7 @@ from ecs_release.domain.ports import Aws, Clock, ObjectKey
 from ecs_release.domain.targets import access_of
 from ecs_release.engine.claims import Claims
 from ecs_release.engine.listening import Listening
+from ecs_release.engine.notifier import Notifier
 from ecs_release.engine.observer import Observer
 from ecs_release.engine.scope import Scope
 from ecs_release.engine.settings import EngineSettings
@@ -40,6 +41,7 @@ class Observers:
         again: Callable[[ObjectKey], None],
         wake: Callable[[ObjectKey], None],
         pushed: Callable[[str, str, str], None],
+        notifier: Notifier,
     ) -> None:
         """`again` has an object looked at; `wake` has a Release read anew what it reads now and then.
 
@@ -47,6 +49,7 @@ class Observers:
         """
         self.all: dict[str, Observer] = {}
         self.listening = Listening(aws, clock, Wakener(store, claims, self.get, wake, pushed).heard, self._troubled)
+        self._notifier = notifier
         self._aws = aws
         self._clock = clock
         self._settings = settings
@@ -98,6 +101,7 @@ class Observers:
         for name in list(self._tasks):
             self.stop(name)
         self.listening.keep({})
+        self._notifier.keep(())
 
     def hurry(self, facts: Facts, fast: bool) -> None:  # noqa: FBT001
         """Have a Release's service observed often, or no longer."""
@@ -106,8 +110,9 @@ class Observers:
             observer.hurry(facts.target.key, fast=fast)
 
     def _listen(self) -> None:
-        """Listen to the queues that the observed Environments name."""
-        named = (e for name in self.all if isinstance(e := self._store.environments.get(name), Environment))
+        """Listen to the queues that the observed Environments name, and notify their sinks."""
+        named = [e for name in self.all if isinstance(e := self._store.environments.get(name), Environment)]
+        self._notifier.keep(named)
         self.listening.keep({url: access_of(e) for e in named if (url := e.spec.observation.event_queue_url)})
 
     def _troubled(self, url: str) -> None:

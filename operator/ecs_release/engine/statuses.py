@@ -15,6 +15,7 @@ from ecs_release.domain.errors import Blocked, Conflict, Denied, NotFound, Probl
 from ecs_release.domain.ports import Clock, Cluster, ObjectKey
 from ecs_release.domain.windows import evaluate, next_change
 from ecs_release.engine.freshness import observed, stale_in_s
+from ecs_release.engine.notifier import Notifier
 from ecs_release.engine.observer import Observer
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.store import ReleaseFacts, Store
@@ -34,8 +35,10 @@ class Statuses:
         settings: EngineSettings,
         observer_of: Callable[[str], Observer | None],
         queue_problem: Callable[[str], Problem | None],
+        notifier: Notifier,
     ) -> None:
         """`observer_of` finds an Environment's observer; `queue_problem` tells what ails an event queue, by its URL."""
+        self._notifier = notifier
         self._queue_problem = queue_problem
         self._store = store
         self._cluster = cluster
@@ -83,7 +86,8 @@ class Statuses:
             closed, changes_in_s = _closed_window(environment, now)
         except Blocked as problem:
             situation = of_problem(problem)
-        said = [*triple(situation), authenticated, observed(observer, now), *self._events_received(environment)]
+        notifying = self._notifier.said(environment)
+        said = [*triple(situation), authenticated, observed(observer, now), *self._events_received(environment), *notifying]
         kept = [c for c in before.conditions or () if c.type in {s.type for s in said}]
         conditions = merge(kept, said, generation, now)
         self._remember(key.name, conditions)
@@ -92,20 +96,33 @@ class Statuses:
             observed_generation=generation,
             conditions=conditions,
             last_sweep_time=before.last_sweep_time,
+            notified_time=before.notified_time if notifying else None,
             releases=before.releases,
             closed_window=closed,
             caller=(observer.identity.arn if observer else "") or before.caller,
         )
-        interval = timedelta(seconds=self._settings.sweep_time_interval_s)
-        due = before.last_sweep_time is None or now - before.last_sweep_time >= interval
-        if due or status.to_kubernetes() != before.to_kubernetes():
-            fresh = observer.fresh_since if observer and observer.swept_once else None
-            counts = _count(self._store.of_environment(key.name))
-            status = status.model_copy(update={"last_sweep_time": fresh or before.last_sweep_time, "releases": counts})
+        status = self._with_times(key.name, before, status)
         if status.to_kubernetes() == before.to_kubernetes():
             return looks_again_s
         again = await self._write(key, status.to_kubernetes(), environment.metadata.uid, environment.metadata.resource_version)
         return again if again is not None else looks_again_s
+
+    def _with_times(self, name: str, before: EnvironmentStatus, status: EnvironmentStatus) -> EnvironmentStatus:
+        """Add what always moves, the times and counts: once a minute, or where something else is written anyway (law 13)."""
+        notified, now = self._notifier.notified_time(name), self._clock.now()
+        interval = timedelta(seconds=self._settings.sweep_time_interval_s)
+        is_due = before.last_sweep_time is None or now - before.last_sweep_time >= interval
+        begins = notified is not None and before.notified_time is None
+        if not is_due and not begins and status.to_kubernetes() == before.to_kubernetes():
+            return status
+        observer = self._observer_of(name)
+        return status.model_copy(
+            update={
+                "last_sweep_time": (observer.observed_since if observer else None) or before.last_sweep_time,
+                "notified_time": notified or status.notified_time,
+                "releases": _count(self._store.of_environment(name)),
+            }
+        )
 
     def _remember(self, name: str, conditions: list[Condition]) -> None:
         """Keep what is said of an Environment, and nothing of those that are gone."""

@@ -7,11 +7,11 @@ import logging
 import sys
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -21,6 +21,16 @@ from ecs_release.api.project import Project
 from ecs_release.domain.ports import ObjectKey
 
 log = logging.getLogger(__name__)
+
+
+class Happened(NamedTuple):
+    """When something last happened that a status tells (RFC 3339, whole seconds; empty: never), and a sum of all that it tells."""
+
+    time: str
+    sum: int
+
+
+NEVER = Happened("", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,7 @@ class ReleaseFacts:
     reason: str = ""
     conditions: tuple[tuple[str, str], ...] = ()
     """Type and status of each. Shared by all Releases that stand alike."""
+    happened: Happened = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,7 @@ class SetStoreFacts:
     project: str
     environment: str
     fingerprint: int
+    happened: Happened = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,16 @@ def _fingerprint(body: Mapping[str, Any]) -> int:
         body.get("status"),
     )
     return zlib.crc32(json.dumps(seen, sort_keys=True, default=str).encode())
+
+
+def _happened(status: Mapping[str, Any]) -> Happened:
+    """Sum up the attempts (deployment sets) and the drift that a status tells of."""
+    entries = status.get("history") or ()
+    drift = status.get("lastDrift") or {}
+    times = [e.get(name, "") for e in entries for name in ("startTime", "completionTime")]
+    told = [(e.get("attemptID") or e.get("id"), e.get("outcome")) for e in entries], drift.get("startTime"), drift.get("endTime")
+    last = max((*times, drift.get("startTime", ""), drift.get("endTime", "")))
+    return Happened(last, zlib.crc32(repr(told).encode())) if last else NEVER
 
 
 @lru_cache(maxsize=1024)
@@ -103,6 +125,7 @@ def release_facts(body: Mapping[str, Any]) -> ReleaseFacts:
         release_set=next((o["name"] for o in meta.get("ownerReferences") or () if o.get("controller") and o["kind"] == RELEASE_SET), ""),
         reason=sys.intern(ready.get("reason", "")),
         conditions=_shared(tuple((sys.intern(c["type"]), sys.intern(c["status"])) for c in conditions)),
+        happened=_happened(status),
     )
 
 
@@ -115,6 +138,7 @@ def set_facts(body: Mapping[str, Any]) -> SetStoreFacts:
         project=spec["projectRef"]["name"],
         environment=spec["environmentRef"]["name"],
         fingerprint=_fingerprint(body),
+        happened=_happened(body.get("status") or {}),
     )
 
 
@@ -123,6 +147,8 @@ class Store:
 
     def __init__(self) -> None:
         """Begin with nothing known."""
+        self.on_happened: Callable[[ReleaseFacts | SetStoreFacts, str, Mapping[str, Any]], None] = lambda _facts, _since, _body: None
+        """Told where a status says that something new has happened since a time: the facts, the time, and the object."""
         self.releases: dict[ObjectKey, ReleaseFacts] = {}
         self.sets: dict[ObjectKey, SetStoreFacts] = {}
         self.projects: dict[ObjectKey, Project | Invalid] = {}
@@ -138,9 +164,9 @@ class Store:
         key = ObjectKey(kind, meta.get("namespace", ""), meta["name"])
         self._uids[key] = meta["uid"]
         if kind == RELEASE:
-            return self._changed_release(release_facts(body))
+            return self._changed_release(release_facts(body), body)
         if kind == RELEASE_SET:
-            return self._changed_set(set_facts(body))
+            return self._changed_set(set_facts(body), body)
         version = (meta["uid"], meta.get("generation", 0))
         if self._generations.get(key) == version:
             return False
@@ -171,11 +197,11 @@ class Store:
         """Take in our own write, so that the watch's echo of it is no news."""
         if body["kind"] == RELEASE_SET:
             if (found := set_facts(body)).key in self.sets:
-                self._changed_set(found)
+                self._changed_set(found, body)
             return
         facts = release_facts(body)
         if facts.key in self.releases:
-            self._changed_release(facts)
+            self._changed_release(facts, body)
 
     def known(self, kind: str) -> Iterable[tuple[str, str, str]]:
         """List (namespace, name, uid) of all objects of a kind."""
@@ -204,11 +230,16 @@ class Store:
             return [s.key for s in self.sets.values() if (s.key.namespace, s.project) == (key.namespace, key.name)]
         return [s.key for s in self.sets.values() if s.environment == key.name] if key.kind == ENVIRONMENT else []
 
-    def _changed_set(self, facts: SetStoreFacts) -> bool:
+    def _changed_set(self, facts: SetStoreFacts, body: Mapping[str, Any]) -> bool:
         before, self.sets[facts.key] = self.sets.get(facts.key), facts
+        self._tell(before, facts, body)
         return before is None or before.fingerprint != facts.fingerprint
 
-    def _changed_release(self, facts: ReleaseFacts) -> bool:
+    def _tell(self, before: ReleaseFacts | SetStoreFacts | None, facts: ReleaseFacts | SetStoreFacts, body: Mapping[str, Any]) -> None:
+        if before is not None and before.uid == facts.uid and before.happened.sum != facts.happened.sum:
+            self.on_happened(facts, before.happened.time, body)
+
+    def _changed_release(self, facts: ReleaseFacts, body: Mapping[str, Any]) -> bool:
         before = self.releases.get(facts.key)
         self.releases[facts.key] = facts
         if before is not None and before.uid != facts.uid:
@@ -216,6 +247,7 @@ class Store:
             self._of_project[self.project_key(before)].discard(facts.key)
         self._of_environment[facts.environment].add(facts.key)
         self._of_project[self.project_key(facts)].add(facts.key)
+        self._tell(before, facts, body)
         return before is None or before.fingerprint != facts.fingerprint
 
 
