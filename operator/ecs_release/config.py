@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     metrics_host: Annotated[str, Field(description="Address that /metrics listens on")] = "0.0.0.0"  # noqa: S104 - Prometheus asks from outside
     metrics_port: Annotated[int | None, Field(ge=0, le=65535, description="Port of /metrics (0: any free one); none without it")] = None
     metrics_release_conditions: Annotated[bool, Field(description="A series for each condition of each Release")] = True
-    workers: Annotated[int, Field(ge=1, le=256, description="Passes at once")] = 16
+    workers: Annotated[int, Field(ge=1, le=256, description="Passes at once")] = 32
     aws_threads: Annotated[int, Field(ge=1, le=64, description="AWS calls at once")] = 24
     aws_rate_share: Annotated[float, Field(gt=0, le=1, description="Share of AWS's published request rates that may be used")] = 0.5
     rollout_interval_seconds: Annotated[Seconds, Field(description="Between two looks at a service whose rollout is under way")] = 5

@@ -6,12 +6,26 @@ of CPU for a call of ten services, as the JSON that they are 2.5 ms (docs/benchm
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.loaders import JSONFileLoader
 from botocore.utils import parse_timestamp
 
+# All that is called: of the other operations a client makes methods, and keeps the shapes.
+_OPERATIONS = {
+    "ECS": {
+        "DescribeServices", "DescribeTasks", "ListTasks", "DescribeTaskDefinition", "ListTaskDefinitions", "RegisterTaskDefinition",
+        "UpdateService", "ListServiceDeployments", "DescribeServiceDeployments", "StopServiceDeployment", "GetTaskProtection",
+    },
+    "ECR": {"DescribeImages", "DescribeRepositories", "BatchGetImage", "PutImage"},
+    "SQS": {"ReceiveMessage", "DeleteMessageBatch"},
+    "SNS": {"Publish"},
+    "EventBridge": {"PutEvents"},
+}  # fmt: skip
+# Names in endpoints.json, of all services that Sessions makes clients of.
+_ENDPOINTS = frozenset({"ecs", "ecr", "api.ecr", "sts", "sqs", "sns", "events"})
 # A shape that is called a string is handed on as it came: events are lists of objects then, their times numbers.
 _AS_IT_CAME = {"ECS": ("ServiceEvents",)}
 
@@ -29,12 +43,49 @@ class LeanFiles:
     def load_file(self, file_path: str) -> Any:
         """Load one file; None where there is none."""
         data = self._files.load_file(file_path)
+        if isinstance(data, dict) and "partitions" in data and file_path.endswith("endpoints"):
+            return _of_our_services(data)
         if not isinstance(data, dict) or "shapes" not in data:
             return data
-        lean: dict[str, Any] = _without_documentation(data)
+        lean: dict[str, Any] = _without_documentation(_of_our_operations(data))
         for shape in _AS_IT_CAME.get(lean["metadata"].get("serviceId"), ()):
             lean["shapes"][shape] = {"type": "string"}
         return lean
+
+
+def _of_our_services(endpoints: dict[str, Any]) -> dict[str, Any]:
+    """Copy the list of all services' endpoints, 7 MB as Python has it, with those that are called: the others are none of ours."""
+    partitions = [
+        {**partition, "services": {name: found for name, found in partition["services"].items() if name in _ENDPOINTS}}
+        for partition in endpoints["partitions"]
+    ]
+    return {**endpoints, "partitions": partitions}
+
+
+def _of_our_operations(model: dict[str, Any]) -> dict[str, Any]:
+    """Copy a service's model with the operations that are called, and the shapes that these refer to."""
+    wanted = _OPERATIONS.get(model["metadata"].get("serviceId"))
+    if wanted is None:
+        return model
+    operations = {name: found for name, found in model["operations"].items() if name in wanted}
+    shapes: dict[str, Any] = {}
+    left = list(_shapes_in(operations))
+    while left:
+        name = left.pop()
+        if name not in shapes:
+            shapes[name] = model["shapes"][name]
+            left += _shapes_in(shapes[name])
+    return {**model, "operations": operations, "shapes": shapes}
+
+
+def _shapes_in(data: Any) -> Iterator[str]:
+    if isinstance(data, dict):
+        if isinstance(data.get("shape"), str):
+            yield data["shape"]
+        data = list(data.values())
+    if isinstance(data, list):
+        for value in data:
+            yield from _shapes_in(value)
 
 
 def read_time(value: Any) -> datetime:

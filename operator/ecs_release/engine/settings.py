@@ -16,7 +16,7 @@ class EngineSettings:
     shard: str = DEFAULT
     """What this operator serves of `shards`."""
     shards: Shards = ONE
-    workers: int = 16
+    workers: int = 32
     rollout_interval_s: float = 5.0
     """Between two looks at a service whose rollout is under way."""
     rollout_tasks_interval_s: float = 20.0
