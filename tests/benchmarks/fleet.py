@@ -257,7 +257,8 @@ def _churn(bed: Fleet) -> dict[str, Result]:
         seen = stack.enter_context(watched(bed.api, "releases", NAMESPACE))
         time.sleep(CHURN_S)
         most = max((seen.writes[f"e4-{name}"] for name in names), default=0) * 60 / CHURN_S
-        flaps = sum(condition(found["status"], "Ready")["status"] != "True" for _, found in seen.latest.values())
+        churned = [found for name, (_, found) in seen.latest.items() if name in {f"e4-{n}" for n in names}]
+        flaps = sum(condition(found["status"], "Ready")["status"] != "True" for found in churned)
     print(f"  under churn: {dict(seen.writes)}, not Ready {flaps}", flush=True)
     return {
         "churn": Result("status writes under autoscaling churn and Spot losses, at most, a minute and Release", most, "writes", bound=1.0)
