@@ -43,3 +43,8 @@ class Source(Model):
             json_schema_extra=list_map("container"),
         ),
     ] = None
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digest of each container; none where it is another kind of source."""
+        return {i.container: i.digest for i in self.images or ()}

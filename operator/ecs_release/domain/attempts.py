@@ -18,7 +18,7 @@ from ecs_release.api.release_status import (
 from ecs_release.domain.decision import Draft
 from ecs_release.domain.evidence import Accepted, seen_digests
 from ecs_release.domain.facts import Facts
-from ecs_release.domain.sources import wanted_hash
+from ecs_release.domain.sources import digests_of, wanted_hash
 
 REGISTER, UPDATE, STOP, RETURN = "RegisterTaskDefinition", "UpdateService", "StopServiceDeployment", "RollBack"
 PUT = "PutImage"
@@ -36,7 +36,7 @@ def accepted(pin: Pin) -> Accepted:
 
 def digests(pin: Pin) -> dict[str, str]:
     """Return the pinned digest of each container."""
-    return {i.container: i.digest or "" for i in pin.images or ()}
+    return digests_of(pin.images)
 
 
 def aims_at(rollout: Rollout | HistoryEntry) -> dict[str, str]:

@@ -6,6 +6,7 @@ from ecs_release.api.meta import ObjectMeta
 from ecs_release.api.names import ABORT_ANNOTATION, OVERRIDE_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import ReleaseStatus
+from ecs_release.api.releaseset_status import ReleaseSetStatus
 from ecs_release.domain.decision import Draft
 from ecs_release.domain.errors import Retryable
 from ecs_release.domain.facts import Facts
@@ -37,7 +38,7 @@ def refresh_wanted(release: Release, status: ReleaseStatus) -> bool:
     return token is not None and not is_first_sight(status) and token != status.last_handled_refresh
 
 
-def is_first_sight(status: ReleaseStatus) -> bool:
+def is_first_sight(status: ReleaseStatus | ReleaseSetStatus) -> bool:
     """Tell whether this operator has never written this object's status."""
     return status.observed_generation is None or status.observed_generation < 0
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ecs_release.api.artifacts import Source
+from ecs_release.api.artifacts import Source, SourceImage
 from ecs_release.api.conditions import Reason
+from ecs_release.api.release_status import Pin, PinnedImage
 from ecs_release.domain.errors import Blocked
 from ecs_release.domain.targets import ListedContainer
 
@@ -21,6 +23,17 @@ class Lookup:
     tags: tuple[str, ...] = ()
     digest: str = ""
     release_hash: str = ""
+
+
+def pinned_source(pin: Pin | None) -> Source:
+    """Return the source that asks for just what was pinned; one without images where nothing was."""
+    pinned = (pin.images if pin is not None else None) or ()
+    return Source(images=[SourceImage(container=i.container, digest=i.digest or "", release_hash=i.release_hash) for i in pinned])
+
+
+def digests_of(images: Sequence[PinnedImage] | None) -> dict[str, str]:
+    """Return the digest of each container."""
+    return {i.container: i.digest or "" for i in images or ()}
 
 
 def source_hash(source: Source) -> str:

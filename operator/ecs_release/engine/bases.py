@@ -84,11 +84,7 @@ async def _newest_foreign(ecs: Ecs, facts: Facts) -> TaskDefinition | None:
 async def _earlier(ecs: Ecs, facts: Facts, pin: Pin) -> tuple[TaskDefinition, ...]:
     """Read our own earlier revisions of the wanted digests, as they are now: one may have gone INACTIVE."""
     wanted = attempts.digests(pin)
-    arns = [
-        e.task_definition
-        for e in facts.status.history or ()
-        if e.task_definition and {i.container: i.to_digest for i in e.images or () if i.to_digest and not i.unlisted} == wanted
-    ]
+    arns = [e.task_definition for e in facts.status.history or () if e.task_definition and attempts.aims_at(e) == wanted]
     arns += [r.arn for r in facts.newest if (o := ownership(r)) is not None and o.release == facts.name]
     try:
         return tuple(await asyncio.gather(*(ecs.describe_task_definition(a, fresh=True) for a in list(dict.fromkeys(arns))[:_EARLIER])))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -26,6 +25,7 @@ from ecs_release.domain.targets import Target
 from ecs_release.domain.taskdefinitions import pulled_from
 from ecs_release.engine.bases import about_revisions, sweep_s
 from ecs_release.engine.explaining import explain, read_revision
+from ecs_release.engine.ids import new_id
 from ecs_release.engine.looks import Watched
 from ecs_release.engine.memory import Memory
 from ecs_release.engine.needs import Needs
@@ -67,7 +67,7 @@ class Gatherer:
             hold=owner.problem,
             reverting=owner.reverting,
             limits=self._limits(),
-            attempt_id=_new_attempt(now),
+            attempt_id=new_id(now),
             may_correct=drift.is_due(status, now),
             progress=memory.progress,
         )
@@ -243,11 +243,6 @@ def _must_see_tasks(facts: Facts, memory: Memory) -> bool:
 
 def _with(facts: Facts, **fields: Any) -> Facts:
     return replace(facts, **fields)
-
-
-def _new_attempt(now: datetime) -> str:
-    """Make an attempt's id: it sorts by time, and is unique."""
-    return f"{now:%Y%m%dt%H%M%S}-{secrets.token_hex(3)}"
 
 
 def _pin_in_force(release: Release, status: ReleaseStatus) -> Pin | None:

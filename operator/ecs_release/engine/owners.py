@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ecs_release.api.artifacts import Source, SourceImage
 from ecs_release.api.conditions import Reason
 from ecs_release.api.names import RELEASE_SET
 from ecs_release.api.release import Release
@@ -14,8 +13,9 @@ from ecs_release.api.release_status import Pin
 from ecs_release.api.releaseset_status import ReleaseSetStatus, SetService
 from ecs_release.domain.errors import Problem, Waiting
 from ecs_release.domain.ports import Cluster, ObjectKey
-from ecs_release.domain.sets.children import digests, wanted_images
+from ecs_release.domain.sets.children import wanted_images
 from ecs_release.domain.sets.facts import controller_of
+from ecs_release.domain.sources import digests_of, pinned_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,7 @@ async def owner_of(cluster: Cluster, release: Release, *, unasked: bool = False)
     if body is None or body["metadata"]["uid"] != reference.uid or "deletionTimestamp" in body["metadata"]:
         return Owner(_hold(f"its ReleaseSet {reference.name!r} is gone or going: nothing is done, and this Release goes, too"))
     line = _line(body, release.spec.service)
-    told = {i.container: i.digest for i in release.spec.source.images or ()}
-    if line is None or digests(wanted_images(line)) != told:
+    if line is None or digests_of(wanted_images(line)) != release.spec.source.digests:
         return Owner(_hold(f"spec.source is not what ReleaseSet {reference.name!r} wants now: it is not acted on, and put back"))
     if unasked and (body.get("spec") or {}).get("suspend"):
         return Owner(Waiting(Reason.SUSPENDED, f"ReleaseSet {reference.name!r} is suspended: drift is not corrected until it is not"))
@@ -58,5 +57,4 @@ def _line(body: Mapping[str, Any], service: str) -> SetService | None:
 
 def as_pinned(release: Release, pin: Pin) -> Release:
     """Return a Release with the source that it was pinned by: what somebody wrote there since means nothing."""
-    images = [SourceImage(container=i.container, digest=i.digest or "", release_hash=i.release_hash) for i in pin.images or ()]
-    return release.model_copy(update={"spec": release.spec.model_copy(update={"source": Source(images=images)})})
+    return release.model_copy(update={"spec": release.spec.model_copy(update={"source": pinned_source(pin)})})

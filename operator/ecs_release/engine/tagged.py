@@ -130,6 +130,6 @@ def _wanted(release: Release) -> Mapping[str, Any]:
     """Return the digests that a Release wants by container, as far as they are resolved."""
     source = release.spec.source
     if source.images:
-        return {i.container: i.digest for i in source.images}
+        return source.digests
     pin = (release.status or ReleaseStatus()).pin
     return attempts.digests(pin) if pin is not None and pin.source_hash == source_hash(source) else {}

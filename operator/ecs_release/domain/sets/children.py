@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +14,7 @@ from ecs_release.domain.attempts import is_open
 from ecs_release.domain.conditions import TRUE, find
 from ecs_release.domain.requests import token_of
 from ecs_release.domain.sets.facts import Child
+from ecs_release.domain.sources import digests_of
 
 
 class State(StrEnum):
@@ -67,24 +67,14 @@ class Standing:
         return self.state is State.FAILED and self.reason in VERDICTS
 
 
-def digests(images: Sequence[PinnedImage] | None) -> dict[str, str]:
-    """Return the digest of each container."""
-    return {i.container: i.digest or "" for i in images or ()}
-
-
 def wanted_images(service: SetService) -> list[PinnedImage]:
     """Return what the set wants a service to run now: its pins, or what it returns to."""
     return list((service.previous if service.reverting else service.images) or ())
 
 
-def source_digests(child: Child) -> dict[str, str]:
-    """Return the digests that a child's spec asks for; none where somebody gave it another kind of source."""
-    return {i.container: i.digest for i in child.release.spec.source.images or ()}
-
-
 def is_told(service: SetService, child: Child) -> bool:
     """Tell whether a child's spec asks for what the set wants."""
-    return source_digests(child) == digests(wanted_images(service))
+    return child.release.spec.source.digests == digests_of(wanted_images(service))
 
 
 def standing(service: SetService, child: Child | None) -> Standing:
@@ -106,7 +96,7 @@ def standing(service: SetService, child: Child | None) -> Standing:
 def _of_ready(service: SetService, status: ReleaseStatus, ready: Condition, *, moves: bool) -> Standing:
     """Tell how a service stands whose child's conditions are about what it was told."""
     stalled, reconciling = (_is_true(status, kind) for kind in ("Stalled", "Reconciling"))
-    pinned = digests(status.pin.images if status.pin else None) == digests(wanted_images(service))
+    pinned = digests_of(status.pin.images if status.pin else None) == digests_of(wanted_images(service))
     if ready.status == TRUE and pinned:
         return Standing(State.READY, ready.reason, ready.message, ready.last_transition_time)
     corrects = reconciling and ready.reason == Reason.DRIFTED

@@ -12,7 +12,7 @@ from ecs_release.api.conditions import Reason
 from ecs_release.api.names import ABORT_ANNOTATION, OVERRIDE_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION
 from ecs_release.domain.conditions import of_problem, progressing, stalled
 from ecs_release.domain.errors import Retryable
-from ecs_release.domain.requests import token_of
+from ecs_release.domain.requests import is_first_sight, token_of
 from ecs_release.domain.sets import deployments, waves
 from ecs_release.domain.sets.children import LEFT, Standing, State
 from ecs_release.domain.sets.draft import SetDecision, SetDraft, SetOutcome, child_of, intents, standings
@@ -54,7 +54,7 @@ def _report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecisio
 
 def _acknowledge_old(facts: SetFacts, draft: SetDraft) -> None:
     """Record the tokens that are there at first sight as handled: they are from before (a restored cluster, a re-created object)."""
-    if facts.status.observed_generation is not None and facts.status.observed_generation >= 0:
+    if not is_first_sight(facts.status):
         return
     meta = facts.release_set.metadata
     draft.handled_retry, draft.handled_abort = token_of(meta, RETRY_ANNOTATION), token_of(meta, ABORT_ANNOTATION)

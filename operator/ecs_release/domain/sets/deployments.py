@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ecs_release.api.release_status import Pin
 from ecs_release.api.releaseset_status import PREVIOUS, SetHistoryEntry, SetLastReady, SetLastReadyService
 from ecs_release.domain.sets import waves
-from ecs_release.domain.sets.children import LEFT, Standing, State, digests
+from ecs_release.domain.sets.children import LEFT, Standing, State
 from ecs_release.domain.sets.draft import (
     ABORTED,
     FAILED,
@@ -23,6 +23,7 @@ from ecs_release.domain.sets.draft import (
 )
 from ecs_release.domain.sets.facts import Resolved, SetFacts, hash_for_people
 from ecs_release.domain.sets.pins import pin
+from ecs_release.domain.sources import digests_of
 
 
 def begin(facts: SetFacts, draft: SetDraft, resolved: tuple[Resolved, ...]) -> None:
@@ -60,7 +61,7 @@ def take_back(facts: SetFacts, draft: SetDraft, why: str) -> None:
     draft.begin(_entry(facts, draft, ROLLBACK).model_copy(update={"message": f"because {why}"[:1024], "hash": _former_hash(draft)}))
     stuck: list[str] = []
     for service in draft.members:
-        if service.start_time is None or digests(service.images) == digests(service.previous):
+        if service.start_time is None or digests_of(service.images) == digests_of(service.previous):
             continue
         if service.previous:
             draft.change(service.name, wants=PREVIOUS)

@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 from ecs_release.api.releaseset_status import ReleaseSetStatus, SetHistoryEntry, SetLastReady, SetService, SetWave
 from ecs_release.domain.conditions import Situation
 from ecs_release.domain.ports import EventNote
-from ecs_release.domain.sets.children import LEFT, Standing, State, digests, standing
+from ecs_release.domain.sets.children import LEFT, Standing, State, standing
 from ecs_release.domain.sets.facts import Child, SetFacts
 from ecs_release.domain.sets.naming import child_name
+from ecs_release.domain.sources import digests_of
 
 HISTORY = 10
 SUCCEEDED, SUCCEEDED_LATE, FAILED = "Succeeded", "SucceededLate", "Failed"
@@ -170,7 +171,7 @@ def standings(facts: SetFacts, draft: SetDraft) -> dict[str, Standing]:
 def intents(services: Mapping[str, SetService], history: tuple[SetHistoryEntry, ...], waves: tuple[SetWave, ...]) -> object:
     """Sum up what children's writes rest on: they follow only from a status that was accepted (as law 6)."""
     return (
-        [(s.name, digests(s.images), digests(s.previous), s.reverting, s.state == LEFT) for s in services.values()],
+        [(s.name, digests_of(s.images), digests_of(s.previous), s.reverting, s.state == LEFT) for s in services.values()],
         (history[0].id, history[0].outcome) if history else None,
         [(w.name, w.services, w.state) for w in waves],
     )

@@ -11,9 +11,10 @@ from ecs_release.api.releaseset import ReleaseSetSpec
 from ecs_release.api.releaseset_status import KEPT, SetLastReady, SetService
 from ecs_release.domain.errors import Blocked, Denied, Problem, Retryable, Waiting
 from ecs_release.domain.images import short_digest
-from ecs_release.domain.sets.children import LEFT, State, digests
+from ecs_release.domain.sets.children import LEFT, State
 from ecs_release.domain.sets.facts import Resolved, SetFacts
 from ecs_release.domain.sets.naming import child_name
+from ecs_release.domain.sources import digests_of
 
 _MOST = 20
 
@@ -105,7 +106,7 @@ def pin(
             release=child_name(release_set, name),
             hash=found.hash or None,
             images=slim(found.images),
-            previous=previous if digests(previous).keys() == digests(found.images).keys() else None,
+            previous=previous if digests_of(previous).keys() == digests_of(found.images).keys() else None,
             origin=KEPT if found.kept else None,
             note=found.note[:1024] or None,
             state=State.PENDING,

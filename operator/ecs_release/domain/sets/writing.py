@@ -11,10 +11,11 @@ from ecs_release.api.names import ABORT_ANNOTATION, OVERRIDE_ANNOTATION, RETRY_A
 from ecs_release.api.release_status import PinnedImage
 from ecs_release.api.releaseset_status import SetService
 from ecs_release.domain.sets import waves
-from ecs_release.domain.sets.children import LEFT, Standing, State, digests, is_told, source_digests, wanted_images
+from ecs_release.domain.sets.children import LEFT, Standing, State, is_told, wanted_images
 from ecs_release.domain.sets.draft import ABORTED, ROLLBACK, Create, Delete, Replace, SetDraft, Write, child_of, standings
 from ecs_release.domain.sets.facts import Child, SetFacts
 from ecs_release.domain.sets.naming import changed_child, labels, new_child
+from ecs_release.domain.sources import digests_of
 
 
 def deletions(facts: SetFacts, draft: SetDraft) -> Iterator[Write]:
@@ -89,7 +90,7 @@ def _is_halted(facts: SetFacts, draft: SetDraft, stand: dict[str, Standing]) -> 
 def _is_edited(service: SetService, child: Child) -> bool:
     """Tell whether a child asks for what neither it nor the set ever meant: such an edit is put back, and was never acted on."""
     pin = child.release.status.pin if child.release.status else None
-    return pin is not None and source_digests(child) != digests(pin.images)
+    return pin is not None and child.release.spec.source.digests != digests_of(pin.images)
 
 
 def _told(facts: SetFacts, draft: SetDraft, service: SetService, child: Child, images: list[PinnedImage]) -> Write:

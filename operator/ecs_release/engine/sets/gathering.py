@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from ecs_release.api.environment import Environment
 from ecs_release.api.names import LABEL_RELEASE_SET, REFRESH_ANNOTATION, RELEASE
@@ -17,10 +15,12 @@ from ecs_release.domain.errors import Problem
 from ecs_release.domain.ports import Clock, Cluster, ObjectKey
 from ecs_release.domain.requests import token_of
 from ecs_release.domain.rollouts import rules
-from ecs_release.domain.sets.children import LEFT, digests
+from ecs_release.domain.sets.children import LEFT
 from ecs_release.domain.sets.facts import Child, Resolved, SetFacts
 from ecs_release.domain.sets.naming import child_name
 from ecs_release.domain.sets.pins import check_spec, first_wave_is_due, together
+from ecs_release.domain.sources import digests_of
+from ecs_release.engine.ids import new_id
 from ecs_release.engine.places import Places
 from ecs_release.engine.sets.pinning import Pinner
 from ecs_release.engine.settings import EngineSettings
@@ -41,7 +41,7 @@ class SetGatherer:
     async def gather(self, release_set: ReleaseSet) -> SetFacts:
         """Gather for one set. Raises Problem only where the API server cannot be read."""
         now, namespace = self.clock.now(), release_set.metadata.namespace or ""
-        facts = SetFacts(release_set=release_set, now=now, new_id=_new_id(now), retry_s=self.settings.retry_interval_s)
+        facts = SetFacts(release_set=release_set, now=now, new_id=new_id(now), retry_s=self.settings.retry_interval_s)
         facts = replace(facts, children=await self._children(release_set, [s.name for s in facts.status.services or ()]))
         spec = release_set.spec
         try:
@@ -101,10 +101,6 @@ def sharing(environment: Environment, services: list[Service], members: tuple[st
     return tuple(frozenset(names) for names, _ in groups if len(names) > 1)
 
 
-def _new_id(now: datetime) -> str:
-    return f"{now:%Y%m%dt%H%M%S}-{secrets.token_hex(3)}"
-
-
 def _must_resolve(facts: SetFacts) -> bool:
     status = facts.status
     refresh = token_of(facts.release_set.metadata, REFRESH_ANNOTATION)
@@ -113,5 +109,5 @@ def _must_resolve(facts: SetFacts) -> bool:
 
 def _differs(facts: SetFacts, resolved: tuple[Resolved, ...]) -> bool:
     """Tell whether a fresh resolution means anything else than the pins."""
-    pinned = {s.name: digests(s.images) for s in facts.status.services or () if s.state != LEFT}
-    return pinned != {r.service: digests(r.images) for r in resolved}
+    pinned = {s.name: digests_of(s.images) for s in facts.status.services or () if s.state != LEFT}
+    return pinned != {r.service: digests_of(r.images) for r in resolved}

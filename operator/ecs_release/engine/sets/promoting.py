@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from ecs_release.api.artifacts import Source, SourceImage
+from ecs_release.api.artifacts import Source
 from ecs_release.api.conditions import ConditionType, Reason
 from ecs_release.api.project import Project
 from ecs_release.api.release import Release
 from ecs_release.domain.conditions import TRUE, find
 from ecs_release.domain.errors import Blocked
 from ecs_release.domain.ports import Cluster, ObjectKey
+from ecs_release.domain.sources import pinned_source
 from ecs_release.engine.places import Places
 
 
@@ -45,18 +46,11 @@ class Promoter:
         if proven is None:
             why = _unproven(releases[0]) if releases else "no Release of it goes there"
             raise Blocked(Reason.SOURCE_NOT_READY, f"not promoted from {environment}: {why}")
-        return _source(proven)
+        return pinned_source(proven.status.pin if proven.status else None)
 
     async def _release(self, key: ObjectKey) -> Release | None:
         body = await self._cluster.get(key)
         return Release.model_validate(body) if body is not None else None
-
-
-def _source(release: Release) -> Source:
-    pin = release.status.pin if release.status else None
-    pinned = (pin.images if pin else None) or ()
-    images = [SourceImage(container=i.container, digest=i.digest or "", release_hash=i.release_hash) for i in pinned]
-    return Source(images=images)
 
 
 def _unproven(release: Release) -> str:
