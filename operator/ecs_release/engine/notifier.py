@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,11 +37,16 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 10
 _FIRST_PAUSE_S, _LAST_PAUSE_S, _DEADLINE_S = 1.0, 60.0, 120.0
+_LASTS_S = 10.0
+"""A fault that passes by itself is said after so long."""
 
 
 @dataclass(slots=True)
 class _Teller:
-    """One Environment's sink, and what it has to be told. `problem` ails it; `told` is whether it has ever accepted anything."""
+    """One Environment's sink, and what it has to be told. `problem` ails it; `told` is whether it has ever accepted anything.
+
+    `failing_since_s` is when the first failure since it last accepted anything began.
+    """
 
     environment: str
     arn: str
@@ -50,6 +56,7 @@ class _Teller:
     problem: Problem | None = None
     told: bool = False
     pause_s: float = _FIRST_PAUSE_S
+    failing_since_s: float = math.inf
     task: asyncio.Task[None] | None = None
 
 
@@ -148,17 +155,18 @@ class Notifier:
 
     async def _send(self, teller: _Teller, sink: Sink) -> None:
         """Send what has waited longest. What goes wrong is waited out, each time longer, up to a minute."""
-        batch = teller.outbox.first(_AT_ONCE)
+        batch, begun = teller.outbox.first(_AT_ONCE), self._clock.monotonic()
         try:
             async with asyncio.timeout(_DEADLINE_S):
                 count = await sink.send(batch)
         except (Problem, TimeoutError) as error:
             problem = error if isinstance(error, Problem) else Retryable(f"no answer of {teller.arn} within {_DEADLINE_S:.0f} s")
+            teller.failing_since_s = min(begun, teller.failing_since_s)
             self._ails(teller, problem)
             await self._wait(teller)
         else:
             teller.outbox.accepted(batch[:count])
-            teller.pause_s = _FIRST_PAUSE_S
+            teller.pause_s, teller.failing_since_s = _FIRST_PAUSE_S, math.inf
             self._ails(teller, None)
 
     async def _catch_up(self, teller: _Teller, sink: Sink) -> None:
@@ -217,8 +225,13 @@ class Notifier:
         return standing(release, Place(self._installation, environment, its_set))
 
     def _ails(self, teller: _Teller, problem: Problem | None) -> None:
-        """Note what ails a sink. Logged and said where its reason changes, for the words of an error may be others each time."""
+        """Note what ails a sink. Logged and said where its reason changes, for the words of an error may be others each time.
+
+        What may pass by itself is said once it has lasted: a sink that fails now and then does not have the condition flap.
+        """
         was = teller.problem
+        if was is None and isinstance(problem, Retryable) and self._clock.monotonic() - teller.failing_since_s < _LASTS_S:
+            return
         if (was.reason if was else "") == (problem.reason if problem else "") and (problem is not None or teller.told):
             return
         teller.problem, teller.told = problem, teller.told or problem is None

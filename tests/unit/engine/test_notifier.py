@@ -369,3 +369,27 @@ def test_what_cannot_be_read_is_left_out_and_silences_nobody(caplog: pytest.LogC
     run_simulated(main())
     assert sink.accepted == ids("web")
     assert "cannot tell of Release shop/odd" in caplog.text
+
+
+def test_a_sink_that_fails_now_and_then_does_not_flap() -> None:
+    sink = FakeSink()
+
+    async def main() -> None:
+        world = World(sink)
+        world.release("web")
+        process = world.start()
+        await roll_out(process)
+        await asyncio.sleep(1)
+        begun = len(process.changed)
+        for number in range(2, 12):
+            sink.problem = Retryable("a hiccup")
+            await roll_out(process, number=number)
+            assert process.said() == ("True", "Valid")
+            await asyncio.sleep(2)
+            sink.problem = None
+            await asyncio.sleep(10)
+        assert len(process.changed) == begun, "the Environment is not written"
+        process.die()
+
+    run_simulated(main())
+    assert len(sink.accepted) == 22
