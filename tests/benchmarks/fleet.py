@@ -71,8 +71,10 @@ def _cold_start(bed: Fleet) -> dict[str, Result]:
     calls = {a: bed.aws.control("count-calls", action=a, since=mark)["count"] for a in ("DescribeServices", "ListTasks", "DescribeTasks")}
     pacing_s = _pacing_s(bed)
     print(f"  adopted after {taken:.1f} s; reads alone {alone_s:.1f} s, pacing {pacing_s:.1f} s; {calls}", flush=True)
-    floor = max(alone_s, pacing_s)
-    return {ADOPT: Result("cold start until all are adopted, against the reads alone or what the pacing asks for", taken, "s", floor, 1.3)}
+    floor, bound = max(alone_s, pacing_s), 1.3 if bed.releases == SIZES[-1] else None
+    return {
+        ADOPT: Result("cold start until all are adopted, against the reads alone or what the pacing asks for", taken, "s", floor, bound)
+    }
 
 
 def _ready(bed: Fleet) -> int:
