@@ -18,6 +18,8 @@ RETRY_ANNOTATION = f"{GROUP}/retry"
 REFRESH_ANNOTATION = f"{GROUP}/refresh"
 ABORT_ANNOTATION = f"{GROUP}/abort"
 OVERRIDE_ANNOTATION = f"{GROUP}/override-window"
+APPLIED_BY_ANNOTATION = f"{GROUP}/applied-by"
+"""The user that the API server had authenticated when spec or a request changed last: stamped by an admission policy."""
 REQUEST_ANNOTATIONS = (RETRY_ANNOTATION, REFRESH_ANNOTATION, ABORT_ANNOTATION, OVERRIDE_ANNOTATION)
 
 LABEL_PROJECT = f"{GROUP}/project"
