@@ -298,7 +298,7 @@ async def test_what_is_current_comes_in_pages(aws: BotoAws, sim: Simulator, tabl
     await asyncio.gather(*(ledger.record(LedgerWrite(None, record)) for record in records))
     since = sim.mark()
     assert [c async for c in ledger.currents("prod")] == records
-    assert len(sim.calls(action="Query", since=since)) == 2
+    assert len(sim.calls(action="Query", since=since)) > 1
 
 
 # The table.

@@ -74,6 +74,11 @@ def _whole(value: Any) -> Any:
     return value if isinstance(value, str | bool | None) else int(value)
 
 
+def kind_of(item: Mapping[str, Any]) -> str:
+    """Return what an item is."""
+    return str(item[KIND]["S"])
+
+
 def to_entry(item: Mapping[str, Any]) -> LedgerEntry:
     """Read an entry, or what an index or a release number holds of one."""
     return LedgerEntry.model_validate(to_fields(item))
