@@ -68,7 +68,7 @@ class QuickTable(Table):
             self._in_transaction = False
 
 
-def _transact_quickly(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
+def transact_quickly(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
     """Carry a transaction out. One of several tables, or of tables without sort keys, is left to moto."""
     actions = [action for item in transact_items for action in item.values()]
     names = {action.get("TableName") for action in actions}
@@ -84,7 +84,7 @@ def _transact_quickly(self: DynamoDBBackend, transact_items: list[dict[str, Any]
 def install() -> None:
     """Have moto use these tables from now on."""
     models.Table = QuickTable
-    DynamoDBBackend.transact_write_items = _transact_quickly
+    DynamoDBBackend.transact_write_items = transact_quickly
 
 
 def put_items(account: str, region: str, table: str, items: list[dict[str, Any]]) -> None:
