@@ -40,7 +40,8 @@ class QuickTable(Table):
             self._partition = list(self.items[hash_key].values()) if hash_key in self.items else []
         elif conditions:
             name, value = conditions[0]
-            self._partition = [item for found in self.items.values() for item in found.values() if item.attrs.get(name) == value]
+            every = (item for found in self.items.values() for item in found.values())
+            self._partition = [item for item in every if name in item.attrs and item.attrs[name] == value]
         try:
             return super().query(hash_key, *positional, **named)
         finally:
