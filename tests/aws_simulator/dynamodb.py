@@ -1,6 +1,6 @@
 """moto's DynamoDB, made fit for a hundred thousand items: what it answers stays the same.
 
-A transaction copies the items that it touches, not the table; a Query sorts its partition, not the table.
+A transaction copies the items that it touches, not the table; a Query sorts its partition, not the table; a Scan's pages sort once.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class QuickTable(Table):
     """A table that can tell a partition's items."""
 
     _partition: list[Item] | None = None
+    _sorted: list[Item] | None = None
     _in_transaction = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> QuickTable:
@@ -49,7 +50,21 @@ class QuickTable(Table):
 
     def all_items(self) -> list[Item]:
         """List all items, or those that a Query may find."""
-        return super().all_items() if self._partition is None else self._partition
+        if self._partition is not None:
+            return self._partition
+        if self._sorted is None:
+            self._sorted = super().all_items()
+        return self._sorted
+
+    def put_item(self, *positional: Any, **named: Any) -> Item:
+        """Put an item."""
+        self._sorted = None
+        return super().put_item(*positional, **named)
+
+    def delete_item(self, *positional: Any, **named: Any) -> Item | None:
+        """Delete an item."""
+        self._sorted = None
+        return super().delete_item(*positional, **named)
 
     @contextmanager
     def _kept_aside(self, keys: list[tuple[DynamoType, DynamoType]]) -> Iterator[None]:
@@ -59,6 +74,7 @@ class QuickTable(Table):
         try:
             yield
         except Exception:
+            self._sorted = None
             for (partition, sort), item in before.items():
                 if item is None:
                     self.items[partition].pop(sort, None)
