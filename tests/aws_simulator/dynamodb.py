@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from moto.dynamodb import models
@@ -105,7 +106,19 @@ def install() -> None:
 
 
 def put_items(account: str, region: str, table: str, items: list[dict[str, Any]]) -> None:
-    """Put items as they are, without a call for each."""
+    """Put items as they are, without a call for each and without a look at their sizes."""
     found = dynamodb_backends[account][region].get_table(table)
-    for item in items:
-        found.put_item(item, overwrite=True)
+    for attributes in items:
+        keys = DynamoType(attributes[found.hash_key_attr]), DynamoType(attributes[found.range_key_attr])
+        item = Item(*keys, {})
+        for name, value in attributes.items():
+            dict.__setitem__(item.attrs, name, DynamoType(value))
+        found.items[keys[0]][keys[1]] = item
+    found._sorted = None
+
+
+def list_items(account: str, region: str, table: str, begin: int, count: int) -> list[dict[str, Any]]:
+    """List some of a table's items, as they were put: a Scan, without moto's slow way to write an answer."""
+    found = dynamodb_backends[account][region].get_table(table)
+    every = (item for partition in found.items.values() for item in partition.values())
+    return [item.to_json()["Attributes"] for item in islice(every, begin, begin + count)]

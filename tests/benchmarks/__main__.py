@@ -11,7 +11,7 @@ from tests.e2e.bed import ROOT
 BENCHMARKS = {
     "release": (release.measure, "from apply to UpdateService, one Release at a time (about a minute)"),
     "sets": (sets.measure, f"a set of {sets.SERVICES} services, by both methods (about five minutes)"),
-    "ledger": (ledger.measure, f"questions to a ledger of {ledger.ITEMS:,} items (about four minutes)"),
+    "ledger": (ledger.measure, f"questions to a ledger of {ledger.ITEMS:,} items (about two minutes)"),
     "scrape": (scrape.measure, "a scrape of /metrics (seconds)"),
     "fleet": (fleet.measure, f"{' and '.join(map(str, fleet.SIZES))} Releases, watched (about forty minutes)"),
 }
