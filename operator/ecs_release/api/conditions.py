@@ -80,6 +80,8 @@ class Reason(StrEnum):
     NOT_OBSERVED = "NotObserved"
     NOT_ATTEMPTED = "NotAttempted"
     NO_LEDGER = "NoLedger"
+    RECORDED = "Recorded"
+    RECORDING = "Recording"
     VALID = "Valid"
 
 

@@ -12,7 +12,8 @@ from typing import Annotated
 from pydantic import Field
 
 from ecs_release.api.meta import MicroTime, Model
-from ecs_release.api.release_status import Arn, Evidence, StatusDigest, Text, Word
+from ecs_release.api.release_status import Evidence
+from ecs_release.api.words import Arn, ReleaseNumber, StatusDigest, Text, Word
 
 
 class Stage(StrEnum):
@@ -60,7 +61,7 @@ class LedgerEntry(LedgerService):
 
     attempt_id: Annotated[Word, Field(description="Id of the attempt; the same at start and end.")]
     stage: Annotated[Stage, Field(description="start or end.")]
-    number: Annotated[int | None, Field(ge=1, le=9_999_999_999, description="Release number in the Project: what was deployed.")] = None
+    number: Annotated[ReleaseNumber | None, Field(description="Release number in the Project: what was deployed.")] = None
     cause: Annotated[
         Word | None, Field(description="Requested, Retry, Rollback, DriftCorrection, BaseRevisionChanged, Adopted, Foreign; more may come.")
     ] = None
@@ -102,7 +103,7 @@ class CurrentPart(Model):
 
     images: Annotated[list[CurrentImage] | None, Field(max_length=30, description="Image of each container.")] = None
     hash: Annotated[Word | None, Field(description="Release hash, tag or short digest, for people.")] = None
-    number: Annotated[int | None, Field(ge=1, le=9_999_999_999, description="Release number.")] = None
+    number: Annotated[ReleaseNumber | None, Field(description="Release number.")] = None
     source_hash: Annotated[Word | None, Field(description="Hash of the source.")] = None
     attempt_id: Annotated[Word | None, Field(description="The attempt that deployed it.")] = None
     cause: Annotated[Word | None, Field(description="Cause of that attempt.")] = None
@@ -133,7 +134,7 @@ class LedgerRelease(Model):
 
     namespace: Annotated[Word, Field(description="Namespace of the Project.")]
     project: Annotated[Word, Field(description="Project.")]
-    number: Annotated[int, Field(ge=1, le=9_999_999_999, description="Its number.")]
+    number: Annotated[ReleaseNumber, Field(description="Its number.")]
     service_set: Annotated[Word | None, Field(description="Service set, of a release of a set.")] = None
     hash: Annotated[Word | None, Field(description="Release hash or tag that was asked for first.")] = None
     requested_by: Annotated[Word | None, Field(description="Who asked for it first, as claimed.")] = None

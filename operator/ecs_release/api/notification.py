@@ -13,8 +13,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ecs_release.api.meta import Model, Time
-from ecs_release.api.release_status import Arn, StatusDigest, Text, Word
 from ecs_release.api.schema import json_schema
+from ecs_release.api.words import Arn, StatusDigest, Text, Word
 
 SPEC_VERSION, CONTENT_TYPE = "1.0", "application/json"
 SCHEMA_FILE = "notification.schema.json"

@@ -8,15 +8,10 @@ from pydantic import Field
 
 from ecs_release.api.conditions import Condition
 from ecs_release.api.meta import MicroTime, Model, Time
+from ecs_release.api.record_status import AttemptRecord, ForeignDeployment, LedgerStatus
 from ecs_release.api.schema import list_map
 from ecs_release.api.windows import ClosedWindow
-
-Text = Annotated[str, Field(max_length=1024)]
-Word = Annotated[str, Field(max_length=256)]
-Arn = Annotated[str, Field(max_length=2048)]
-StatusDigest = Annotated[str, Field(max_length=71)]
-Count = Annotated[int, Field(ge=0, le=1000000)]
-Generation = Annotated[int, Field(ge=-1, le=2**62)]
+from ecs_release.api.words import Arn, Count, Generation, ReleaseNumber, StatusDigest, Text, Word
 
 
 class PinnedImage(Model):
@@ -151,6 +146,7 @@ class Rollout(Model):
     task_definition: Annotated[Arn | None, Field(description="Its revision.")] = None
     stage: Annotated[Word | None, Field(description="What ECS says of it: its lifecycle stage, else its rollout state.")] = None
     traffic_percent: Annotated[int | None, Field(ge=0, le=100, description="Production traffic on the new revision.")] = None
+    request_id: Annotated[Word | None, Field(description="AWS's id of the UpdateService request.")] = None
     awaiting: Annotated[Text | None, Field(description="Lifecycle hook that waits for somebody's action, and its stage.")] = None
     message: Annotated[Text | None, Field(description="How far it is, or how it ended.")] = None
     rollback_target: Annotated[Arn | None, Field(description="Revision that ran before.")] = None
@@ -228,6 +224,8 @@ class HistoryEntry(Model):
     url: Annotated[Arn | None, Field(description="Pull request or build.")] = None
     revision: Annotated[Word | None, Field(description="Git revision of the manifests.")] = None
     ticket: Annotated[Word | None, Field(description="Ticket.")] = None
+    number: Annotated[ReleaseNumber | None, Field(description="Release number in the ledger: the same artifacts have the same one.")] = None
+    record: Annotated[AttemptRecord | None, Field(description="What the ledger has of it, and needs.")] = None
     start_time: Annotated[Time | None, Field(description="When it began.")] = None
     completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
 
@@ -290,6 +288,11 @@ class ReleaseStatus(Model):
         list[HistoryEntry] | None, Field(max_length=10, description="Attempts, newest first.", json_schema_extra=list_map("attemptID"))
     ] = None
     last_ready: Annotated[LastReady | None, Field(description="The pin that it was Ready on last.")] = None
+    foreign: Annotated[
+        list[ForeignDeployment] | None,
+        Field(max_length=5, description="Others' deployments, newest first.", json_schema_extra=list_map("deploymentID")),
+    ] = None
+    ledger: Annotated[LedgerStatus | None, Field(description="What the ledger has.")] = None
     last_handled_retry: Annotated[Word | None, Field(description="Token of the last retry.")] = None
     last_handled_refresh: Annotated[Word | None, Field(description="Token of the last refresh.")] = None
     last_handled_override: Annotated[Word | None, Field(description="Token of the last override-window.")] = None

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from ecs_release.api.conditions import Condition
 from ecs_release.api.meta import MicroTime, Model, Time
-from ecs_release.api.release_status import Count, Generation, Pin, PinnedImage, PlannedImage, Text, Word
+from ecs_release.api.release_status import Pin, PinnedImage, PlannedImage
 from ecs_release.api.schema import list_map
+from ecs_release.api.words import Count, Generation, Text, Word
 
 PREVIOUS, KEPT = "Previous", "Kept"
 
