@@ -17,10 +17,12 @@ from ecs_release.api.words import Arn, ReleaseNumber, StatusDigest, Text, Word
 
 
 class Stage(StrEnum):
-    """Which of the two entries of an attempt this is."""
+    """Which of an attempt's entries this is: each has one start and one end."""
 
     START = "start"
     END = "end"
+    LATE = "late"
+    """A later verdict, where the one at the end was not the last: it came up after its deadline, or was rolled back late."""
 
 
 class LedgerImage(Model):
@@ -53,14 +55,14 @@ class LedgerService(Model):
 
 
 class LedgerEntry(LedgerService):
-    """An attempt's start, or its end: who, why, when, from which digests to which, and how it ended.
+    """An attempt's start, its end, or a later verdict: who, why, when, from which digests to which, and how it ended.
 
     `requested_by` is a claim of whoever wrote the spec; `applied_by` is the user that the API server had authenticated;
     `changed_by` is, of somebody else's deployment (cause Foreign), the identity that CloudTrail names.
     """
 
     attempt_id: Annotated[Word, Field(description="Id of the attempt; the same at start and end.")]
-    stage: Annotated[Stage, Field(description="start or end.")]
+    stage: Annotated[Stage, Field(description="start, end or late.")]
     number: Annotated[ReleaseNumber | None, Field(description="Release number in the Project: what was deployed.")] = None
     cause: Annotated[
         Word | None, Field(description="Requested, Retry, Rollback, DriftCorrection, BaseRevisionChanged, Adopted, Foreign; more may come.")

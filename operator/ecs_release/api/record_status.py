@@ -15,6 +15,7 @@ class AttemptRecord(Model):
     """An attempt as the ledger sees it."""
 
     state: Annotated[Word | None, Field(description="What of the attempt the ledger has: Start, End; absent: nothing yet.")] = None
+    outcome: Annotated[Word | None, Field(description="The outcome that the ledger has.")] = None
     pin: Annotated[Word | None, Field(description="Hash of all artifacts that it deploys, the other services of its set included.")] = None
     release_set: Annotated[Word | None, Field(description="The ReleaseSet that it was made for.")] = None
     set_source_hash: Annotated[Word | None, Field(description="Hash of that set's source.")] = None
