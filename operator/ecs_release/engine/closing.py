@@ -12,6 +12,7 @@ from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, Stage
 from ecs_release.domain.attempts import ABANDONED
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.ports import Clock, Ledger, LedgerWrite, ObjectKey
+from ecs_release.domain.records.entries import begun
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,9 @@ class Closer:
         deployed = current.deployed
         if deployed is None or not deployed.attempt_id or deployed.outcome or deployed.time is None:
             return None
-        start, end = await ledger.attempt(*identity, deployed.attempt_id, deployed.time.replace(microsecond=0))
+        start_time = begun(deployed.attempt_id, deployed.time)
+        assert start_time is not None
+        start, end = await ledger.attempt(*identity, deployed.attempt_id, start_time)
         if start is None or end is not None:
             return None
         return start.model_copy(

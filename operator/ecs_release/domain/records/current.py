@@ -49,6 +49,7 @@ def current_of(facts: Facts, status: ReleaseStatus) -> LedgerCurrent:
         deployed=_deployed(status),
         ready=_ready(status),
         observed=_observed(status.running),
+        foreign=_foreign(status),
         drifted=True if ready is not None and ready.reason == Reason.DRIFTED else None,
         observed_time=facts.now,
     )
@@ -101,6 +102,19 @@ def _ready(status: ReleaseStatus) -> CurrentPart | None:
         return None
     images = [CurrentImage(container=i.container, digest=i.digest, hash=i.release_hash) for i in last.images or ()]
     return CurrentPart(images=images, source_hash=last.source_hash, time=last.time)
+
+
+def _foreign(status: ReleaseStatus) -> CurrentPart | None:
+    newest = next((f for f in status.foreign or () if not f.outcome), None)
+    if newest is None:
+        return None
+    images = [CurrentImage(container=i.container, digest=i.from_digest, hash=i.from_hash) for i in newest.images or ()]
+    return CurrentPart(
+        images=images or None,
+        task_definition=newest.task_definition,
+        deployment_id=newest.deployment_id,
+        time=whole_seconds(newest.start_time),
+    )
 
 
 def _observed(running: Running | None) -> CurrentPart | None:

@@ -110,6 +110,14 @@ def entry_of(facts: Facts, status: ReleaseStatus, one: Due) -> LedgerEntry:
     return LedgerEntry(**identity(facts, status), stage=one.stage, **told)
 
 
+def begun(attempt_id: str, start_time: datetime | None) -> datetime | None:
+    """Return when an attempt began, as its id tells: the ledger's key is made of it, and is the same whatever a restored status says."""
+    try:
+        return datetime.strptime(attempt_id.partition("-")[0] + "+0000", "%Y%m%dt%H%M%S%z")
+    except ValueError:
+        return whole_seconds(start_time)
+
+
 def _attempt(status: ReleaseStatus, entry: HistoryEntry) -> dict[str, Any]:
     record, rollout = entry.record, status.rollout
     latest = rollout if rollout is not None and rollout.attempt_id == entry.attempt_id else None
@@ -134,7 +142,7 @@ def _attempt(status: ReleaseStatus, entry: HistoryEntry) -> dict[str, Any]:
         "deployment_id": entry.deployment_id,
         **_why(entry),
         "requested_time": record.requested_time if record else None,
-        "start_time": whole_seconds(entry.start_time),
+        "start_time": begun(entry.attempt_id, entry.start_time),
         "completion_time": whole_seconds(entry.completion_time),
         "outcome": entry.outcome,
         "message": entry.message,

@@ -33,17 +33,22 @@ def note(facts: Facts, draft: Draft) -> None:
 
 
 def _is_foreign(draft: Draft, primary: Deployment, known: tuple[ForeignDeployment, ...]) -> bool:
-    """Tell whether nobody of ours started the PRIMARY deployment. While an attempt is under way its verdict tells, and is waited for."""
+    """Tell whether nobody of ours started the PRIMARY deployment.
+
+    What has come up during an attempt may be that attempt's, or ECS's return from it: its verdict tells, and is waited for.
+    """
     rollout = draft.rollout
-    if attempts.is_open(rollout) or any(f.deployment_id == primary.id for f in known) or by_ecs(primary):
+    if any(f.deployment_id == primary.id for f in known) or by_ecs(primary):
         return False
     if any(entry.deployment_id == primary.id for entry in draft.history):
         return False
-    if rollout is None:
+    if rollout is None or rollout.intent is None or primary.id in (rollout.intent.deployments or ()):
         return True
+    if attempts.is_open(rollout):
+        return False
     if rollout.deployment_id == primary.id:
         return attempts.overtaken(draft)
-    return not (rollout.outcome in _BACK and primary.task_definition == rollout.rollback_target)
+    return not (rollout.outcome in _BACK and attempts.is_deployed(rollout) and primary.task_definition == rollout.rollback_target)
 
 
 def _begun(facts: Facts, primary: Deployment) -> ForeignDeployment:

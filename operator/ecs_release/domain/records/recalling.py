@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecs_release.api.artifacts import Source, SourceImage
 from ecs_release.api.ledger import CurrentPart, LedgerCurrent
-from ecs_release.api.record_status import AttemptRecord
+from ecs_release.api.record_status import AttemptRecord, ForeignDeployment, ForeignImage
 from ecs_release.api.release_status import HistoryEntry, ImageChange, LastReady, Pin, PinnedImage, ReadyImage, Rollout
 from ecs_release.domain import attempts
 from ecs_release.domain.decision import Draft
@@ -42,6 +42,8 @@ def recall(facts: Facts, draft: Draft) -> bool:
     if remembered is None:
         return False
     draft.ledger = draft.ledger.model_copy(update={"since_time": remembered.observed_time})
+    if remembered.foreign is not None and remembered.foreign.deployment_id:
+        draft.foreign = (_foreign(remembered.foreign),)
     if remembered.ready is not None and draft.last_ready is None:
         draft.last_ready = _last_ready(remembered.ready)
     deployed = remembered.deployed
@@ -81,6 +83,17 @@ def _is_listed(service: Service | None, deployed: CurrentPart) -> bool:
 def _last_ready(ready: CurrentPart) -> LastReady:
     images = [ReadyImage(container=i.container, digest=i.digest, release_hash=i.hash) for i in ready.images or ()]
     return LastReady(source_hash=ready.source_hash, images=images, time=ready.time)
+
+
+def _foreign(part: CurrentPart) -> ForeignDeployment:
+    images = [ForeignImage(container=i.container, from_digest=i.digest, from_hash=i.hash) for i in part.images or ()]
+    return ForeignDeployment(
+        deployment_id=part.deployment_id or "",
+        task_definition=part.task_definition,
+        images=images or None,
+        start_time=part.time,
+        state=START,
+    )
 
 
 def _rollout(deployed: CurrentPart) -> Rollout:
