@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ecs_release.api.meta import ACCOUNT, REGION, ROLE_ARN
 from ecs_release.cluster.lease import Timing
 from ecs_release.domain.health import HealthRules
+from ecs_release.domain.observation import Access
 from ecs_release.domain.shards import DEFAULT, shards_of
 from ecs_release.engine.settings import EngineSettings
 
@@ -83,6 +85,29 @@ class Settings(BaseSettings):
         ),
     ] = {}  # fmt: skip
 
+    ledger_table: Annotated[
+        str | None, Field(pattern=r"^[a-zA-Z0-9_.-]{3,255}$", description="DynamoDB table of the ledger; without it there is none")
+    ] = None
+    ledger_region: Annotated[str | None, Field(pattern=REGION, description="Its region", validate_default=True)] = None
+    ledger_account_id: Annotated[
+        str | None,
+        Field(pattern=ACCOUNT, description="Its account: another one is refused; without it the role's, else the operator's own"),
+    ] = None
+    ledger_role_arn: Annotated[
+        str | None, Field(pattern=ROLE_ARN, description="Role to use it with; without it the operator's own identity")
+    ] = None
+    ledger_external_id: Annotated[str | None, Field(min_length=2, max_length=1224, description="External id for that role")] = None
+    ledger_create: Annotated[bool, Field(description="Make the table where there is none, and switch its point-in-time recovery on")] = (
+        False
+    )
+
+    @field_validator("ledger_region")
+    @classmethod
+    def _is_given_with_a_table(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("ledger_table") is not None:
+            raise ValueError("must be given with ledger_table")
+        return value
+
     @field_validator("lease_renew_deadline_seconds")
     @classmethod
     def _ends_before_others_begin(cls, value: float, info: ValidationInfo) -> float:
@@ -112,6 +137,13 @@ class Settings(BaseSettings):
         if info.data.get("shard", DEFAULT) not in names:
             raise ValueError(f"there is no shard {info.data['shard']!r}, which this operator shall serve: there are {', '.join(names)}")
         return value
+
+    def ledger_access(self) -> Access | None:
+        """Return where and as whom the ledger is used; None where there is none."""
+        if self.ledger_table is None or self.ledger_region is None:
+            return None
+        account = self.ledger_account_id or (self.ledger_role_arn or "::::").split(":")[4]
+        return Access(account, self.ledger_region, self.ledger_role_arn, self.ledger_external_id)
 
     def timing(self) -> Timing:
         """Return the Lease's durations."""

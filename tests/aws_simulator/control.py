@@ -11,6 +11,7 @@ protect {account, region, cluster, service, protected}: the service's tasks from
 alarm {account, region, cluster, service, name}: a deployment alarm goes off; refused where nothing that is under way watches it
 GET container-credentials?role=ARN: what EKS Pod Identity's agent answers (AWS_CONTAINER_CREDENTIALS_FULL_URI)
 flush-events: send what reordering holds back
+items {account, region, table, items}: put into a table of DynamoDB as they are
 images {account, region, repositories, tags} and services {account, region, cluster, images, events, desired, content}: see `fleet`
 """
 
@@ -26,6 +27,7 @@ from moto.sts.models import sts_backends
 
 from tests.aws_simulator import callers, events
 from tests.aws_simulator.behaviour import KINDS
+from tests.aws_simulator.dynamodb import put_items
 from tests.aws_simulator.ecs.failing import alarm
 from tests.aws_simulator.faults import Denial, Fault
 from tests.aws_simulator.fleet import make_images, make_services
@@ -89,6 +91,10 @@ class Control:
 
     def do_services(self, **facts: Any) -> dict[str, Any]:
         make_services(**facts)
+        return {}
+
+    def do_items(self, **facts: Any) -> dict[str, Any]:
+        put_items(**facts)
         return {}
 
     def do_container_credentials(self, role: str) -> dict[str, str]:

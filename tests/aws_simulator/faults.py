@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 KINDS = ("error", "lost", "lost-error", "drop", "delay")
-MUTATING = ("Register", "Update", "Create", "Delete", "Put", "Stop", "Deregister", "Tag", "Untag", "BatchDelete", "Continue", "Set")
+MUTATING = ("Register", "Update", "Create", "Delete", "Put", "Stop", "Deregister", "Tag", "Untag", "BatchDelete", "Continue", "Set",
+            "TransactWrite", "BatchWrite")  # fmt: skip
 _KEPT = ("cluster", "service", "services", "taskDefinition", "forceNewDeployment", "desiredCount", "repositoryName", "imageIds", "family",
          "tasks", "serviceName", "tags", "RoleArn", "ExternalId", "RoleSessionName", "serviceDeploymentArn", "stopType", "registryId",
-         "serviceDeploymentArns", "serviceRevisionArns", "resourceArn", "imageTag", "imageDigest")  # fmt: skip
+         "serviceDeploymentArns", "serviceRevisionArns", "resourceArn", "imageTag", "imageDigest", "TableName", "IndexName")  # fmt: skip
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Call:
 class Fault:
     """What happens to calls of an action.
 
-    `kind`: `error` (with `code`, `message`, `status`), `lost` (carried out, and the connection is dropped), `lost-error` (carried out,
+    `kind`: `error` (with `code`, `message`, `status`, and `more` fields in its body), `lost` (carried out, and the connection is dropped), `lost-error` (carried out,
     and answered with `code`, `message` and `status` all the same), `drop` (dropped before), `delay` (`seconds`). `action` "*" is any.
     `times` limits how often (None: no limit), `fraction` is the share of fitting calls; `match` must be a part of the parameters' text.
     """
@@ -55,6 +56,7 @@ class Fault:
     match: str = ""
     account: str = ""
     fraction: float = 1.0
+    more: dict[str, Any] = field(default_factory=dict)
     number: int = field(default_factory=itertools.count().__next__)
 
     def __post_init__(self) -> None:

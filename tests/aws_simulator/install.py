@@ -4,19 +4,21 @@ from __future__ import annotations
 
 
 def install() -> None:
-    """Have moto use our ECS, ECR and STS from now on. In a process: before `mock_aws` begins."""
+    """Have moto use our ECS, ECR, STS and tables of DynamoDB from now on. In a process: before `mock_aws` begins."""
     from moto.ecr import models as ecr_models
     from moto.ecr import urls as ecr_urls
     from moto.ecs import models as ecs_models
     from moto.ecs import urls as ecs_urls
     from moto.sts import models as sts_models
 
+    from tests.aws_simulator import dynamodb
     from tests.aws_simulator.ecr import urls as our_ecr_urls
     from tests.aws_simulator.ecr.models import SimulatedEcrBackend
     from tests.aws_simulator.ecs import urls as our_ecs_urls
     from tests.aws_simulator.ecs.models import SimulatedEcsBackend
     from tests.aws_simulator.sts.models import SimulatedStsBackend
 
+    dynamodb.install()
     ecs_models.ecs_backends.backend = SimulatedEcsBackend
     ecr_models.ecr_backends.backend = SimulatedEcrBackend
     sts_models.sts_backends.backend = SimulatedStsBackend

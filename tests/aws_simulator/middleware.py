@@ -67,7 +67,7 @@ class Simulator:
         if fault.kind in ("lost", "lost-error"):
             self._ask_moto(environ, request)
         if fault.kind in ("error", "lost-error"):
-            return _refuse(Refusal(fault.code, fault.message, fault.status), request, call, start_response)
+            return _refuse(Refusal(fault.code, fault.message, fault.status, fault.more), request, call, start_response)
         call.error = "lost answer" if fault.kind == "lost" else "dropped"
         return _drop(environ)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -49,6 +49,8 @@ class Request:
         if self.service == "ecr":
             registry = p.get("registryId") or self.account
             return f"arn:aws:ecr:{self.region}:{registry}:repository/{p['repositoryName']}" if p.get("repositoryName") else "*"
+        if self.service == "dynamodb":
+            return f"arn:aws:dynamodb:{self.region}:{self.account}:table/{p.get('TableName', '*')}"
         if self.service != "ecs" or self.action == "RegisterTaskDefinition":
             return "*"
         for kind, names in _RESOURCES.items():
@@ -74,11 +76,12 @@ class Refusal:
     code: str
     message: str
     status: int
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def answer(self, request: Request, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer in the service's protocol: JSON, or the XML of the query protocol."""
         if request.is_json:
-            body = json.dumps({"__type": self.code, "message": self.message}).encode()
+            body = json.dumps({"__type": self.code, "message": self.message, **self.more}).encode()
             headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", self.code)]
         else:
             text = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ecs_release.aws import pacing
 from ecs_release.aws.caller import Caller, OnCall, ignore_call
 from ecs_release.aws.ecs import BotoEcs
+from ecs_release.aws.ledger import BotoLedger
 from ecs_release.aws.notify import BotoEventBus, BotoTopic
 from ecs_release.aws.pacing import OnWait, Pacing, ignore_wait
 from ecs_release.aws.queues import BotoEventQueue
@@ -13,12 +14,14 @@ from ecs_release.aws.sessions import Sessions
 from ecs_release.aws.threads import Threads
 from ecs_release.domain.errors import Denied
 from ecs_release.domain.observation import Access
-from ecs_release.domain.ports import Clock, Ecs, EventQueue, Fence, Registry, Sink
+from ecs_release.domain.ports import Clock, Ecs, EventQueue, Fence, Ledger, Registry, Sink
 
 _QUEUES = 16
 """Queues that are read at the same time; more take turns."""
 _SINKS, _SINK_S = 8, 40
 """Sinks that are sent to at the same time, and seconds that one has: those that do not answer must not keep the others waiting."""
+_LEDGER, _LEDGER_S = 6, 40
+"""Calls of the ledger at the same time, and seconds that one has: releases go on while it does not answer."""
 
 
 class BotoAws:
@@ -47,6 +50,8 @@ class BotoAws:
         self._poller = Caller(sessions, self._polling, pacing_of_all, on_call)
         self._sending = Threads(_SINKS, deadline_s=_SINK_S)
         self._sender = Caller(sessions, self._sending, pacing_of_all, on_call)
+        self._recording = Threads(_LEDGER, deadline_s=_LEDGER_S)
+        self._recorder = Caller(sessions, self._recording, pacing_of_all, on_call)
         self._ecs: dict[Access, BotoEcs] = {}
         self._registries: dict[tuple[Access, str, str], BotoRegistry] = {}
 
@@ -71,6 +76,10 @@ class BotoAws:
         """Return an SNS topic or an EventBridge event bus."""
         return BotoEventBus(self._sender, access, arn) if arn.split(":")[2] == "events" else BotoTopic(self._sender, access, arn)
 
+    def ledger(self, access: Access, table: str, *, create: bool = False) -> Ledger:
+        """Return the ledger in a DynamoDB table. Ask for it once: it remembers release numbers."""
+        return BotoLedger(self._recorder, access, table, create=create)
+
     async def caller(self, access: Access) -> str:
         """Return the ARN that AWS sees.
 
@@ -89,3 +98,4 @@ class BotoAws:
         self._threads.close()
         self._polling.close()
         self._sending.close()
+        self._recording.close()

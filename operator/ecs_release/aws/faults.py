@@ -31,6 +31,10 @@ _THROTTLED = frozenset(
         "RequestThrottled",
         "Throttled",
         "KMSThrottling",
+        "ProvisionedThroughputExceededException",
+        # DynamoDB, among the reasons why a transaction was cancelled.
+        "ThrottlingError",
+        "ProvisionedThroughputExceeded",
     }
 )
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})

@@ -23,9 +23,12 @@ _OPERATIONS = {
     "SQS": {"ReceiveMessage", "DeleteMessageBatch"},
     "SNS": {"Publish"},
     "EventBridge": {"PutEvents"},
+    "DynamoDB": {
+        "GetItem", "Query", "TransactWriteItems", "DescribeTable", "CreateTable", "DescribeContinuousBackups", "UpdateContinuousBackups",
+    },
 }  # fmt: skip
 # Names in endpoints.json, of all services that Sessions makes clients of.
-_ENDPOINTS = frozenset({"ecs", "ecr", "api.ecr", "sts", "sqs", "sns", "events"})
+_ENDPOINTS = frozenset({"ecs", "ecr", "api.ecr", "sts", "sqs", "sns", "events", "dynamodb"})
 # A shape that is called a string is handed on as it came: events are lists of objects then, their times numbers.
 _AS_IT_CAME = {"ECS": ("ServiceEvents",)}
 

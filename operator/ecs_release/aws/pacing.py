@@ -38,6 +38,7 @@ TASK_DEFINITION_READ, TASK_DEFINITION_MODIFY = "task-definition-read", "task-def
 SERVICE_DEPLOYMENT_READ, CLUSTER_RESOURCE_READ = "service-deployment-read", "cluster-resource-read"
 REGISTRY_READ, REGISTRY_MODIFY, IMAGE_READ, IDENTITY = "registry-read", "registry-modify", "image-read", "identity"
 QUEUE, TOPIC, EVENT_BUS = "queue", "topic", "event-bus"
+LEDGER_READ, LEDGER_WRITE, LEDGER_TABLE = "ledger-read", "ledger-write", "ledger-table"
 
 RATES = {
     SERVICE_READ: Rate(100, 20),
@@ -58,10 +59,17 @@ RATES = {
     # standard topics. Amazon EventBridge user guide, "EventBridge quotas": 400 PutEvents a second. They name no bursts.
     TOPIC: Rate(300, 300),
     EVENT_BUS: Rate(400, 400),
+    # Amazon DynamoDB developer guide, "Designing partition keys to distribute your workload": a partition takes 1,000 write and 3,000 read
+    # units a second. Every entry goes to the one partition of index by-time, at a unit a KB: nearly always one or two. A consistent read of
+    # a record is a unit for 4 KB. What is done to tables is rare: the last only bounds a mistake of ours.
+    LEDGER_WRITE: Rate(250, 250),
+    LEDGER_READ: Rate(750, 750),
+    LEDGER_TABLE: Rate(10, 10),
 }
 
-# A registry is read by whoever releases from it, wherever that is: of these buckets each shard has its own, a part of the whole.
-SHARED = frozenset({REGISTRY_READ, REGISTRY_MODIFY, IMAGE_READ})
+# A registry is read by whoever releases from it, wherever that is, and the ledger is everybody's: of these buckets each shard has its own,
+# a part of the whole.
+SHARED = frozenset({REGISTRY_READ, REGISTRY_MODIFY, IMAGE_READ, LEDGER_READ, LEDGER_WRITE, LEDGER_TABLE})
 
 _SLOWEST, _SLOW_DOWN, _RECOVERY_S = 0.05, 0.5, 60.0
 _SLOWED_S = 1.0

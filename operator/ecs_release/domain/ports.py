@@ -198,6 +198,12 @@ class Aws(Protocol):
     def sink(self, access: Access, arn: str) -> Sink:
         """Return an SNS topic or an EventBridge event bus, in the region that its ARN names."""
 
+    def ledger(self, access: Access, table: str, *, create: bool = False) -> Ledger:
+        """Return the ledger in a DynamoDB table of the access's region; `create`: its `check` makes the table where there is none.
+
+        An access without a role may leave the account empty: it is the operator's own then.
+        """
+
     async def caller(self, access: Access) -> str:
         """Return the ARN that AWS knows us by (GetCallerIdentity).
 
