@@ -56,10 +56,14 @@ def current_of(facts: Facts, status: ReleaseStatus) -> LedgerCurrent:
 
 
 def sum_of(current: LedgerCurrent) -> str:
-    """Sum up what a current record says: 16 hexadecimal digits. When it was said, and in which words, is not news."""
+    """Sum up what a current record says: 16 hexadecimal digits. When it was said, and in which words, is not news.
+
+    Nor is the release number: the ledger has given it, and fills it in.
+    """
     said = current.to_kubernetes()
     said.pop("observedTime")
-    said.get("deployed", {}).pop("message", None)
+    for name in ("message", "number"):
+        said.get("deployed", {}).pop(name, None)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
