@@ -267,12 +267,10 @@ def test_one_that_was_made_again_is_not_closed() -> None:
 def test_what_waits_of_a_deleted_release_is_written_before_it_is_closed() -> None:
     async def main() -> None:
         ledger = FakeLedger()
-        ledger.problem = DOWN
+        ledger.faults = [THROTTLED] * 5
         process = Process(ledger).start()
         process.says("web", process.attempt(1))
         deleted_in_process(process)
-        await asyncio.sleep(100)
-        ledger.problem = None
         await settle(process)
         assert process.told() == [("v1", "start"), ("v1", "end")]
         await process.die()
