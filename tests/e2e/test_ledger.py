@@ -86,7 +86,7 @@ def test_an_attempt_is_recorded_from_start_to_end(place: Place) -> None:
         ("Adopted", "v1", "start", None), ("Adopted", "v1", "end", "Succeeded"),
         ("Requested", "v2", "start", None), ("Requested", "v2", "end", "Succeeded"),
     ]  # fmt: skip
-    start, end = (e for e in entries(place) if e.cause == "Requested")
+    start, end = sorted((e for e in entries(place) if e.cause == "Requested"), key=lambda e: e.stage == "end")
     assert (start.requested_by, start.description, start.url, start.revision, start.ticket) == tuple(
         change[k] for k in ("requestedBy", "description", "url", "revision", "ticket")
     )
