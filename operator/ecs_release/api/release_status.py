@@ -223,7 +223,8 @@ class HistoryEntry(Model):
     ] = None
     task_definition: Annotated[Arn | None, Field(description="Revision.")] = None
     deployment_id: Annotated[Word | None, Field(description="ECS deployment.")] = None
-    requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
+    requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
+    applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
     url: Annotated[Arn | None, Field(description="Pull request or build.")] = None
     revision: Annotated[Word | None, Field(description="Git revision of the manifests.")] = None
@@ -259,7 +260,8 @@ class ReleaseSummary(Model):
     task_definition: Annotated[Word | None, Field(description="Revision that the service names.")] = None
     tasks: Annotated[Word | None, Field(description="Running and desired tasks.")] = None
     since: Annotated[Time | None, Field(description="Since when it runs.")] = None
-    requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
+    requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
+    applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
     message: Annotated[Text | None, Field(description="How it stands.")] = None
 

@@ -18,6 +18,7 @@ from ecs_release.api.release_status import (
 from ecs_release.domain.decision import Draft
 from ecs_release.domain.evidence import Accepted, seen_digests
 from ecs_release.domain.facts import Facts
+from ecs_release.domain.people import applied_by
 from ecs_release.domain.sources import digests_of, wanted_hash
 
 REGISTER, UPDATE, STOP, RETURN = "RegisterTaskDefinition", "UpdateService", "StopServiceDeployment", "RollBack"
@@ -214,6 +215,7 @@ def entry(facts: Facts, draft: Draft, rollout: Rollout) -> HistoryEntry:
         task_definition=rollout.task_definition,
         deployment_id=rollout.deployment_id,
         requested_by=change.requested_by if change else None,
+        applied_by=applied_by(facts.release.metadata),
         description=change.description if change else None,
         url=change.url if change else None,
         revision=change.revision if change else None,

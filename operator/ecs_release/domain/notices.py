@@ -186,6 +186,7 @@ def _why(entry: HistoryEntry | SetHistoryEntry) -> dict[str, Any]:
         "outcome": entry.outcome,
         "message": entry.message,
         "requested_by": entry.requested_by,
+        "applied_by": entry.applied_by,
         "description": entry.description,
         "start_time": entry.start_time,
         "completion_time": entry.completion_time if entry.outcome else None,
