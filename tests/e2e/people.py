@@ -124,7 +124,7 @@ def in_force(place: Place) -> bool:
         return False
     probe = path_of("Release", place.name, "probe")
     with suppress(Refused):
-        ben.ask("POST", path_of("Release", place.name), body(place, name="probe"))
+        ben.ask("POST", path_of("Release", place.name), body(place, name="probe", service="probe"))
     return (
         stamped
         and is_refused(lambda: ben.ask("POST", path, body(place, annotations=retry)))

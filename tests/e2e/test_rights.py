@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +15,7 @@ from tests.e2e.bed import GROUP, Place
 from tests.e2e.people import API, APPLIED_BY, JSON_PATCH, MERGE, Person, Refused, body, grant, is_refused, made, path_of, user
 from tests.e2e.test_sets import push
 
-SAID = {"phase": "Ready", "observedGeneration": 1}
+SAID = {"observedGeneration": 1000}
 STATUS_WRITES: dict[str, Callable[[Person, str, dict[str, Any]], object]] = {
     "patch": lambda who, path, _: who.ask("PATCH", f"{path}/status", {"status": SAID}, MERGE),
     "json patch": lambda who, path, _: who.ask("PATCH", f"{path}/status", [{"op": "add", "path": "/status", "value": SAID}], JSON_PATCH),
@@ -23,29 +25,39 @@ STATUS_WRITES: dict[str, Callable[[Person, str, dict[str, Any]], object]] = {
     "replace": lambda who, path, _: who.put(f"{path}/status", lambda found: found.update(status=SAID)),
     "kubectl patch": lambda who, path, found: who.kubectl(
         "-n", path.split("/")[5], "patch", found["kind"], found["metadata"]["name"], "--subresource=status", "--type=merge",
-        "-p", '{"status": {"phase": "Ready"}}',
+        "-p", json.dumps({"status": SAID}),
     ),
     "kubectl replace --raw": lambda who, path, _: who.kubectl(
-        "replace", "--raw", f"{path}/status", "-f", "-", stdin=yaml.safe_dump(who.ask("GET", path) | {"status": SAID})
+        "replace", "--raw", f"{path}/status", "-f", "-", stdin=json.dumps(who.ask("GET", path) | {"status": SAID})
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("way", STATUS_WRITES)
 @pytest.mark.parametrize("kind", ["Release", "ReleaseSet", "Project", "Environment"])
-def test_only_the_operator_writes_status(desk: Place, kind: str, way: str) -> None:
+def test_only_the_operator_writes_status(office: Place, kind: str) -> None:
     if kind in ("Release", "ReleaseSet"):
-        path, _ = made(desk, "ana", kind)
+        path, _ = made(office, "ana", kind)
     else:
-        name = desk.environment(mode="Observe") if kind == "Environment" else "shop"
-        desk.project()
-        path = path_of(kind, desk.name, name)
-    found = Person(desk.bed, "ana").ask("GET", path)
+        name = office.environment(mode="Observe") if kind == "Environment" else "shop"
+        office.project()
+        path = path_of(kind, office.name, name)
+    found = Person(office.bed, "ana").ask("GET", path)
     # An administrator, too: whom the KUBECONFIG names.
     for who in ("mallory", ""):
-        with pytest.raises((Refused, KubectlError), match=r"may not write the status of \w+.ecs-release.dev: only the operator"):
-            STATUS_WRITES[way](Person(desk.bed, who), path, found)
-    assert (Person(desk.bed, "ana").ask("GET", path).get("status") or {}).get("phase") != "Ready"
+        for way, write in STATUS_WRITES.items():
+            assert refusal(lambda write=write, who=who: write(Person(office.bed, who), path, found)) == "only the operator", way
+    assert Person(office.bed, "ana").ask("GET", path)["status"]["observedGeneration"] < 1000
+
+
+def refusal(write: Callable[[], object]) -> str:
+    """Tell why a write of a status is refused; it is tried again where somebody else, such as the operator, was quicker."""
+    for _ in range(20):
+        with pytest.raises((Refused, KubectlError)) as error:
+            write()
+        if "please apply your changes to the latest version" not in str(error.value):
+            break
+    fits = re.search(r"may not write the status of \w+.ecs-release.dev: (only the operator)", str(error.value))
+    return fits[1] if fits else str(error.value)
 
 
 def test_status_that_comes_with_an_object_is_not_taken(desk: Place) -> None:
@@ -54,7 +66,7 @@ def test_status_that_comes_with_an_object_is_not_taken(desk: Place) -> None:
     path = path_of("Release", desk.name)
     assert mallory.ask("POST", path, wanted)["status"] == {"observedGeneration": -1}
     path += "/" + wanted["metadata"]["name"]
-    assert mallory.put(path, lambda found: found.update(status=SAID))["status"].get("phase") != "Ready"
+    assert mallory.put(path, lambda found: found.update(status=SAID))["status"]["observedGeneration"] < 1000
 
 
 def asking(verb: str, value: str | None = "1/why") -> dict[str, Any]:
@@ -106,15 +118,15 @@ def test_a_verb_is_given_by_name(desk: Place) -> None:
         dave.ask("PATCH", two, asking("retry"), MERGE)
     with pytest.raises(Refused, match=r"may not retry releasesets.ecs-release.dev one"):
         dave.ask("PATCH", its_set, asking("retry"), MERGE)
-    with pytest.raises(Refused, match=r"may not retry or abort releases.*a role must give the verb retry and abort"):
-        dave.ask("PATCH", two, {"metadata": {"annotations": {f"{GROUP}/retry": "2", f"{GROUP}/abort": "2"}}}, MERGE)
+    with pytest.raises(Refused, match=r"may not abort releases"):
+        dave.ask("PATCH", one, {"metadata": {"annotations": {f"{GROUP}/retry": "2", f"{GROUP}/abort": "2"}}}, MERGE)
 
 
 @pytest.fixture
-def duo(desk: Place) -> Place:
-    desk.environment(rollout={"settleSeconds": 0})
-    desk.services("api", "web")
-    return desk
+def duo(office: Place) -> Place:
+    office.environment(rollout={"settleSeconds": 0})
+    office.services("api", "web")
+    return office
 
 
 def apply(place: Place, who: str, wanted: dict[str, Any]) -> None:
@@ -167,18 +179,18 @@ def test_an_edit_of_a_child_is_its_users_until_it_is_put_back(duo: Place) -> Non
     assert len(duo.children()["web"]["status"]["history"]) == len(child["status"]["history"]), "it was not acted on"
 
 
-def test_an_attempt_names_who_applied_it_when_it_began(desk: Place) -> None:
-    desk.service("v1")
-    desk.environment()
-    desk.project()
-    desk.push("slow.v2", "v2")
-    wanted = body(desk, name="web", source={"releaseHash": "v2"}, change={"requestedBy": "the boss"})
-    apply(desk, "ana", wanted)
-    desk.wait("RollingOut")
+def test_an_attempt_names_who_applied_it_when_it_began(office: Place) -> None:
+    office.service("v1")
+    office.environment()
+    office.project()
+    office.push("slow.v2", "v2")
+    wanted = body(office, name="web", source={"releaseHash": "v2"}, change={"requestedBy": "the boss"})
+    apply(office, "ana", wanted)
+    office.wait("RollingOut")
     wanted["spec"]["change"] = {"requestedBy": "ben", "description": "better words"}
-    apply(desk, "ben", wanted)
-    status = desk.wait("Succeeded")
+    apply(office, "ben", wanted)
+    status = office.wait("Succeeded")
     assert people(status) == ("the boss", "ana")
     assert (status["summary"]["requestedBy"], status["summary"]["appliedBy"]) == ("ben", "ben")
-    header, row = desk.kubectl("get", "release", "web", "-o", "wide").splitlines()
+    header, row = office.kubectl("get", "release", "web", "-o", "wide").splitlines()
     assert row[header.index("APPLIED BY") :].split()[0] == "ben"

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ecs_release.api.names import REQUEST_ANNOTATIONS
-from tests.e2e.bed import GROUP, Place
+from tests.e2e.bed import GROUP, ROOT, Place
 from tests.e2e.people import API, APPLIED_BY, FORGED, JSON_PATCH, MERGE, Person, Refused, body, made, path_of, user
 
 POINTER = f"/metadata/annotations/{APPLIED_BY.replace('/', '~1')}"
@@ -56,12 +56,13 @@ def let_go(who: Person, path: str, wanted: dict[str, Any]) -> None:
 
 def owned(who: Person, path: str) -> None:
     """Make it look like a ReleaseSet's child."""
-    owner_path = path.rpartition("/releases/")[0] + "/releasesets/owner"
-    owner = {"apiVersion": API, "kind": "ReleaseSet", "name": "owner", "uid": who.ask("GET", owner_path)["metadata"]["uid"]}
-    labels = {f"{GROUP}/release-set": "owner"}
-    who.ask(
-        "PATCH", path, {"metadata": {"ownerReferences": [{**owner, "controller": True}], "labels": labels, **FORGED["metadata"]}}, MERGE
-    )
+    made_by, _, name = path.rpartition("/releases/")
+    spec = {"projectRef": {"name": "shop"}, "environmentRef": {"name": "none"}, "serviceSet": "all", "source": {"releaseHash": "v1"}}
+    wanted = {"apiVersion": API, "kind": "ReleaseSet", "metadata": {"name": f"{name}-owner"}, "spec": spec}
+    owner = {"apiVersion": API, "kind": "ReleaseSet", "name": f"{name}-owner", "controller": True}
+    owner["uid"] = who.ask("POST", f"{made_by}/releasesets", wanted)["metadata"]["uid"]
+    labels = {f"{GROUP}/release-set": f"{name}-owner"}
+    who.ask("PATCH", path, {"metadata": {"ownerReferences": [owner], "labels": labels, **FORGED["metadata"]}}, MERGE)
 
 
 def forge(meta: dict[str, Any]) -> None:
@@ -94,8 +95,6 @@ FORGERIES: dict[str, Callable[[Person, str, dict[str, Any]], object]] = {
 
 @pytest.mark.parametrize("way", FORGERIES)
 def test_what_changes_no_spec_changes_no_user(desk: Place, way: str) -> None:
-    if way == "owner":
-        made(desk, "ana", "ReleaseSet", name="owner")
     path, wanted = made(desk, "ana")
     FORGERIES[way](Person(desk.bed, "mallory"), path, wanted)
     found = Person(desk.bed, "ana").ask("GET", path)
@@ -145,20 +144,20 @@ def test_who_asks_for_something_is_named(desk: Place, kind: str, request_: str) 
 
 def test_with_kubectl_as_people_use_it(desk: Place) -> None:
     ana, ben = (Person(desk.bed, name) for name in ("ana", "ben"))
-    wanted = body(desk, name="web")
+    wanted = body(desk, name="by-kubectl")
 
     def after(who: Person, *arguments: str, stdin: dict[str, Any] | None = None) -> str | None:
         who.kubectl("-n", desk.name, *arguments, stdin=yaml.safe_dump(stdin) if stdin else None)
-        return user(desk.get("web"))
+        return user(desk.get("by-kubectl"))
 
     assert after(ana, "apply", "-f", "-", stdin={**wanted, "metadata": {**wanted["metadata"], **FORGED["metadata"]}}) == "ana"
-    assert after(ben, "annotate", "--overwrite", "release", "web", f"{APPLIED_BY}=ben") == "ana"
-    assert after(ben, "annotate", "release", "web", f"{APPLIED_BY}-") == "ana"
-    assert after(ben, "label", "release", "web", "team=b") == "ana"
+    assert after(ben, "annotate", "--overwrite", "release", "by-kubectl", f"{APPLIED_BY}=ben") == "ana"
+    assert after(ben, "annotate", "release", "by-kubectl", f"{APPLIED_BY}-") == "ana"
+    assert after(ben, "label", "release", "by-kubectl", "team=b") == "ana"
     assert after(ben, "apply", "-f", "-", stdin=wanted) == "ana"
     assert after(ben, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=wanted) == "ana"
     assert after(ben, "replace", "-f", "-", stdin={**wanted, "spec": {**wanted["spec"], "source": {"tag": "latest"}}}) == "ben"
-    assert after(ana, "annotate", "release", "web", f"{GROUP}/refresh=1") == "ana"
+    assert after(ana, "annotate", "release", "by-kubectl", f"{GROUP}/refresh=1") == "ana"
 
 
 def test_a_webhook_cannot_forge_it_either(desk: Place) -> None:
@@ -166,7 +165,6 @@ def test_a_webhook_cannot_forge_it_either(desk: Place) -> None:
     cluster, mallory = desk.bed.cluster, Person(desk.bed, "mallory")
     path, _ = made(desk, "ana")
     again = f"{path_of('Release', desk.name)}?dryRun=All"
-    binding = yaml.safe_dump(cluster.get("mutatingadmissionpolicybinding", "ecs-release-applied-by"))
     cluster.kubectl("delete", "mutatingadmissionpolicybinding", "ecs-release-applied-by")
     try:
         desk.until(lambda: user(mallory.ask("POST", again, body(desk))) is None, "nothing to be stamped", show=dict)
@@ -180,12 +178,11 @@ def test_a_webhook_cannot_forge_it_either(desk: Place) -> None:
         mallory.ask("PATCH", path, {"metadata": {"labels": {"a": "b"}}}, MERGE)
         mallory.ask("PATCH", path, {"spec": {"suspend": True}, "metadata": {"annotations": {APPLIED_BY: None}}}, MERGE)
     finally:
-        cluster.kubectl("create", "-f", "-", stdin=binding.replace("resourceVersion", "x-resourceVersion"))
+        cluster.kubectl("apply", "-f", str(ROOT / "examples" / "policies" / "applied-by.yaml"))
         desk.until(lambda: user(mallory.ask("POST", again, body(desk))) == "mallory", "it to be stamped again", show=dict)
 
 
 def test_somebody_who_fakes_a_child_is_named(desk: Place) -> None:
-    made(desk, "ana", "ReleaseSet", name="owner")
     path, _ = made(desk, "mallory", annotations={APPLIED_BY: "ana"})
     mallory = Person(desk.bed, "mallory")
     owned(mallory, path)
