@@ -85,7 +85,8 @@ class NotificationData(Model):
     outcome: Annotated[Word | None, Field(description="How it ended: Succeeded, RolledBack, RolloutFailed, ...; more may come.")] = None
     message: Annotated[Text | None, Field(description="What happened, in a sentence.")] = None
     window: Annotated[Text | None, Field(description="The closed window that it passed, and by what right.")] = None
-    requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
+    requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
+    applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
     url: Annotated[Arn | None, Field(description="Pull request or build.")] = None
     revision: Annotated[Word | None, Field(description="Git revision of the manifests.")] = None

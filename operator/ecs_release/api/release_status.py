@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ecs_release.api.conditions import Condition
+from ecs_release.api.drift_status import Drift, LastDrift
 from ecs_release.api.meta import MicroTime, Model, Time
 from ecs_release.api.record_status import AttemptRecord, ForeignDeployment, LedgerStatus
 from ecs_release.api.schema import list_map
@@ -184,26 +185,6 @@ class Plan(Model):
     message: Annotated[Text | None, Field(description="The same in a sentence.")] = None
 
 
-class Drift(Model):
-    """That something else runs than what this Release deployed, and when that is corrected."""
-
-    deployment_id: Annotated[Word | None, Field(description="The PRIMARY deployment, which this Release did not start.")] = None
-    since_time: Annotated[Time | None, Field(description="When that deployment began.")] = None
-    completed_time: Annotated[MicroTime | None, Field(description="Since when it has been seen completed.")] = None
-    correct_time: Annotated[
-        MicroTime | None, Field(description="From when on it is corrected, if nothing holds that; absent where it is not.")
-    ] = None
-
-
-class LastDrift(Model):
-    """When it last was that something else ran than what this Release deployed."""
-
-    deployment_id: Annotated[Word | None, Field(description="The PRIMARY deployment at its beginning.")] = None
-    message: Annotated[Text | None, Field(description="What ran instead of what.")] = None
-    start_time: Annotated[Time | None, Field(description="When it was seen first.")] = None
-    end_time: Annotated[Time | None, Field(description="When the Release was Ready again; absent while it goes on.")] = None
-
-
 class HistoryEntry(Model):
     """An attempt: who, why, when, from what to what, and how it ended."""
 
@@ -219,7 +200,7 @@ class HistoryEntry(Model):
     ] = None
     task_definition: Annotated[Arn | None, Field(description="Revision.")] = None
     deployment_id: Annotated[Word | None, Field(description="ECS deployment.")] = None
-    requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
+    requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
     applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
     url: Annotated[Arn | None, Field(description="Pull request or build.")] = None
@@ -258,7 +239,8 @@ class ReleaseSummary(Model):
     task_definition: Annotated[Word | None, Field(description="Revision that the service names.")] = None
     tasks: Annotated[Word | None, Field(description="Running and desired tasks.")] = None
     since: Annotated[Time | None, Field(description="Since when it runs.")] = None
-    requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
+    requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
+    applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
     message: Annotated[Text | None, Field(description="How it stands.")] = None
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from ecs_release.api.drift_status import Drift
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.api.record_status import ForeignDeployment, LedgerStatus
-from ecs_release.api.release_status import Drift, HistoryEntry, LastReady, Pin, Plan, ReleaseStatus, Rollout, TargetStatus
+from ecs_release.api.release_status import HistoryEntry, LastReady, Pin, Plan, ReleaseStatus, Rollout, TargetStatus
 from ecs_release.api.windows import ClosedWindow
 from ecs_release.domain.conditions import Situation
 from ecs_release.domain.environment_tags import Move

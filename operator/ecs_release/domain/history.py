@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ecs_release.api.names import APPLIED_BY_ANNOTATION
 from ecs_release.api.record_status import AttemptRecord
 from ecs_release.api.release_status import HistoryEntry, Rollout
 from ecs_release.domain.decision import Draft
 from ecs_release.domain.facts import Facts
+from ecs_release.domain.people import applied_by
 from ecs_release.domain.records.pins import Membership, pin_key
 from ecs_release.domain.sources import wanted_hash
 
@@ -32,7 +32,6 @@ def entry(facts: Facts, draft: Draft, rollout: Rollout) -> HistoryEntry:
             }
         )
     change = facts.release.spec.change
-    applied_by = (facts.release.metadata.annotations or {}).get(APPLIED_BY_ANNOTATION)
     return HistoryEntry(
         attempt_id=rollout.attempt_id,
         cause=rollout.cause,
@@ -46,7 +45,7 @@ def entry(facts: Facts, draft: Draft, rollout: Rollout) -> HistoryEntry:
         task_definition=rollout.task_definition,
         deployment_id=rollout.deployment_id,
         requested_by=change.requested_by if change else None,
-        applied_by=applied_by[:256] if applied_by else None,
+        applied_by=applied_by(facts.release.metadata),
         description=change.description if change else None,
         url=change.url if change else None,
         revision=change.revision if change else None,

@@ -12,6 +12,7 @@ from ecs_release.domain.decision import Decision, Draft, Outcome
 from ecs_release.domain.evidence import Match
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.images import short_digest
+from ecs_release.domain.people import applied_by
 from ecs_release.domain.ports import EventNote
 from ecs_release.domain.records import foreign, recording
 from ecs_release.domain.runs import running
@@ -139,6 +140,7 @@ def _summary(facts: Facts, draft: Draft, now_runs: Running | None, ready: Condit
         tasks=tasks,
         since=now_runs.since_time if now_runs else None,
         requested_by=change.requested_by if change else None,
+        applied_by=applied_by(facts.release.metadata),
         description=change.description if change else None,
         message=ready.message[:1024] if ready else None,
     )
