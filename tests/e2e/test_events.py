@@ -45,6 +45,26 @@ def url_of(place: Place) -> str:
     return str(place.get_environment()["spec"]["observation"]["eventQueueURL"])
 
 
+def tell(place: Place, name: str, asked: dict[str, Any], *, account: str = "", queue_url: str = "", **more: Any) -> None:
+    """Send what CloudTrail would say of a call, and more, whether it is true or not."""
+    detail = {
+        "eventName": name, "eventTime": "2026-05-04T12:00:00Z", "userAgent": "x", "userIdentity": {"arn": "arn:aws:iam::1:user/mallory"},
+        "requestParameters": asked, **more,
+    }  # fmt: skip
+    event = {"detail-type": "AWS API Call via CloudTrail", "account": account or place.account, "region": place.region, "detail": detail}
+    place.aws.client("sqs").send_message(QueueUrl=queue_url or url_of(place), MessageBody=json.dumps(event))
+
+
+def deployed(place: Place) -> dict[str, Any]:
+    """What CloudTrail would say of the deployment that runs now."""
+    answer = {"service": {"deployments": [{"status": "PRIMARY", "id": place.status()["running"]["deploymentID"]}]}}
+    return {"responseElements": answer}
+
+
+def asked(place: Place) -> dict[str, Any]:
+    return {"cluster": place.name, "service": "web", "taskDefinition": "web:1"}
+
+
 def test_a_deployment_by_hand_is_seen_at_once_and_by_whom(shop: Place) -> None:
     shop.release("v1")
     shop.wait("Succeeded")
@@ -90,6 +110,31 @@ def test_no_message_does_any_harm(shop: Place) -> None:
     shop.aws.control("flush-events")
     shop.wait("Drifted", deadline_s=20)
     shop.until(lambda: sqs.receive_message(QueueUrl=url).get("Messages") is None, "an empty queue")
+
+
+@pytest.mark.parametrize(
+    ("poison", "shown"),
+    [
+        ({"userAgent": "half \ud83d \0 \N{ROCKET}" + "x" * 5000}, True),
+        ({"userIdentity": {"arn": "arn:\udead"}}, True),
+        ({"eventTime": "9999-12-31T23:59:59Z"}, True),
+        ({"eventTime": "0001-01-01T00:00:00+14:00"}, False),
+    ],
+    ids=["agent", "arn", "late", "no-time-in-utc"],
+)
+def test_a_poisoned_author_stops_no_pass(shop: Place, poison: dict[str, Any], shown: bool) -> None:
+    shop.release("v1")
+    shop.wait("Succeeded")
+    tell(shop, "UpdateService", asked(shop), **deployed(shop), **poison)
+    shop.ecs().update_service(cluster=shop.name, service="web", desiredCount=3)
+    status = shop.until(lambda: (s := shop.status())["running"]["desiredCount"] == 3 and s, "the third task")
+    if shown:
+        status = shop.until(lambda: (s := shop.status())["running"].get("changedBy") and s, "changedBy")
+        assert "\ud83d" not in str(status["running"]["changedBy"])
+    assert ("changedBy" in status["running"]) is shown
+    shop.push("v2")
+    shop.release("v2")
+    shop.wait("Succeeded")
 
 
 def test_a_queue_that_is_gone_harms_nothing_and_says_so(shop: Place) -> None:
