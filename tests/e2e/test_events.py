@@ -55,10 +55,9 @@ def tell(place: Place, name: str, asked: dict[str, Any], *, account: str = "", q
     place.aws.client("sqs").send_message(QueueUrl=queue_url or url_of(place), MessageBody=json.dumps(event))
 
 
-def deployed(place: Place) -> dict[str, Any]:
-    """What CloudTrail would say of the deployment that runs now."""
-    answer = {"service": {"deployments": [{"status": "PRIMARY", "id": place.status()["running"]["deploymentID"]}]}}
-    return {"responseElements": answer}
+def answer(place: Place, service: str = "web") -> dict[str, Any]:
+    """What CloudTrail would say that ECS answered who made the deployment that runs now."""
+    return {"service": {"deployments": [{"status": "PRIMARY", "id": place.status(service)["running"]["deploymentID"]}]}}
 
 
 def asked(place: Place) -> dict[str, Any]:
@@ -125,7 +124,7 @@ def test_no_message_does_any_harm(shop: Place) -> None:
 def test_a_poisoned_author_stops_no_pass(shop: Place, poison: dict[str, Any], shown: bool) -> None:
     shop.release("v1")
     shop.wait("Succeeded")
-    tell(shop, "UpdateService", asked(shop), **deployed(shop), **poison)
+    tell(shop, "UpdateService", asked(shop), responseElements=answer(shop), **poison)
     shop.ecs().update_service(cluster=shop.name, service="web", desiredCount=3)
     status = shop.until(lambda: (s := shop.status())["running"]["desiredCount"] == 3 and s, "the third task")
     if shown:
@@ -135,6 +134,31 @@ def test_a_poisoned_author_stops_no_pass(shop: Place, poison: dict[str, Any], sh
     shop.push("v2")
     shop.release("v2")
     shop.wait("Succeeded")
+
+
+def test_environments_of_one_queue_each_hear_of_theirs_and_nobody_else_does(shop: Place) -> None:
+    """Three Environments of one account: two name the queue. Nobody is told anything by a queue that its Environment does not name."""
+    observation = {"intervalSeconds": INTERVAL_S}
+    shared, apart = f"{shop.name}-shared", f"{shop.name}-apart"
+    for service in ("api", "log"):
+        shop.service("v1", service)
+    shop.project("web", "api", "log")
+    shop.environment(shared, observation={**observation, "eventQueueURL": url_of(shop)})
+    shop.environment(apart, observation=observation)
+    for service, environment in (("web", shop.name), ("api", shared), ("log", apart)):
+        shop.release("v1", service, environmentRef={"name": environment})
+        shop.wait("Succeeded", service)
+    tell(shop, "UpdateService", asked(shop) | {"service": "log"}, responseElements=answer(shop, "log"))
+    tell(shop, "UpdateService", asked(shop), account="444455556666", responseElements=answer(shop, "web"))
+    for service in ("log", "web", "api"):
+        shop.push("v9", service=service)
+        shop.deploy("v9", service)
+    for service in ("web", "api"):
+        status = shop.wait("Drifted", service, deadline_s=20)
+        status = shop.until(lambda s=service: (f := shop.status(s))["running"].get("changedBy") and f, "changedBy", service)
+        assert "mallory" not in status["running"]["changedBy"]["arn"]
+    assert condition(shop.status("log"), "Ready")["reason"] == "Succeeded", "seen at the next sweep only"
+    assert "changedBy" not in shop.status("log")["running"]
 
 
 def test_a_queue_that_is_gone_harms_nothing_and_says_so(shop: Place) -> None:

@@ -38,8 +38,8 @@ class Listener:
 class Listening:
     """All queues that Environments name. Several may name the same."""
 
-    def __init__(self, aws: Aws, clock: Clock, heard: Callable[[Heard], None], troubled: Callable[[str], None]) -> None:
-        """`heard` is called with what each message tells; `troubled` with the URL of a queue that cannot be read, or can again."""
+    def __init__(self, aws: Aws, clock: Clock, heard: Callable[[Heard, str], None], troubled: Callable[[str], None]) -> None:
+        """`heard` is called with what each message tells and its queue's URL, `troubled` with that of one that cannot be read, or can again."""
         self._aws = aws
         self._clock = clock
         self._heard = heard
@@ -101,7 +101,7 @@ class Listening:
                     log.warning("a message of %s is %s, and is deleted as all such: %.200s", listener.url, heard.kind, message.body)
                 continue
             try:
-                self._heard(heard)
+                self._heard(heard, listener.url)
             except Exception:
                 log.exception("cannot take in a message of %s: %.200s", listener.url, message.body)
 

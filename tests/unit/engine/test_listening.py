@@ -57,7 +57,7 @@ class FakeQueue:
 
 def listening(queue: FakeQueue, heard: list[Heard], troubled: list[str] | None = None) -> Listening:
     troubles = troubled if troubled is not None else []
-    return Listening(queue, SimulatedClock(), heard.append, troubles.append)  # type: ignore[arg-type]
+    return Listening(queue, SimulatedClock(), lambda event, _: heard.append(event), troubles.append)  # type: ignore[arg-type]
 
 
 def test_all_that_comes_is_handed_on_and_deleted(caplog: pytest.LogCaptureFixture) -> None:
@@ -83,7 +83,8 @@ def test_all_that_comes_is_handed_on_and_deleted(caplog: pytest.LogCaptureFixtur
 def test_one_that_cannot_be_taken_in_stops_nothing() -> None:
     queue, heard = FakeQueue([a_message(1), a_message(2)]), list[str]()
 
-    def hear(event: Heard) -> None:
+    def hear(event: Heard, url: str) -> None:
+        assert url == URL
         heard.append(event.service)
         if event.service == "s1":
             raise KeyError("a bug of ours")
