@@ -16,6 +16,7 @@ from ecs_release.domain.errors import Problem
 from ecs_release.domain.hearing import MALFORMED, UNKNOWN, Heard, hear
 from ecs_release.domain.observation import Access
 from ecs_release.domain.ports import Aws, Clock, Message
+from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.store import Store
 
 log = logging.getLogger(__name__)
@@ -35,11 +36,17 @@ class Listener:
     task: asyncio.Task[None] | None = None
 
 
+def readers_elsewhere(store: Store, settings: EngineSettings, url: str) -> list[str]:
+    """List the Environments of other shards that name a queue, too: whose operator gets a message is chance, and it deletes it."""
+    found = [e for e in store.environments.values() if isinstance(e, Environment) and e.spec.observation.event_queue_url == url]
+    return sorted(e.metadata.name for e in found if settings.shards.of(e.spec.aws.account_id, e.spec.aws.region) != settings.shard)
+
+
 class Listening:
     """All queues that Environments name. Several may name the same."""
 
     def __init__(self, aws: Aws, clock: Clock, heard: Callable[[Heard, str], None], troubled: Callable[[str], None]) -> None:
-        """`heard` is called with what each message tells and its queue's URL, `troubled` with that of one that cannot be read, or can again."""
+        """`heard` is called with what a message tells and its queue's URL; `troubled` with that of one that fails, or no longer."""
         self._aws = aws
         self._clock = clock
         self._heard = heard
