@@ -26,12 +26,16 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 1.0, 60.0
 
 @dataclass(slots=True)
 class Listener:
-    """One queue. `messages` counts by kind; `oldest_age_s` is how long the oldest of the last ones had waited; `problem` ails it."""
+    """One queue. `messages` counts by kind; `problem` ails it.
+
+    `oldest_age_s` is how long the oldest of the last ones had waited; None where that is not known: before the first answer, and while the
+    queue cannot be read.
+    """
 
     url: str
     access: Access
     messages: Counter[str] = field(default_factory=Counter)
-    oldest_age_s: float = 0.0
+    oldest_age_s: float | None = None
     problem: Problem | None = None
     task: asyncio.Task[None] | None = None
 
@@ -94,6 +98,7 @@ class Listening:
                 await asyncio.sleep(pause)
                 pause = min(_LAST_PAUSE_S, 2 * pause)
             except Exception:
+                listener.oldest_age_s = None
                 log.exception("listening to %s failed; it goes on", listener.url)
                 await asyncio.sleep(_LAST_PAUSE_S)
 
@@ -113,6 +118,9 @@ class Listening:
                 log.exception("cannot take in a message of %s: %.200s", listener.url, message.body)
 
     def _ails(self, listener: Listener, problem: Problem | None) -> None:
+        if problem is not None:
+            # Nobody knows what waits now: a number that stood still would say that all is well.
+            listener.oldest_age_s = None
         if problem == listener.problem:
             return
         if problem is not None:

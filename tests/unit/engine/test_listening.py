@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -126,6 +126,31 @@ def test_a_queue_that_fails_is_tried_ever_more_slowly_and_heard_again(problem: E
     run_simulated(main())
     assert [h.service for h in heard] == ["s1"]
     assert troubled == ([] if isinstance(problem, KeyError) else [URL, URL])
+
+
+@pytest.mark.parametrize("problem", [Denied("no"), Retryable("500"), KeyError("a bug of ours")])
+def test_how_long_messages_wait_is_not_said_while_nobody_can_tell(problem: Exception) -> None:
+    clock = SimulatedClock()
+    queue = FakeQueue()
+
+    async def main() -> list[float | None]:
+        made = Listening(queue, clock, lambda *_: None, lambda _: None)  # type: ignore[arg-type]
+        made.keep({URL: ACCESS})
+        (listener,) = made.listeners
+        ages = [listener.oldest_age_s]
+        await asyncio.sleep(11)
+        ages.append(listener.oldest_age_s)
+        queue.messages = [replace(a_message(1), sent_at=clock.now() - timedelta(seconds=100))]
+        await asyncio.sleep(12)
+        ages.append(round(listener.oldest_age_s or 0, -1))
+        queue.problem = problem
+        await asyncio.sleep(20)
+        ages.append(listener.oldest_age_s)
+        queue.problem = None
+        await asyncio.sleep(80)
+        return [*ages, listener.oldest_age_s]
+
+    assert run_simulated(main()) == [None, 0.0, 110.0, None, 0.0]
 
 
 def test_queues_that_nobody_names_any_more_are_left() -> None:
