@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.bed import Bed, Place, condition
+from tests.e2e.test_revisions import terraform
 
 PATTERN = {
     "source": ["aws.ecs", "aws.ecr"],
@@ -159,6 +160,41 @@ def test_environments_of_one_queue_each_hear_of_theirs_and_nobody_else_does(shop
         assert "mallory" not in status["running"]["changedBy"]["arn"]
     assert condition(shop.status("log"), "Ready")["reason"] == "Succeeded", "seen at the next sweep only"
     assert "changedBy" not in shop.status("log")["running"]
+
+
+def test_lost_messages_do_no_harm(shop: Place) -> None:
+    """Not one event comes: polling finds what somebody does, only later, and nobody knows who it was."""
+    shop.aws.configure(switches={"lose_events": 1.0})
+    shop.environment(observation={"intervalSeconds": 5, "eventQueueURL": url_of(shop)})
+    shop.push("v2")
+    shop.release("v2")
+    shop.wait("Succeeded")
+    shop.push("v9")
+    shop.deploy("v9")
+    status = shop.wait("Drifted")
+    assert "changedBy" not in status["running"]
+    shop.push("v3")
+    shop.release("v3")
+    status = shop.wait("Succeeded")
+    assert [h["outcome"] for h in status["history"]] == ["Succeeded"] * 2
+    assert condition(shop.get_environment()["status"], "EventsReceived")["status"] == "True"
+
+
+def test_a_new_base_revision_is_found_when_it_is_registered(shop: Place, request: pytest.FixtureRequest) -> None:
+    """The sweep for newer revisions is an hour away, and the operator has just begun."""
+    shop.environment(observation={"intervalSeconds": INTERVAL_S, "eventQueueURL": url_of(shop)}, rollout={"baseRevision": "Latest"})
+    shop.push("v2")
+    shop.release("v2")
+    shop.wait("Succeeded")
+    request.addfinalizer(shop.bed.restart_operator)
+    shop.bed.operator.stop()
+    shop.bed.operator.start({"ECS_RELEASE_BASE_SWEEP_SECONDS": "3600", "ECS_RELEASE_RESYNC_SECONDS": "3600"})
+    shop.bed.operator.wait_until_ready()
+    shop.annotate("web", refresh="once")
+    shop.until(lambda: shop.status().get("lastHandledRefresh") == "once", "the first pass")
+    shop.stays("Succeeded", seconds=1)
+    terraform(shop, cpu="2048")
+    shop.wait("BaseRevisionOutdated", deadline_s=20)
 
 
 def test_a_queue_that_is_gone_harms_nothing_and_says_so(shop: Place) -> None:
