@@ -80,6 +80,7 @@ class Reason(StrEnum):
     NOT_OBSERVED = "NotObserved"
     NOT_ATTEMPTED = "NotAttempted"
     NO_LEDGER = "NoLedger"
+    QUEUE_SHARED = "QueueShared"
     VALID = "Valid"
 
 
