@@ -39,11 +39,18 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
 def redact(text: str) -> str:
     """Take credentials out of a text."""
     for pattern, instead in _RULES:
         text = pattern.sub(instead, text)
     return text
+
+
+def _escaped(character: re.Match[str]) -> str:
+    return ascii(character[0])[1:-1]
 
 
 class Formatter(logging.Formatter):
@@ -71,8 +78,8 @@ class Formatter(logging.Formatter):
                 with contextlib.suppress(ValueError):
                     said["record"] = json.loads(fields["record"])
             return json.dumps(said | ({"exception": exception} if exception else {}), ensure_ascii=False)
-        # Nobody may forge a line by a name or a message of AWS with a line break in it.
-        line = "".join([message, *(f" {name}={value}" for name, value in fields.items())]).replace("\r", "\\r").replace("\n", "\\n")
+        # Nobody may forge a line, or talk to a terminal, by a name or a message of AWS with a line break or an escape in it.
+        line = _CONTROL.sub(_escaped, "".join([message, *(f" {name}={value}" for name, value in fields.items())]))
         return f"{time} {record.levelname:<7} {line}" + (f"\n{exception}" if exception else "")
 
 

@@ -82,6 +82,7 @@ class Reason(StrEnum):
     NO_LEDGER = "NoLedger"
     RECORDED = "Recorded"
     RECORDING = "Recording"
+    QUEUE_SHARED = "QueueShared"
     VALID = "Valid"
 
 

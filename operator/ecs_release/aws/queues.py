@@ -41,12 +41,12 @@ class BotoEventQueue:
         return [_message(raw) for raw in answer.get("Messages") or ()]
 
     async def delete(self, messages: Sequence[Message]) -> None:
-        """Delete messages (at most ten). One that is not deleted comes again."""
+        """Delete messages (at most ten). One that is not deleted comes again: to whoever acts then, where it is this process no longer."""
         entries = [{"Id": str(n), "ReceiptHandle": m.handle} for n, m in enumerate(messages)]
-        await self._call("delete_message_batch", {"QueueUrl": self._url, "Entries": entries})
+        await self._call("delete_message_batch", {"QueueUrl": self._url, "Entries": entries}, mutating=True)
 
-    async def _call(self, method: str, parameters: Mapping[str, Any]) -> Any:
-        return await self._caller.call(self._access, "sqs", method, pacing.QUEUE, what=self._url, parameters=parameters)
+    async def _call(self, method: str, parameters: Mapping[str, Any], *, mutating: bool = False) -> Any:
+        return await self._caller.call(self._access, "sqs", method, pacing.QUEUE, what=self._url, mutating=mutating, parameters=parameters)
 
 
 def _message(raw: Mapping[str, Any]) -> Message:

@@ -20,6 +20,7 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader
 
+from ecs_release.aws.answers import mend
 from ecs_release.aws.models import LeanFiles, read_time
 from ecs_release.domain.observation import Access
 from ecs_release.domain.ports import Fence
@@ -92,6 +93,7 @@ class Sessions:
         session = botocore.session.Session()
         session.register_component("data_loader", self._loader)
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=read_time)
+        session.register("before-parse", mend)
         return session
 
     def _assumed_session(self, role_arn: str, external_id: str | None, region: str) -> botocore.session.Session:

@@ -146,6 +146,7 @@ class Engine:
             # One task's error has ended the others.
             raise group.exceptions[0] from group
         finally:
+            self._scope.end()
             self._observers.stop_all()
 
     async def _work(self, leading: asyncio.Event) -> None:

@@ -80,7 +80,7 @@ class Reconciler:
         """Read anew at the next pass what is read now and then only: something has happened to it."""
         _, memory = self._memories.get(key, ("", None))
         if memory is not None:
-            memory.tags_time = memory.foreign_time = None
+            memory.wake()
         self._again(key, 0.0)
 
     async def reconcile(self, key: ObjectKey) -> None:

@@ -16,6 +16,7 @@ from ecs_release.domain.ports import Clock, Cluster, ObjectKey
 from ecs_release.domain.records import recording
 from ecs_release.domain.windows import evaluate, next_change
 from ecs_release.engine.freshness import observed, stale_in_s
+from ecs_release.engine.listening import readers_elsewhere
 from ecs_release.engine.notifier import Notifier
 from ecs_release.engine.observer import Observer
 from ecs_release.engine.recorder import Recorder
@@ -23,6 +24,7 @@ from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.store import ReleaseFacts, Store
 
 _LATE = 1.25
+_NAMED = 5
 _FAILED = frozenset({"Failed", "RolledBack"})
 
 
@@ -143,13 +145,20 @@ class Statuses:
 
     def _events_received(self, environment: Environment) -> tuple[Said, ...]:
         """Say whether the event queue can be read, where one is named. Without it polling goes on, so that nothing else suffers."""
-        url = environment.spec.observation.event_queue_url
+        url, kind = environment.spec.observation.event_queue_url, ConditionType.EVENTS_RECEIVED
         if not url:
             return ()
         problem = self._queue_problem(url)
-        if problem is None:
-            return (Said(ConditionType.EVENTS_RECEIVED, TRUE, Reason.VALID, url),)
-        return (Said(ConditionType.EVENTS_RECEIVED, FALSE, problem.reason, f"{problem.message}; polling goes on"),)
+        if problem is not None:
+            return (Said(kind, FALSE, problem.reason, f"{problem.message}; polling goes on"),)
+        others = readers_elsewhere(self._store, self._settings, url)
+        if others:
+            text = (
+                f"Environments of other shards name {url}, too: {', '.join(others[:_NAMED])}. Each message reaches one operator only,"
+                " so that some events are missed, and polling finds what they told: give each shard a queue of its own"
+            )
+            return (Said(kind, FALSE, Reason.QUEUE_SHARED, text),)
+        return (Said(kind, TRUE, Reason.VALID, url),)
 
     def _recorded(self) -> Said:
         """Say whether the ledger can be written. Nothing else depends on it."""
