@@ -40,9 +40,12 @@ class Closer:
         self._gone: OrderedDict[Identity, ObjectKey | None] = OrderedDict()
         self._environments: set[str] = set()
         self._unswept: OrderedDict[str, None] = OrderedDict()
-        self.known: Callable[[str], frozenset[tuple[str, str, str]]] = lambda _: frozenset()
-        """Lists the services that have a Release in an Environment: namespace, Project and service."""
-        self.installation = ""
+        self._known: Callable[[str], frozenset[tuple[str, str, str]]] = lambda _: frozenset()
+        self._installation = ""
+
+    def about(self, installation: str, known: Callable[[str], frozenset[tuple[str, str, str]]]) -> None:
+        """Close records of this installation. `known` lists an Environment's services with a Release: namespace, Project and service."""
+        self._installation, self._known = installation, known
 
     def close(self, identity: Identity, key: ObjectKey | None = None) -> None:
         """A Release is gone. Its records are closed once none of `key` waits any more."""
@@ -80,9 +83,9 @@ class Closer:
     async def _sweep(self, ledger: Ledger) -> None:
         while self._unswept:
             environment = next(iter(self._unswept))
-            known = self.known(environment)
+            known = self._known(environment)
             async for current in ledger.currents(environment):
-                if current.deleted_time is None and current.installation == self.installation:
+                if current.deleted_time is None and current.installation == self._installation:
                     identity = Identity(environment, current.namespace, current.project, current.service)
                     if identity[1:] not in known:
                         self._gone.setdefault(identity, None)
@@ -93,7 +96,7 @@ class Closer:
         for identity, key in list(self._gone.items()):
             if key is not None and not is_clear(key):
                 continue
-            if identity[1:] not in self.known(identity.environment):
+            if identity[1:] not in self._known(identity.environment):
                 await self._close_one(ledger, identity)
             if self._gone.get(identity) == key:
                 self._gone.pop(identity, None)

@@ -67,8 +67,7 @@ class Engine:
         self._notifier = Notifier(self.store, cluster, aws, clock, settings.installation, self._add)
         self.store.on_happened = self._notifier.happened
         self.recorder = Recorder(ledger, clock, self._add, self._ledger_troubled)
-        self.recorder.closer.known = self.store.services_of
-        self.recorder.closer.installation = settings.installation
+        self.recorder.closer.about(settings.installation, self.store.services_of)
         self._observers = Observers(
             aws=aws, clock=clock, settings=settings, store=self.store, claims=self.claims, scope=self._scope, again=self._add,
             wake=self._wake, pushed=self._pushed, notifier=self._notifier, recorder=self.recorder,
@@ -219,7 +218,7 @@ class Engine:
 
     def state(self) -> EngineState:
         """Return what metrics tell of how things stand."""
-        return state_of(self.store, self.queue, self._observers.all, self._statuses.said())
+        return state_of(self.store, self.queue, self._observers.all, self._statuses.said(), self.recorder)
 
     # What depends on what.
 

@@ -73,14 +73,12 @@ class Gatherer:
             hold=owner.problem,
             reverting=owner.reverting,
             member=owner.member,
-            has_ledger=self.recorder.has_ledger,
-            ledger_problem=self.recorder.problem,
-            acknowledged=self.recorder.acknowledged(key_of(release)),
             limits=self._limits(),
             attempt_id=new_id(now),
             may_correct=drift.is_due(status, now),
             progress=memory.progress,
         )
+        facts = self.recorder.told(key_of(release), facts)
         if owner.problem is not None and status.pin is None:
             return replace(facts, problem=owner.problem)
         try:
@@ -89,12 +87,11 @@ class Gatherer:
             target = await self.places.target(environment, project, release.spec.service, release.metadata.namespace or "")
         except Problem as problem:
             return replace(facts, problem=problem, pin=_pin_in_force(release, status))
-        limits = self._limits(environment.spec.observation.grace_seconds)
         facts = replace(
             facts,
             environment=environment,
             target=target,
-            limits=limits,
+            limits=self._limits(environment.spec.observation.grace_seconds),
             links=service_links(target.key),
             claims=self.places.claims.on(target.key),
         )

@@ -11,7 +11,7 @@ import logging
 import math
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, Stage
 from ecs_release.api.release_status import ReleaseStatus
@@ -79,6 +79,10 @@ class Recorder:
         """For how many seconds the first of them has waited."""
         first = min((line.since_s for line in self._waiting.values()), default=self._clock.monotonic())
         return self._clock.monotonic() - first
+
+    def told(self, key: ObjectKey, facts: Facts) -> Facts:
+        """Add what is known of the ledger to a Release's facts."""
+        return replace(facts, has_ledger=self.has_ledger, ledger_problem=self.problem, acknowledged=self.acknowledged(key))
 
     def acknowledged(self, key: ObjectKey) -> tuple[Acknowledged, ...]:
         """Return what the ledger has of a Release since its status was written."""

@@ -93,14 +93,8 @@ class Statuses:
         except Blocked as problem:
             situation = of_problem(problem)
         notifying = self._notifier.said(environment)
-        said = [
-            *triple(situation),
-            authenticated,
-            observed(observer, now),
-            self._recorded(),
-            *self._events_received(environment),
-            *notifying,
-        ]
+        others = (self._recorded(), *self._events_received(environment), *notifying)
+        said = [*triple(situation), authenticated, observed(observer, now), *others]
         kept = [c for c in before.conditions or () if c.type in {s.type for s in said}]
         conditions = merge(kept, said, generation, now)
         self._remember(key.name, conditions)

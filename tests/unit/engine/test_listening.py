@@ -23,6 +23,7 @@ from ecs_release.domain.shards import shards_of
 from ecs_release.engine.listening import Listening
 from ecs_release.engine.looks import Watched
 from ecs_release.engine.notifier import Notifier
+from ecs_release.engine.recorder import Recorder
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.statuses import Statuses
 from ecs_release.engine.store import Store
@@ -227,7 +228,8 @@ def test_a_queue_that_another_shard_reads_is_said(
     async def main() -> None:
         clock, cluster, settings = SimulatedClock(), OneEnvironment(), EngineSettings(shard="prod", shards=SHARDS)
         notifier = Notifier(store, cluster, None, clock, "default", lambda _: None)  # type: ignore[arg-type]
-        statuses = Statuses(store, cluster, clock, settings, lambda _: None, lambda _: problem, notifier)  # type: ignore[arg-type]
+        recorder = Recorder(None, clock, lambda _: None, lambda: None)
+        statuses = Statuses(store, cluster, clock, settings, lambda _: None, lambda _: problem, notifier, recorder)  # type: ignore[arg-type]
         await statuses.environment(ObjectKey(ENVIRONMENT, "", "mine"))
 
     run_simulated(main())

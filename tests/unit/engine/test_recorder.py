@@ -32,8 +32,7 @@ class Process:
         self.asked: list[ObjectKey] = []
         self.troubled = 0
         self.recorder = Recorder(ledger, self.clock, self.again, self.trouble)
-        self.recorder.closer.installation = "default"
-        self.recorder.closer.known = lambda _: frozenset(("shop", "store", name) for name in self.statuses)
+        self.recorder.closer.about("default", lambda _: frozenset(("shop", "store", name) for name in self.statuses))
         self.task: asyncio.Task[None] | None = None
 
     def trouble(self) -> None:
