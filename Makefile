@@ -77,7 +77,7 @@ generate: bootstrap ## Write crds/ from the models
 	@$(RUN) ecs_release.api.generate
 
 .PHONY: bench
-bench: control-plane ## The benchmarks (BENCH='release sets scrape fleet'): a table, and build/bench.json
+bench: control-plane ## The benchmarks (BENCH='release sets ledger scrape fleet'): a table, and build/bench.json
 	@$(RUN) tests.benchmarks $(BENCH)
 
 .PHONY: bench-page

@@ -1,6 +1,6 @@
 """moto's DynamoDB, made fit for a hundred thousand items: what it answers stays the same.
 
-A transaction copies the items that it touches, not the table; a Query sorts its partition, not the table.
+A transaction copies the items that it touches, not the table; a Query sorts its partition, not the table; a Scan's pages sort once.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class QuickTable(Table):
     """A table that can tell a partition's items."""
 
     _partition: list[Item] | None = None
+    _sorted: list[Item] | None = None
     _in_transaction = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> QuickTable:
@@ -40,7 +41,8 @@ class QuickTable(Table):
             self._partition = list(self.items[hash_key].values()) if hash_key in self.items else []
         elif conditions:
             name, value = conditions[0]
-            self._partition = [item for found in self.items.values() for item in found.values() if item.attrs.get(name) == value]
+            every = (item for found in self.items.values() for item in found.values())
+            self._partition = [item for item in every if name in item.attrs and item.attrs[name] == value]
         try:
             return super().query(hash_key, *positional, **named)
         finally:
@@ -48,7 +50,21 @@ class QuickTable(Table):
 
     def all_items(self) -> list[Item]:
         """List all items, or those that a Query may find."""
-        return super().all_items() if self._partition is None else self._partition
+        if self._partition is not None:
+            return self._partition
+        if self._sorted is None:
+            self._sorted = super().all_items()
+        return self._sorted
+
+    def put_item(self, *positional: Any, **named: Any) -> Item:
+        """Put an item."""
+        self._sorted = None
+        return super().put_item(*positional, **named)
+
+    def delete_item(self, *positional: Any, **named: Any) -> Item | None:
+        """Delete an item."""
+        self._sorted = None
+        return super().delete_item(*positional, **named)
 
     @contextmanager
     def _kept_aside(self, keys: list[tuple[DynamoType, DynamoType]]) -> Iterator[None]:
@@ -58,6 +74,7 @@ class QuickTable(Table):
         try:
             yield
         except Exception:
+            self._sorted = None
             for (partition, sort), item in before.items():
                 if item is None:
                     self.items[partition].pop(sort, None)
@@ -68,7 +85,7 @@ class QuickTable(Table):
             self._in_transaction = False
 
 
-def _transact_quickly(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
+def transact_quickly(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
     """Carry a transaction out. One of several tables, or of tables without sort keys, is left to moto."""
     actions = [action for item in transact_items for action in item.values()]
     names = {action.get("TableName") for action in actions}
@@ -84,7 +101,7 @@ def _transact_quickly(self: DynamoDBBackend, transact_items: list[dict[str, Any]
 def install() -> None:
     """Have moto use these tables from now on."""
     models.Table = QuickTable
-    DynamoDBBackend.transact_write_items = _transact_quickly
+    DynamoDBBackend.transact_write_items = transact_quickly
 
 
 def put_items(account: str, region: str, table: str, items: list[dict[str, Any]]) -> None:

@@ -13,7 +13,8 @@ MUTATING = ("Register", "Update", "Create", "Delete", "Put", "Stop", "Deregister
             "TransactWrite", "BatchWrite")  # fmt: skip
 _KEPT = ("cluster", "service", "services", "taskDefinition", "forceNewDeployment", "desiredCount", "repositoryName", "imageIds", "family",
          "tasks", "serviceName", "tags", "RoleArn", "ExternalId", "RoleSessionName", "serviceDeploymentArn", "stopType", "registryId",
-         "serviceDeploymentArns", "serviceRevisionArns", "resourceArn", "imageTag", "imageDigest", "TableName", "IndexName")  # fmt: skip
+         "serviceDeploymentArns", "serviceRevisionArns", "resourceArn", "imageTag", "imageDigest", "TableName", "IndexName",
+         "ExclusiveStartKey")  # fmt: skip
 
 
 @dataclass

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import fleet, release, scrape, sets
+from tests.benchmarks import fleet, ledger, release, scrape, sets
 from tests.benchmarks.results import publish
 from tests.e2e.bed import ROOT
 
 BENCHMARKS = {
     "release": (release.measure, "from apply to UpdateService, one Release at a time (about a minute)"),
     "sets": (sets.measure, f"a set of {sets.SERVICES} services, by both methods (about five minutes)"),
+    "ledger": (ledger.measure, f"questions to a ledger of {ledger.ITEMS:,} items (about four minutes)"),
     "scrape": (scrape.measure, "a scrape of /metrics (seconds)"),
     "fleet": (fleet.measure, f"{' and '.join(map(str, fleet.SIZES))} Releases, watched (about forty minutes)"),
 }
