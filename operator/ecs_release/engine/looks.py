@@ -58,9 +58,9 @@ class Watched:
     def hear(self, now: float, *, tasks: bool) -> bool:
         """Take in that something has happened, and tell whether a look is due earlier now. Many events at once are one look."""
         self.wants_tasks = self.wants_tasks or tasks
-        if self.heard_at > now:
-            return False
-        self.heard_at = max(now + _TOGETHER_S, self.heard_at + _HEARD_S)
+        if self.heard_at <= now:
+            self.heard_at = max(now + _TOGETHER_S, self.heard_at + _HEARD_S)
+        # Even where that moment was known: a sweep may have begun a look before it, which does not show what is told now.
         earlier, self.due = self.heard_at < self.due, min(self.due, self.heard_at)
         return earlier
 

@@ -182,6 +182,37 @@ def test_while_a_rollout_goes_on_tasks_are_read_now_and_then() -> None:
     run_simulated(main())
 
 
+def test_an_event_during_a_look_that_began_before_it_has_one_more_follow() -> None:
+    """The sweep comes between two events: its look answers the first, and cannot know of the second."""
+    aws = FakeAws()
+
+    async def main() -> list[float]:
+        made, _ = observer(aws, 1)
+        looks: list[float] = []
+        describe = aws.describe_services
+
+        async def described(*arguments: Any, **named: Any) -> ServicesAnswer:
+            looks.append(asyncio.get_running_loop().time())
+            return await describe(*arguments, **named)
+
+        aws.describe_services = described  # type: ignore[method-assign]
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(1)
+        watched = made.latest(key(0))
+        assert watched is not None
+        sweep = watched.due
+        await asyncio.sleep(sweep - 0.05 - made._clock.monotonic())
+        made.heard(key(0), tasks=False, author=None)
+        await asyncio.sleep(0.07)
+        assert len(looks) == 2, "the sweep's look is under way, and the event's moment has not come"
+        made.heard(key(0), tasks=False, author=None)
+        await asyncio.sleep(2)
+        task.cancel()
+        return [at - sweep for at in looks[1:]]
+
+    assert run_simulated(main()) == [pytest.approx(0, abs=0.011), pytest.approx(0.05, abs=0.011)]
+
+
 def test_what_a_set_asked_about_is_still_known_when_its_releases_are_made() -> None:
     aws = FakeAws()
 
