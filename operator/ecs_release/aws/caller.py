@@ -9,11 +9,12 @@ from typing import Any, TypeAlias
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecs_release.aws.faults import EXPIRED, code_of, overloaded, problem_of
-from ecs_release.aws.pacing import Pacing, Priority
+from ecs_release.aws.pacing import Pacing
 from ecs_release.aws.sessions import Sessions
 from ecs_release.aws.threads import Threads
 from ecs_release.domain.errors import Problem, Throttled
 from ecs_release.domain.observation import Access
+from ecs_release.domain.ports import Priority
 
 OnCall: TypeAlias = Callable[[Access, str, str, float], None]
 """Told of every call: access, action, result (`ok`, the problem's class, or `Cancelled`), seconds."""

@@ -12,6 +12,7 @@ from ecs_release.domain.evidence import seen_digests
 from ecs_release.domain.health import Health, HealthRules, track
 from ecs_release.domain.hearing import Author
 from ecs_release.domain.observation import IN_PROGRESS, Access, Look, Service, ServiceKey, Task
+from ecs_release.domain.ports import Priority
 
 _TOGETHER_S, _HEARD_S = 0.1, 1.0
 """After an event a look waits a moment for more of them; the next one comes a second later at the earliest."""
@@ -41,6 +42,7 @@ class Watched:
     serial: int = 0
     reading: bool = False
     kept_until: float = 0.0
+    heard: bool = False
     heard_at: float = float("-inf")
     authors: tuple[Author, ...] = ()
     added: datetime | None = None
@@ -49,20 +51,28 @@ class Watched:
     asked: list[asyncio.Future[Look]] = field(default_factory=list)
     answering: list[asyncio.Future[Look]] = field(default_factory=list)
 
+    @property
+    def priority(self) -> Priority:
+        """Whom the next look is for."""
+        if self.asked or self.fast:
+            return Priority.ROLLOUT
+        return Priority.EVENT if self.heard else Priority.OBSERVATION
+
     def begin(self, due: float) -> None:
         """Begin a look. It answers only those who asked before: a later question wants to know of a later state."""
-        self.reading, self.due = True, due
+        self.reading, self.due, self.heard = True, due, False
         self.reads_tasks, self.wants_tasks = self.wants_tasks, False
         self.answering, self.asked = self.asked, []
 
     def hear(self, now: float, *, tasks: bool) -> bool:
-        """Take in that something has happened, and tell whether a look is due earlier now. Many events at once are one look."""
+        """Take in that something has happened, and tell whether a look is more pressing now. Many events at once are one look."""
         self.wants_tasks = self.wants_tasks or tasks
+        news, self.heard = not self.heard, True
         if self.heard_at <= now:
             self.heard_at = max(now + _TOGETHER_S, self.heard_at + _HEARD_S)
         # Even where that moment was known: a sweep may have begun a look before it, which does not show what is told now.
         earlier, self.due = self.heard_at < self.due, min(self.due, self.heard_at)
-        return earlier
+        return news or earlier
 
     def end(self) -> None:
         """End a look, however it went."""
@@ -164,9 +174,24 @@ def unseen_s(items: Iterable[Watched], now: datetime) -> float:
     return max(((now - w.look.seen_time).total_seconds() for w in items if w.look is not None and w.unread is None), default=0.0)
 
 
-def batches(items: Iterable[Watched], size: int) -> list[list[Watched]]:
-    """Group services by cluster and account into batches of at most `size`."""
-    groups: dict[tuple[Access, str], list[Watched]] = {}
+def batches(items: Iterable[Watched], size: int, most: int) -> list[list[Watched]]:
+    """Group services by cluster and account into at most `most` batches of at most `size`, in the order of the first one of each.
+
+    What events tell of has batches of its own: its tasks are read, too, and neither a rollout nor a sweep should wait for that.
+    """
+    found: list[list[Watched]] = []
+    filling: dict[tuple[Access, str, bool], list[Watched]] = {}
+    full = 0
     for item in items:
-        groups.setdefault((item.access, item.key.cluster), []).append(item)
-    return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
+        if full == most:
+            break
+        group = (item.access, item.key.cluster, item.priority == Priority.EVENT)
+        batch = filling.get(group)
+        if batch is None or len(batch) == size:
+            if len(found) == most:
+                continue
+            batch = filling[group] = []
+            found.append(batch)
+        batch.append(item)
+        full += len(batch) == size
+    return found

@@ -14,11 +14,13 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
+from operator import attrgetter
 
 from ecs_release.domain.errors import Denied, Problem, Retryable
 from ecs_release.domain.hearing import Author
 from ecs_release.domain.observation import Access, Look, Service, ServiceKey
-from ecs_release.domain.ports import Aws, Clock
+from ecs_release.domain.ports import Aws, Clock, Priority
 from ecs_release.engine.freshness import oldest_look
 from ecs_release.engine.identity import Identity
 from ecs_release.engine.looks import Unread, Watched, batches, unseen_s
@@ -28,7 +30,8 @@ from ecs_release.engine.tasks import TaskReader
 log = logging.getLogger(__name__)
 
 SERVICES_A_CALL = 10
-_BATCHES_AT_ONCE = 4
+_AT_ONCE = {Priority.OBSERVATION: 4, Priority.EVENT: 5, Priority.ROLLOUT: 6}
+"""Up to how many batches may be under way for one more to begin: a sweep that waits for its turns leaves room for what is at once."""
 _KEPT_S = 300.0
 _AUTHORS = 3
 
@@ -60,7 +63,7 @@ class Observer:
         self._swept = swept
         self._watched: dict[ServiceKey, Watched] = {}
         self._wake = asyncio.Event()
-        self._free = _BATCHES_AT_ONCE
+        self._under_way = 0
         self._sweep_due = 0.0
 
     def watch(self, access: Access, targets: Mapping[ServiceKey, Access]) -> None:
@@ -163,20 +166,23 @@ class Observer:
                 if self._clock.monotonic() >= self._sweep_due:
                     self._sweep_due = self._clock.monotonic() + self.interval_s
                     group.create_task(self._report_sweep())
-                for batch in batches(self._take_due(), SERVICES_A_CALL)[: self._free]:
-                    self._free -= 1
+                for batch in self._due_batches():
+                    priority = batch[0].priority
+                    if self._under_way >= _AT_ONCE[priority]:
+                        break
+                    self._under_way += 1
                     for watched in batch:
                         watched.begin(self._next_due(watched))
-                    group.create_task(self._read(batch))
+                    group.create_task(self._read(batch, priority))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._until_next()):
                         await self._wake.wait()
 
-    async def _read(self, batch: list[Watched]) -> None:
+    async def _read(self, batch: list[Watched], priority: Priority) -> None:
         try:
-            await self._read_batch(batch)
+            await self._read_batch(batch, priority)
         finally:
-            self._free += 1
+            self._under_way -= 1
             for watched in batch:
                 watched.end()
             self._wake.set()
@@ -201,29 +207,36 @@ class Observer:
     def _pace(self, watched: Watched) -> float:
         return min(self.interval_s, self._settings.rollout_interval_s) if watched.fast else self.interval_s
 
-    def _take_due(self) -> list[Watched]:
-        """List what is due, what was asked for first and then what moves: a sweep never holds up a rollout."""
-        if self._free <= 0:
-            return []
+    def _due_batches(self) -> list[list[Watched]]:
+        """Form batches of what is due, the most pressing first: a sweep never holds up a rollout, nor what an event tells of."""
         now = self._clock.monotonic()
-        due = [w for w in self._watched.values() if w.due <= now and not w.reading]
-        return sorted(due, key=lambda w: (not w.asked, not w.fast, w.due))
+        due = sorted((w for w in self._idle() if w.due <= now), key=attrgetter("due"))
+        # Thousands may be due, of which a handful is pressing: what is done for each of the others is kept to little.
+        pressing = sorted((w for w in due if w.heard or w.fast or w.asked), key=lambda w: (w.priority, not w.asked))
+        sweep = (w for w in due if not (w.heard or w.fast or w.asked))
+        return batches(chain(pressing, sweep), SERVICES_A_CALL, _AT_ONCE[Priority.ROLLOUT] - self._under_way)
+
+    def _idle(self) -> Iterable[Watched]:
+        """List those a look at which may begin once it is due."""
+        if self._under_way < _AT_ONCE[Priority.OBSERVATION]:
+            return (w for w in self._watched.values() if not w.reading)
+        pressing = (w for w in self._watched.values() if (w.heard or w.fast or w.asked) and not w.reading)
+        return (w for w in pressing if self._under_way < _AT_ONCE[w.priority])
 
     def _until_next(self) -> float:
         """Return the seconds until something is due; a batch that ends wakes the loop earlier."""
-        idle = (w.due for w in self._watched.values() if not w.reading) if self._free > 0 else ()
-        due = min(idle, default=self._sweep_due)
+        due = min((w.due for w in self._idle()), default=self._sweep_due)
         return max(0.01, min(due, self._sweep_due) - self._clock.monotonic())
 
-    async def _read_batch(self, batch: list[Watched]) -> None:
+    async def _read_batch(self, batch: list[Watched], priority: Priority) -> None:
         try:
-            await self._describe(batch)
+            await self._describe(batch, priority)
         except Problem as problem:
             # One service that may not be read fails the whole call: halve until the culprit stands alone.
             if len(batch) > 1 and not isinstance(problem, Retryable) and self.identity.problem is None:
                 middle = len(batch) // 2
-                await self._read_batch(batch[:middle])
-                await self._read_batch(batch[middle:])
+                await self._read_batch(batch[:middle], priority)
+                await self._read_batch(batch[middle:], priority)
                 return
             for watched in batch:
                 self._refuse(watched, problem)
@@ -232,12 +245,12 @@ class Observer:
             for watched in batch:
                 self._refuse(watched, Retryable(f"observation failed: {type(error).__name__}: {error}"))
 
-    async def _describe(self, batch: list[Watched]) -> None:
+    async def _describe(self, batch: list[Watched], priority: Priority) -> None:
         first = batch[0]
         ecs = self._aws.ecs(first.access)
-        answer = await ecs.describe_services(first.key.cluster, [w.key.service for w in batch], urgent=_urgent(batch))
+        answer = await ecs.describe_services(first.key.cluster, [w.key.service for w in batch], priority=_pressing(batch, priority))
         found = {w.key: answer.services.get(w.key.service) for w in batch}
-        with_tasks = await self._with_tasks(first.access, batch, found)
+        with_tasks = await self._with_tasks(batch, found, priority)
         now = self._clock.now()
         self._longest_s = max(self._longest_s, unseen_s(batch, now))
         for watched in batch:
@@ -248,7 +261,7 @@ class Observer:
                 watched.due = min(watched.due, self._clock.monotonic() + max(0.1, (change - now).total_seconds()))
 
     async def _with_tasks(
-        self, access: Access, batch: list[Watched], found: Mapping[ServiceKey, Service | None]
+        self, batch: list[Watched], found: Mapping[ServiceKey, Service | None], priority: Priority
     ) -> dict[ServiceKey, Service | None]:
         """Add the running tasks to services: read where something moved since the last look, remembered elsewhere."""
         now = self._clock.now()
@@ -264,7 +277,8 @@ class Observer:
         if moved:
             unknown = sum(w.look is None for w in self._watched.values()) if any(w.look is None for w in batch) else 0
             asked = [service for key in moved if (service := services[key]) is not None]
-            tasks_of = await self._tasks.read(access, batch[0].key.cluster, asked, unknown=unknown, urgent=_urgent(batch))
+            access, cluster = batch[0].access, batch[0].key.cluster
+            tasks_of = await self._tasks.read(access, cluster, asked, unknown=unknown, priority=_pressing(batch, priority))
             services |= {key: replace(service, tasks=tasks_of[service.name]) for key in moved if (service := services[key]) is not None}
         return services
 
@@ -275,6 +289,6 @@ class Observer:
         self._changed(watched.key)
 
 
-def _urgent(batch: list[Watched]) -> bool:
-    """Tell whether a look is for a rollout: then it goes before the sweeps of all environments of its account."""
-    return any(w.fast or w.answering for w in batch)
+def _pressing(batch: list[Watched], begun_for: Priority) -> Priority:
+    """Return whom a look is for: a rollout may have come to wait for it since it began."""
+    return Priority.ROLLOUT if any(w.fast or w.answering for w in batch) else begun_for

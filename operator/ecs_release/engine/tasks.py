@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.observation import Access, Service, Task
-from ecs_release.domain.ports import Aws, Clock, Ecs
+from ecs_release.domain.ports import Aws, Clock, Ecs, Priority
 
 TASKS_A_CALL = 100
 _KEPT_S = 60.0
@@ -39,17 +39,17 @@ class TaskReader:
         self._clusters: dict[tuple[Access, str], _Cluster] = {}
 
     async def read(
-        self, access: Access, cluster: str, services: Sequence[Service], *, unknown: int, urgent: bool
+        self, access: Access, cluster: str, services: Sequence[Service], *, unknown: int, priority: Priority
     ) -> dict[str, tuple[Task, ...]]:
         """Read the running tasks of services, by name. `unknown` is how many of the cluster's observed ones nothing is known of yet.
 
-        What is urgent goes before what is not. Raises Problem.
+        Raises Problem.
         """
         ecs = self._aws.ecs(access)
         known = await self._of_cluster(ecs, access, cluster, unknown)
         found = {s.name: t for s in services if known is not None and _fits(s, t := known.get(s.name, ()))}
         rest = [s.name for s in services if s.name not in found]
-        return found | await _by_service(ecs, cluster, rest, urgent=urgent)
+        return found | await _by_service(ecs, cluster, rest, priority)
 
     async def _of_cluster(self, ecs: Ecs, access: Access, cluster: str, unknown: int) -> Mapping[str, tuple[Task, ...]] | None:
         key, now = (access, cluster), self._clock.monotonic()
@@ -71,7 +71,7 @@ async def _whole_cluster(ecs: Ecs, cluster: str, unknown: int) -> Mapping[str, t
     """Read all tasks of a cluster; None where that would take more calls than a list for each service, or fails."""
     try:
         arns = await ecs.list_cluster_tasks(cluster, pages=max(1, unknown // 2))
-        tasks = await _described(ecs, cluster, arns) if arns is not None else []
+        tasks = await _described(ecs, cluster, arns, Priority.OBSERVATION) if arns is not None else []
     except Problem:
         return None
     by_service: dict[str, list[Task]] = defaultdict(list)
@@ -80,13 +80,13 @@ async def _whole_cluster(ecs: Ecs, cluster: str, unknown: int) -> Mapping[str, t
     return {name: tuple(of_it) for name, of_it in by_service.items()} if arns is not None else None
 
 
-async def _by_service(ecs: Ecs, cluster: str, names: Sequence[str], *, urgent: bool) -> dict[str, tuple[Task, ...]]:
-    listed = await asyncio.gather(*(ecs.list_tasks(cluster, name, urgent=urgent) for name in names))
-    by_arn = {task.arn: task for task in await _described(ecs, cluster, [arn for arns in listed for arn in arns], urgent=urgent)}
+async def _by_service(ecs: Ecs, cluster: str, names: Sequence[str], priority: Priority) -> dict[str, tuple[Task, ...]]:
+    listed = await asyncio.gather(*(ecs.list_tasks(cluster, name, priority=priority) for name in names))
+    by_arn = {task.arn: task for task in await _described(ecs, cluster, [arn for arns in listed for arn in arns], priority)}
     return {name: tuple(by_arn[a] for a in arns if a in by_arn) for name, arns in zip(names, listed, strict=True)}
 
 
-async def _described(ecs: Ecs, cluster: str, arns: Sequence[str], *, urgent: bool = False) -> list[Task]:
+async def _described(ecs: Ecs, cluster: str, arns: Sequence[str], priority: Priority) -> list[Task]:
     pages = [arns[i : i + TASKS_A_CALL] for i in range(0, len(arns), TASKS_A_CALL)]
-    described = await asyncio.gather(*(ecs.describe_tasks(cluster, page, urgent=urgent) for page in pages))
+    described = await asyncio.gather(*(ecs.describe_tasks(cluster, page, priority=priority) for page in pages))
     return [task for page in described for task in page]

@@ -11,6 +11,7 @@ import pytest
 
 from ecs_release.domain.errors import Denied, Retryable
 from ecs_release.domain.observation import Access, Service, Task
+from ecs_release.domain.ports import Priority
 from ecs_release.engine.tasks import TaskReader
 from tests.unit.domain.build import deployment, service
 from tests.unit.simulated_time import SimulatedClock, run_simulated
@@ -59,7 +60,7 @@ def a_service(number: int, running: int = 2) -> Service:
 def read(ecs: FakeEcs, batches: list[list[Service]], unknown: int) -> list[dict[str, tuple[Task, ...]]]:
     async def main() -> list[dict[str, tuple[Task, ...]]]:
         reader = TaskReader(ecs, SimulatedClock())  # type: ignore[arg-type]
-        return await asyncio.gather(*(reader.read(ACCESS, "main", b, unknown=unknown, urgent=False) for b in batches))
+        return await asyncio.gather(*(reader.read(ACCESS, "main", b, unknown=unknown, priority=Priority.OBSERVATION) for b in batches))
 
     return run_simulated(main())
 
