@@ -11,7 +11,7 @@ from ecs_release.domain.errors import Problem
 from ecs_release.domain.evidence import seen_digests
 from ecs_release.domain.health import Health, HealthRules, track
 from ecs_release.domain.hearing import Author
-from ecs_release.domain.observation import IN_PROGRESS, Access, Look, Service, ServiceKey, Task
+from ecs_release.domain.observation import IN_PROGRESS, RUNNING, Access, Look, Service, ServiceKey, Task
 from ecs_release.domain.ports import Priority
 
 _TOGETHER_S, _HEARD_S = 0.1, 1.0
@@ -83,13 +83,16 @@ class Watched:
     def known_tasks(self, service: Service, now: datetime, rollout_tasks_s: float) -> tuple[Task, ...] | None:
         """Return the tasks of the last look where nothing about the service has moved since; None where they must be read.
 
+        They are read again, too, where they are not as many as the service says that run: ECS's answers lag one behind the other, and
+        nothing would tell when they agree.
+
         While a rollout goes on they decide nothing before it is done: then they are read every `rollout_tasks_s` seconds, for ListTasks
         has a tight limit (a set of fifty services would use it up).
         """
         before = self.look.service if self.look else None
         if before is None or self.reads_tasks:
             return None
-        if _movement(before) == _movement(service):
+        if _movement(before) == _movement(service) and sum(t.last_status == RUNNING for t in before.tasks) == service.running:
             return before.tasks
         recent = self.tasks_time is not None and (now - self.tasks_time).total_seconds() < rollout_tasks_s
         return before.tasks if recent and _goes_on(service) else None

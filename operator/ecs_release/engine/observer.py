@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from operator import attrgetter
 
@@ -275,12 +276,17 @@ class Observer:
                 watched.tasks_time = now
                 moved.append(watched.key)
         if moved:
-            unknown = sum(w.look is None for w in self._watched.values()) if any(w.look is None for w in batch) else 0
+            first = {w.key.service for w in batch if w.look is None and not w.reads_tasks}
             asked = [service for key in moved if (service := services[key]) is not None]
             access, cluster = batch[0].access, batch[0].key.cluster
-            tasks_of = await self._tasks.read(access, cluster, asked, unknown=unknown, priority=_pressing(batch, priority))
+            unknown = partial(self._unknown, access, cluster)
+            tasks_of = await self._tasks.read(access, cluster, asked, first=first, unknown=unknown, priority=_pressing(batch, priority))
             services |= {key: replace(service, tasks=tasks_of[service.name]) for key in moved if (service := services[key]) is not None}
         return services
+
+    def _unknown(self, access: Access, cluster: str) -> int:
+        """Count a cluster's services of which nothing is known yet."""
+        return sum(w.look is None and w.key.cluster == cluster and w.access == access for w in self._watched.values())
 
     def _refuse(self, watched: Watched, problem: Problem) -> None:
         if watched.refuse(problem, self._clock.now()):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ecs_release.domain.errors import Problem
-from ecs_release.domain.observation import Access, Service, Task
+from ecs_release.domain.observation import RUNNING, Access, Service, Task
 from ecs_release.domain.ports import Aws, Clock, Ecs, Priority
 
 TASKS_A_CALL = 100
@@ -39,32 +39,49 @@ class TaskReader:
         self._clusters: dict[tuple[Access, str], _Cluster] = {}
 
     async def read(
-        self, access: Access, cluster: str, services: Sequence[Service], *, unknown: int, priority: Priority
+        self,
+        access: Access,
+        cluster: str,
+        services: Sequence[Service],
+        *,
+        first: Collection[str],
+        unknown: Callable[[], int],
+        priority: Priority,
     ) -> dict[str, tuple[Task, ...]]:
-        """Read the running tasks of services, by name. `unknown` is how many of the cluster's observed ones nothing is known of yet.
+        """Read the running tasks of services, by name.
 
+        Those of `first`, of which nothing is known yet, may be told by a look at the whole cluster, up to a minute old; the others were
+        read before, and want to know what is there now. `unknown` counts the cluster's observed services of which nothing is known.
         Raises Problem.
         """
         ecs = self._aws.ecs(access)
-        known = await self._of_cluster(ecs, access, cluster, unknown)
-        found = {s.name: t for s in services if known is not None and _fits(s, t := known.get(s.name, ()))}
+        known = await self._of_cluster(ecs, access, cluster, unknown) if first else None
+        found = {s.name: t for s in services if known is not None and s.name in first and _fits(s, t := known.get(s.name, ()))}
         rest = [s.name for s in services if s.name not in found]
         return found | await _by_service(ecs, cluster, rest, priority)
 
-    async def _of_cluster(self, ecs: Ecs, access: Access, cluster: str, unknown: int) -> Mapping[str, tuple[Task, ...]] | None:
+    async def _of_cluster(
+        self, ecs: Ecs, access: Access, cluster: str, unknown: Callable[[], int]
+    ) -> Mapping[str, tuple[Task, ...]] | None:
         key, now = (access, cluster), self._clock.monotonic()
         self._clusters = {k: c for k, c in self._clusters.items() if now - c.at < _KEPT_S or not c.tasks.done()}
         if key not in self._clusters:
-            if unknown < _MANY:
+            count = unknown()
+            if count < _MANY:
                 return None
-            self._clusters[key] = _Cluster(asyncio.create_task(_whole_cluster(ecs, cluster, unknown)), now)
+            self._clusters[key] = _Cluster(asyncio.create_task(_whole_cluster(ecs, cluster, count)), now)
         # Somebody else's look, too: whoever gives up waiting must not end it.
         return await asyncio.shield(self._clusters[key].tasks)
 
 
 def _fits(service: Service, tasks: Sequence[Task]) -> bool:
-    """Tell whether tasks that were listed at another moment are those that the service counts."""
-    return len(tasks) == service.running + service.pending and {t.started_by for t in tasks} <= {d.id for d in service.deployments}
+    """Tell whether tasks that were listed at another moment are those that the service counts, each as far as it is by now.
+
+    One that was PENDING then and is counted as RUNNING now would be remembered as PENDING until something moves again.
+    """
+    running = sum(t.last_status == RUNNING for t in tasks)
+    counts = (running, len(tasks) - running) == (service.running, service.pending)
+    return counts and {t.started_by for t in tasks} <= {d.id for d in service.deployments}
 
 
 async def _whole_cluster(ecs: Ecs, cluster: str, unknown: int) -> Mapping[str, tuple[Task, ...]] | None:

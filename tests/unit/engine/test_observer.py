@@ -51,13 +51,13 @@ class FakeAws:
 
     async def list_tasks(self, *_: Any, **__: Any) -> list[str]:
         self.lists += 1
-        return []
+        return ["a", "b"]
 
     async def list_cluster_tasks(self, *_: Any, **__: Any) -> None:
         return None
 
-    async def describe_tasks(self, *_: Any, **__: Any) -> list[Task]:
-        return []
+    async def describe_tasks(self, _: str, arns: Sequence[str], **__: Any) -> list[Task]:
+        return [Task(a, "td", "ecs-svc/1", "RUNNING", "RUNNING") for a in arns]
 
 
 def key(number: int) -> ServiceKey:

@@ -27,6 +27,8 @@ class FakeEcs:
     strangers: int = 0
     denied: bool = False
     gone: set[str] = field(default_factory=set)
+    pending: set[str] = field(default_factory=set)
+    """Those that are PENDING when the whole cluster is described, and RUNNING afterwards."""
     calls: list[str] = field(default_factory=list)
 
     def ecs(self, _: Access) -> FakeEcs:
@@ -50,7 +52,8 @@ class FakeEcs:
 
     async def describe_tasks(self, _: str, arns: Sequence[str], **__: Any) -> list[Task]:
         self.calls.append("DescribeTasks")
-        return [Task(a, "td", "ecs-svc/1", "RUNNING", "RUNNING", service=a.partition("/")[0]) for a in arns if a not in self.gone]
+        whole = {a: "PENDING" if a in self.pending and len(arns) > 4 else "RUNNING" for a in arns if a not in self.gone}
+        return [Task(a, "td", "ecs-svc/1", status, "RUNNING", service=a.partition("/")[0]) for a, status in whole.items()]
 
 
 def a_service(number: int, running: int = 2) -> Service:
@@ -60,7 +63,8 @@ def a_service(number: int, running: int = 2) -> Service:
 def read(ecs: FakeEcs, batches: list[list[Service]], unknown: int) -> list[dict[str, tuple[Task, ...]]]:
     async def main() -> list[dict[str, tuple[Task, ...]]]:
         reader = TaskReader(ecs, SimulatedClock())  # type: ignore[arg-type]
-        return await asyncio.gather(*(reader.read(ACCESS, "main", b, unknown=unknown, priority=Priority.OBSERVATION) for b in batches))
+        wanted = {"unknown": lambda: unknown, "priority": Priority.OBSERVATION}
+        return await asyncio.gather(*(reader.read(ACCESS, "main", b, first={s.name for s in b}, **wanted) for b in batches))  # type: ignore[arg-type]
 
     return run_simulated(main())
 
@@ -91,13 +95,27 @@ def test_a_cluster_full_of_strangers_costs_at_most_half_more() -> None:
     assert ecs.calls.count("ListTasks") <= 30 + 15
 
 
-@pytest.mark.parametrize("wrong", ["counts", "gone", "denied"])
+@pytest.mark.parametrize("wrong", ["counts", "gone", "denied", "pending"])
 def test_what_the_whole_does_not_tell_is_asked_for(wrong: str) -> None:
-    ecs = FakeEcs(30, denied=wrong == "denied", gone={"s0/1"} if wrong == "gone" else set())
+    ecs = FakeEcs(
+        30, denied=wrong == "denied", gone={"s0/1"} if wrong == "gone" else set(), pending={"s0/1"} if wrong == "pending" else set()
+    )
     found = read(ecs, [[a_service(0, running=3 if wrong == "counts" else 2), a_service(1)]], unknown=30)
 
     assert len(found[0]["s0"]) == (1 if wrong == "gone" else 2), "as its own list tells"
+    assert {t.last_status for t in found[0]["s0"]} == {"RUNNING"}
     assert len(found[0]["s1"]) == 2
+
+
+def test_what_was_read_before_is_not_answered_from_the_whole() -> None:
+    async def main() -> list[str]:
+        ecs = FakeEcs(30)
+        reader = TaskReader(ecs, SimulatedClock())  # type: ignore[arg-type]
+        both = [a_service(0), a_service(1)]
+        await reader.read(ACCESS, "main", both, first={"s1"}, unknown=lambda: 30, priority=Priority.OBSERVATION)
+        return ecs.calls
+
+    assert run_simulated(main()) == ["ListTasks", "DescribeTasks", "ListTasks", "DescribeTasks"], "the whole, then the one that moved"
 
 
 def test_faults_are_told() -> None:
