@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -119,7 +121,8 @@ class Watched:
         )
 
     def refuse(self, problem: Problem, now: datetime) -> bool:
-        """Take in that the service could not be read. Tell whether that is news."""
+        """Take in that the service could not be read. Tell whether that is news. Whoever wanted its tasks read wants it still."""
+        self.wants_tasks = self.wants_tasks or self.reads_tasks
         news = self.unread is None or self.unread.problem != problem
         self.unread = replace(self.unread, problem=problem) if self.unread else Unread(problem, now)
         self.answer(problem)
@@ -170,6 +173,26 @@ def _signature(service: Service | None) -> object:
         service.failed_deployments,
         seen_digests(service),
     )
+
+
+def next_moment(environment: str, pace_s: float, now: float) -> float:
+    """Return when a service is due next: all of one pace at the same moments, so that they fill batches.
+
+    Each environment has moments of its own, so that they do not all call at once.
+    """
+    shift = zlib.crc32(environment.encode()) % 1000 / 1000 * pace_s
+    # A hundredth of a pace early counts as in time: rounding must not make the same moment due twice.
+    return (math.floor((now - shift) / pace_s + 0.01) + 1) * pace_s + shift
+
+
+def pressing(batch: Iterable[Watched], begun_for: Priority) -> Priority:
+    """Return whom looks are for that were begun for some priority: a rollout may have come to wait for one since."""
+    return Priority.ROLLOUT if any(w.fast or w.answering for w in batch) else begun_for
+
+
+def count_unknown(items: Iterable[Watched], access: Access, cluster: str) -> int:
+    """Count a cluster's services of which nothing is known yet."""
+    return sum(w.look is None and w.key.cluster == cluster and w.access == access for w in items)
 
 
 def unseen_s(items: Iterable[Watched], now: datetime) -> float:

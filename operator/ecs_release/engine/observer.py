@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
-import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -24,7 +22,7 @@ from ecs_release.domain.observation import Access, Look, Service, ServiceKey
 from ecs_release.domain.ports import Aws, Clock, Priority
 from ecs_release.engine.freshness import oldest_look
 from ecs_release.engine.identity import Identity
-from ecs_release.engine.looks import Unread, Watched, batches, unseen_s
+from ecs_release.engine.looks import Unread, Watched, batches, count_unknown, next_moment, pressing, unseen_s
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.tasks import TaskReader
 
@@ -181,7 +179,8 @@ class Observer:
 
     async def _read(self, batch: list[Watched], priority: Priority) -> None:
         try:
-            await self._read_batch(batch, priority)
+            with self._failing(batch):
+                await self._read_batch(batch, priority)
         finally:
             self._under_way -= 1
             for watched in batch:
@@ -196,14 +195,7 @@ class Observer:
         self._swept(self)
 
     def _next_due(self, watched: Watched) -> float:
-        """Return when a service is due next: all of one pace at the same moments, so that they fill batches.
-
-        Each environment has moments of its own, so that they do not all call at once.
-        """
-        pace = self._pace(watched)
-        shift = zlib.crc32(self.environment.encode()) % 1000 / 1000 * pace
-        # A hundredth of a pace early counts as in time: rounding must not make the same moment due twice.
-        return (math.floor((self._clock.monotonic() - shift) / pace + 0.01) + 1) * pace + shift
+        return next_moment(self.environment, self._pace(watched), self._clock.monotonic())
 
     def _pace(self, watched: Watched) -> float:
         return min(self.interval_s, self._settings.rollout_interval_s) if watched.fast else self.interval_s
@@ -213,16 +205,16 @@ class Observer:
         now = self._clock.monotonic()
         due = sorted((w for w in self._idle() if w.due <= now), key=attrgetter("due"))
         # Thousands may be due, of which a handful is pressing: what is done for each of the others is kept to little.
-        pressing = sorted((w for w in due if w.heard or w.fast or w.asked), key=lambda w: (w.priority, not w.asked))
+        at_once = sorted((w for w in due if w.heard or w.fast or w.asked), key=lambda w: (w.priority, not w.asked))
         sweep = (w for w in due if not (w.heard or w.fast or w.asked))
-        return batches(chain(pressing, sweep), SERVICES_A_CALL, _AT_ONCE[Priority.ROLLOUT] - self._under_way)
+        return batches(chain(at_once, sweep), SERVICES_A_CALL, _AT_ONCE[Priority.ROLLOUT] - self._under_way)
 
     def _idle(self) -> Iterable[Watched]:
         """List those a look at which may begin once it is due."""
         if self._under_way < _AT_ONCE[Priority.OBSERVATION]:
             return (w for w in self._watched.values() if not w.reading)
-        pressing = (w for w in self._watched.values() if (w.heard or w.fast or w.asked) and not w.reading)
-        return (w for w in pressing if self._under_way < _AT_ONCE[w.priority])
+        at_once = (w for w in self._watched.values() if (w.heard or w.fast or w.asked) and not w.reading)
+        return (w for w in at_once if self._under_way < _AT_ONCE[w.priority])
 
     def _until_next(self) -> float:
         """Return the seconds until something is due; a batch that ends wakes the loop earlier."""
@@ -239,62 +231,67 @@ class Observer:
                 await self._read_batch(batch[:middle], priority)
                 await self._read_batch(batch[middle:], priority)
                 return
-            for watched in batch:
-                self._refuse(watched, problem)
-        except Exception as error:
-            log.exception("observing %d services of environment %s failed", len(batch), self.environment)
-            for watched in batch:
-                self._refuse(watched, Retryable(f"observation failed: {type(error).__name__}: {error}"))
+            self._refuse(batch, problem)
 
     async def _describe(self, batch: list[Watched], priority: Priority) -> None:
-        first = batch[0]
-        ecs = self._aws.ecs(first.access)
-        answer = await ecs.describe_services(first.key.cluster, [w.key.service for w in batch], priority=_pressing(batch, priority))
-        found = {w.key: answer.services.get(w.key.service) for w in batch}
-        with_tasks = await self._with_tasks(batch, found, priority)
+        """Take in services: at once where their tasks are known, else once they are read."""
+        ecs, cluster = self._aws.ecs(batch[0].access), batch[0].key.cluster
+        answer = await ecs.describe_services(cluster, [w.key.service for w in batch], priority=pressing(batch, priority))
         now = self._clock.now()
-        self._longest_s = max(self._longest_s, unseen_s(batch, now))
+        known: list[tuple[Watched, Service | None]] = []
+        moved: list[tuple[Watched, Service]] = []
         for watched in batch:
-            if watched.accept(with_tasks[watched.key], answer.aws_time, now, self._settings.health):
+            service = answer.services.get(watched.key.service)
+            tasks = watched.known_tasks(service, now, self._settings.rollout_tasks_interval_s) if service else ()
+            if service is not None and tasks is None:
+                moved.append((watched, service))
+            else:
+                known.append((watched, replace(service, tasks=tasks) if service and tasks else service))
+        self._accept(known, answer.aws_time)
+        if moved:
+            with self._failing([watched for watched, _ in moved]):
+                await self._read_tasks(moved, answer.aws_time, priority)
+
+    async def _read_tasks(self, moved: list[tuple[Watched, Service]], aws_time: datetime, priority: Priority) -> None:
+        """Take in services with their tasks. Those whose tasks cannot be read are unread, and they alone."""
+        batch, now = [watched for watched, _ in moved], self._clock.now()
+        access, cluster = batch[0].access, batch[0].key.cluster
+        first = {w.key.service for w in batch if w.look is None and not w.reads_tasks}
+        unknown = partial(count_unknown, self._watched.values(), access, cluster)
+        services = [service for _, service in moved]
+        tasks_of = await self._tasks.read(access, cluster, services, first=first, unknown=unknown, priority=pressing(batch, priority))
+        seen: list[tuple[Watched, Service | None]] = []
+        for watched, service in moved:
+            tasks = tasks_of[service.name]
+            if isinstance(tasks, Problem):
+                self._refuse([watched], tasks)
+            else:
+                watched.tasks_time = now
+                seen.append((watched, replace(service, tasks=tasks)))
+        self._accept(seen, aws_time)
+
+    def _accept(self, seen: list[tuple[Watched, Service | None]], aws_time: datetime) -> None:
+        now = self._clock.now()
+        self._longest_s = max(self._longest_s, unseen_s((watched for watched, _ in seen), now))
+        for watched, service in seen:
+            if watched.accept(service, aws_time, now, self._settings.health):
                 self._changed(watched.key)
             change = watched.health.next_change(self._settings.health)
             if change is not None:
                 watched.due = min(watched.due, self._clock.monotonic() + max(0.1, (change - now).total_seconds()))
 
-    async def _with_tasks(
-        self, batch: list[Watched], found: Mapping[ServiceKey, Service | None], priority: Priority
-    ) -> dict[ServiceKey, Service | None]:
-        """Add the running tasks to services: read where something moved since the last look, remembered elsewhere."""
-        now = self._clock.now()
-        services: dict[ServiceKey, Service | None] = {}
-        moved: list[ServiceKey] = []
+    @contextlib.contextmanager
+    def _failing(self, batch: list[Watched]) -> Iterator[None]:
+        """Refuse services where the observer itself fails."""
+        try:
+            yield
+        except Exception as error:
+            log.exception("observing %d services of environment %s failed", len(batch), self.environment)
+            self._refuse(batch, Retryable(f"observation failed: {type(error).__name__}: {error}"))
+
+    def _refuse(self, batch: list[Watched], problem: Problem) -> None:
         for watched in batch:
-            service = found[watched.key]
-            tasks = watched.known_tasks(service, now, self._settings.rollout_tasks_interval_s) if service else ()
-            services[watched.key] = replace(service, tasks=tasks) if service and tasks is not None else service
-            if tasks is None:
-                watched.tasks_time = now
-                moved.append(watched.key)
-        if moved:
-            first = {w.key.service for w in batch if w.look is None and not w.reads_tasks}
-            asked = [service for key in moved if (service := services[key]) is not None]
-            access, cluster = batch[0].access, batch[0].key.cluster
-            unknown = partial(self._unknown, access, cluster)
-            tasks_of = await self._tasks.read(access, cluster, asked, first=first, unknown=unknown, priority=_pressing(batch, priority))
-            services |= {key: replace(service, tasks=tasks_of[service.name]) for key in moved if (service := services[key]) is not None}
-        return services
-
-    def _unknown(self, access: Access, cluster: str) -> int:
-        """Count a cluster's services of which nothing is known yet."""
-        return sum(w.look is None and w.key.cluster == cluster and w.access == access for w in self._watched.values())
-
-    def _refuse(self, watched: Watched, problem: Problem) -> None:
-        if watched.refuse(problem, self._clock.now()):
-            level = logging.WARNING if isinstance(problem, Denied) else logging.INFO
-            log.log(level, "cannot read ECS service %s: %s", watched.key, problem.message)
-        self._changed(watched.key)
-
-
-def _pressing(batch: list[Watched], begun_for: Priority) -> Priority:
-    """Return whom a look is for: a rollout may have come to wait for it since it began."""
-    return Priority.ROLLOUT if any(w.fast or w.answering for w in batch) else begun_for
+            if watched.refuse(problem, self._clock.now()):
+                level = logging.WARNING if isinstance(problem, Denied) else logging.INFO
+                log.log(level, "cannot read ECS service %s: %s", watched.key, problem.message)
+            self._changed(watched.key)

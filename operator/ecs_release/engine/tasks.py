@@ -47,18 +47,17 @@ class TaskReader:
         first: Collection[str],
         unknown: Callable[[], int],
         priority: Priority,
-    ) -> dict[str, tuple[Task, ...]]:
-        """Read the running tasks of services, by name.
+    ) -> dict[str, tuple[Task, ...] | Problem]:
+        """Read the running tasks of services, by name; a Problem for each whose tasks cannot be read.
 
         Those of `first`, of which nothing is known yet, may be told by a look at the whole cluster, up to a minute old; the others were
         read before, and want to know what is there now. `unknown` counts the cluster's observed services of which nothing is known.
-        Raises Problem.
         """
         ecs = self._aws.ecs(access)
         known = await self._of_cluster(ecs, access, cluster, unknown) if first else None
         found = {s.name: t for s in services if known is not None and s.name in first and _fits(s, t := known.get(s.name, ()))}
         rest = [s.name for s in services if s.name not in found]
-        return found | await _by_service(ecs, cluster, rest, priority)
+        return {**found, **await _by_service(ecs, cluster, rest, priority)}
 
     async def _of_cluster(
         self, ecs: Ecs, access: Access, cluster: str, unknown: Callable[[], int]
@@ -88,22 +87,48 @@ async def _whole_cluster(ecs: Ecs, cluster: str, unknown: int) -> Mapping[str, t
     """Read all tasks of a cluster; None where that would take more calls than a list for each service, or fails."""
     try:
         arns = await ecs.list_cluster_tasks(cluster, pages=max(1, unknown // 2))
-        tasks = await _described(ecs, cluster, arns, Priority.OBSERVATION) if arns is not None else []
     except Problem:
+        return None
+    tasks = _found(arns, await _described(ecs, cluster, arns, Priority.OBSERVATION)) if arns is not None else None
+    if tasks is None or isinstance(tasks, Problem):
         return None
     by_service: dict[str, list[Task]] = defaultdict(list)
     for task in tasks:
         by_service[task.service].append(task)
-    return {name: tuple(of_it) for name, of_it in by_service.items()} if arns is not None else None
+    return {name: tuple(of_it) for name, of_it in by_service.items()}
 
 
-async def _by_service(ecs: Ecs, cluster: str, names: Sequence[str], priority: Priority) -> dict[str, tuple[Task, ...]]:
-    listed = await asyncio.gather(*(ecs.list_tasks(cluster, name, priority=priority) for name in names))
-    by_arn = {task.arn: task for task in await _described(ecs, cluster, [arn for arns in listed for arn in arns], priority)}
-    return {name: tuple(by_arn[a] for a in arns if a in by_arn) for name, arns in zip(names, listed, strict=True)}
+async def _by_service(ecs: Ecs, cluster: str, names: Sequence[str], priority: Priority) -> dict[str, tuple[Task, ...] | Problem]:
+    lists = dict(zip(names, await asyncio.gather(*(_listed(ecs, cluster, name, priority) for name in names)), strict=True))
+    tasks = await _described(ecs, cluster, [arn for arns in lists.values() if not isinstance(arns, Problem) for arn in arns], priority)
+    return {name: arns if isinstance(arns, Problem) else _found(arns, tasks) for name, arns in lists.items()}
 
 
-async def _described(ecs: Ecs, cluster: str, arns: Sequence[str], priority: Priority) -> list[Task]:
-    pages = [arns[i : i + TASKS_A_CALL] for i in range(0, len(arns), TASKS_A_CALL)]
-    described = await asyncio.gather(*(ecs.describe_tasks(cluster, page, priority=priority) for page in pages))
-    return [task for page in described for task in page]
+async def _listed(ecs: Ecs, cluster: str, name: str, priority: Priority) -> list[str] | Problem:
+    try:
+        return await ecs.list_tasks(cluster, name, priority=priority)
+    except Problem as problem:
+        return problem
+
+
+async def _described(ecs: Ecs, cluster: str, arns: Sequence[str], priority: Priority) -> dict[str, Task | Problem]:
+    """Describe tasks, by ARN; those that are gone are left out, and a page that cannot be read is a Problem of all on it."""
+
+    async def described(page: Sequence[str]) -> dict[str, Task | Problem]:
+        try:
+            return {task.arn: task for task in await ecs.describe_tasks(cluster, page, priority=priority)}
+        except Problem as problem:
+            return dict.fromkeys(page, problem)
+
+    pages = await asyncio.gather(*(described(arns[i : i + TASKS_A_CALL]) for i in range(0, len(arns), TASKS_A_CALL)))
+    return {arn: found for page in pages for arn, found in page.items()}
+
+
+def _found(arns: Sequence[str], tasks: Mapping[str, Task | Problem]) -> tuple[Task, ...] | Problem:
+    """Return the tasks of a list; the Problem that kept some of them from being read, where there is one."""
+    there: list[Task] = []
+    for found in (tasks[arn] for arn in arns if arn in tasks):
+        if isinstance(found, Problem):
+            return found
+        there.append(found)
+    return tuple(there)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ecs_release.domain.errors import Denied, Retryable
+from ecs_release.domain.errors import Denied, Problem, Retryable
 from ecs_release.domain.observation import Access, Service, Task
 from ecs_release.domain.ports import Priority
 from ecs_release.engine.tasks import TaskReader
@@ -60,8 +60,8 @@ def a_service(number: int, running: int = 2) -> Service:
     return service(deployment(1), name=f"s{number}", running=running, desired=running)
 
 
-def read(ecs: FakeEcs, batches: list[list[Service]], unknown: int) -> list[dict[str, tuple[Task, ...]]]:
-    async def main() -> list[dict[str, tuple[Task, ...]]]:
+def read(ecs: FakeEcs, batches: list[list[Service]], unknown: int) -> list[dict[str, tuple[Task, ...] | Problem]]:
+    async def main() -> list[dict[str, tuple[Task, ...] | Problem]]:
         reader = TaskReader(ecs, SimulatedClock())  # type: ignore[arg-type]
         wanted = {"unknown": lambda: unknown, "priority": Priority.OBSERVATION}
         return await asyncio.gather(*(reader.read(ACCESS, "main", b, first={s.name for s in b}, **wanted) for b in batches))  # type: ignore[arg-type]
@@ -118,10 +118,28 @@ def test_what_was_read_before_is_not_answered_from_the_whole() -> None:
     assert run_simulated(main()) == ["ListTasks", "DescribeTasks", "ListTasks", "DescribeTasks"], "the whole, then the one that moved"
 
 
-def test_faults_are_told() -> None:
+def test_faults_are_told_of_those_that_they_hit() -> None:
     class Broken(FakeEcs):
         async def list_tasks(self, _: str, name: str, **__: Any) -> list[str]:
-            raise Retryable("500")
+            if name == "s1":
+                raise Retryable("500")
+            return await super().list_tasks(_, name)
 
-    with pytest.raises(Retryable):
-        read(Broken(1), [[a_service(0)]], unknown=1)
+    (found,) = read(Broken(3), [[a_service(n) for n in range(3)]], unknown=1)
+    assert found["s1"] == Retryable("500")
+    assert [len(found[name]) for name in ("s0", "s2")] == [2, 2]  # type: ignore[arg-type]
+
+
+def test_a_page_of_tasks_that_cannot_be_described_hits_those_on_it() -> None:
+    class Broken(FakeEcs):
+        def _arns(self, name: str) -> list[str]:
+            return [f"{name}/{n}" for n in range(60)]
+
+        async def describe_tasks(self, _: str, arns: Sequence[str], **__: Any) -> list[Task]:
+            if "s2/59" in arns:
+                raise Denied("no")
+            return await super().describe_tasks(_, arns)
+
+    (found,) = read(Broken(3), [[a_service(n, running=60) for n in range(3)]], unknown=1)
+    assert isinstance(found["s0"], tuple) and len(found["s0"]) == 60
+    assert found["s1"] == found["s2"] == Denied("no"), "the second page holds the rest of s1"
