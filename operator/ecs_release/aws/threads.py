@@ -17,12 +17,12 @@ class Threads:
     def __init__(self, size: int = 24, deadline_s: float = 60) -> None:
         """A call has `deadline_s` to answer, its place in the pool included."""
         self.size = size
-        self._deadline_s = deadline_s
+        self.deadline_s = deadline_s
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="aws")
 
     async def call(self, function: Callable[Parameters, Answer], *arguments: Parameters.args, **named: Parameters.kwargs) -> Answer:
         """Run a blocking call. Raises TimeoutError after the deadline; the thread then ends by boto3's own time limits."""
-        async with asyncio.timeout(self._deadline_s):
+        async with asyncio.timeout(self.deadline_s):
             return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: function(*arguments, **named))
 
     def close(self) -> None:

@@ -50,7 +50,7 @@ class Priority(IntEnum):
 
 
 class Ecs(Protocol):
-    """ECS in one account and region. Reads are retried by the SDK, mutating calls never (they raise Ambiguous when in doubt)."""
+    """ECS in one account and region. Reads are sent again after a fault that passes, mutating calls never (Ambiguous when in doubt)."""
 
     async def describe_services(self, cluster: str, names: Sequence[str], *, priority: Priority = Priority.OBSERVATION) -> ServicesAnswer:
         """Describe at most 10 services of one cluster. INACTIVE and unknown ones are left out.
