@@ -20,7 +20,7 @@ Objects = list[Object]
 
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
-FIELD_MANAGER = f"{GROUP}/kubectl"
+FIELD_MANAGER = "kubectl-ecs-release"
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 _PAGE = 500
 _CONNECT_S, _READ_S = 10.0, 30.0

@@ -38,7 +38,18 @@ class Entry:
         return cast("Command", import_module(f"ecs_release.cli.kubectl.commands.{module}"))
 
 
-COMMANDS: tuple[Entry, ...] = (Entry("version", "The plugin's version"),)
+COMMANDS: tuple[Entry, ...] = (
+    Entry("promote", "Write the manifest that takes what runs in one Environment to another"),
+    Entry("rollback", "Write the manifest that goes back to what ran before"),
+    Entry("retry", "Try a failure again that is held"),
+    Entry("refresh", "Resolve a tag, or a promotion, again"),
+    Entry("abort", "End what is under way, and have ECS roll it back"),
+    Entry("suspend", "Start nothing new, and show what would be done"),
+    Entry("resume", "Go on after a suspension"),
+    Entry("publish", "Give images in ECR their release hash, and move `latest` to them"),
+    Entry("import", "Print Project, Environments and Releases of what is there already"),
+    Entry("version", "The plugin's version"),
+)
 
 
 def find(name: str) -> Entry | None:

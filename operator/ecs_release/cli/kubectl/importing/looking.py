@@ -61,6 +61,6 @@ async def hashes(
     return known
 
 
-def account_of(role_arn: str | None) -> str:
-    """Return the account that a role is in; an empty string without one."""
-    return role_arn.split(":")[4] if role_arn else ""
+def at(access: Access, account: str) -> Access:
+    """Return an access with the account that it leads to."""
+    return replace(access, account_id=account)

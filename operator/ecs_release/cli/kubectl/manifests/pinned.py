@@ -1,4 +1,4 @@
-"""ReleaseSets with pinned images: what a promotion or a rollback writes."""
+"""Objects with pinned images: what a promotion or a rollback writes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecs_release.api.artifacts import Source
-from ecs_release.api.names import API_VERSION, RELEASE_SET
+from ecs_release.api.names import API_VERSION
 from ecs_release.domain.images import short_digest
 from ecs_release.domain.sources import wanted_hash
 
@@ -26,22 +26,22 @@ def pinning(spec: Mapping[str, Any], pins: Mapping[str, Source], order: Sequence
     return {"source": None, **fields} if whole else fields
 
 
-def change(spec: Mapping[str, Any], said: Mapping[str, str | None]) -> Fields:
+def change(said: Mapping[str, str | None]) -> Fields:
     """Say why and who: another release is another change, so that nothing of the former one's stays."""
     return {"change": {k: v for k, v in said.items() if v} or None}
 
 
-def fresh(name: str, namespace: str, identity: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
-    """Write a ReleaseSet that is not there yet."""
+def fresh(kind: str, name: str, namespace: str, identity: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+    """Write an object that is not there yet."""
     spec = {**identity, **{k: v for k, v in fields.items() if v is not None}}
-    return {"apiVersion": API_VERSION, "kind": RELEASE_SET, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
 _OURS = ("kubectl.kubernetes.io/last-applied-configuration",)
 
 
 def of_live(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a live object as a manifest: without what the API server and requests have written into it."""
+    """Return a live object as a manifest: without what the API server, requests and tools have written into it."""
     meta = body["metadata"]
     annotations = {k: v for k, v in (meta.get("annotations") or {}).items() if not _is_of_the_cluster(k)}
     kept: dict[str, Any] = {"name": meta["name"], "namespace": meta["namespace"]}
@@ -55,9 +55,9 @@ def _is_of_the_cluster(annotation: str) -> bool:
     return annotation in _OURS or annotation.startswith(("ecs-release.dev/", "argocd.argoproj.io/tracking-id"))
 
 
-def is_same_set(body: object, namespace: str, identity: Mapping[str, Any]) -> bool:
-    """Tell whether a document is the ReleaseSet of a service set in an Environment; one without a namespace may be in any."""
-    if not isinstance(body, Mapping) or body.get("kind") != RELEASE_SET or body.get("apiVersion") != API_VERSION:
+def is_same(body: object, kind: str, namespace: str, identity: Mapping[str, Any]) -> bool:
+    """Tell whether a document is the object of an identity; one without a namespace may be in any."""
+    if not isinstance(body, Mapping) or body.get("kind") != kind or body.get("apiVersion") != API_VERSION:
         return False
     spec = body.get("spec") or {}
     there = (body.get("metadata") or {}).get("namespace")
