@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from ecs_release.api.meta import REPOSITORY, TAG
 from ecs_release.domain.images import DIGEST, parse_ecr_host, parse_image
 
+_OTHERS = frozenset({"localhost", "docker.io", "index.docker.io", "public.ecr.aws", "ghcr.io", "quay.io", "gcr.io", "registry.k8s.io"})
+"""Registries that are not ECR's private ones: an image from there is meant by nobody who publishes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -29,22 +32,22 @@ def reference(text: str) -> Reference:
     if text.count("@") > 1 or "://" in text:
         raise ValueError(f"{text!r} names no image: expected [REGISTRY/]REPOSITORY:TAG or [REGISTRY/]REPOSITORY@DIGEST")
     name = parse_image(text)
-    account = region = ""
-    if name.host:
-        ecr = name.ecr
-        if ecr is None:
+    ecr, repository = name.ecr, name.repository
+    if name.host and ecr is None:
+        if ":" in name.host or name.host in _OTHERS:
             port = " (ECR's have no port)" if ":" in name.host else ""
             raise ValueError(f"{text!r}: {name.host!r} is no private ECR registry{port}")
-        account, region = ecr.account, ecr.region
-    if not re.fullmatch(REPOSITORY, name.repository) or not 2 <= len(name.repository) <= 256:
-        raise ValueError(f"{text!r}: {name.repository!r} can be no ECR repository")
+        # ECR's repositories may begin as a host does: uk.ac.wellcome/bag_register.
+        repository = f"{name.host}/{name.repository}"
+    if not re.fullmatch(REPOSITORY, repository) or not 2 <= len(repository) <= 256:
+        raise ValueError(f"{text!r}: {repository!r} can be no ECR repository")
     if ":" in text.partition("@")[0].rpartition("/")[2] and not re.fullmatch(TAG, name.tag):
         raise ValueError(f"{text!r}: {name.tag!r} can be no tag")
     if "@" in text and not DIGEST.fullmatch(name.digest):
         raise ValueError(f"{text!r}: {name.digest!r} is no digest: expected sha256: and 64 hexadecimal digits")
     if not name.tag and not name.digest:
         raise ValueError(f"{text!r} names neither tag nor digest: which of the repository's images is meant?")
-    return Reference(account, region, name.repository, name.tag, name.digest)
+    return Reference(ecr.account if ecr else "", ecr.region if ecr else "", repository, name.tag, name.digest)
 
 
 def registry(text: str) -> tuple[str, str]:
