@@ -71,7 +71,9 @@ def test_release_tags(tag_format: str, release_hash: str, tag: str) -> None:
     assert release_tag(tag_format, release_hash) == tag
 
 
-@pytest.mark.parametrize(("tag_format", "release_hash"), [("ref", "a"), ("{releaseHash}{releaseHash}", "a"), ("{releaseHash}", ""), ("{releaseHash}", "a/b")])
+@pytest.mark.parametrize(
+    ("tag_format", "release_hash"), [("ref", "a"), ("{releaseHash}{releaseHash}", "a"), ("{releaseHash}", ""), ("{releaseHash}", "a/b")]
+)
 def test_release_tags_that_can_be_none(tag_format: str, release_hash: str) -> None:
-    with pytest.raises(ValueError, match="can be no tag|no tag format"):
+    with pytest.raises(ValueError, match=r"can be no tag|no tag format"):
         release_tag(tag_format, release_hash)

@@ -27,7 +27,8 @@ def wishes(**more: Any) -> Wishes:
 def seen(name: str, images: dict[str, str], *tasks: dict[str, str], controller: str = "ECS", deployments: int = 1) -> Seen:
     listed = tuple(Deployment(f"ecs-svc/{n}", "PRIMARY", "r", 1, 0, 1, 0, NOW) for n in range(deployments))
     running = tuple(
-        Task(f"t{n}", "r", "ecs-svc/0", "RUNNING", "RUNNING", tuple(Container(c, digest=d) for c, d in task.items())) for n, task in enumerate(tasks)
+        Task(f"t{n}", "r", "ecs-svc/0", "RUNNING", "RUNNING", tuple(Container(c, digest=d) for c, d in task.items()))
+        for n, task in enumerate(tasks)
     )
     service = Service(f"arn/{name}", name, "ACTIVE", NOW, "r", controller, 1, len(tasks), 0, listed, tasks=running)
     content = {"containerDefinitions": [{"name": c, "image": i} for c, i in images.items()]}
@@ -86,7 +87,9 @@ def test_what_is_not_proven_has_no_release(service: Seen, note: str) -> None:
     ],
 )
 def test_what_cannot_be_released_is_left_out_and_said(service: Seen, note: str) -> None:
-    documents, notes = imported(service, *(seen(f"web{n}", {f"c{i}": f"{HOST}/ww:x" for i in range(10)}, {f"c{i}": A for i in range(10)}) for n in (1, 2)))
+    documents, notes = imported(
+        service, *(seen(f"web{n}", {f"c{i}": f"{HOST}/ww:x" for i in range(10)}, {f"c{i}": A for i in range(10)}) for n in (1, 2))
+    )
     assert list(releases(documents)) == ["web1", "web2"] and any(note in n for n in notes)
 
 
@@ -128,5 +131,9 @@ def test_manifest_lists_are_what_is_released() -> None:
 
 
 def test_hashes_are_asked_for_once_a_repository() -> None:
-    found = [Found("a", "a", {"app": "r"}, {"app": A}), Found("b", "b", {"app": "r", "x": "s"}, {"app": B, "x": A}), Found("c", "c", {"app": "r"})]
+    found = [
+        Found("a", "a", {"app": "r"}, {"app": A}),
+        Found("b", "b", {"app": "r", "x": "s"}, {"app": B, "x": A}),
+        Found("c", "c", {"app": "r"}),
+    ]
     assert wanted_images(found) == {"r": {A, B}, "s": {A}}

@@ -61,25 +61,39 @@ def test_an_edit_keeps_every_other_line() -> None:
 
 
 def test_an_edit_in_flow_style_is_right_too() -> None:
-    result = edited("# lost\nkind: ReleaseSet\nspec: {source: {tag: a}, suspend: true}\n", 0, {"source": None, "overrides": [{"service": "w"}]})
+    result = edited(
+        "# lost\nkind: ReleaseSet\nspec: {source: {tag: a}, suspend: true}\n", 0, {"source": None, "overrides": [{"service": "w"}]}
+    )
     assert not result.kept
     assert load_documents(result.text) == [{"kind": "ReleaseSet", "spec": {"suspend": True, "overrides": [{"service": "w"}]}}]
 
 
-@pytest.mark.parametrize("text", [TWO.rstrip("\n"), TWO + "\n# the end\n", TWO.replace("\n", "\r\n")], ids=["no newline", "comment", "CRLF"])
+@pytest.mark.parametrize(
+    "text", [TWO.rstrip("\n"), TWO + "\n# the end\n", TWO.replace("\n", "\r\n")], ids=["no newline", "comment", "CRLF"]
+)
 def test_ends_of_files(text: str) -> None:
     documents = load_documents(text)
     documents[1]["spec"] |= {"change": {"description": "x"}, "overrides": [{"service": "web"}]}
     assert load_documents(edited(text, 1, {"change": {"description": "x"}, "overrides": [{"service": "web"}]}).text) == documents
 
 
-SCALARS = st.one_of(st.text(max_size=12), st.integers(), st.booleans(), st.sampled_from(["12e4567", "1e3", "0x1f", "y", "2022-10-03", "a: b", "# c"]))
-VALUES = st.recursive(SCALARS, lambda v: st.one_of(st.lists(v, max_size=3), st.dictionaries(st.text("abc", min_size=1, max_size=3), v, max_size=3)), max_leaves=8)
+SCALARS = st.one_of(
+    st.text(max_size=12), st.integers(), st.booleans(), st.sampled_from(["12e4567", "1e3", "0x1f", "y", "2022-10-03", "a: b", "# c"])
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda v: st.one_of(st.lists(v, max_size=3), st.dictionaries(st.text("abc", min_size=1, max_size=3), v, max_size=3)),
+    max_leaves=8,
+)
 FIELDS = st.dictionaries(st.sampled_from(["source", "overrides", "change", "strategy", "suspend"]), VALUES, max_size=5)
 
 
 @settings(max_examples=200, deadline=None)
-@given(before=FIELDS, after=st.dictionaries(st.sampled_from(["source", "overrides", "change"]), st.one_of(st.none(), VALUES), max_size=3), flow=st.booleans())
+@given(
+    before=FIELDS,
+    after=st.dictionaries(st.sampled_from(["source", "overrides", "change"]), st.one_of(st.none(), VALUES), max_size=3),
+    flow=st.booleans(),
+)
 def test_any_edit_gives_what_was_meant(before: dict[str, Any], after: dict[str, Any], flow: bool) -> None:
     documents = [{"kind": "Other"}, {"kind": "ReleaseSet", "spec": before}]
     text = yaml.safe_dump_all(documents, default_flow_style=flow, sort_keys=False, explicit_start=True)
@@ -87,7 +101,9 @@ def test_any_edit_gives_what_was_meant(before: dict[str, Any], after: dict[str, 
     assert load_documents(edited(text, 1, after).text) == [documents[0], {"kind": "ReleaseSet", "spec": expected}]
 
 
-@pytest.mark.parametrize("text", ["12e4567", "1234567", "0x1f", "1_000", "2022-10-03", "12:30:45", "y", "on", "~", "-", "=", "null", ".5", "+1"])
+@pytest.mark.parametrize(
+    "text", ["12e4567", "1234567", "0x1f", "1_000", "2022-10-03", "12:30:45", "y", "on", "~", "-", "=", "null", ".5", "+1"]
+)
 def test_strings_are_read_as_strings(text: str) -> None:
     """Kubernetes reads 12e4567, a release hash, as a number unless it is quoted; PyYAML does not."""
     assert dump({"releaseHash": text}) == f'releaseHash: "{text}"\n'
@@ -154,7 +170,13 @@ def test_a_live_object_becomes_a_manifest() -> None:
 
 @pytest.mark.parametrize(
     ("change", "same"),
-    [({}, True), ({"metadata": {}}, True), ({"metadata": {"namespace": "other"}}, False), ({"kind": "Release"}, False), ({"spec": {}}, False)],
+    [
+        ({}, True),
+        ({"metadata": {}}, True),
+        ({"metadata": {"namespace": "other"}}, False),
+        ({"kind": "Release"}, False),
+        ({"spec": {}}, False),
+    ],
 )
 def test_the_same_set_is_found_by_its_identity(change: dict[str, Any], same: bool) -> None:
     identity = {"projectRef": {"name": "shop"}, "serviceSet": "all", "environmentRef": {"name": "production"}}

@@ -151,7 +151,9 @@ def test_many_environments_by_date_are_all_there() -> None:
 
 
 def test_environments_that_would_share_a_name_do_not() -> None:
-    found, _ = converted("shelf: {account_id: '111122223333', environments: [v1RC, v1rc, v1_rc], image_repositories: [{id: a, services: [a]}]}")
+    found, _ = converted(
+        "shelf: {account_id: '111122223333', environments: [v1RC, v1rc, v1_rc], image_repositories: [{id: a, services: [a]}]}"
+    )
     names = [e["metadata"]["name"] for e in of_kind(found, "Environment")]
     assert len(set(names)) == 3 and names[0] == "shelf-v1rc"
 
@@ -228,7 +230,14 @@ def test_what_is_too_much_is_split_or_said() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("storage", "storage"), ("Bag_Register", "bag-register"), ("2022-10-03", "2022-10-03"), ("-x-", "x"), ("a" * 80, None), ("日本", None)],
+    [
+        ("storage", "storage"),
+        ("Bag_Register", "bag-register"),
+        ("2022-10-03", "2022-10-03"),
+        ("-x-", "x"),
+        ("a" * 80, None),
+        ("日本", None),
+    ],
 )
 def test_object_names(text: str, expected: str | None) -> None:
     name = object_name(text)
@@ -245,7 +254,9 @@ def test_names_are_given_once() -> None:
 # Anything goes in, valid objects come out.
 
 WORDS = st.one_of(
-    st.sampled_from(["stage", "2022-10-03", "v1RC", "a_b", "a-b", "A.B", "", " ", "-", "x" * 80, "null", "0123", "日本", "a/b", "{service}"]),
+    st.sampled_from(
+        ["stage", "2022-10-03", "v1RC", "a_b", "a-b", "A.B", "", " ", "-", "x" * 80, "null", "0123", "日本", "a/b", "{service}"]
+    ),
     st.text(max_size=20),
 )
 SERVICE = st.one_of(WORDS, st.fixed_dictionaries({"id": WORDS}, optional={"role_arn": st.sampled_from(
@@ -267,7 +278,9 @@ PROJECT = st.fixed_dictionaries(
     },
 )
 MANIFEST = st.one_of(st.dictionaries(WORDS, PROJECT, max_size=3), st.lists(PROJECT, max_size=3), PROJECT)
-TEMPLATES = st.sampled_from(["{service}", "{project}-{environment}-{service}", "{environment}-{service}", "x-{service}", "nothing", "{other}"])
+TEMPLATES = st.sampled_from(
+    ["{service}", "{project}-{environment}-{service}", "{environment}-{service}", "x-{service}", "nothing", "{other}"]
+)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

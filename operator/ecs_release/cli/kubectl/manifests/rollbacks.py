@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ecs_release.api.artifacts import Source, SourceImage
+from ecs_release.api.ledger import LedgerEntry, Stage
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import HistoryEntry
 from ecs_release.api.releaseset import ReleaseSet
@@ -92,3 +93,30 @@ def at_hash(releases: Mapping[str, Release], release_hash: str) -> dict[str, Sou
     if missing:
         raise NotFound(f"{', '.join(missing)} has not run {release_hash}, as far as status remembers: a set goes back whole")
     return found
+
+
+def members(release_set: ReleaseSet) -> set[str]:
+    """Return the services of a set, as its status has them."""
+    status = release_set.status
+    return {s.name for s in (status.services if status else None) or () if s.state != LEFT}
+
+
+def of_number(entries: Sequence[LedgerEntry], services: Collection[str], environment: str, number: int) -> dict[str, Source]:
+    """Return what a release number means for some services: the ledger's entries of it, of this environment first.
+
+    Raises NotFound where it holds none of them.
+    """
+    found: dict[str, Source] = {}
+    for entry in sorted(entries, key=lambda e: (e.environment != environment, e.start_time)):
+        images = [i for i in entry.images or () if not i.unlisted and i.to_digest]
+        if entry.service in services and images:
+            pinned = [SourceImage(container=i.container, digest=i.to_digest or "", release_hash=i.to_hash) for i in images]
+            found.setdefault(entry.service, Source(images=pinned))
+    if not found:
+        raise NotFound(f"the ledger has no release {number} of {', '.join(sorted(services))}: see kubectl ecs-release history --all")
+    return {service: found[service] for service in sorted(found)}
+
+
+def never_went_well(entries: Sequence[LedgerEntry]) -> bool:
+    """Tell whether no attempt of a release ended well anywhere."""
+    return not any(e.stage is Stage.END and e.outcome in GOOD for e in entries)
