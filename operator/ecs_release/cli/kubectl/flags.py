@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ecs_release.cli.kubectl.durations import seconds
 
-SWITCHES = frozenset({"--all-namespaces", "--insecure-skip-tls-verify", "--no-headers", "--watch", "-A", "-w"})
+SWITCHES = frozenset({"--all", "--all-namespaces", "--insecure-skip-tls-verify", "--no-headers", "--watch", "-A", "-w"})
 FORMATS = ("wide", "json", "yaml", "name")
 
 _TEXTS = (

@@ -38,7 +38,12 @@ class Entry:
         return cast("Command", import_module(f"ecs_release.cli.kubectl.commands.{module}"))
 
 
-COMMANDS: tuple[Entry, ...] = (Entry("version", "The plugin's version"),)
+COMMANDS: tuple[Entry, ...] = (
+    Entry("status", "How a ReleaseSet or Release stands, as a tree; --watch waits for it"),
+    Entry("board", "What runs where: services by environments"),
+    Entry("history", "What was deployed before, by whom and why"),
+    Entry("version", "The plugin's version"),
+)
 
 
 def find(name: str) -> Entry | None:
