@@ -42,6 +42,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("status", "How a ReleaseSet or Release stands, as a tree; --watch waits for it"),
     Entry("board", "What runs where: services by environments"),
     Entry("history", "What was deployed before, by whom and why"),
+    Entry("diff", "What differs between two Environments, or between what is wanted and what runs"),
     Entry("version", "The plugin's version"),
 )
 
