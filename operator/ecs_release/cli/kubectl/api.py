@@ -26,6 +26,8 @@ _PAGE = 500
 _CONNECT_S, _READ_S = 10.0, 30.0
 # Beyond what the server was asked to end a watch after, only a connection that broke without a word keeps us.
 _WATCH_GRACE_S = 10.0
+# Once more where no connection was made, and where the server says when to come again (429): somebody waits in front of it.
+_RETRIES = urllib3.Retry(total=2, connect=1, read=1, redirect=0, backoff_factor=0.2, raise_on_status=False)
 
 
 class Api:
@@ -174,7 +176,7 @@ class Api:
             headers["Content-Type"] = content_type
             data = json.dumps(body).encode()
         try:
-            answer = self._pool.request(method, url, headers=headers, body=data, timeout=timeout, preload_content=False)
+            answer = self._pool.request(method, url, headers=headers, body=data, timeout=timeout, retries=_RETRIES, preload_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._unreachable(error) from error
         if self._verbose:

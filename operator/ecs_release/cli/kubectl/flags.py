@@ -11,7 +11,19 @@ from collections.abc import Sequence
 
 from ecs_release.cli.kubectl.durations import seconds
 
-SWITCHES = frozenset({"--all-namespaces", "--insecure-skip-tls-verify", "--no-headers", "--watch", "-A", "-w"})
+SWITCHES = frozenset(
+    {
+        "--all",
+        "--all-namespaces",
+        "--assume-roles",
+        "--insecure-skip-tls-verify",
+        "--no-headers",
+        "--task-definitions",
+        "--watch",
+        "-A",
+        "-w",
+    }
+)
 FORMATS = ("wide", "json", "yaml", "name")
 
 _TEXTS = (
@@ -71,6 +83,13 @@ def add_output(parser: argparse.ArgumentParser, *more: str, formats: tuple[str, 
 def add_project(parser: argparse.ArgumentParser) -> None:
     """Add --project."""
     parser.add_argument("--project", metavar="NAME", help="Only this Project")
+
+
+def add_role(parser: argparse.ArgumentParser) -> None:
+    """Add --assume-roles."""
+    parser.add_argument(
+        "--assume-roles", action="store_true", help="Read AWS through each Environment's role; without it as your own credentials may"
+    )
 
 
 def _destination(name: str) -> str:

@@ -39,6 +39,10 @@ class Entry:
 
 
 COMMANDS: tuple[Entry, ...] = (
+    Entry("status", "How a ReleaseSet or Release stands, as a tree; --watch waits for it"),
+    Entry("board", "What runs where: services by environments"),
+    Entry("history", "What was deployed before, by whom and why"),
+    Entry("diff", "What differs between two Environments, or between what is wanted and what runs"),
     Entry("promote", "Write the manifest that takes what runs in one Environment to another"),
     Entry("rollback", "Write the manifest that goes back to what ran before"),
     Entry("retry", "Try a failure again that is held"),
