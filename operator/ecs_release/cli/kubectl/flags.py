@@ -15,13 +15,22 @@ SWITCHES = frozenset(
     {
         "--all",
         "--all-namespaces",
+        "--allow-unready",
+        "--apply",
         "--assume-roles",
+        "--environment-tags",
+        "--force",
         "--insecure-skip-tls-verify",
         "--no-headers",
+        "--no-moving-tag",
+        "--no-wait",
         "--task-definitions",
+        "--wait",
         "--watch",
+        "--yes",
         "-A",
         "-w",
+        "-y",
     }
 )
 FORMATS = ("wide", "json", "yaml", "name")
@@ -70,6 +79,9 @@ def without_truth(words: Sequence[str]) -> list[str]:
             found.append(word)
         elif value == "true":
             found.append(name)
+        elif (opposite := f"--no-{name[2:]}") in SWITCHES:
+            # One that is on by default is switched off by its opposite.
+            found.append(opposite)
     return found
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecs_release.api.environment import Artifacts
-from ecs_release.aws.publishing import Published, Publisher
 from ecs_release.cli.kubectl import git
 from ecs_release.cli.kubectl.aws_flags import access_of, add_aws, region_of, with_aws
 from ecs_release.cli.kubectl.ecr_names import Reference, reference, registry, release_tag
@@ -16,6 +15,7 @@ from ecs_release.cli.kubectl.problems import CommandError
 from ecs_release.domain.errors import Blocked, Problem
 
 if TYPE_CHECKING:
+    from ecs_release.aws.publishing import Published, Publisher
     from ecs_release.aws.workbench import Workbench
     from ecs_release.cli.kubectl.session import Session
 
@@ -101,6 +101,8 @@ async def _publish(session: Session, bench: Workbench, wanted: Wanted, home: tup
 
 
 async def _found(session: Session, bench: Workbench, one: Reference, home: tuple[str, str]) -> Image:
+    from ecs_release.aws.publishing import Publisher
+
     region = region_of(session, one.region or home[1])
     access = access_of(session, region)
     account = one.account or home[0] or await bench.account(access)
