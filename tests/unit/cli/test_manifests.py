@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ecs_release.api.artifacts import Source, SourceImage
 from ecs_release.api.names import RELEASE_SET
 from ecs_release.cli.kubectl.manifests import pinned
-from ecs_release.cli.kubectl.manifests.editing import edited
+from ecs_release.cli.kubectl.manifests.editing import edited, replacing
 from ecs_release.cli.kubectl.manifests.text import dump, dump_documents, load_documents
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -130,6 +130,26 @@ def test_pinning(spec: dict[str, Any], whole: bool, expected: dict[str, Any]) ->
     assert {**fields, "overrides": [o["service"] for o in fields["overrides"]]} == expected
     by_service = {o["service"]: o["source"] for o in fields["overrides"]}
     assert by_service["web"] == {"images": [{"container": "app", "digest": A, "releaseHash": "1a2b3c4"}]}
+
+
+@settings(max_examples=200, deadline=None)
+@given(before=FIELDS, fields=st.dictionaries(st.sampled_from(["source", "overrides", "change"]), st.one_of(st.none(), VALUES), max_size=3))
+def test_a_merge_patch_gives_just_what_was_meant(before: dict[str, Any], fields: dict[str, Any]) -> None:
+    """A former change's ticket must not stay, nor a tag beside digests."""
+
+    def merged(target: Any, patch: Any) -> Any:
+        """RFC 7386, section 2."""
+        if not isinstance(patch, dict):
+            return patch
+        target = dict(target) if isinstance(target, dict) else {}
+        for key, value in patch.items():
+            if value is None:
+                target.pop(key, None)
+            else:
+                target[key] = merged(target.get(key), value)
+        return target
+
+    assert merged(before, replacing(before, fields)) == {k: v for k, v in (before | fields).items() if v is not None}
 
 
 def test_a_live_object_becomes_a_manifest() -> None:

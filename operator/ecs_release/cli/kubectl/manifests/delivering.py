@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_release.api.names import API_VERSION
 from ecs_release.cli.kubectl import acting, git
 from ecs_release.cli.kubectl.manifests import pinned, text
-from ecs_release.cli.kubectl.manifests.editing import edited, with_fields
+from ecs_release.cli.kubectl.manifests.editing import edited, replacing, with_fields
 from ecs_release.cli.kubectl.manifests.pinned import Fields
 from ecs_release.cli.kubectl.problems import CommandError
 
@@ -138,7 +138,8 @@ def _apply(session: Session, target: Target, fields: Fields, says: str) -> int:
     if target.live is None:
         session.api.apply({**_manifest(target, fields), "apiVersion": API_VERSION})
     else:
-        body = {"metadata": {"resourceVersion": target.live["metadata"]["resourceVersion"]}, "spec": fields}
+        spec = replacing(target.live["spec"], fields)
+        body = {"metadata": {"resourceVersion": target.live["metadata"]["resourceVersion"]}, "spec": spec}
         session.api.patch(target.kind, target.name, target.namespace, body)
     session.out.say(f"{target.title} {'changed' if target.live else 'created'}")
     return 0

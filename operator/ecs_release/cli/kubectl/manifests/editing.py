@@ -45,6 +45,18 @@ def with_fields(spec: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str,
     return {k: v for k, v in changed.items() if v is not None}
 
 
+def replacing(before: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a merge patch that sets fields to just what is given: such a patch merges objects, and forgets nothing unasked (RFC 7386)."""
+    patch: dict[str, Any] = {}
+    for name, value in fields.items():
+        was = before.get(name)
+        if isinstance(value, Mapping) and isinstance(was, Mapping):
+            patch[name] = {**dict.fromkeys(was.keys() - value.keys()), **replacing(was, value)}
+        else:
+            patch[name] = value
+    return patch
+
+
 def _by_lines(text: str, index: int, fields: Mapping[str, Any]) -> str | None:
     """Replace the lines of the fields; None where the spec is not a block of lines."""
     spec = _value(compose(text)[index], "spec")
