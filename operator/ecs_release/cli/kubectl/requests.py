@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_release.api.meta import to_microtime
 from ecs_release.cli.kubectl import acting
 from ecs_release.cli.kubectl.durations import seconds
-from ecs_release.cli.kubectl.problems import CommandError, Denied
+from ecs_release.cli.kubectl.problems import CommandError
 from ecs_release.cli.kubectl.references import resolve
 
 if TYPE_CHECKING:
@@ -45,10 +45,7 @@ def run(session: Session, arguments: argparse.Namespace, request: Request) -> in
     acting.check_own(body, request.verb, force=arguments.force)
     acting.check_access(session, kind, meta["name"], meta["namespace"])
     token = to_microtime(session.now())
-    try:
-        session.api.patch(kind, meta["name"], meta["namespace"], {"metadata": {"annotations": {request.annotation: token}}})
-    except Denied as error:
-        raise Denied(f"{error}; to {request.verb} may need the verb {request.verb!r} on {kind} (docs/how-to/authorize.md)") from error
+    session.api.patch(kind, meta["name"], meta["namespace"], {"metadata": {"annotations": {request.annotation: token}}})
     if arguments.wait:
         _await(session, kind, meta, request, token, arguments.timeout)
     session.out.say(f"{acting.name_of(body)} {'acknowledged' if arguments.wait else 'asked'}: {request.verb} {token}")
