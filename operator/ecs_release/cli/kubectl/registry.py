@@ -41,8 +41,10 @@ class Entry:
 COMMANDS: tuple[Entry, ...] = (
     Entry("status", "How a ReleaseSet or Release stands, as a tree; --watch waits for it"),
     Entry("board", "What runs where: services by environments"),
+    Entry("plan", "What an apply of a file would do, or a resource as it stands, and what blocks it"),
     Entry("history", "What was deployed before, by whom and why"),
     Entry("diff", "What differs between two Environments, or between what is wanted and what runs"),
+    Entry("completion", "Print the program by which kubectl completes this plugin's words"),
     Entry("version", "The plugin's version"),
 )
 
