@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from ecs_release.cli.kubectl import flags
 from ecs_release.cli.kubectl.registry import COMMANDS, Entry, find
@@ -31,10 +31,7 @@ def main() -> None:
 
 
 def run(words: Sequence[str]) -> None:
-    """Print candidates, or nothing but the directive. A cluster that does not answer in time is given up."""
-    timer = threading.Timer(_DEADLINE_S, _give_up)
-    timer.daemon = True
-    timer.start()
+    """Print candidates, or nothing but the directive."""
     # A shell that completes shows everything that is printed: nobody wants warnings there.
     stderr, sys.stderr = sys.stderr, open(os.devnull, "w")  # noqa: SIM115, PTH123
     directive, found = NO_FILES, list[str]()
@@ -45,10 +42,21 @@ def run(words: Sequence[str]) -> None:
             directive = FILES
         else:
             found = list(candidates(before, word))
-    timer.cancel()
     sys.stderr.close()
     sys.stderr = stderr
     print(*found, directive, sep="\n", flush=True)
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Give up on a cluster, or a program that logs in there, that does not answer: what is printed then is no candidate."""
+    timer = threading.Timer(_DEADLINE_S, _give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _give_up() -> None:
@@ -164,7 +172,7 @@ def _names(before: Sequence[str], path: Callable[[str], str]) -> list[str]:
     """Ask the cluster for names, and for nothing else of the objects. `path` makes their path of a namespace; an empty one means all."""
     from ecs_release.cli.kubectl.session import Session
 
-    with Session(_flags_of(before)) as session:
+    with _in_time(), Session(_flags_of(before)) as session:
         found = session.api.request("GET", path(session.scope), query=[("limit", str(_MOST))], accept=_NAMES_ONLY)
     return sorted({item["metadata"]["name"] for item in found["items"]})
 
