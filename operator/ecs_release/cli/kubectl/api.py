@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import urllib3
-from kubernetes.client.rest import RESTClientObject
 
 from ecs_release.api.names import API_VERSION, CLUSTER_SCOPED, GROUP, PLURALS, VERSION
-from ecs_release.cli.kubectl.connection import Connection
 from ecs_release.cli.kubectl.problems import CommandError, Conflict, Denied, Gone, NotFound, Unreachable
+
+if TYPE_CHECKING:
+    from ecs_release.cli.kubectl.connection import Connection
 
 Object = dict[str, Any]
 Objects = list[Object]
@@ -35,6 +36,9 @@ class Api:
 
     def __init__(self, connection: Connection, user_agent: str, timeout_s: float | None = None, *, verbose: bool = False) -> None:
         """`timeout_s` is how long a request may take; None: as the module thinks fit, 0: for ever."""
+        # Whoever wants a flag completed, or read the help of a command, need not wait for this.
+        from kubernetes.client.rest import RESTClientObject
+
         self._configuration = connection.configuration
         self._host = connection.configuration.host
         self._pool = RESTClientObject(connection.configuration).pool_manager

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
-from ecs_release.api.ledger import LedgerEntry
+from ecs_release.api.ledger import LedgerEntry, Stage
 from ecs_release.api.names import ENVIRONMENT
 from ecs_release.cli.kubectl.problems import CommandError, Denied
 from ecs_release.cli.kubectl.session import Session
@@ -17,6 +17,8 @@ from ecs_release.domain.errors import Problem
 from ecs_release.domain.observation import Access
 
 SETTING = "ECS_RELEASE_LEDGER_TABLE"
+_EVER = datetime(2000, 1, 1, tzinfo=UTC)
+_PROJECTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +38,39 @@ class Question:
 class Ledger:
     """One table."""
 
-    def __init__(self, client: Any, table: str) -> None:
-        """`table` is its name or ARN."""
-        self._client, self._table = client, table
+    def __init__(self, reader: Any) -> None:
+        """`reader` is `ecs_release.aws.ledger_queries.LedgerReader`."""
+        self._reader = reader
 
     def ask(self, question: Question) -> list[LedgerEntry]:
         """Return the entries that answer a question; what the query itself does not narrow down is left out here. Raises CommandError."""
-        from ecs_release.aws.personal import told
-
-        with told_to_people(), told(f"dynamodb:Query on {self._table}"):
-            return [entry for entry in self._query(question) if fits(entry, question)]
+        with told_to_people():
+            found = [entry for entry in self._query(question) if fits(entry, question)]
+            return found + self._ends_of(found) if question.person else found
 
     def _query(self, question: Question) -> Iterable[LedgerEntry]:
         """Choose the narrowest of the ledger's queries."""
-        q, queries = question, _queries()
+        q, reader = question, self._reader
+        if q.number is not None:
+            return list(reader.release(q.namespace, q.project, q.number)[1])
         if q.service and q.environment:
-            found = queries.history_of(self._client, self._table, q.environment, q.namespace, q.project, q.service)
-        elif q.number is not None:
-            found = queries.release(self._client, self._table, q.namespace, q.project, q.number)
-        elif q.person:
-            found = queries.by_person(self._client, self._table, q.person, since=q.since, until=q.until)
-        else:
-            found = queries.between(self._client, self._table, q.since, q.until)
-        return list(found)
+            return list(reader.history_of(q.environment, q.namespace, q.project, q.service))
+        if q.person:
+            return list(reader.by_person(q.person, since=q.since, until=q.until))
+        if q.project and q.namespace:
+            return list(reader.history_of_project(q.namespace, q.project, since=q.since, until=q.until))
+        return list(reader.between(q.since or _EVER, q.until or datetime.now(UTC) + timedelta(days=1)))
+
+    def _ends_of(self, found: Sequence[LedgerEntry]) -> list[LedgerEntry]:
+        """Read how attempts ended of which a person has only the start: the end may stand under another's name."""
+        ended = {e.attempt_id for e in found if e.stage != Stage.START}
+        open_ = [e for e in found if e.attempt_id not in ended]
+        ends: list[LedgerEntry] = []
+        for namespace, project in sorted({(e.namespace, e.project) for e in open_})[:_PROJECTS]:
+            ours = {e.attempt_id: e.start_time for e in open_ if (e.namespace, e.project) == (namespace, project)}
+            entries = self._reader.history_of_project(namespace, project, since=min(ours.values()))
+            ends += [e for e in entries if e.attempt_id in ours and e.stage != Stage.START]
+        return ends
 
 
 def fits(entry: LedgerEntry, question: Question) -> bool:
@@ -88,12 +100,8 @@ def open_ledger(session: Session, named: str | None, environment: str = "") -> L
     )
     if not region:
         raise CommandError(f"the region of table {table!r} is not known: give its ARN, or set AWS_REGION")
-    from ecs_release.aws.personal import PersonalAws
-
-    access = Access(parts[4] if table.startswith("arn:") else "", region)
     with told_to_people():
-        client = PersonalAws(f"kubectl-ecs-release/{session.version}", "kubectl-ecs-release").client(access, "dynamodb")
-    return Ledger(client, table)
+        return Ledger(_reader(session, Access(parts[4] if table.startswith("arn:") else "", region), table))
 
 
 @contextmanager
@@ -120,9 +128,13 @@ def _table_of_environments(session: Session, environment: str) -> str:
     return tables.pop() if tables else ""
 
 
-def _queries() -> Any:
-    """Import the queries: boto3 is slow to load, and most commands need none of it."""
+def _reader(session: Session, access: Access, table: str) -> Any:
+    """Import what reads the table: boto3 is slow to load, and most commands need none of it."""
+    from ecs_release.aws.personal import PersonalAws
+
     try:
-        return import_module("ecs_release.aws.ledger_queries")
+        queries = import_module("ecs_release.aws.ledger_queries")
     except ModuleNotFoundError as error:
         raise CommandError("this version cannot read a ledger yet") from error
+    client = PersonalAws(f"kubectl-ecs-release/{session.version}", "kubectl-ecs-release").client(access, "dynamodb")
+    return queries.LedgerReader(client, table)

@@ -16,6 +16,7 @@ from ecs_release.cli.kubectl.session import Session
 
 PROGRAM = "kubectl ecs-release"
 INTERRUPTED = 130
+_COMPLETE = "__complete"
 
 _DESCRIPTION = "What is deployed where on AWS ECS, by whom, why, since when, and is it true right now?"
 
@@ -41,6 +42,11 @@ def main() -> None:
 
 def run(words: Sequence[str]) -> int:
     """Run a command and return the exit code. Nothing but SystemExit (of --help) is ever raised."""
+    if list(words[:1]) == [_COMPLETE]:
+        from ecs_release.cli.kubectl import completion
+
+        completion.run(words[1:])
+        return 0
     verbose = False
     try:
         arguments, entry = read(words)

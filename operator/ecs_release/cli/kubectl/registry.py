@@ -41,6 +41,7 @@ class Entry:
 COMMANDS: tuple[Entry, ...] = (
     Entry("status", "How a ReleaseSet or Release stands, as a tree; --watch waits for it"),
     Entry("board", "What runs where: services by environments"),
+    Entry("plan", "What an apply of a file would do, or a resource as it stands, and what blocks it"),
     Entry("history", "What was deployed before, by whom and why"),
     Entry("diff", "What differs between two Environments, or between what is wanted and what runs"),
     Entry("promote", "Write the manifest that takes what runs in one Environment to another"),
@@ -52,6 +53,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("resume", "Go on after a suspension"),
     Entry("publish", "Give images in ECR their release hash, and move `latest` to them"),
     Entry("import", "Print Project, Environments and Releases of what is there already"),
+    Entry("completion", "Print the program by which kubectl completes this plugin's words"),
     Entry("version", "The plugin's version"),
 )
 
