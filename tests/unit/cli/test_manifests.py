@@ -88,7 +88,7 @@ VALUES = st.recursive(
 FIELDS = st.dictionaries(st.sampled_from(["source", "overrides", "change", "strategy", "suspend"]), VALUES, max_size=5)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     before=FIELDS,
     after=st.dictionaries(st.sampled_from(["source", "overrides", "change"]), st.one_of(st.none(), VALUES), max_size=3),
@@ -132,7 +132,7 @@ def test_pinning(spec: dict[str, Any], whole: bool, expected: dict[str, Any]) ->
     assert by_service["web"] == {"images": [{"container": "app", "digest": A, "releaseHash": "1a2b3c4"}]}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(before=FIELDS, fields=st.dictionaries(st.sampled_from(["source", "overrides", "change"]), st.one_of(st.none(), VALUES), max_size=3))
 def test_a_merge_patch_gives_just_what_was_meant(before: dict[str, Any], fields: dict[str, Any]) -> None:
     """A former change's ticket must not stay, nor a tag beside digests."""

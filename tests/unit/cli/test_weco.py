@@ -283,7 +283,7 @@ TEMPLATES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(manifest=MANIFEST, account=st.sampled_from(["", "999988887777"]), template=TEMPLATES, cluster=TEMPLATES, tags=st.booleans())
 def test_any_manifest_gives_valid_objects(manifest: Any, account: str, template: str, cluster: str, tags: bool) -> None:
     for text in (json.dumps(manifest), yaml.safe_dump(manifest)):

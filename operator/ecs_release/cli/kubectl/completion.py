@@ -38,7 +38,7 @@ def run(words: Sequence[str]) -> None:
     # Whatever is wrong, the command itself will say so when it is run; SystemExit is argparse's.
     with suppress(Exception, SystemExit):
         before, word = list(words[:-1]), words[-1] if words else ""
-        if before and before[-1] in ("-f", "--filename", "--kubeconfig") and not word.startswith("-"):
+        if before and before[-1] in ("-f", "--filename", "--output-file", "--kubeconfig") and not word.startswith("-"):
             directive = FILES
         else:
             found = list(candidates(before, word))

@@ -77,7 +77,9 @@ def _weco(session: Session, notes: Notes) -> list[Document]:
     try:
         text = sys.stdin.read() if arguments.name == "-" else Path(arguments.name).read_text()
         projects = weco.read(text, notes)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise CommandError(f"{arguments.name}: {error.strerror}") from error
+    except ValueError as error:
         raise CommandError(f"{arguments.name}: {error}") from error
     chosen = [p for p in projects if arguments.project in (None, p.id)]
     if not chosen:

@@ -24,7 +24,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = '"' if _LOOKS_LIKE_ANOTHER_TYPE.fullmatch(text) else None
+    # PyYAML writes these breaks as they are, and reads them as spaces.
+    has_breaks = any(character in text for character in "\x85\u2028\u2029")
+    style = '"' if has_breaks or _LOOKS_LIKE_ANOTHER_TYPE.fullmatch(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
