@@ -86,11 +86,11 @@ def test_a_promotion_is_a_manifest_for_the_pull_request(stages: Place, tmp_path:
 
 def test_a_promotion_may_be_applied(stages: Place) -> None:
     pushed = to_staging(stages)
-    stages.release_set("v1", strategy={"onFailure": "Continue"})
+    stages.release_set("v1", strategy={"onFailure": "Continue"}, change={"requestedBy": "bob", "ticket": "OLD-1"})
     stages.wait_set("Succeeded")
     promote = ["promote", staging(stages), stages.name, *WHO, "--apply"]
     refused = run(stages, *promote, check=False)
-    assert refused.code == 1 and "give --yes" in refused.err and "web: v2" in refused.err
+    assert refused.code == 1 and "give --yes" in refused.err and "web: v1 -> v2" in refused.err
     done = run(stages, *promote, "--yes", "--service", "web")
     assert done.out == "releaseset/all changed\n"
     stages.wait_set("Succeeded")
@@ -99,6 +99,7 @@ def test_a_promotion_may_be_applied(stages: Place) -> None:
     run(stages, *promote, "--yes")
     status = stages.wait_set("Succeeded")
     live = stages.get_set()
+    assert "ticket" not in live["spec"]["change"], "a former release's reason is not this one's"
     assert "source" not in live["spec"] and live["spec"]["strategy"]["onFailure"] == "Continue"
     assert "kubectl-ecs-release" in {f["manager"] for f in live["metadata"]["managedFields"]}
     assert status["history"][0]["requestedBy"] == "ada" and {n: s["hash"] for n, s in lines(status).items()} == {"api": "v2", "web": "v2"}

@@ -105,7 +105,7 @@ def test_a_template_gives_names_that_are_the_same_everywhere() -> None:
 
 
 def test_an_environment_has_one_registry() -> None:
-    other = "999988887777.dkr.ecr.us-east-1.amazonaws.com"
+    other = "000011112222.dkr.ecr.us-east-1.amazonaws.com"
     services = [seen(n, {"app": f"{HOST}/{n}{n}:x", "side": f"{other}/side:x"}, {"app": A, "side": B}) for n in ("a", "b")]
     documents, notes = imported(*services, seen("c", {"app": f"{HOST}/cc:x"}, {"app": A}))
     assert releases(documents)["a"] == [{"container": "app", "digest": A}]

@@ -207,3 +207,11 @@ def test_the_same_set_is_found_by_its_identity(change: dict[str, Any], same: boo
 
 def test_documents_are_parted() -> None:
     assert dump_documents([{"a": 1}, {"b": 2}]) == "a: 1\n---\nb: 2\n"
+
+
+def test_steps_say_from_what_to_what() -> None:
+    pins = {"web": source(("app", A, "v2")), "api": source(("app", B, None))}
+    live = {"status": {"services": [{"name": "web", "hash": "v1"}]}}
+    assert pinned.steps(pins, live) == ["  web: v1 -> v2", f"  api: nothing known -> {'b' * 12}"]
+    alone = {"status": {"summary": {"hash": "v1"}}}
+    assert pinned.steps({"web": pins["web"]}, alone) == ["  web: v1 -> v2"] and pinned.steps({}, None) == []

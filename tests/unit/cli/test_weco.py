@@ -132,6 +132,14 @@ def test_what_is_no_manifest_is_refused(text: str, message: str) -> None:
         read(text, Notes())
 
 
+def test_numbers_of_json_are_as_they_are_written() -> None:
+    """An environment named 1.0 is not named 1, and an account is no number."""
+    text = '{"shelf": {"account_id": 111122223333, "environments": [{"id": 1.0}, {"id": 7}], "image_repositories": [{"id": "ab", "services": ["ab"]}]}}'
+    environments = of_kind(converted(text)[0], "Environment")
+    named = [(e["spec"]["displayName"], e["spec"]["aws"]["accountID"]) for e in environments]
+    assert named == [("1.0", "111122223333"), ("7", "111122223333")]
+
+
 def test_environments_may_be_absent() -> None:
     found, notes = converted("shelf: {image_repositories: [{id: web, services: [web]}]}", account_id="111122223333")
     assert [d["kind"] for d in found] == ["Project"] and any("has no environments" in n for n in notes)

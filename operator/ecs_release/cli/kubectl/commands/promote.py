@@ -54,8 +54,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         fields["services"] = [s for s in order if s in wanted]
     what = f"{service_set.name} at {pinned.summary(pins)}" if whole else f"{', '.join(wanted)} at {pinned.summary(pins)}"
     fields |= pinned.change(delivering.change(session, f"promote {what} from {arguments.source}"))
-    lines = [f"promote from {arguments.source} to {arguments.target}:"]
-    lines += [f"  {name}: {pinned.named(source)}" for name, source in pins.items()]
+    lines = [f"promote from {arguments.source} to {arguments.target}:", *pinned.steps(pins, target.live)]
     return delivering.deliver(session, target, fields, "\n".join(lines))
 
 

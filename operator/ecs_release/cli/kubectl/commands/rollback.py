@@ -50,7 +50,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     fields |= pinned.change(delivering.change(session, says))
     meta = body["metadata"]
     target = Target(str(body["kind"]), meta["namespace"], meta["name"], identity, body)
-    lines = [f"{target.title}: {says}:", *(f"  {name}: {pinned.named(source)}" for name, source in pins.items())]
+    lines = [f"{target.title}: {says}:", *pinned.steps(pins, body)]
     return delivering.deliver(session, target, fields, "\n".join(lines))
 
 

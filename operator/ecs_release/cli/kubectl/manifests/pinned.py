@@ -73,3 +73,11 @@ def summary(pins: Mapping[str, Source]) -> str:
     """Name what some services get: the one hash, or how many there are."""
     names = sorted({named(s) for s in pins.values()})
     return names[0] if len(names) == 1 else f"{len(names)} release hashes"
+
+
+def steps(pins: Mapping[str, Source], live: Mapping[str, Any] | None) -> list[str]:
+    """Say for each service what it goes from and to: what whoever is asked agrees to."""
+    status = (live or {}).get("status") or {}
+    before = {str(s["name"]): str(s.get("hash") or "") for s in status.get("services") or ()}
+    alone = str((status.get("summary") or {}).get("hash") or "") if "services" not in status else ""
+    return [f"  {name}: {before.get(name) or alone or 'nothing known'} -> {named(source)}" for name, source in pins.items()]
