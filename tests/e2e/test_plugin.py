@@ -237,12 +237,12 @@ def test_task_definitions_are_compared_field_by_field(place: Place) -> None:
     place.apply("Release", "other", {**place.get()["spec"], "environmentRef": {"name": other.name}})
     place.wait("Succeeded", "other")
 
-    done = plugin.run(place, "diff", place.name, other.name, "--task-definitions")
+    done = plugin.run(place, "diff", place.name, other.name, "--task-definitions", "--assume-roles")
     assert done.returncode == 0, done.stderr
     assert "0 of 1 services differ." in done.stderr
     assert ["family", f"{place.name}-web", f"{other.name}-web"] in [line.split() for line in done.stdout.splitlines()]
-    blind = plugin.run(place, "diff", place.name, other.name, "--task-definitions", AWS_ENDPOINT_URL="http://127.0.0.1:1")
-    assert blind.returncode == 0
+    blind = plugin.run(place, "diff", place.name, other.name, "--task-definitions")
+    assert blind.returncode == 0, "the simulated AWS knows these credentials in another account only"
     assert blind.stderr.splitlines()[1].startswith("warning: task definitions could not be read: ecs:DescribeTaskDefinition")
     assert len(blind.stderr.splitlines()) == 2
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -145,3 +148,17 @@ def test_every_switch_of_ours_may_be_written_with_a_value() -> None:
     for parser in (main.overview(), *(main.command_parser(entry) for entry in COMMANDS)):
         switches |= {o for a in parser._actions if a.nargs == 0 and a.dest != "help" for o in a.option_strings}
     assert switches - flags.SWITCHES == set()
+
+
+def test_help_and_names_start_fast() -> None:
+    """What is heavy is imported by whoever needs it: people wait for help, and shells for completion."""
+    code = "import sys; from ecs_release.cli.kubectl import main, completion; completion.run(['']); main.read(['version']); print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "status" in shown
+    heavy = {"kubernetes", "boto3", "botocore", "pydantic", "rich", "yaml", "kopf", "urllib3"}
+    assert heavy & {name.partition(".")[0] for name in shown.splitlines()[-1].split()} == set()
+
+
+def test_the_commands_are_documented() -> None:
+    docs = "".join(path.read_text() for path in (Path(__file__).parents[3] / "docs").rglob("*.md"))
+    assert [entry.name for entry in COMMANDS if f"ecs-release {entry.name}" not in docs] == []

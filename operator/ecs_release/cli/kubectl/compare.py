@@ -145,14 +145,32 @@ def fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[st
     return found
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Hidden:
+    """A value that is compared and never shown: environment variables are where secrets end up that should be none."""
+
+    value: Any
+
+    def __repr__(self) -> str:
+        return "(set)"
+
+
 def _comparable(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in content.items() if k not in _LEFT}
+    """Leave out what every revision has of its own, and hide the values of environment variables."""
+    found = {k: v for k, v in content.items() if k not in _LEFT}
+    found["containerDefinitions"] = [
+        {**c, "environment": [{**e, "value": _Hidden(e.get("value"))} for e in c["environment"]]} if c.get("environment") else c
+        for c in content.get("containerDefinitions") or ()
+    ]
+    return found
 
 
 def _walk(path: str, before: Any, after: Any, found: list[tuple[str, str, str]]) -> None:
     if before == after:
         return
     left, right = _named(before), _named(after)
+    # What is there on one side only is shown field by field, too.
+    left, right = ({} if left is None else left), ({} if right is None else right)
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         for key in sorted({*left, *right}):
             _walk(f"{path}.{key}" if path else str(key), left.get(key), right.get(key), found)
@@ -170,11 +188,9 @@ def _named(value: Any) -> Any:
 
 
 def _shown(path: str, value: Any) -> str:
-    """Show a value. Those of environment variables are not: they are where secrets end up that should be none."""
+    """Show a value; an image's digest shortened."""
     if value is None:
         return "-"
-    if ".environment." in path and path.endswith(".value"):
-        return "(set)"
     image = parse_image(value) if isinstance(value, str) and path.endswith(".image") else None
     if image is not None and image.digest:
         return f"{image.repository}@{short_digest(image.digest)}"

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib import import_module
 
 from ecs_release.cli.kubectl import flags
 from ecs_release.cli.kubectl.registry import COMMANDS, Entry, find
@@ -170,11 +171,13 @@ def _ours(before: Sequence[str], kind: str) -> list[str]:
 
 def _names(before: Sequence[str], path: Callable[[str], str]) -> list[str]:
     """Ask the cluster for names, and for nothing else of the objects. `path` makes their path of a namespace; an empty one means all."""
+    # Imported before the clock runs: on a busy machine this takes longer than the cluster does.
+    import_module("ecs_release.cli.kubectl.connection")
     from ecs_release.cli.kubectl.session import Session
 
     with _in_time(), Session(_flags_of(before)) as session:
         found = session.api.request("GET", path(session.scope), query=[("limit", str(_MOST))], accept=_NAMES_ONLY)
-    return sorted({item["metadata"]["name"] for item in found["items"]})
+    return sorted({item["metadata"]["name"] for item in found["items"] or ()})
 
 
 def _contexts(before: Sequence[str]) -> list[str]:

@@ -57,7 +57,8 @@ def plan_set(wanted: ReleaseSet, live: ReleaseSet | None, place: Surroundings, r
     )
     there = _there(place, spec)
     if there is None:
-        return replace(plan, blocked_by=tuple(brakes(place, suspended=spec.suspend)))
+        unknown = [f"Project {place.project_name} has no service set {spec.service_set!r}"] if place.project is not None else []
+        return replace(plan, blocked_by=(*unknown, *brakes(place, suspended=spec.suspend)))
     try:
         check_spec(spec, there)
     except Problem as problem:
