@@ -16,6 +16,7 @@ SWITCHES = frozenset(
         "--all",
         "--all-namespaces",
         "--assume-roles",
+        "--ecs-events",
         "--insecure-skip-tls-verify",
         "--no-headers",
         "--task-definitions",
