@@ -62,7 +62,13 @@ def test_a_failure_ends_the_wait_with_its_evidence(shop: Place) -> None:
         assert text in done.stdout
     assert done.stderr.startswith("error: release/web is stalled: RolledBack: ")
     assert done.stderr.count("\n") == 1
-    assert plugin.run(shop, "status", "web").returncode == 1, "and so without --watch"
+    again = plugin.run(shop, "status", "web", "--ecs-events", "--assume-roles")
+    assert (again.returncode, again.stderr) == (1, ""), "and so without --watch"
+    assert "ECS on web:" in again.stdout
+    assert "(service web)" in again.stdout.partition("ECS on web:")[2]
+    blind = plugin.run(shop, "status", "web", "--ecs-events", AWS_ENDPOINT_URL="http://127.0.0.1:1")
+    assert blind.stderr.startswith("warning: ECS's events could not be read: ecs:DescribeServices on web")
+    assert blind.stderr.count("\n") == 1
 
 
 def test_a_wait_ends_in_time(shop: Place) -> None:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
+import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
 
 from ecs_release.aws import images, revisions
 from ecs_release.aws.faults import problem_of
+from ecs_release.aws.models import read_time
 from ecs_release.aws.sessions import Sessions
 from ecs_release.domain.errors import Denied
 from ecs_release.domain.observation import Access, RegistryImage, TaskDefinition
@@ -54,6 +57,14 @@ class PersonalAws:
         )
         return found
 
+    def service_events(self, access: Access, cluster: str, service_arn: str, limit: int) -> list[tuple[datetime, str]]:
+        """Return ECS's newest events about a service, oldest first: when, and what."""
+        parameters = {"cluster": cluster, "services": [service_arn]}
+        answer = self._call(_services, self.client(access, "ecs"), parameters, f"ecs:DescribeServices on {service_arn.rpartition('/')[2]}")
+        events = [event for service in answer.get("services") or () for event in service.get("events") or ()]
+        # Events are handed on as they came (aws.models).
+        return [(read_time(event["createdAt"]), str(event.get("message", ""))) for event in reversed(events[:limit])]
+
     def _platforms(self, client: Any, registry_id: str, repository: str, detail: Mapping[str, Any]) -> tuple[str, ...]:
         """Read the entries of a manifest list: tasks may show either its digest or a platform's."""
         if detail.get("imageManifestMediaType") not in images.LISTS:
@@ -73,6 +84,13 @@ class PersonalAws:
             return read(client, parameters)
 
 
+def check_credentials(action: str) -> None:
+    """Make sure that there are any. Raises Denied, before a caller's own code asks AWS without."""
+    with told(action):
+        if botocore.session.Session().get_credentials() is None:
+            raise NoCredentialsError
+
+
 @contextmanager
 def told(action: str) -> Iterator[None]:
     """Turn what boto3 raises into a Problem. `action` names the call and its object."""
@@ -82,6 +100,10 @@ def told(action: str) -> Iterator[None]:
         raise Denied(f"{action}: there are no AWS credentials to use ({error}): set AWS_PROFILE, or log in to AWS first") from error
     except (BotoCoreError, ClientError, OSError) as error:
         raise problem_of(error, action, mutating=False) from error
+
+
+def _services(client: Any, parameters: Mapping[str, Any]) -> Any:
+    return client.describe_services(**parameters)
 
 
 def _manifests(client: Any, parameters: Mapping[str, Any]) -> Any:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+
 from ecs_release.api.environment import Environment
+from ecs_release.api.release_status import TargetStatus
 from ecs_release.cli.kubectl.session import Session
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.observation import Access, RegistryImage, TaskDefinition
 from ecs_release.domain.sources import Lookup
 from ecs_release.domain.targets import Target, access_of
+
+_EVENTS = 8
 
 
 class AwsReads:
@@ -41,6 +47,18 @@ class AwsReads:
             return self._unless_refused(access, "ecs") or self._aws.task_definition(access, arn)
         except Problem as problem:
             return self._refuse(access, "ecs", problem)
+
+    def service_events(self, environment: Environment | None, target: TargetStatus) -> list[tuple[datetime, str]]:
+        """Return ECS's newest events about a service."""
+        role = access_of(environment) if environment is not None else Access(target.account_id or "", target.region or "")
+        access = self._access(replace(role, account_id=target.account_id or "", region=target.region or ""))
+        if self._unless_refused(access, "ecs"):
+            return []
+        try:
+            return self._aws.service_events(access, target.cluster or "", target.service_arn or "", _EVENTS)
+        except Problem as problem:
+            self._refuse(access, "ecs", problem)
+            return []
 
     def _access(self, access: Access) -> Access:
         return access if self._through_roles else Access(access.account_id, access.region)

@@ -20,6 +20,7 @@ SWITCHES = frozenset(
         "--assume-roles",
         "--environment-tags",
         "--force",
+        "--ecs-events",
         "--insecure-skip-tls-verify",
         "--no-headers",
         "--no-moving-tag",

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from typing import Any
 
 from ecs_release.api.ledger import LedgerEntry, Stage
@@ -14,7 +13,6 @@ from ecs_release.api.names import ENVIRONMENT
 from ecs_release.cli.kubectl.problems import CommandError, Denied
 from ecs_release.cli.kubectl.session import Session
 from ecs_release.domain.errors import Problem
-from ecs_release.domain.observation import Access
 
 SETTING = "ECS_RELEASE_LEDGER_TABLE"
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -101,7 +99,7 @@ def open_ledger(session: Session, named: str | None, environment: str = "") -> L
     if not region:
         raise CommandError(f"the region of table {table!r} is not known: give its ARN, or set AWS_REGION")
     with told_to_people():
-        return Ledger(_reader(session, Access(parts[4] if table.startswith("arn:") else "", region), table))
+        return Ledger(_reader(region, table))
 
 
 @contextmanager
@@ -128,13 +126,11 @@ def _table_of_environments(session: Session, environment: str) -> str:
     return tables.pop() if tables else ""
 
 
-def _reader(session: Session, access: Access, table: str) -> Any:
-    """Import what reads the table: boto3 is slow to load, and most commands need none of it."""
-    from ecs_release.aws.personal import PersonalAws
+def _reader(region: str, table: str) -> Any:
+    """Import what reads the table: boto3 is slow to load, and most commands need none of it. Raises Problem."""
+    from ecs_release.aws import ledger_queries as queries
+    from ecs_release.aws.personal import check_credentials, told
 
-    try:
-        queries = import_module("ecs_release.aws.ledger_queries")
-    except ModuleNotFoundError as error:
-        raise CommandError("this version cannot read a ledger yet") from error
-    client = PersonalAws(f"kubectl-ecs-release/{session.version}", "kubectl-ecs-release").client(access, "dynamodb")
-    return queries.LedgerReader(client, table)
+    check_credentials(f"dynamodb:Query on {table}")
+    with told(f"dynamodb in {region}"):
+        return queries.LedgerReader(queries.ledger_client(region), table)

@@ -10,8 +10,10 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from ecs_release.api.release import Release
 from ecs_release.cli.kubectl import flags, scene
-from ecs_release.cli.kubectl.durations import age, seconds
+from ecs_release.cli.kubectl.aws_reads import AwsReads
+from ecs_release.cli.kubectl.durations import age, seconds, since
 from ecs_release.cli.kubectl.feed import Feed
 from ecs_release.cli.kubectl.happened import events_of, rows
 from ecs_release.cli.kubectl.heading import heading
@@ -43,6 +45,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=seconds, default=1800.0, metavar="DURATION", help="With --watch: how long at most (30m); 0: for ever"
     )
+    parser.add_argument("--ecs-events", action="store_true", help="ECS's own newest events about each service, too (asks AWS)")
+    flags.add_role(parser)
     flags.add_output(parser)
 
 
@@ -58,6 +62,8 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         session.out.console.print(_picture(session, found, wide=arguments.output == "wide"))
     if arguments.output in (None, "wide"):
         _print_events(session, found)
+    if arguments.ecs_events and arguments.output in (None, "wide"):
+        _print_ecs_events(session, found, through_roles=arguments.assume_roles)
     if arguments.watch:
         _say_end(session, found, stand, arguments.timeout)
     return stand.verdict.value
@@ -114,6 +120,22 @@ def _print_events(session: Session, found: Scene) -> None:
     if shown:
         session.out.say("\nEvents:")
         session.out.rows([], shown)
+
+
+def _print_ecs_events(session: Session, found: Scene, *, through_roles: bool) -> None:
+    """Print what ECS says of each service; that it cannot be read is a warning."""
+    aws, now = AwsReads(session, through_roles=through_roles), session.now()
+    for body in [found.body] if found.release is not None else found.children.values():
+        release = Release.model_validate(body)
+        target = release.status.target if release.status else None
+        if target is None or not target.service_arn:
+            continue
+        events = aws.service_events(found.environment, target)
+        if events:
+            session.out.say(f"\nECS on {release.spec.service}:")
+            session.out.rows([], [[since(when, now), text] for when, text in events])
+    for note in aws.notes:
+        session.out.note(f"warning: ECS's events could not be read: {note}")
 
 
 def _say_end(session: Session, found: Scene, stand: Standing, timeout_s: float) -> None:
