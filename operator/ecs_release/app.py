@@ -19,6 +19,7 @@ from ecs_release.cluster.cluster import KubernetesCluster
 from ecs_release.cluster.events import EventRecorder
 from ecs_release.cluster.lease import Candidacy, Elector
 from ecs_release.config import Settings
+from ecs_release.domain.ports import Ledger
 from ecs_release.engine.engine import Engine
 from ecs_release.engine.supervisor import keep_running, until_served
 from ecs_release.handlers.probes import serve_probes
@@ -58,7 +59,7 @@ async def run(settings: Settings) -> None:
     aws = _aws(settings, clock, its_version, elector, metrics)
     recorder = EventRecorder(server, socket.gethostname())
     cluster = KubernetesCluster(server, recorder)
-    engine = Engine(cluster, aws, clock, settings.engine(), metrics)
+    engine = Engine(cluster, aws, clock, settings.engine(), metrics, _ledger(settings, aws))
 
     async def watch_once() -> None:
         if await until_served(cluster, WATCHED, stop):
@@ -105,6 +106,13 @@ def _aws(settings: Settings, clock: SystemClock, its_version: str, elector: Elec
         fence=elector,
         operators=len(settings.engine().shards.names),
     )
+
+
+def _ledger(settings: Settings, aws: BotoAws) -> Ledger | None:
+    access = settings.ledger_access()
+    if access is None or settings.ledger_table is None:
+        return None
+    return aws.ledger(access, settings.ledger_table, create=settings.ledger_create)
 
 
 def _elector(settings: Settings, server: ApiServer, identity: str) -> Elector | None:

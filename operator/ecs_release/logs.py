@@ -6,6 +6,7 @@ The standard library's logging: all libraries here speak it, and what is needed 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -38,6 +39,9 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
 def redact(text: str) -> str:
     """Take credentials out of a text."""
     for pattern, instead in _RULES:
@@ -45,8 +49,12 @@ def redact(text: str) -> str:
     return text
 
 
+def _escaped(character: re.Match[str]) -> str:
+    return ascii(character[0])[1:-1]
+
+
 class Formatter(logging.Formatter):
-    """Writes records as JSON, or as `time level message key=value` for people."""
+    """Writes log records as JSON, or as `time level message key=value` for people."""
 
     def __init__(self, *, as_json: bool) -> None:
         """`as_json` is what log pipelines want."""
@@ -58,12 +66,20 @@ class Formatter(logging.Formatter):
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         message = redact(record.getMessage())
         fields = {name: redact(str(value)) for name in FIELDS if (value := getattr(record, name, ""))}
+        record_of = getattr(record, "record", None)
+        if record_of is not None:
+            # The audit log's: an entry that the ledger has not got, as the JSON that it is.
+            fields["record"] = redact(json.dumps(record_of, separators=(",", ":")))
         exception = redact(self.formatException(record.exc_info)) if record.exc_info else ""
         if self._as_json:
-            said = {"time": time, "level": record.levelname, "logger": record.name, **fields, "message": message}
+            said: dict[str, object] = {"time": time, "level": record.levelname, "logger": record.name, **fields, "message": message}
+            if "record" in fields:
+                # What was taken out may leave no JSON behind: then it stays a text.
+                with contextlib.suppress(ValueError):
+                    said["record"] = json.loads(fields["record"])
             return json.dumps(said | ({"exception": exception} if exception else {}), ensure_ascii=False)
-        # Nobody may forge a line by a name or a message of AWS with a line break in it.
-        line = "".join([message, *(f" {name}={value}" for name, value in fields.items())]).replace("\r", "\\r").replace("\n", "\\n")
+        # Nobody may forge a line, or talk to a terminal, by a name or a message of AWS with a line break or an escape in it.
+        line = _CONTROL.sub(_escaped, "".join([message, *(f" {name}={value}" for name, value in fields.items())]))
         return f"{time} {record.levelname:<7} {line}" + (f"\n{exception}" if exception else "")
 
 

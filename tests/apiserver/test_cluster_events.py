@@ -40,6 +40,22 @@ def events_of(cluster: Cluster, namespace: str, reason: str = "") -> list[dict]:
     return [e for e in found if not reason or e["reason"] == reason]
 
 
+async def test_whatever_it_says_an_event_is_recorded(cluster: Cluster, server: ApiServer, namespace: str) -> None:
+    cluster.apply(release(namespace))
+    uid = uid_of(cluster, "releases.ecs-release.dev", "web", "-n", namespace)
+    recorder = EventRecorder(server, "pod-1")
+    notes = ["ship \N{ROCKET}", "half \ud83d of it", "\0\x1b\x7f\x85\u2028\ufffe", "\N{ROCKET}" * 1000]
+
+    async with running(recorder):
+        for note in notes:
+            recorder.record(ObjectKey(RELEASE, namespace, "web"), uid, EventNote("Warning", "RolledBack", "RollOut", note))
+        await until_blocking(lambda: len(events_of(cluster, namespace)) == len(notes))
+
+    said = {e["note"] for e in events_of(cluster, namespace)}
+    assert said == {notes[0], "half \N{REPLACEMENT CHARACTER} of it", notes[2], "\N{ROCKET}" * 256}
+    assert recorder.dropped == 0
+
+
 async def test_the_same_event_again_counts_up_and_kubectl_shows_it(cluster: Cluster, server: ApiServer, namespace: str) -> None:
     cluster.apply(release(namespace))
     uid = uid_of(cluster, "releases.ecs-release.dev", "web", "-n", namespace)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ecs_release.api.names import ENVIRONMENT, PLURALS, RELEASE
 from ecs_release.cluster.client import ApiServer
@@ -10,6 +14,7 @@ from ecs_release.cluster.cluster import KubernetesCluster
 from ecs_release.cluster.events import EventRecorder
 from ecs_release.domain.errors import Conflict, NotFound, Problem
 from ecs_release.domain.ports import ObjectKey
+from ecs_release.domain.texts import well_formed
 from tests.apiserver.objects import environment, release
 from tests.control_plane.control_plane import Cluster
 
@@ -124,3 +129,51 @@ async def test_labels_of_namespaces(cluster: Cluster, adapter: KubernetesCluster
 
     assert (await adapter.namespace_labels(namespace) or {})["team"] == "storage"
     assert await adapter.namespace_labels("not-there") is None
+
+
+ODD = [
+    "ship \N{ROCKET}",
+    "half \ud83d",
+    "\0\x01\x1b\x7f\x85",
+    "\u2028\u2029\ufeff\ufffe\uffff\U0001fffe",
+    "--- \\ud83d \\ \" ' # : {",
+    "a\r\n\tb",
+]
+
+
+async def test_any_text_can_be_said(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
+    """In a status, which is read as YAML, and in an object of ours, which is read as JSON."""
+    cluster.apply(environment(namespace))
+    key = ObjectKey(ENVIRONMENT, "", namespace)
+    for number, text in enumerate(ODD):
+        meta = (await adapter.get(key) or {})["metadata"]
+        said = condition("Ready") | {"message": text}
+        written = await adapter.write_status(key, {"conditions": [said]}, uid=meta["uid"], resource_version=meta["resourceVersion"])
+        child, its_key = release(namespace, f"web-{number}"), ObjectKey(RELEASE, namespace, f"web-{number}")
+        created = await adapter.create(its_key, child | {"spec": child["spec"] | {"change": {"description": text}}})
+        twice = created | {"spec": created["spec"] | {"change": {"description": text + text}}}
+        replaced = await adapter.replace(its_key, twice)
+
+        assert written["status"]["conditions"][0]["message"] == well_formed(text)
+        assert created["spec"]["change"]["description"] == well_formed(text)
+        assert replaced["spec"]["change"]["description"] == well_formed(text + text)
+
+
+async def test_whatever_a_status_says_is_read_back(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
+    cluster.apply(release(namespace))
+    key, loop = ObjectKey(RELEASE, namespace, "web"), asyncio.get_running_loop()
+    any_text = st.text(st.characters(exclude_categories=()), max_size=200)
+
+    async def said(description: str, message: str) -> tuple[str, str]:
+        meta = (await adapter.get(key) or {})["metadata"]
+        status = {"history": [{"attemptID": "a", "description": description}], "conditions": [condition("Ready") | {"message": message}]}
+        written = await adapter.write_status(key, status, uid=meta["uid"], resource_version=meta["resourceVersion"])
+        return written["status"]["history"][0]["description"], written["status"]["conditions"][0]["message"]
+
+    @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(any_text, any_text)
+    def whatever(description: str, message: str) -> None:
+        found = asyncio.run_coroutine_threadsafe(said(description, message), loop).result(30)
+        assert found == (well_formed(description), well_formed(message))
+
+    await asyncio.to_thread(whatever)

@@ -55,7 +55,9 @@ def test_examples_are_admitted(cluster: Cluster) -> None:
         "releases": 2,
         "releasesets": 2,
     }
-    cluster.kubectl("apply", "-f", str(ROOT / "examples" / "policies"))
+    cluster.kubectl("apply", "-f", str(ROOT / "examples" / "rbac"))
+    # In force they would be in the way of other tests here.
+    cluster.kubectl("apply", "--dry-run=server", "-f", str(ROOT / "examples" / "policies"))
 
 
 REFUSED = [
@@ -169,7 +171,7 @@ def test_status_is_written_by_itself_alone(cluster: Cluster) -> None:
 STATUS = """
 {"status": {"phase": "Ready", "conditions": [{"type": "Ready", "status": "True", "reason": "Succeeded", "message": "m",
 "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1}], "summary": {"hash": "3f2a91c", "runningHash": "3f2a91c",
-"digest": "aaaaaaaaaaaa", "taskDefinition": "bag:7", "tasks": "2/2", "since": "2026-01-01T00:00:00Z", "requestedBy": "who",
+"digest": "aaaaaaaaaaaa", "taskDefinition": "bag:7", "tasks": "2/2", "since": "2026-01-01T00:00:00Z", "requestedBy": "who", "appliedBy": "whom",
 "description": "why", "message": "all well"}}}
 """
 
@@ -181,7 +183,7 @@ def test_kubectl_shows_releases(cluster: Cluster) -> None:
     assert header.split() == ["NAME", "SERVICE", "ENVIRONMENT", "HASH", "RUNNING", "PHASE", "READY", "TASKS", "AGE"]
     assert row.split()[:8] == ["shown", "bag-register", "storage-prod", "3f2a91c", "3f2a91c", "Ready", "True", "2/2"]
     wide = cluster.kubectl("get", "release", "shown", "-o", "wide").splitlines()
-    assert wide[0].split("AGE", 1)[1].split() == ["DIGEST", "TASK", "DEFINITION", "SINCE", "BY", "WHY", "MESSAGE"]
+    assert wide[0].split("AGE", 1)[1].split() == ["DIGEST", "TASK", "DEFINITION", "SINCE", "BY", "APPLIED", "BY", "WHY", "MESSAGE"]
     assert "bag:7" in wide[1]
     assert wide[1].rstrip().endswith("all well")
 

@@ -85,6 +85,8 @@ class Simulator:
         if call.mutating and request.service in ("ecs", "ecr"):
             _tell_cloudtrail(request, answer, call.error)
         kept = [(k, v) for k, v in headers if k.lower() != "content-length"]
+        if not any(k.lower() in ("x-amzn-requestid", "x-amz-request-id") for k, _ in kept):
+            kept.append(("x-amzn-RequestId", str(uuid.uuid4())))
         start_response(status, [*kept, ("Content-Length", str(len(answer)))])
         return [answer]
 
@@ -104,7 +106,7 @@ class Simulator:
         with WORLD.lock:
             quick = describe_services(request) if request.service == "ecs" else None
             if quick is not None:
-                return "200 OK", [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-RequestId", str(uuid.uuid4()))], quick
+                return "200 OK", [("Content-Type", "application/x-amz-json-1.1")], quick
             try:
                 answer = b"".join(self._moto(environ, lambda *given: begun.__setitem__(slice(None), given)))
             except Exception as error:

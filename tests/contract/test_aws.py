@@ -433,3 +433,16 @@ async def test_the_list_that_names_a_platforms_image_is_found(aws: BotoAws, sim:
     found = await registry.lists_naming(name, list(images.values()))
     assert {d: (i.digest, i.tags) for d, i in found.items()} == {platform: (wanted, ("ref.b",))}
     assert other != wanted
+
+
+async def test_many_queues_are_waited_at_at_the_same_time(aws: BotoAws, sim: Simulator) -> None:
+    """Forty that are empty do not keep the message of the last one waiting until their polls end."""
+    sqs = sim.client("sqs")
+    urls = [sqs.create_queue(QueueName=f"many-{number}")["QueueUrl"] for number in range(40)]
+    polls = [asyncio.create_task(aws.event_queue(access("polling"), url).receive()) for url in urls]
+    await asyncio.sleep(0)
+    sqs.send_message(QueueUrl=urls[-1], MessageBody="news")
+    begun = time.monotonic()
+    assert [message.body for message in await polls[-1]] == ["news"]
+    assert time.monotonic() - begun < 8, "a poll lasts ten seconds"
+    await asyncio.gather(*polls)

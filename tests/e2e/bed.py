@@ -43,13 +43,17 @@ class Bed:
 
 
 @contextmanager
-def running_bed(settings: Mapping[str, str] = FAST, **control_plane_options: Any) -> Iterator[Bed]:
-    """Run a bed. `settings` are the operator's."""
+def running_bed(
+    settings: Mapping[str, str] = FAST,
+    prepare: Callable[[Cluster], Path] = lambda cluster: cluster.kubeconfig,
+    **control_plane_options: Any,
+) -> Iterator[Bed]:
+    """Run a bed. `settings` are the operator's; `prepare` gets the cluster ready, and returns the KUBECONFIG that the operator has."""
     with control_plane(**control_plane_options) as cluster, Simulator(time_scale=60) as aws:
         cluster.install_crds(ROOT / "crds")
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         api = kubernetes_client.CustomObjectsApi(kubernetes_config.new_client_from_config(str(cluster.kubeconfig)))
-        with Operator(cluster.kubeconfig, aws.environment(), settings) as operator:
+        with Operator(prepare(cluster), aws.environment(), settings) as operator:
             operator.wait_until_ready()
             yield Bed(cluster, aws, operator, api)
 

@@ -212,6 +212,27 @@ def test_a_sink_that_refuses_holds_nothing_up_and_is_told_after_a_crash(told: tu
     place.until(lambda: said(place).get("status") == "True", "Notifying", show=lambda: said(place))
 
 
+def test_a_sink_that_hangs_holds_nothing_up_and_no_other_sink(told: tuple[Place, Inbox]) -> None:
+    """It takes the request, and answers only after whoever asked has given up."""
+    place, inbox = told
+    other = Place(place.bed)
+    its_inbox = Inbox(other)
+    other.services("web")
+    other.environment(notify={"snsTopicARN": topic(other, its_inbox)})
+    place.aws.fault("Publish", kind="delay", seconds=20, times=None, match=place.name)
+    for each in (place, other):
+        each.push("v2")
+        each.release("v2")
+    for each in (place, other):
+        assert each.wait("Succeeded")["history"][0]["outcome"] == "Succeeded"
+    its_inbox.until("web deployment.started", "web deployment.succeeded", deadline_s=10)
+    place.until(lambda: said(place).get("status") == "False", "Notifying to be False", show=lambda: said(place))
+    assert condition(place.get_environment()["status"], "Ready")["status"] == "True"
+    place.aws.clear_faults(place.name)
+    inbox.until("web deployment.started", "web deployment.succeeded")
+    place.until(lambda: said(place).get("status") == "True", "Notifying", show=lambda: said(place))
+
+
 def test_a_restart_tells_nothing_under_another_id(told: tuple[Place, Inbox], bed: Bed) -> None:
     place, inbox = told
     place.push("v2")

@@ -21,6 +21,8 @@ from kubernetes import config as kubernetes_config
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator
 from tests.control_plane.control_plane import ControlPlane, control_plane
 from tests.e2e.bed import ROOT, Bed, Place
+from tests.e2e.test_events import queue as event_queue
+from tests.e2e.test_notifications import Inbox, topic
 from tests.operator_process import FAST, Operator
 
 OTHER_ACCOUNT = "444455556666"
@@ -217,6 +219,84 @@ def test_one_that_cannot_reach_the_api_server_changes_nothing_in_aws_either_and_
     place.wait("Succeeded")
     assert [c for c in place.updates() if not c["error"]] == replicas.calls("two", place.begun, action="UpdateService")
     assert len(place.updates()) == 1
+
+
+def heard_and_told(place: Place, **spec: Any) -> tuple[str, Inbox]:
+    """Set up a shop whose Environment names an event queue and a sink. Returns the queue's URL, and where the notifications come."""
+    inbox = Inbox(place)
+    url = event_queue(place)
+    place.services("web")
+    place.environment(observation={"intervalSeconds": 60, "eventQueueURL": url}, notify={"snsTopicARN": topic(place, inbox)}, **spec)
+    return url, inbox
+
+
+def test_one_that_wakes_late_deletes_no_message_and_tells_nobody(replicas: Replicas, place: Place) -> None:
+    """It is paused while it polls its queue, with an attempt that its sink has refused so far: when it wakes it has a message in its hands."""
+    sqs = place.aws.client("sqs")
+    one = replicas.start("one", SHORT)
+    replicas.leader()
+    url, inbox = heard_and_told(place)
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "2"})
+    place.until(lambda: place.get_environment()["status"].get("notifiedTime"), "notifiedTime")
+    two = replicas.start("two", SHORT)
+    place.aws.deny(action="Publish", match=place.name)
+    place.push("v2")
+    place.release("v2")
+    place.wait("Succeeded")
+    until(lambda: replicas.calls("one", place.begun, action="Publish"), 20, "Publish")
+    until(lambda: in_queue(sqs, url) == 0, 20, "an empty queue")
+    one.process.signal(signal.SIGSTOP)
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+    until(lambda: _HELD in two.log.read_text(), 30, "the other to hold the Lease")
+    place.aws.clear_faults(place.name)
+    inbox.until("web deployment.started", "web deployment.succeeded")
+    mark = place.aws.mark()
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+    one.process.signal(signal.SIGCONT)
+    until(lambda: one.process.exit_code is not None, 20, "the woken one to end")
+    its = {c["action"] for c in replicas.calls("one", mark)}
+    assert not its & {"DeleteMessageBatch", "Publish", "PutEvents"}
+    assert replicas.calls("one", mark, mutating=True) == []
+    until(lambda: in_queue(sqs, url) == 0, 30, "the other to take all messages in")
+    assert inbox.kinds() == ["web deployment.started", "web deployment.succeeded"]
+
+
+def in_queue(sqs: Any, url: str) -> int:
+    """Count what waits in a queue, and what somebody has taken and not deleted."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(int(found[name]) for name in names)
+
+
+def test_what_one_has_not_told_the_next_one_tells(replicas: Replicas, place: Place) -> None:
+    """Killed twice: with everything of an attempt still to tell, and in the middle of one."""
+    replicas.start("one", SHORT)
+    replicas.leader()
+    _, inbox = heard_and_told(place)
+    place.until(lambda: place.get_environment()["status"].get("notifiedTime"), "notifiedTime")
+    replicas.start("two", SHORT)
+    place.aws.deny(action="Publish", match=place.name)
+    place.push("v2")
+    place.release("v2")
+    place.wait("Succeeded")
+    until(lambda: replicas.calls("one", place.begun, action="Publish"), 20, "Publish")
+    replicas._all["one"].kill()
+    place.aws.clear_faults(place.name)
+    inbox.until("web deployment.started", "web deployment.succeeded")
+    assert replicas.leader() == "two"
+
+    replicas.start("three", SHORT)
+    place.push("slow.v3", "v3")
+    place.release("v3")
+    until(lambda: inbox.look() or inbox.kinds().count("web deployment.started") == 2, 30, "the beginning to be told")
+    replicas._all["two"].kill()
+    place.wait("Succeeded")
+    until(lambda: inbox.look() or inbox.kinds().count("web deployment.succeeded") == 2, 60, "the end to be told")
+    assert inbox.kinds() == ["web deployment.started", "web deployment.succeeded"] * 2
+    attempts = [h["attemptID"] for h in reversed(place.status()["history"])]
+    told = {(n["data"]["attemptID"], n["type"].split(".")[-2]) for n in inbox.got}
+    assert told == {(attempt, kind) for attempt in attempts for kind in ("started", "succeeded")}
+    assert len(place.updates()) == 2
 
 
 def writes(place: Place, identity: str, since: datetime) -> list[str]:

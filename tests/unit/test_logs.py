@@ -86,6 +86,13 @@ def test_text_is_one_line_that_nobody_can_forge() -> None:
     assert line == "2026-01-01T00:00:00.500Z INFO    refused: x\\n2026 INFO all is well object=storage/web"
 
 
+def test_text_talks_to_no_terminal_and_can_always_be_written() -> None:
+    line = Formatter(as_json=False).format(record("%s", "\x1b[2J\0\x85\u2028\ud83d\r\t\N{ROCKET}\N{SNOWMAN}"))
+
+    assert line.endswith("INFO    \\x1b[2J\\x00\\x85\\u2028\\ud83d\\r\\t\N{ROCKET}\N{SNOWMAN}")
+    assert line.encode()
+
+
 @pytest.mark.parametrize("as_json", [True, False])
 def test_no_credential_in_message_arguments_fields_or_traceback(as_json: bool) -> None:
     try:

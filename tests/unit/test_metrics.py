@@ -21,7 +21,7 @@ from ecs_release.domain.happenings import Happening, Kind
 from ecs_release.domain.observation import Access
 from ecs_release.domain.outcomes import DEPLOYED, FAILED
 from ecs_release.domain.ports import ObjectKey
-from ecs_release.engine.state import EngineState, EnvironmentState
+from ecs_release.engine.state import EngineState, EnvironmentState, LedgerState
 from ecs_release.engine.store import ReleaseFacts, release_facts
 from ecs_release.metrics.registry import Metrics
 
@@ -53,7 +53,7 @@ STATE = EngineState(
         release("new", "", ""),
         replace(release("odd", "Drifted", "Drifted", Ready="False"), in_flight=True),
     ),
-    (PROD,), 1, 2, 3, 4.5,
+    (PROD,), 1, 2, 3, 4.5, LedgerState(2, 30.5, {"ok": 7, "Throttled": 1}),
 )  # fmt: skip
 ENDED = Happening(Kind.ENDED, 75, "a", "Requested", "Succeeded", DEPLOYED, 7200)
 BROKEN = Happening(Kind.ENDED, 75, "b", "Requested", "RolledBack", FAILED)
@@ -95,6 +95,8 @@ def test_how_things_stand() -> None:
     assert value(found, "ecs_release_queue_oldest_seconds") == 4.5
     assert value(found, "ecs_release_event_messages_total", environment="prod", kind="ECS Task State Change") == 3
     assert value(found, "ecs_release_event_oldest_message_seconds", environment="prod") == 4
+    assert (value(found, "ecs_release_ledger_waiting"), value(found, "ecs_release_ledger_oldest_seconds")) == (2, 30.5)
+    assert value(found, "ecs_release_ledger_writes_total", result="Throttled") == 1
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("Ready", 1), ("Stalled", 0), ("InSync", -1), ("Deployed", None)])

@@ -80,6 +80,9 @@ class Reason(StrEnum):
     NOT_OBSERVED = "NotObserved"
     NOT_ATTEMPTED = "NotAttempted"
     NO_LEDGER = "NoLedger"
+    RECORDED = "Recorded"
+    RECORDING = "Recording"
+    QUEUE_SHARED = "QueueShared"
     VALID = "Valid"
 
 

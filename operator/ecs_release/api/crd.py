@@ -67,6 +67,7 @@ _RELEASE_COLUMNS = (
     Column("Task Definition", ".status.summary.taskDefinition", wide=True),
     Column("Since", ".status.summary.since", "date", wide=True),
     Column("By", ".status.summary.requestedBy", wide=True),
+    Column("Applied By", ".status.summary.appliedBy", wide=True),
     Column("Why", ".status.summary.description", wide=True),
     Column("Message", ".status.summary.message", wide=True),
 )
@@ -80,6 +81,7 @@ _SET_COLUMNS = (
     _AGE,
     Column("Running", ".status.summary.runningHash", wide=True),
     Column("By", ".status.summary.requestedBy", wide=True),
+    Column("Applied By", ".status.summary.appliedBy", wide=True),
     Column("Why", ".status.summary.description", wide=True),
     Column("Message", ".status.summary.message", wide=True),
 )

@@ -250,7 +250,7 @@ class EnvironmentStatus(Model):
         list[Condition] | None,
         Field(
             max_length=32,
-            description="Ready, Reconciling, Stalled, Authenticated, Observed, EventsReceived, Notifying.",
+            description="Ready, Reconciling, Stalled, Authenticated, Observed, Recorded, EventsReceived, Notifying.",
             json_schema_extra=list_map("type"),
         ),
     ] = None
@@ -261,6 +261,7 @@ class EnvironmentStatus(Model):
     releases: Annotated[ReleaseCounts | None, Field(description="Releases into the Environment.")] = None
     closed_window: Annotated[ClosedWindow | None, Field(description="The window that is closed now.")] = None
     caller: Annotated[str | None, Field(max_length=2048, description="The identity that AWS sees.")] = None
+    ledger_table: Annotated[str | None, Field(max_length=2048, description="ARN of the DynamoDB table that all is recorded in.")] = None
 
 
 class Environment(Model):

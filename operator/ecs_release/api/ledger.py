@@ -12,14 +12,17 @@ from typing import Annotated
 from pydantic import Field
 
 from ecs_release.api.meta import MicroTime, Model
-from ecs_release.api.release_status import Arn, Evidence, StatusDigest, Text, Word
+from ecs_release.api.release_status import Evidence
+from ecs_release.api.words import Arn, ReleaseNumber, StatusDigest, Text, Word
 
 
 class Stage(StrEnum):
-    """Which of the two entries of an attempt this is."""
+    """Which of an attempt's entries this is: each has one start and one end."""
 
     START = "start"
     END = "end"
+    LATE = "late"
+    """A later verdict, where the one at the end was not the last: it came up after its deadline, or was rolled back late."""
 
 
 class LedgerImage(Model):
@@ -52,15 +55,15 @@ class LedgerService(Model):
 
 
 class LedgerEntry(LedgerService):
-    """An attempt's start, or its end: who, why, when, from which digests to which, and how it ended.
+    """An attempt's start, its end, or a later verdict: who, why, when, from which digests to which, and how it ended.
 
     `requested_by` is a claim of whoever wrote the spec; `applied_by` is the user that the API server had authenticated;
     `changed_by` is, of somebody else's deployment (cause Foreign), the identity that CloudTrail names.
     """
 
     attempt_id: Annotated[Word, Field(description="Id of the attempt; the same at start and end.")]
-    stage: Annotated[Stage, Field(description="start or end.")]
-    number: Annotated[int | None, Field(ge=1, le=9_999_999_999, description="Release number in the Project: what was deployed.")] = None
+    stage: Annotated[Stage, Field(description="start, end or late.")]
+    number: Annotated[ReleaseNumber | None, Field(description="Release number in the Project: what was deployed.")] = None
     cause: Annotated[
         Word | None, Field(description="Requested, Retry, Rollback, DriftCorrection, BaseRevisionChanged, Adopted, Foreign; more may come.")
     ] = None
@@ -102,7 +105,7 @@ class CurrentPart(Model):
 
     images: Annotated[list[CurrentImage] | None, Field(max_length=30, description="Image of each container.")] = None
     hash: Annotated[Word | None, Field(description="Release hash, tag or short digest, for people.")] = None
-    number: Annotated[int | None, Field(ge=1, le=9_999_999_999, description="Release number.")] = None
+    number: Annotated[ReleaseNumber | None, Field(description="Release number.")] = None
     source_hash: Annotated[Word | None, Field(description="Hash of the source.")] = None
     attempt_id: Annotated[Word | None, Field(description="The attempt that deployed it.")] = None
     cause: Annotated[Word | None, Field(description="Cause of that attempt.")] = None
@@ -123,6 +126,7 @@ class LedgerCurrent(LedgerService):
     deployed: Annotated[CurrentPart | None, Field(description="The latest attempt.")] = None
     ready: Annotated[CurrentPart | None, Field(description="What the Release was Ready on last.")] = None
     observed: Annotated[CurrentPart | None, Field(description="What tasks show.")] = None
+    foreign: Annotated[CurrentPart | None, Field(description="Somebody else's deployment that is under way, and what ran before.")] = None
     drifted: Annotated[bool | None, Field(description="True where something else runs than what is wanted.")] = None
     deleted_time: Annotated[MicroTime | None, Field(description="When the Release was deleted; nothing in AWS was touched.")] = None
     observed_time: Annotated[MicroTime, Field(description="When this was said: an older record never replaces a newer one.")]
@@ -133,7 +137,7 @@ class LedgerRelease(Model):
 
     namespace: Annotated[Word, Field(description="Namespace of the Project.")]
     project: Annotated[Word, Field(description="Project.")]
-    number: Annotated[int, Field(ge=1, le=9_999_999_999, description="Its number.")]
+    number: Annotated[ReleaseNumber, Field(description="Its number.")]
     service_set: Annotated[Word | None, Field(description="Service set, of a release of a set.")] = None
     hash: Annotated[Word | None, Field(description="Release hash or tag that was asked for first.")] = None
     requested_by: Annotated[Word | None, Field(description="Who asked for it first, as claimed.")] = None

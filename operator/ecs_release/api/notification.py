@@ -13,8 +13,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ecs_release.api.meta import Model, Time
-from ecs_release.api.release_status import Arn, StatusDigest, Text, Word
 from ecs_release.api.schema import json_schema
+from ecs_release.api.words import Arn, StatusDigest, Text, Word
 
 SPEC_VERSION, CONTENT_TYPE = "1.0", "application/json"
 SCHEMA_FILE = "notification.schema.json"
@@ -85,7 +85,8 @@ class NotificationData(Model):
     outcome: Annotated[Word | None, Field(description="How it ended: Succeeded, RolledBack, RolloutFailed, ...; more may come.")] = None
     message: Annotated[Text | None, Field(description="What happened, in a sentence.")] = None
     window: Annotated[Text | None, Field(description="The closed window that it passed, and by what right.")] = None
-    requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
+    requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
+    applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
     url: Annotated[Arn | None, Field(description="Pull request or build.")] = None
     revision: Annotated[Word | None, Field(description="Git revision of the manifests.")] = None

@@ -7,16 +7,12 @@ from typing import Annotated
 from pydantic import Field
 
 from ecs_release.api.conditions import Condition
+from ecs_release.api.drift_status import Drift, LastDrift
 from ecs_release.api.meta import MicroTime, Model, Time
+from ecs_release.api.record_status import AttemptRecord, ForeignDeployment, LedgerStatus
 from ecs_release.api.schema import list_map
 from ecs_release.api.windows import ClosedWindow
-
-Text = Annotated[str, Field(max_length=1024)]
-Word = Annotated[str, Field(max_length=256)]
-Arn = Annotated[str, Field(max_length=2048)]
-StatusDigest = Annotated[str, Field(max_length=71)]
-Count = Annotated[int, Field(ge=0, le=1000000)]
-Generation = Annotated[int, Field(ge=-1, le=2**62)]
+from ecs_release.api.words import Arn, Count, Generation, ReleaseNumber, StatusDigest, Text, Word
 
 
 class PinnedImage(Model):
@@ -151,6 +147,7 @@ class Rollout(Model):
     task_definition: Annotated[Arn | None, Field(description="Its revision.")] = None
     stage: Annotated[Word | None, Field(description="What ECS says of it: its lifecycle stage, else its rollout state.")] = None
     traffic_percent: Annotated[int | None, Field(ge=0, le=100, description="Production traffic on the new revision.")] = None
+    request_id: Annotated[Word | None, Field(description="AWS's id of the UpdateService request.")] = None
     awaiting: Annotated[Text | None, Field(description="Lifecycle hook that waits for somebody's action, and its stage.")] = None
     message: Annotated[Text | None, Field(description="How far it is, or how it ended.")] = None
     rollback_target: Annotated[Arn | None, Field(description="Revision that ran before.")] = None
@@ -188,26 +185,6 @@ class Plan(Model):
     message: Annotated[Text | None, Field(description="The same in a sentence.")] = None
 
 
-class Drift(Model):
-    """That something else runs than what this Release deployed, and when that is corrected."""
-
-    deployment_id: Annotated[Word | None, Field(description="The PRIMARY deployment, which this Release did not start.")] = None
-    since_time: Annotated[Time | None, Field(description="When that deployment began.")] = None
-    completed_time: Annotated[MicroTime | None, Field(description="Since when it has been seen completed.")] = None
-    correct_time: Annotated[
-        MicroTime | None, Field(description="From when on it is corrected, if nothing holds that; absent where it is not.")
-    ] = None
-
-
-class LastDrift(Model):
-    """When it last was that something else ran than what this Release deployed."""
-
-    deployment_id: Annotated[Word | None, Field(description="The PRIMARY deployment at its beginning.")] = None
-    message: Annotated[Text | None, Field(description="What ran instead of what.")] = None
-    start_time: Annotated[Time | None, Field(description="When it was seen first.")] = None
-    end_time: Annotated[Time | None, Field(description="When the Release was Ready again; absent while it goes on.")] = None
-
-
 class HistoryEntry(Model):
     """An attempt: who, why, when, from what to what, and how it ended."""
 
@@ -223,11 +200,14 @@ class HistoryEntry(Model):
     ] = None
     task_definition: Annotated[Arn | None, Field(description="Revision.")] = None
     deployment_id: Annotated[Word | None, Field(description="ECS deployment.")] = None
-    requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
+    requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
+    applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
     url: Annotated[Arn | None, Field(description="Pull request or build.")] = None
     revision: Annotated[Word | None, Field(description="Git revision of the manifests.")] = None
     ticket: Annotated[Word | None, Field(description="Ticket.")] = None
+    number: Annotated[ReleaseNumber | None, Field(description="Release number in the ledger: the same artifacts have the same one.")] = None
+    record: Annotated[AttemptRecord | None, Field(description="What the ledger has of it, and needs.")] = None
     start_time: Annotated[Time | None, Field(description="When it began.")] = None
     completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
 
@@ -259,7 +239,8 @@ class ReleaseSummary(Model):
     task_definition: Annotated[Word | None, Field(description="Revision that the service names.")] = None
     tasks: Annotated[Word | None, Field(description="Running and desired tasks.")] = None
     since: Annotated[Time | None, Field(description="Since when it runs.")] = None
-    requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
+    requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
+    applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
     message: Annotated[Text | None, Field(description="How it stands.")] = None
 
@@ -290,6 +271,11 @@ class ReleaseStatus(Model):
         list[HistoryEntry] | None, Field(max_length=10, description="Attempts, newest first.", json_schema_extra=list_map("attemptID"))
     ] = None
     last_ready: Annotated[LastReady | None, Field(description="The pin that it was Ready on last.")] = None
+    foreign: Annotated[
+        list[ForeignDeployment] | None,
+        Field(max_length=5, description="Others' deployments, newest first.", json_schema_extra=list_map("deploymentID")),
+    ] = None
+    ledger: Annotated[LedgerStatus | None, Field(description="What the ledger has.")] = None
     last_handled_retry: Annotated[Word | None, Field(description="Token of the last retry.")] = None
     last_handled_refresh: Annotated[Word | None, Field(description="Token of the last refresh.")] = None
     last_handled_override: Annotated[Word | None, Field(description="Token of the last override-window.")] = None

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from ecs_release.api.conditions import Condition
 from ecs_release.api.meta import MicroTime, Model, Time
-from ecs_release.api.release_status import Count, Generation, Pin, PinnedImage, PlannedImage, Text, Word
+from ecs_release.api.release_status import Pin, PinnedImage, PlannedImage
 from ecs_release.api.schema import list_map
+from ecs_release.api.words import Count, Generation, Text, Word
 
 PREVIOUS, KEPT = "Previous", "Kept"
 
@@ -85,7 +86,8 @@ class SetHistoryEntry(Model):
     message: Annotated[Text | None, Field(description="The same in a sentence.")] = None
     cause: Annotated[Word | None, Field(description="Why it was made.")] = None
     override: Annotated[Word | None, Field(description="The override-window that lets it through closed windows.")] = None
-    requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
+    requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
+    applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
     start_time: Annotated[Time | None, Field(description="When it began.")] = None
     completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
@@ -116,7 +118,8 @@ class ReleaseSetSummary(Model):
     running_hash: Annotated[Word | None, Field(description="Release hash that all services run.")] = None
     progress: Annotated[Word | None, Field(description="Ready services of all.")] = None
     message: Annotated[Text | None, Field(description="How it stands.")] = None
-    requested_by: Annotated[Word | None, Field(description="Who asked for it.")] = None
+    requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
+    applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
 
 

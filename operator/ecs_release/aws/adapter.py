@@ -16,8 +16,8 @@ from ecs_release.domain.errors import Denied
 from ecs_release.domain.observation import Access
 from ecs_release.domain.ports import Clock, Ecs, EventQueue, Fence, Ledger, Registry, Sink
 
-_QUEUES = 16
-"""Queues that are read at the same time; more take turns."""
+_QUEUES = 64
+"""Queues that are read at the same time, each by a thread of its own; more take turns, with polls that are shorter accordingly."""
 _SINKS, _SINK_S = 8, 40
 """Sinks that are sent to at the same time, and seconds that one has: those that do not answer must not keep the others waiting."""
 _LEDGER, _LEDGER_S = 6, 40
@@ -42,7 +42,7 @@ class BotoAws:
     ) -> None:
         """`session_name` is what CloudTrail shows; `share` of AWS's published request rates is used, ECR's divided among `operators`."""
         self._threads = Threads(threads)
-        sessions = Sessions(f"ecs-release-operator/{version}", session_name, threads, fence)
+        sessions = Sessions(f"ecs-release-operator/{version}", session_name, max(threads, _QUEUES), fence)
         pacing_of_all = Pacing(clock, share, on_wait=on_wait, operators=operators)
         self._caller = Caller(sessions, self._threads, pacing_of_all, on_call)
         # A long poll holds a thread for ten seconds: queues have threads of their own.
@@ -70,7 +70,7 @@ class BotoAws:
 
     def event_queue(self, access: Access, url: str) -> EventQueue:
         """Return an SQS queue."""
-        return BotoEventQueue(self._poller, access, url)
+        return BotoEventQueue(self._poller, access, url, lambda: self._polling.load)
 
     def sink(self, access: Access, arn: str) -> Sink:
         """Return an SNS topic or an EventBridge event bus."""

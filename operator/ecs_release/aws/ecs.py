@@ -11,12 +11,11 @@ from typing import Any
 from ecs_release.aws import pacing, revisions
 from ecs_release.aws.caller import Caller
 from ecs_release.aws.ecs_parse import aws_time, parse_deployment, parse_protection, parse_service, parse_service_deployment, parse_task
-from ecs_release.aws.pacing import Priority
 from ecs_release.aws.shelf import Shelf
 from ecs_release.aws.together import Together
 from ecs_release.domain.errors import Ambiguous, Blocked, Denied, Problem, Retryable
 from ecs_release.domain.observation import PRIMARY, Access, ProtectedTask, ServiceDeployment, Task, TaskDefinition
-from ecs_release.domain.ports import ServicesAnswer, Started
+from ecs_release.domain.ports import Priority, ServicesAnswer, Started
 
 _DEPLOYMENTS = 2000
 _TASKS_A_CALL, _DEPLOYMENTS_A_CALL, _LIST_PAGES = 100, 20, 50
@@ -36,7 +35,7 @@ class BotoEcs:
         self._no_service_deployments_until = 0.0
         self._no_protection_until = 0.0
 
-    async def describe_services(self, cluster: str, names: Sequence[str], *, urgent: bool = False) -> ServicesAnswer:
+    async def describe_services(self, cluster: str, names: Sequence[str], *, priority: Priority = Priority.OBSERVATION) -> ServicesAnswer:
         """Describe at most 10 services of one cluster."""
 
         def read(client: Any, parameters: Mapping[str, Any]) -> ServicesAnswer:
@@ -47,36 +46,36 @@ class BotoEcs:
         what = f"{names[0]} in {cluster}" if len(names) == 1 else f"{len(names)} services in {cluster}"
         parameters = {"cluster": cluster, "services": list(names)}
         answer: ServicesAnswer = await self._call(
-            "describe_services", pacing.SERVICE_READ, what=what, priority=_priority(urgent), parameters=parameters, read=read
+            "describe_services", pacing.SERVICE_READ, what=what, priority=priority, parameters=parameters, read=read
         )
         return answer
 
-    async def list_tasks(self, cluster: str, service: str, *, stopped: bool = False, urgent: bool = False) -> list[str]:
+    async def list_tasks(
+        self, cluster: str, service: str, *, stopped: bool = False, priority: Priority = Priority.OBSERVATION
+    ) -> list[str]:
         """List the ARNs of a service's tasks."""
         wanted = {"cluster": cluster, "serviceName": service, "desiredStatus": "STOPPED" if stopped else "RUNNING"}
-        arns, _ = await self._task_pages(wanted, 1 if stopped else _LIST_PAGES, urgent=urgent)
+        arns, _ = await self._task_pages(wanted, 1 if stopped else _LIST_PAGES, priority)
         return arns
 
     async def list_cluster_tasks(self, cluster: str, pages: int) -> list[str] | None:
         """List the ARNs of all tasks of a cluster; None where they are on more pages."""
-        arns, complete = await self._task_pages({"cluster": cluster, "desiredStatus": "RUNNING"}, pages)
+        arns, complete = await self._task_pages({"cluster": cluster, "desiredStatus": "RUNNING"}, pages, Priority.OBSERVATION)
         return arns if complete else None
 
-    async def _task_pages(self, wanted: Mapping[str, str], pages: int, *, urgent: bool = False) -> tuple[list[str], bool]:
+    async def _task_pages(self, wanted: Mapping[str, str], pages: int, priority: Priority) -> tuple[list[str], bool]:
         arns: list[str] = []
         parameters: dict[str, Any] = {**wanted, "maxResults": _TASKS_A_CALL}
         for _ in range(pages):
             what = f"tasks in {wanted['cluster']}"
-            answer = await self._call(
-                "list_tasks", pacing.CLUSTER_RESOURCE_READ, what=what, priority=_priority(urgent), parameters=parameters
-            )
+            answer = await self._call("list_tasks", pacing.CLUSTER_RESOURCE_READ, what=what, priority=priority, parameters=parameters)
             arns += answer["taskArns"]
             if not answer.get("nextToken"):
                 return arns, True
             parameters["nextToken"] = answer["nextToken"]
         return arns, False
 
-    async def describe_tasks(self, cluster: str, arns: Sequence[str], *, urgent: bool = False) -> list[Task]:
+    async def describe_tasks(self, cluster: str, arns: Sequence[str], *, priority: Priority = Priority.OBSERVATION) -> list[Task]:
         """Describe tasks; those that are gone are left out."""
 
         def read(client: Any, parameters: Mapping[str, Any]) -> list[Task]:
@@ -86,7 +85,7 @@ class BotoEcs:
         for first in range(0, len(arns), _TASKS_A_CALL):
             parameters = {"cluster": cluster, "tasks": list(arns[first : first + _TASKS_A_CALL])}
             found += await self._call(
-                "describe_tasks", pacing.CLUSTER_RESOURCE_READ, what=f"tasks in {cluster}", priority=_priority(urgent),
+                "describe_tasks", pacing.CLUSTER_RESOURCE_READ, what=f"tasks in {cluster}", priority=priority,
                 parameters=parameters, read=read,
             )  # fmt: skip
         return found
@@ -223,7 +222,3 @@ class BotoEcs:
     @property
     def _call(self) -> Any:
         return partial(self._caller.call, self._access, "ecs")
-
-
-def _priority(urgent: bool) -> Priority:  # noqa: FBT001
-    return Priority.ROLLOUT if urgent else Priority.OBSERVATION

@@ -5,6 +5,8 @@ from __future__ import annotations
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
+    ConnectionError,  # noqa: A004 - botocore's own
     ConnectTimeoutError,
     CredentialRetrievalError,
     EndpointConnectionError,
@@ -29,7 +31,9 @@ _THROTTLED = frozenset(
         "RequestLimitExceeded",
         "SlowDown",
         "RequestThrottled",
+        "RequestThrottledException",
         "Throttled",
+        "ThrottledException",
         "KMSThrottling",
         "ProvisionedThroughputExceededException",
         # DynamoDB, among the reasons why a transaction was cancelled.
@@ -37,14 +41,15 @@ _THROTTLED = frozenset(
         "ProvisionedThroughputExceeded",
     }
 )
-EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _NOT_FOUND = {
     "ClusterNotFoundException": (Reason.SERVICE_NOT_FOUND, "create the ECS cluster, or correct it in the Environment or Project"),
     "ServiceNotFoundException": (Reason.SERVICE_NOT_FOUND, "create the ECS service, or correct its name"),
     "ServiceNotActiveException": (Reason.SERVICE_NOT_FOUND, "the ECS service is being deleted"),
     "RepositoryNotFoundException": (Reason.ARTIFACT_NOT_FOUND, "create the ECR repository, or correct it in the Project"),
 }
-_SERVER_ERROR = 500
+_TOO_MANY, _SERVER_ERROR = 429, 500
+_TROUBLE = frozenset({"ServerException", "InternalFailure", "ServiceUnavailable", "RequestTimeout"})
 
 
 def code_of(error: ClientError) -> str:
@@ -78,6 +83,29 @@ def overloaded(error: Exception) -> bool:
     return isinstance(error, TimeoutError | ReadTimeoutError)
 
 
+def passes(error: Exception) -> bool:
+    """Tell whether an error may be gone in a moment, so that a read is worth sending again: the faults that the SDK repeats by default.
+
+    Not what went wrong while a role was assumed: the SDK does that within a call, and has tried it three times.
+    """
+    if isinstance(error, ClientError):
+        return error.operation_name != "AssumeRole" and (_throttled(error) or _in_trouble(error))
+    return isinstance(error, ConnectionError | ConnectionClosedError | ReadTimeoutError)
+
+
+def expired(error: Exception) -> bool:
+    """Tell whether AWS refused a call because its credentials have expired: nothing was done then, and new ones may be had."""
+    return isinstance(error, ClientError) and code_of(error) in _EXPIRED
+
+
+def _throttled(error: ClientError) -> bool:
+    return code_of(error) in _THROTTLED or _status_of(error) == _TOO_MANY
+
+
+def _in_trouble(error: ClientError) -> bool:
+    return code_of(error) in _TROUBLE or _status_of(error) >= _SERVER_ERROR
+
+
 def _status_of(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
@@ -87,14 +115,14 @@ def _of_client_error(error: ClientError, action: str, *, mutating: bool) -> Prob
     status = _status_of(error)
     if code in _DENIED:
         return Denied(f"{action}: {message}: see the role's policy and its trust policy ({code})")
-    if code in EXPIRED:
+    if code in _EXPIRED:
         return Retryable(f"{action}: the credentials have expired ({code})")
-    if code in _THROTTLED:
+    if _throttled(error):
         return Throttled(f"{action}: AWS asks to slow down ({code})")
     if code in _NOT_FOUND:
         reason, advice = _NOT_FOUND[code]
         return Blocked(reason, f"{action}: {message}: {advice}")
-    if status >= _SERVER_ERROR or code in ("ServerException", "InternalFailure", "ServiceUnavailable", "RequestTimeout"):
+    if _in_trouble(error):
         text = f"{action}: AWS answers {status} {code}: {message}"
         return Ambiguous(text) if mutating else Retryable(text)
     return Blocked(Reason.REJECTED_BY_AWS, f"{action}: {message} ({code})")

@@ -10,19 +10,11 @@ import heapq
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import partial
 from typing import TypeAlias
 
 from ecs_release.domain.errors import Retryable
-from ecs_release.domain.ports import Clock
-
-
-class Priority(IntEnum):
-    """Who goes first."""
-
-    ROLLOUT = 0
-    OBSERVATION = 1
+from ecs_release.domain.ports import Clock, Priority
 
 
 @dataclass(frozen=True, slots=True)

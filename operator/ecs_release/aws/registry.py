@@ -9,9 +9,9 @@ from typing import Any
 
 from ecs_release.aws import images, pacing, tagging
 from ecs_release.aws.caller import Caller
-from ecs_release.aws.pacing import Priority
 from ecs_release.domain.errors import Ambiguous
 from ecs_release.domain.observation import Access, RegistryImage
+from ecs_release.domain.ports import Priority
 
 _REMEMBERED = 5000
 _RECENT_S = 60.0

@@ -20,12 +20,14 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader
 
+from ecs_release.aws.answers import mend
 from ecs_release.aws.models import LeanFiles, read_time
 from ecs_release.domain.observation import Access
 from ecs_release.domain.ports import Fence
 
 _CLIENTS = 1000
 _DURATION_S = 3600
+_CONNECT_S, _READ_S = 3, 15
 
 
 class Sessions:
@@ -45,7 +47,7 @@ class Sessions:
         self._clients: OrderedDict[tuple[Access, str, bool], Any] = OrderedDict()
 
     def client(self, access: Access, service: str, *, mutating: bool = False) -> Any:
-        """Return a client. Blocks: call it in a thread. Mutating calls are never sent again by the SDK (law 6 of the design)."""
+        """Return a client. Blocks: call it in a thread. It sends each call once: what is sent again, and at which pace, `Caller` says."""
         key = (access, service, mutating)
         with self._lock:
             found = self._clients.get(key)
@@ -66,9 +68,9 @@ class Sessions:
 
     def _make(self, access: Access, service: str, *, mutating: bool) -> Any:
         config = Config(
-            retries={"mode": "standard", "total_max_attempts": 1 if mutating else 3},
-            connect_timeout=3,
-            read_timeout=15,
+            retries={"mode": "standard", "total_max_attempts": 1},
+            connect_timeout=_CONNECT_S,
+            read_timeout=_READ_S,
             tcp_keepalive=True,
             max_pool_connections=self._threads,
             user_agent_extra=self._user_agent,
@@ -92,6 +94,7 @@ class Sessions:
         session = botocore.session.Session()
         session.register_component("data_loader", self._loader)
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=read_time)
+        session.register("before-parse", mend)
         return session
 
     def _assumed_session(self, role_arn: str, external_id: str | None, region: str) -> botocore.session.Session:

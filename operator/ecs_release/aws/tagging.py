@@ -22,6 +22,14 @@ MANIFESTS: tuple[str, ...] = (
 """Every type is accepted as it is: a registry that converts a manifest changes its digest."""
 
 
+class ImmutableTag(Blocked):
+    """A tag names another image, and the repository lets nobody move it."""
+
+    def __init__(self, message: str) -> None:
+        """`message` says which, and what to do."""
+        super().__init__(Reason.REJECTED_BY_AWS, message)
+
+
 def put_parameters(answer: Mapping[str, Any], repository: str, tag: str, digest: str) -> dict[str, Any]:
     """Make PutImage's parameters of BatchGetImage's answer: the manifest byte for byte, guarded by its digest.
 
@@ -47,7 +55,7 @@ def put(client: Any, parameters: Mapping[str, Any]) -> None:
         if code_of(error) == "ImageAlreadyExistsException":
             return
         if code_of(error) == "ImageTagAlreadyExistsException":
-            raise Blocked(Reason.REJECTED_BY_AWS, immutable(parameters["repositoryName"], parameters["imageTag"])) from error
+            raise ImmutableTag(immutable(parameters["repositoryName"], parameters["imageTag"])) from error
         raise
 
 
@@ -61,7 +69,7 @@ def check_movable(described: Mapping[str, Any], tag: str) -> None:
     filters = described.get("imageTagMutabilityExclusionFilters") or ()
     excluded = mutability.endswith("_WITH_EXCLUSION") and any(fnmatch.fnmatchcase(tag, f.get("filter", "")) for f in filters)
     if mutability.startswith("IMMUTABLE") != excluded:
-        raise Blocked(Reason.REJECTED_BY_AWS, immutable(str(described.get("repositoryName", "")), tag))
+        raise ImmutableTag(immutable(str(described.get("repositoryName", "")), tag))
 
 
 def immutable(repository: str, tag: str) -> str:

@@ -12,18 +12,31 @@ Answer = TypeVar("Answer")
 
 
 class Threads:
-    """A bounded pool. More than 32 threads buys nothing: parsing holds the interpreter's lock."""
+    """A bounded pool, whose threads are made when they are needed. For calls that are worked on, more than 32 buy nothing.
+
+    Parsing holds the interpreter's lock; it is calls that wait in AWS for something to come that many threads are for.
+    """
 
     def __init__(self, size: int = 24, deadline_s: float = 60) -> None:
         """A call has `deadline_s` to answer, its place in the pool included."""
         self.size = size
-        self._deadline_s = deadline_s
+        self.deadline_s = deadline_s
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="aws")
+        self._calls = 0
+
+    @property
+    def load(self) -> float:
+        """Calls that are under way or wait for a thread, for each thread that there may be."""
+        return self._calls / self.size
 
     async def call(self, function: Callable[Parameters, Answer], *arguments: Parameters.args, **named: Parameters.kwargs) -> Answer:
         """Run a blocking call. Raises TimeoutError after the deadline; the thread then ends by boto3's own time limits."""
-        async with asyncio.timeout(self._deadline_s):
-            return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: function(*arguments, **named))
+        self._calls += 1
+        try:
+            async with asyncio.timeout(self.deadline_s):
+                return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: function(*arguments, **named))
+        finally:
+            self._calls -= 1
 
     def close(self) -> None:
         """Take no more calls, and wait for none."""

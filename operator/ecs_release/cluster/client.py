@@ -11,11 +11,13 @@ from typing import Any
 import aiohttp
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
 
+from ecs_release.cluster.bodies import for_apply
 from ecs_release.cluster.connection import Credentials, credentials_of, load
 from ecs_release.domain.errors import Conflict, Denied, NotFound, Problem, Retryable
 from ecs_release.domain.ports import Fence
 
-APPLY = "application/apply-patch+yaml"
+# With the parameter, which the API server ignores, the client lets a body pass that is bytes already; without it, it writes JSON itself.
+APPLY = "application/apply-patch+yaml; charset=utf-8"
 MERGE = "application/merge-patch+json"
 NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -112,7 +114,7 @@ class ApiServer:
                 resource_path=path,
                 query_params=list(query),
                 header_params={"Accept": accept, "Content-Type": content_type},
-                body=None if body is None else dict(body),
+                body=None if body is None else for_apply(body) if content_type == APPLY else dict(body),
                 auth_settings=["BearerToken"],
             )
             # As late as can be: the process may have been paused at any line before.

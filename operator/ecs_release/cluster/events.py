@@ -21,6 +21,7 @@ from ecs_release.api.names import API_VERSION, FIELD_MANAGER
 from ecs_release.cluster.client import MERGE, ApiServer
 from ecs_release.domain.errors import Conflict, NotFound, Problem
 from ecs_release.domain.ports import EventNote, ObjectKey
+from ecs_release.domain.texts import well_formed
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +151,7 @@ class EventRecorder:
             "action": note.action[:_NAME_CHARACTERS],
             "reason": note.reason[:_NAME_CHARACTERS],
             "regarding": regarding,
-            "note": note.note.encode()[:_NOTE_BYTES].decode(errors="ignore"),
+            "note": well_formed(note.note).encode()[:_NOTE_BYTES].decode(errors="ignore"),
             "type": note.type,
         }
         if count > 1:

@@ -38,12 +38,12 @@ def tags_returned(facts: Facts) -> Decision:
     return report(facts, draft, Outcome(stalled(rollout.outcome or "", rollout.message or ""), again_s=0))
 
 
-def updated(facts: Facts, deployment_id: str) -> Decision:
-    """UpdateService was accepted: the PRIMARY deployment that it answered is ours, or ends an aborted attempt."""
+def updated(facts: Facts, deployment_id: str, request_id: str = "") -> Decision:
+    """UpdateService was accepted (`request_id` is AWS's): the PRIMARY deployment that it answered is ours, or ends an aborted attempt."""
     draft = Draft.of(facts.status)
     if attempts.intends(draft.rollout) == attempts.RETURN:
         return _aborted(facts, draft, f"aborted on request: went back to {_name(draft)} by deployment {deployment_id}")
-    attempts.started(facts, draft, deployment_id)
+    attempts.started(facts, draft, deployment_id, request_id)
     return report(facts, draft, Outcome(_rolling(f"deployment {deployment_id} has begun"), again_s=0))
 
 

@@ -18,7 +18,8 @@ from ecs_release.api.release_status import (
 from ecs_release.domain.decision import Draft
 from ecs_release.domain.evidence import Accepted, seen_digests
 from ecs_release.domain.facts import Facts
-from ecs_release.domain.sources import digests_of, wanted_hash
+from ecs_release.domain.history import entry
+from ecs_release.domain.sources import digests_of
 
 REGISTER, UPDATE, STOP, RETURN = "RegisterTaskDefinition", "UpdateService", "StopServiceDeployment", "RollBack"
 PUT = "PutImage"
@@ -175,51 +176,14 @@ def intend(rollout: Rollout, action: str, facts: Facts) -> Rollout:
     return rollout.model_copy(update={"intent": Intent(action=action, deployments=listed, aws_time=aws_time)})
 
 
-def started(facts: Facts, draft: Draft, deployment_id: str) -> None:
+def started(facts: Facts, draft: Draft, deployment_id: str, request_id: str = "") -> None:
     """Note the deployment that is ours from now on: UpdateService answered it, or it was found after a lost answer."""
     rollout = draft.rollout
     assert rollout is not None and rollout.intent is not None
     intent = rollout.intent.model_copy(update={"accepted_time": facts.now})
-    draft.rollout = rollout.model_copy(update={"deployment_id": deployment_id, "intent": intent, "last_progress_time": facts.now})
+    found = {"deployment_id": deployment_id, "request_id": request_id or None}
+    draft.rollout = rollout.model_copy(update={**found, "intent": intent, "last_progress_time": facts.now})
     draft.enter(entry(facts, draft, draft.rollout))
-
-
-def entry(facts: Facts, draft: Draft, rollout: Rollout) -> HistoryEntry:
-    """Write an attempt down as history has it: who, why, when, from which digests to which, and how it ended.
-
-    Who and why are those of the spec at its beginning; its own deployment stays named when another of the same digests took over.
-    """
-    before = next((e for e in draft.history if e.attempt_id == rollout.attempt_id), None)
-    if before is not None:
-        return before.model_copy(
-            update={
-                "outcome": rollout.outcome,
-                "message": rollout.message,
-                "completion_time": rollout.completion_time,
-                "deployment_id": before.deployment_id or rollout.deployment_id,
-                "task_definition": rollout.task_definition,
-            }
-        )
-    change = facts.release.spec.change
-    return HistoryEntry(
-        attempt_id=rollout.attempt_id,
-        cause=rollout.cause,
-        source_hash=rollout.source_hash,
-        window=rollout.window,
-        outcome=rollout.outcome,
-        message=rollout.message,
-        completion_time=rollout.completion_time,
-        hash=wanted_hash(facts.release.spec.source) or None,
-        images=rollout.images,
-        task_definition=rollout.task_definition,
-        deployment_id=rollout.deployment_id,
-        requested_by=change.requested_by if change else None,
-        description=change.description if change else None,
-        url=change.url if change else None,
-        revision=change.revision if change else None,
-        ticket=change.ticket if change else None,
-        start_time=rollout.start_time,
-    )
 
 
 def overtaken(draft: Draft) -> bool:

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from ecs_release.api.release_status import Drift, HistoryEntry, LastReady, Pin, Plan, ReleaseStatus, Rollout, TargetStatus
+from ecs_release.api.drift_status import Drift
+from ecs_release.api.ledger import LedgerEntry
+from ecs_release.api.record_status import ForeignDeployment, LedgerStatus
+from ecs_release.api.release_status import HistoryEntry, LastReady, Pin, Plan, ReleaseStatus, Rollout, TargetStatus
 from ecs_release.api.windows import ClosedWindow
 from ecs_release.domain.conditions import Situation
 from ecs_release.domain.environment_tags import Move
@@ -63,7 +66,8 @@ class Outcome:
 class Decision:
     """The status to write, the act to carry out (never both new: an act belongs to an intent that is written already).
 
-    `waits` tells that ECS stands still on purpose: the time until now is nobody's lack of progress.
+    `waits` tells that ECS stands still on purpose: the time until now is nobody's lack of progress. `left_out` are entries that the
+    ledger lacks and that status has no room for any more.
     """
 
     status: ReleaseStatus
@@ -73,6 +77,7 @@ class Decision:
     fast: bool = False
     progress: Progress | None = None
     waits: bool = False
+    left_out: tuple[LedgerEntry, ...] = ()
 
 
 @dataclass(slots=True)
@@ -84,6 +89,8 @@ class Draft:
     rollout: Rollout | None
     history: tuple[HistoryEntry, ...]
     last_ready: LastReady | None
+    foreign: tuple[ForeignDeployment, ...]
+    ledger: LedgerStatus
     handled_retry: str | None
     handled_refresh: str | None
     handled_override: str | None
@@ -106,6 +113,8 @@ class Draft:
             history=tuple(status.history or ()),
             last_ready=status.last_ready,
             drift=status.drift,
+            foreign=tuple(status.foreign or ()),
+            ledger=status.ledger or LedgerStatus(),
             handled_retry=status.last_handled_retry,
             handled_refresh=status.last_handled_refresh,
             handled_override=status.last_handled_override,

@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from ecs_release.api.conditions import Reason
-from ecs_release.api.release_status import Drift, HistoryEntry, LastDrift, Pin, ReleaseStatus
+from ecs_release.api.drift_status import Drift, LastDrift
+from ecs_release.api.release_status import HistoryEntry, Pin, ReleaseStatus
 from ecs_release.domain import attempts, bases
 from ecs_release.domain.conditions import TRUE, Situation
 from ecs_release.domain.decision import Draft

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ecs_release.api.environment import Environment
+from ecs_release.api.ledger import LedgerCurrent
+from ecs_release.api.names import LABEL_SERVICE_SET
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import Evidence, Pin, ReleaseStatus
 from ecs_release.domain.artifacts import Artifact, Finding
@@ -16,6 +18,8 @@ from ecs_release.domain.health import Health
 from ecs_release.domain.hearing import Author
 from ecs_release.domain.holders import Claim
 from ecs_release.domain.observation import Look, ProtectedTask, Service, ServiceDeployment, TaskDefinition
+from ecs_release.domain.records.acknowledgements import Acknowledged
+from ecs_release.domain.records.pins import Membership
 from ecs_release.domain.sources import source_hash
 from ecs_release.domain.targets import Target
 from ecs_release.domain.verdicts import Progress
@@ -57,7 +61,9 @@ class Facts:
     would have to wait for; `may_correct` that drift may be corrected now: what that rests on was read anew; `start_problem` is why no
     attempt could begin (the base revision cannot be read or built upon, an image is missing where the service pulls from); `authors` are
     those who changed the service lately, newest first. `findings` tell of `artifacts` what was found at the latest look-up, if there was
-    one; `keep_problem` is why the tag that holds what runs could not be moved.
+    one; `keep_problem` is why the tag that holds what runs could not be moved. `member` is the set that the Release acts for;
+    `ledger_problem` is why the ledger cannot be written, `acknowledged` what it has since the status was written, and `remembered`
+    its current record, where the status tells nothing of the past.
     """
 
     release: Release
@@ -102,6 +108,11 @@ class Facts:
     artifacts: tuple[Artifact, ...] = ()
     findings: Mapping[Artifact, Finding] = field(default_factory=dict)
     keep_problem: str = ""
+    member: Membership | None = None
+    has_ledger: bool = False
+    ledger_problem: Problem | None = None
+    acknowledged: tuple[Acknowledged, ...] = ()
+    remembered: LedgerCurrent | None = None
 
     @property
     def status(self) -> ReleaseStatus:
@@ -112,6 +123,11 @@ class Facts:
     def service(self) -> Service | None:
         """The ECS service, where one was seen."""
         return self.look.service if self.look else None
+
+    @property
+    def service_set(self) -> str:
+        """The service set that the service belongs to; an empty string where that is not known."""
+        return self.target.service_set if self.target else (self.release.metadata.labels or {}).get(LABEL_SERVICE_SET, "")
 
     @property
     def source_hash(self) -> str:

@@ -12,11 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from ecs_release.domain.texts import well_formed
+
 DEPLOYMENT, ACTION, TASK = "ECS Deployment State Change", "ECS Service Action", "ECS Task State Change"
 IMAGE, CALL = "ECR Image Action", "AWS API Call via CloudTrail"
 CALLS = ("UpdateService", "RegisterTaskDefinition", "PutImage")
 MALFORMED, UNKNOWN = "malformed", "unknown"
 _SERVICE_GROUP = "service:"
+# As much as a status holds (`api.release_status.ChangedBy`), and as an id may have.
+_ARN, _USER_AGENT, _ID = 2048, 1024, 256
 # What makes UpdateService start a deployment (botocore's documentation of UpdateService): scaling does not change who deployed.
 _DEPLOYING = frozenset(
     {"taskDefinition", "networkConfiguration", "platformVersion", "loadBalancers", "serviceRegistries", "serviceConnectConfiguration",
@@ -61,7 +65,7 @@ def hear(body: str) -> Heard:
         if reader is None:
             return Heard(UNKNOWN)
         return reader(Heard(kind, _text(event["account"]), _text(event["region"])), event, dict(detail))
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError):
         return Heard(MALFORMED)
 
 
@@ -117,10 +121,11 @@ def _author(detail: Mapping[str, Any]) -> Author:
     primary: Mapping[str, Any] = next((d for d in answered.get("deployments") or () if d.get("status") == "PRIMARY"), {})
     time = datetime.fromisoformat(_text(detail["eventTime"]))
     return Author(
-        arn=_text(arn)[:2048],
-        user_agent=_text(detail.get("userAgent") or "")[:1024],
-        time=time if time.tzinfo else time.replace(tzinfo=UTC),
-        deployment=_text(primary.get("id") or ""),
+        arn=_text(arn)[:_ARN],
+        user_agent=_text(detail.get("userAgent") or "")[:_USER_AGENT],
+        # In UTC: near the ends of the calendar a time may have none, which must not be found out by who writes it.
+        time=(time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC),
+        deployment=_text(primary.get("id") or "")[:_ID],
     )
 
 
@@ -147,4 +152,4 @@ def _name(arn: Any) -> str:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("not a text")
-    return value
+    return well_formed(value)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ecs_release.api.drift_status import LastDrift
 from ecs_release.api.environment import Environment
 from ecs_release.api.meta import ObjectMeta
 from ecs_release.api.names import LABEL_SERVICE_SET, RELEASE, RELEASE_SET
@@ -23,7 +24,7 @@ from ecs_release.api.notification import (
     NotifiedTarget,
 )
 from ecs_release.api.release import Release
-from ecs_release.api.release_status import HistoryEntry, LastDrift, ReleaseStatus, Rollout
+from ecs_release.api.release_status import HistoryEntry, ReleaseStatus, Rollout
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.api.releaseset_status import SetHistoryEntry
 from ecs_release.domain.attempts import ADOPTED, GOOD
@@ -186,6 +187,7 @@ def _why(entry: HistoryEntry | SetHistoryEntry) -> dict[str, Any]:
         "outcome": entry.outcome,
         "message": entry.message,
         "requested_by": entry.requested_by,
+        "applied_by": entry.applied_by,
         "description": entry.description,
         "start_time": entry.start_time,
         "completion_time": entry.completion_time if entry.outcome else None,

@@ -12,6 +12,7 @@ FAILED = "FAILED"
 IN_PROGRESS = "IN_PROGRESS"
 ROLLING = "ROLLING"
 DAEMON = "DAEMON"
+RUNNING = "RUNNING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ class Service:
     @property
     def running_tasks(self) -> tuple[Task, ...]:
         """Tasks that run and are meant to go on running."""
-        return tuple(t for t in self.tasks if t.last_status == "RUNNING" and t.desired_status == "RUNNING")
+        return tuple(t for t in self.tasks if t.last_status == RUNNING and t.desired_status == RUNNING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
 from typing import Any, Protocol
 
 from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, LedgerRelease
@@ -41,22 +42,32 @@ class Started:
     request_id: str = ""
 
 
-class Ecs(Protocol):
-    """ECS in one account and region. Reads are retried by the SDK, mutating calls never (they raise Ambiguous when in doubt)."""
+class Priority(IntEnum):
+    """Whose read goes first where they wait for the same request rate: rollouts, then what events tell of, then sweeps."""
 
-    async def describe_services(self, cluster: str, names: Sequence[str], *, urgent: bool = False) -> ServicesAnswer:
-        """Describe at most 10 services of one cluster. INACTIVE and unknown ones are left out. What is urgent goes before what is not.
+    ROLLOUT = 0
+    EVENT = 1
+    OBSERVATION = 2
+
+
+class Ecs(Protocol):
+    """ECS in one account and region. Reads are sent again after a fault that passes, mutating calls never (Ambiguous when in doubt)."""
+
+    async def describe_services(self, cluster: str, names: Sequence[str], *, priority: Priority = Priority.OBSERVATION) -> ServicesAnswer:
+        """Describe at most 10 services of one cluster. INACTIVE and unknown ones are left out.
 
         A missing cluster is Blocked(ServiceNotFound).
         """
 
-    async def list_tasks(self, cluster: str, service: str, *, stopped: bool = False, urgent: bool = False) -> list[str]:
+    async def list_tasks(
+        self, cluster: str, service: str, *, stopped: bool = False, priority: Priority = Priority.OBSERVATION
+    ) -> list[str]:
         """List the ARNs of a service's tasks that are meant to run (or that have stopped lately)."""
 
     async def list_cluster_tasks(self, cluster: str, pages: int) -> list[str] | None:
         """List the ARNs of all tasks of a cluster that are meant to run; None where they are on more than `pages` pages of 100."""
 
-    async def describe_tasks(self, cluster: str, arns: Sequence[str], *, urgent: bool = False) -> list[Task]:
+    async def describe_tasks(self, cluster: str, arns: Sequence[str], *, priority: Priority = Priority.OBSERVATION) -> list[Task]:
         """Describe tasks (by 100); those that are gone are left out."""
 
     async def describe_task_definition(self, arn: str, *, fresh: bool = False) -> TaskDefinition:

@@ -1,4 +1,4 @@
-"""A Release without status (a restored cluster, a re-created object): what became of it before is read off our tags (law 7)."""
+"""A Release without status (a restored cluster, a re-created object): the ledger or our tags tell what became of it (law 7)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from ecs_release.api.release_status import Pin, Rollout
 from ecs_release.domain import attempts
 from ecs_release.domain.decision import Draft, Outcome
 from ecs_release.domain.facts import Facts
+from ecs_release.domain.history import entry
 from ecs_release.domain.images import short_digest
+from ecs_release.domain.observation import Service, TaskDefinition
+from ecs_release.domain.records import recalling
 from ecs_release.domain.recovery import Past, Recovered, recover
 
 _HELD = {
@@ -36,10 +39,18 @@ def needs_recovery(facts: Facts) -> bool:
 
 
 def recover_past(facts: Facts, draft: Draft) -> Outcome | None:
-    """Fill the draft with what our tags tell; the rules after this one go on from there."""
+    """Fill the draft with what the ledger or, where that knows nothing, our tags tell; the rules after this one go on from there."""
     service, running, pin = facts.service, facts.running, draft.pin
     if not needs_recovery(facts) or draft.rollout is not None or service is None or running is None or pin is None:
         return None
+    if recalling.recall(facts, draft):
+        return None
+    _recover_from_tags(facts, draft, pin, service, running)
+    recalling.abandon_unknown(facts, draft)
+    return None
+
+
+def _recover_from_tags(facts: Facts, draft: Draft, pin: Pin, service: Service, running: TaskDefinition) -> None:
     found = recover(
         service,
         running,
@@ -53,8 +64,7 @@ def recover_past(facts: Facts, draft: Draft) -> Outcome | None:
         _hold(facts, draft, pin, found)
     elif found.past is Past.UNDER_WAY and service.primary is not None:
         draft.rollout = _recovered(facts, pin, found).model_copy(update={"deployment_id": service.primary.id})
-        draft.enter(attempts.entry(facts, draft, draft.rollout))
-    return None
+        draft.enter(entry(facts, draft, draft.rollout))
 
 
 def _recovered(facts: Facts, pin: Pin, found: Recovered) -> Rollout:
@@ -75,5 +85,5 @@ def _hold(facts: Facts, draft: Draft, pin: Pin, found: Recovered) -> None:
     revision = found.revision.arn.rpartition("/")[2] if found.revision else "a revision"
     wanted = ", ".join(f"{i.container} {short_digest(i.digest or '')}" for i in pin.images or ())
     draft.rollout = _recovered(facts, pin, found)
-    draft.enter(attempts.entry(facts, draft, draft.rollout))
+    draft.enter(entry(facts, draft, draft.rollout))
     attempts.end(facts, draft, reason, text.format(revision=revision, wanted=wanted))

@@ -42,6 +42,11 @@ def judge_replaced(
     )
 
 
+def by_ecs(primary: Deployment) -> bool:
+    """Tell whether ECS itself has started a deployment: it rolls back."""
+    return bool(_ROLLBACK.search(primary.rollout_state_reason))
+
+
 def _runs_wanted(primary: Deployment, service: Service, accepted: Accepted, pins: Mapping[str, str]) -> Match:
     """Tell whether the deployment that replaced ours runs the wanted digests: by what it names, else by its own tasks."""
     named = {name: pins.get(name, "") for name in accepted}
@@ -68,7 +73,7 @@ def _rolled_back(
         return False
     failed = ours.stage == FAILED or ours.deployment_id in service.failed_deployments
     failed = failed or (deployment is not None and deployment.rollout_state == FAILED)
-    return failed or bool(_ROLLBACK.search(primary.rollout_state_reason))
+    return failed or by_ecs(primary)
 
 
 def _why_rolled_back(

@@ -12,7 +12,9 @@ from ecs_release.domain.decision import Decision, Draft, Outcome
 from ecs_release.domain.evidence import Match
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.images import short_digest
+from ecs_release.domain.people import applied_by
 from ecs_release.domain.ports import EventNote
+from ecs_release.domain.records import foreign, recording
 from ecs_release.domain.runs import running
 from ecs_release.domain.situations import runs_wanted, still_stands
 from ecs_release.domain.sources import wanted_hash
@@ -21,6 +23,8 @@ from ecs_release.domain.sources import wanted_hash
 def report(facts: Facts, draft: Draft, outcome: Outcome) -> Decision:
     """Compose the status. Where the outcome says nothing about how the Release stands, the conditions stay as they were."""
     before, outcome = facts.status, _as_correction(draft, outcome)
+    if outcome.situation is None or outcome.situation.reason not in _NOT_OURS:
+        foreign.note(facts, draft)
     now_runs = running(facts) if facts.unread is None else before.running
     conditions, its_phase = list(before.conditions or ()), before.phase
     if outcome.situation is not None:
@@ -42,17 +46,20 @@ def report(facts: Facts, draft: Draft, outcome: Outcome) -> Decision:
         last_drift=drift.last(facts, draft, outcome.situation),
         history=list(draft.history) or None,
         last_ready=draft.last_ready,
+        foreign=list(draft.foreign[: foreign.MOST]) or None,
+        ledger=draft.ledger if facts.has_ledger else before.ledger,
         last_handled_retry=draft.handled_retry,
         last_handled_refresh=draft.handled_refresh,
         last_handled_override=draft.handled_override,
         last_handled_abort=draft.handled_abort,
         summary=_summary(facts, draft, now_runs, find(conditions, ConditionType.READY)),
     )
+    status, left_out = recording.recorded(facts, draft, status)
     events = tuple(draft.events) + _events(before, outcome)
     # An attempt that is held up (suspended, denied) moves no faster for being looked at often.
     moving = attempts.is_open(draft.rollout) and (outcome.situation is None or outcome.situation.reconciling)
     fast = moving or _is_waiting(outcome)
-    return Decision(status, outcome.act, events, outcome.again_s, fast=fast, progress=draft.progress, waits=draft.waits)
+    return Decision(status, outcome.act, events, outcome.again_s, fast=fast, progress=draft.progress, waits=draft.waits, left_out=left_out)
 
 
 def _as_correction(draft: Draft, outcome: Outcome) -> Outcome:
@@ -75,7 +82,6 @@ def _aspects(facts: Facts, draft: Draft, situation: Situation) -> tuple[Said, ..
         _deployed(draft),
         _in_sync(facts, draft),
         availability.said(facts, draft),
-        Said(ConditionType.RECORDED, UNKNOWN, Reason.NO_LEDGER, "no ledger is configured: attempts are kept in status.history only"),
     )
 
 
@@ -134,11 +140,13 @@ def _summary(facts: Facts, draft: Draft, now_runs: Running | None, ready: Condit
         tasks=tasks,
         since=now_runs.since_time if now_runs else None,
         requested_by=change.requested_by if change else None,
+        applied_by=applied_by(facts.release.metadata),
         description=change.description if change else None,
         message=ready.message[:1024] if ready else None,
     )
 
 
+_NOT_OURS = frozenset({Reason.TARGET_CONFLICT, Reason.TARGET_CHANGED})
 _WARNINGS = frozenset({Reason.DRIFTED, Reason.TASKS_UNHEALTHY, Reason.OBSERVATION_FAILED, Reason.PROGRESSING_WITH_RETRY})
 
 

@@ -63,6 +63,13 @@ def acknowledge_refresh(facts: Facts, draft: Draft) -> None:
         draft.say("Normal", "RefreshUnchanged", "Resolve", "the source was resolved again and means the same digests")
 
 
+def is_asked(release: Release) -> bool:
+    """Tell whether a Release carries any request that was not handled yet, to pass a window too."""
+    status = release.status or ReleaseStatus()
+    override = token_of(release.metadata, OVERRIDE_ANNOTATION)
+    return pending(release, status) or (override is not None and override != status.last_handled_override)
+
+
 def pending(release: Release, status: ReleaseStatus) -> bool:
     """Tell whether any request waits to be handled."""
     handled = {

@@ -38,6 +38,7 @@ class Target:
     tag_formats: tuple[str, ...]
     rules: RolloutRules
     environment_tag: str = ""
+    service_set: str = ""
 
     @property
     def registry_region(self) -> str:
@@ -134,6 +135,7 @@ def resolve_target(
         tag_formats=tuple(artifacts.tag_formats),
         rules=rules(environment.spec.rollout, service.rollout),
         environment_tag=environment_tag(environment),
+        service_set=service_set,
     )
 
 

@@ -39,7 +39,7 @@ async def about_revisions(ecs: Ecs, facts: Facts, memory: Memory, sweep_s: float
     newest: TaskDefinition | None = None
     if (follows_latest(facts) and (begins or registers)) or (not due and _sweep_is_due(facts, memory, sweep_s)):
         # Also where it fails: what is denied is not asked for at every pass.
-        memory.foreign_time = facts.now
+        memory.foreign_time, memory.woken = facts.now, False
         try:
             newest = await _newest_foreign(ecs, facts)
             memory.foreign = newest.arn if newest else ""
@@ -65,6 +65,8 @@ async def _known(ecs: Ecs, arn: str) -> TaskDefinition | None:
 
 def _sweep_is_due(facts: Facts, memory: Memory, sweep_s: float) -> bool:
     """Tell whether it is time to look what is newer: the first time somewhere within an interval, so that a start asks no rush."""
+    if memory.woken:
+        return True
     if memory.foreign_time is not None:
         return facts.now - memory.foreign_time >= timedelta(seconds=sweep_s)
     return facts.now - memory.since >= timedelta(seconds=zlib.crc32(facts.name.encode()) % 1000 / 1000 * sweep_s)

@@ -9,11 +9,13 @@ from typing import Any
 
 from ecs_release.api.environment import Environment
 from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
+from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.domain.errors import Problem, Retryable
-from ecs_release.domain.ports import Aws, Clock, Cluster, ObjectKey
+from ecs_release.domain.facts import Facts
+from ecs_release.domain.ports import Aws, Clock, Cluster, Ledger, ObjectKey
 from ecs_release.engine.artifacts import Artifacts
 from ecs_release.engine.claims import Claims
-from ecs_release.engine.gathering import Gatherer
+from ecs_release.engine.gathering import Gatherer, key_of
 from ecs_release.engine.listening import Listener
 from ecs_release.engine.meter import Meter, NoMeter, metered
 from ecs_release.engine.needs import Needs
@@ -22,6 +24,7 @@ from ecs_release.engine.observers import Observers
 from ecs_release.engine.places import Places
 from ecs_release.engine.queue import KeyedQueue
 from ecs_release.engine.reconciler import Reconciler
+from ecs_release.engine.recorder import Recorder
 from ecs_release.engine.resolving import Resolver
 from ecs_release.engine.scope import Scope
 from ecs_release.engine.sets.gathering import SetGatherer
@@ -47,8 +50,10 @@ _OBSERVE_S = 0.02
 class Engine:
     """Everything that happens, given a cluster and AWS. It is the watch's sink."""
 
-    def __init__(self, cluster: Cluster, aws: Aws, clock: Clock, settings: EngineSettings, meter: Meter | None = None) -> None:
-        """Nothing happens before `run`. `meter` is told of what happens."""
+    def __init__(
+        self, cluster: Cluster, aws: Aws, clock: Clock, settings: EngineSettings, meter: Meter | None = None, ledger: Ledger | None = None
+    ) -> None:
+        """Nothing happens before `run`. `meter` is told of what happens, `ledger` keeps it."""
         self._meter = meter or NoMeter()
         self._cluster = cluster
         self._aws = aws
@@ -61,25 +66,29 @@ class Engine:
         self.synced = asyncio.Event()
         self._notifier = Notifier(self.store, cluster, aws, clock, settings.installation, self._add)
         self.store.on_happened = self._notifier.happened
+        self.recorder = Recorder(ledger, clock, self._add, self._ledger_troubled)
+        self.recorder.closer.about(settings.installation, self.store.services_of)
         self._observers = Observers(
             aws=aws, clock=clock, settings=settings, store=self.store, claims=self.claims, scope=self._scope, again=self._add,
-            wake=self._wake, pushed=self._pushed, notifier=self._notifier,
+            wake=self._wake, pushed=self._pushed, notifier=self._notifier, recorder=self.recorder,
         )  # fmt: skip
         places, resolver = Places(self.store, self.claims, cluster), Resolver(aws)
         self.artifacts = Artifacts(aws, clock, settings.artifact_interval_s, changed=self._add, may_change=self._may_change)
         tag_reader, needs = TagReader(places, aws, settings.tag_interval_s), Needs(aws, self.artifacts)
-        gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver, tag_reader, needs)
+        gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver, tag_reader, needs, self.recorder)
         self._reconciler = Reconciler(
             store=self.store, cluster=cluster, aws=aws, clock=clock, settings=settings, gatherer=gatherer,
-            again=self._add, hurry=self._observers.hurry, told=self._told, decided=needs.tell, meter=self._meter,
+            again=self._add, hurry=self._observers.hurry, told=self._told, decided=self._decided, meter=self._meter,
+            left_out=self.recorder.left_out,
         )  # fmt: skip
+        self._needs = needs
         pinner = Pinner(places, aws, self._observers.get, resolver, Promoter(places, cluster))
         self._sets = SetReconciler(
             store=self.store, cluster=cluster, clock=clock, settings=settings,
             gatherer=SetGatherer(places, cluster, clock, settings, pinner), again=self._add, meter=self._meter,
         )  # fmt: skip
         self._statuses = Statuses(
-            self.store, cluster, clock, settings, self._observers.get, self._observers.listening.problem, self._notifier
+            self.store, cluster, clock, settings, self._observers.get, self._observers.listening.problem, self._notifier, self.recorder
         )
 
     # What the watch tells.
@@ -130,11 +139,13 @@ class Engine:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._work(leading))
                 group.create_task(self._look_for_artifacts(leading), name="artifacts")
+                group.create_task(self._record(leading), name="recorder")
                 group.create_task(sweep_ghosts(self._cluster, self.store, KINDS, self._ghost, self._settings.ghost_sweep_interval_s))
         except ExceptionGroup as group:
             # One task's error has ended the others.
             raise group.exceptions[0] from group
         finally:
+            self._scope.end()
             self._observers.stop_all()
 
     async def _work(self, leading: asyncio.Event) -> None:
@@ -150,6 +161,10 @@ class Engine:
     async def _look_for_artifacts(self, leading: asyncio.Event) -> None:
         await leading.wait()
         await self.artifacts.run()
+
+    async def _record(self, leading: asyncio.Event) -> None:
+        await leading.wait()
+        await self.recorder.run()
 
     async def _sync(self) -> None:
         """Wait until the watch has told of every object that is there: a Release must not be judged before its Environment is known."""
@@ -203,7 +218,7 @@ class Engine:
 
     def state(self) -> EngineState:
         """Return what metrics tell of how things stand."""
-        return state_of(self.store, self.queue, self._observers.all, self._statuses.said())
+        return state_of(self.store, self.queue, self._observers.all, self._statuses.said(), self.recorder)
 
     # What depends on what.
 
@@ -246,6 +261,8 @@ class Engine:
 
     def _released(self, key: ObjectKey, facts: ReleaseFacts) -> None:
         """A Release is gone: whoever claims the same service may hold it now."""
+        if self._scope.covers(ObjectKey(ENVIRONMENT, "", facts.environment)):
+            self.recorder.gone(facts)
         service = next((s for s in self.claims.observed(facts.environment) if key in self.claims.releases_of(s)), None)
         self.claims.forget(key)
         self._reconciler.forget(key)
@@ -254,6 +271,14 @@ class Engine:
             self._add(other)
         self._observers.observe_soon(facts.environment)
         self._add(Store.project_key(facts), 1.0)
+
+    def _decided(self, facts: Facts, status: ReleaseStatus) -> None:
+        self._needs.tell(facts, status)
+        self.recorder.decided(key_of(facts.release), facts, status)
+
+    def _ledger_troubled(self) -> None:
+        for name in self._observers.all:
+            self._add(ObjectKey(ENVIRONMENT, "", name))
 
     def _wake(self, key: ObjectKey) -> None:
         self._reconciler.wake(key)

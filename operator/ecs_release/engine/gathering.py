@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from ecs_release.api.artifacts import Source
+from ecs_release.api.names import RELEASE
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import Pin, ReleaseStatus
 from ecs_release.domain import attempts, drift
@@ -16,7 +18,9 @@ from ecs_release.domain.errors import Problem, Retryable
 from ecs_release.domain.evidence import Match, seen_digests
 from ecs_release.domain.facts import Facts, Limits
 from ecs_release.domain.observation import COMPLETED, TaskDefinition
-from ecs_release.domain.ports import Aws, Clock
+from ecs_release.domain.ports import Aws, Clock, ObjectKey
+from ecs_release.domain.records.recalling import recorded_pin, recorded_source
+from ecs_release.domain.recovering import needs_recovery
 from ecs_release.domain.requests import pending as requests_pending
 from ecs_release.domain.requests import refresh_wanted
 from ecs_release.domain.situations import is_moving, runs_wanted
@@ -33,6 +37,7 @@ from ecs_release.engine.observer import Observer
 from ecs_release.engine.owners import Owner, as_pinned, owner_of
 from ecs_release.engine.past import look_for_effect, newest_revisions
 from ecs_release.engine.places import Places
+from ecs_release.engine.recorder import Recorder
 from ecs_release.engine.resolving import Resolver
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.tagged import TagReader
@@ -52,6 +57,7 @@ class Gatherer:
     resolver: Resolver
     tag_reader: TagReader
     needs: Needs
+    recorder: Recorder
 
     async def gather(self, release: Release, memory: Memory) -> Facts:
         """Gather for one Release. Never raises Problem: what cannot be known is said in the facts."""
@@ -66,11 +72,13 @@ class Gatherer:
             now=now,
             hold=owner.problem,
             reverting=owner.reverting,
+            member=owner.member,
             limits=self._limits(),
             attempt_id=new_id(now),
             may_correct=drift.is_due(status, now),
             progress=memory.progress,
         )
+        facts = self.recorder.told(key_of(release), facts)
         if owner.problem is not None and status.pin is None:
             return replace(facts, problem=owner.problem)
         try:
@@ -79,12 +87,11 @@ class Gatherer:
             target = await self.places.target(environment, project, release.spec.service, release.metadata.namespace or "")
         except Problem as problem:
             return replace(facts, problem=problem, pin=_pin_in_force(release, status))
-        limits = self._limits(environment.spec.observation.grace_seconds)
         facts = replace(
             facts,
             environment=environment,
             target=target,
-            limits=limits,
+            limits=self._limits(environment.spec.observation.grace_seconds),
             links=service_links(target.key),
             claims=self.places.claims.on(target.key),
         )
@@ -94,8 +101,12 @@ class Gatherer:
         return await self._about_service(facts, target, memory)
 
     async def _pin_and_look(self, facts: Facts, target: Target, memory: Memory) -> Facts:
-        """Resolve what is wanted and see what runs, at the same time."""
-        pin, looked = await asyncio.gather(self._pin(facts.release, facts.status, target, facts.now), self._look(facts, memory))
+        """Resolve what is wanted and see what runs, at the same time; where there is no past, as the ledger remembers it."""
+        if needs_recovery(facts):
+            spec = facts.release.spec
+            whose = (spec.environment_ref.name, facts.release.metadata.namespace or "", spec.project_ref.name, spec.service)
+            facts = replace(facts, remembered=await self.recorder.remember(*whose))
+        pin, looked = await asyncio.gather(self._pin(facts, target), self._look(facts, memory))
         found = _with(looked, now=self.clock.now(), **pin)
         return found if facts.status.pin is not None or _shown_to_run(found) else await self._look(found, memory)
 
@@ -118,8 +129,12 @@ class Gatherer:
             return await owner_of(self.places.cluster, release, unasked=True) if drift.is_due(status, now) else Owner()
         return await owner_of(self.places.cluster, release)
 
-    async def _pin(self, release: Release, status: ReleaseStatus, target: Target, now: datetime) -> dict[str, Any]:
+    async def _pin(self, facts: Facts, target: Target) -> dict[str, Any]:
         """Return the pin in force, or resolve the source where there is none or a refresh is asked for."""
+        release, status, now = facts.release, facts.status, facts.now
+        recorded = recorded_source(facts.remembered, release.spec.source)
+        if recorded is not None and facts.remembered is not None:
+            return {"pin": recorded_pin(facts.remembered, await self._found(recorded, target, now))}
         pin = _pin_in_force(release, status)
         if pin is not None and not refresh_wanted(release, status):
             return {"pin": pin}
@@ -130,6 +145,13 @@ class Gatherer:
         if pin is not None and attempts.digests(pin) == attempts.digests(fresh):
             return {"pin": pin}
         return {"pin": fresh, "refreshed": pin is not None}
+
+    async def _found(self, source: Source, target: Target, now: datetime) -> Pin | None:
+        """Look recorded images up; None where they are not there (any more), or cannot be looked up."""
+        try:
+            return await self.resolver.resolve(source, target, now)
+        except Problem:
+            return None
 
     async def _look(self, facts: Facts, memory: Memory) -> Facts:
         """Take the observer's latest look; a fresh one where something is about to be done, or nothing is known yet."""
@@ -227,6 +249,11 @@ class Gatherer:
             else []
         )
         return known | await self.resolver.hashes(target, seen, known)
+
+
+def key_of(release: Release) -> ObjectKey:
+    """Name a Release."""
+    return ObjectKey(RELEASE, release.metadata.namespace or "", release.metadata.name)
 
 
 def _shown_to_run(facts: Facts) -> bool:

@@ -16,6 +16,7 @@ from ecs_release.domain.errors import Problem
 from ecs_release.domain.hearing import MALFORMED, UNKNOWN, Heard, hear
 from ecs_release.domain.observation import Access
 from ecs_release.domain.ports import Aws, Clock, Message
+from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.store import Store
 
 log = logging.getLogger(__name__)
@@ -25,21 +26,31 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 1.0, 60.0
 
 @dataclass(slots=True)
 class Listener:
-    """One queue. `messages` counts by kind; `oldest_age_s` is how long the oldest of the last ones had waited; `problem` ails it."""
+    """One queue. `messages` counts by kind; `problem` ails it.
+
+    `oldest_age_s` is how long the oldest of the last ones had waited; None where that is not known: before the first answer, and while the
+    queue cannot be read.
+    """
 
     url: str
     access: Access
     messages: Counter[str] = field(default_factory=Counter)
-    oldest_age_s: float = 0.0
+    oldest_age_s: float | None = None
     problem: Problem | None = None
     task: asyncio.Task[None] | None = None
+
+
+def readers_elsewhere(store: Store, settings: EngineSettings, url: str) -> list[str]:
+    """List the Environments of other shards that name a queue, too: whose operator gets a message is chance, and it deletes it."""
+    found = [e for e in store.environments.values() if isinstance(e, Environment) and e.spec.observation.event_queue_url == url]
+    return sorted(e.metadata.name for e in found if settings.shards.of(e.spec.aws.account_id, e.spec.aws.region) != settings.shard)
 
 
 class Listening:
     """All queues that Environments name. Several may name the same."""
 
-    def __init__(self, aws: Aws, clock: Clock, heard: Callable[[Heard], None], troubled: Callable[[str], None]) -> None:
-        """`heard` is called with what each message tells; `troubled` with the URL of a queue that cannot be read, or can again."""
+    def __init__(self, aws: Aws, clock: Clock, heard: Callable[[Heard, str], None], troubled: Callable[[str], None]) -> None:
+        """`heard` is called with what a message tells and its queue's URL; `troubled` with that of one that fails, or no longer."""
         self._aws = aws
         self._clock = clock
         self._heard = heard
@@ -87,6 +98,7 @@ class Listening:
                 await asyncio.sleep(pause)
                 pause = min(_LAST_PAUSE_S, 2 * pause)
             except Exception:
+                listener.oldest_age_s = None
                 log.exception("listening to %s failed; it goes on", listener.url)
                 await asyncio.sleep(_LAST_PAUSE_S)
 
@@ -101,11 +113,14 @@ class Listening:
                     log.warning("a message of %s is %s, and is deleted as all such: %.200s", listener.url, heard.kind, message.body)
                 continue
             try:
-                self._heard(heard)
+                self._heard(heard, listener.url)
             except Exception:
                 log.exception("cannot take in a message of %s: %.200s", listener.url, message.body)
 
     def _ails(self, listener: Listener, problem: Problem | None) -> None:
+        if problem is not None:
+            # Nobody knows what waits now: a number that stood still would say that all is well.
+            listener.oldest_age_s = None
         if problem == listener.problem:
             return
         if problem is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,7 +13,8 @@ from ecs_release.domain.errors import Problem
 from ecs_release.domain.evidence import seen_digests
 from ecs_release.domain.health import Health, HealthRules, track
 from ecs_release.domain.hearing import Author
-from ecs_release.domain.observation import IN_PROGRESS, Access, Look, Service, ServiceKey, Task
+from ecs_release.domain.observation import IN_PROGRESS, RUNNING, Access, Look, Service, ServiceKey, Task
+from ecs_release.domain.ports import Priority
 
 _TOGETHER_S, _HEARD_S = 0.1, 1.0
 """After an event a look waits a moment for more of them; the next one comes a second later at the earliest."""
@@ -41,6 +44,7 @@ class Watched:
     serial: int = 0
     reading: bool = False
     kept_until: float = 0.0
+    heard: bool = False
     heard_at: float = float("-inf")
     authors: tuple[Author, ...] = ()
     added: datetime | None = None
@@ -49,20 +53,28 @@ class Watched:
     asked: list[asyncio.Future[Look]] = field(default_factory=list)
     answering: list[asyncio.Future[Look]] = field(default_factory=list)
 
+    @property
+    def priority(self) -> Priority:
+        """Whom the next look is for."""
+        if self.asked or self.fast:
+            return Priority.ROLLOUT
+        return Priority.EVENT if self.heard else Priority.OBSERVATION
+
     def begin(self, due: float) -> None:
         """Begin a look. It answers only those who asked before: a later question wants to know of a later state."""
-        self.reading, self.due = True, due
+        self.reading, self.due, self.heard = True, due, False
         self.reads_tasks, self.wants_tasks = self.wants_tasks, False
         self.answering, self.asked = self.asked, []
 
     def hear(self, now: float, *, tasks: bool) -> bool:
-        """Take in that something has happened, and tell whether a look is due earlier now. Many events at once are one look."""
+        """Take in that something has happened, and tell whether a look is more pressing now. Many events at once are one look."""
         self.wants_tasks = self.wants_tasks or tasks
-        if self.heard_at > now:
-            return False
-        self.heard_at = max(now + _TOGETHER_S, self.heard_at + _HEARD_S)
+        news, self.heard = not self.heard, True
+        if self.heard_at <= now:
+            self.heard_at = max(now + _TOGETHER_S, self.heard_at + _HEARD_S)
+        # Even where that moment was known: a sweep may have begun a look before it, which does not show what is told now.
         earlier, self.due = self.heard_at < self.due, min(self.due, self.heard_at)
-        return earlier
+        return news or earlier
 
     def end(self) -> None:
         """End a look, however it went."""
@@ -73,13 +85,16 @@ class Watched:
     def known_tasks(self, service: Service, now: datetime, rollout_tasks_s: float) -> tuple[Task, ...] | None:
         """Return the tasks of the last look where nothing about the service has moved since; None where they must be read.
 
+        They are read again, too, where they are not as many as the service says that run: ECS's answers lag one behind the other, and
+        nothing would tell when they agree.
+
         While a rollout goes on they decide nothing before it is done: then they are read every `rollout_tasks_s` seconds, for ListTasks
         has a tight limit (a set of fifty services would use it up).
         """
         before = self.look.service if self.look else None
         if before is None or self.reads_tasks:
             return None
-        if _movement(before) == _movement(service):
+        if _movement(before) == _movement(service) and sum(t.last_status == RUNNING for t in before.tasks) == service.running:
             return before.tasks
         recent = self.tasks_time is not None and (now - self.tasks_time).total_seconds() < rollout_tasks_s
         return before.tasks if recent and _goes_on(service) else None
@@ -106,7 +121,8 @@ class Watched:
         )
 
     def refuse(self, problem: Problem, now: datetime) -> bool:
-        """Take in that the service could not be read. Tell whether that is news."""
+        """Take in that the service could not be read. Tell whether that is news. Whoever wanted its tasks read wants it still."""
+        self.wants_tasks = self.wants_tasks or self.reads_tasks
         news = self.unread is None or self.unread.problem != problem
         self.unread = replace(self.unread, problem=problem) if self.unread else Unread(problem, now)
         self.answer(problem)
@@ -159,14 +175,49 @@ def _signature(service: Service | None) -> object:
     )
 
 
+def next_moment(environment: str, pace_s: float, now: float) -> float:
+    """Return when a service is due next: all of one pace at the same moments, so that they fill batches.
+
+    Each environment has moments of its own, so that they do not all call at once.
+    """
+    shift = zlib.crc32(environment.encode()) % 1000 / 1000 * pace_s
+    # A hundredth of a pace early counts as in time: rounding must not make the same moment due twice.
+    return (math.floor((now - shift) / pace_s + 0.01) + 1) * pace_s + shift
+
+
+def pressing(batch: Iterable[Watched], begun_for: Priority) -> Priority:
+    """Return whom looks are for that were begun for some priority: a rollout may have come to wait for one since."""
+    return Priority.ROLLOUT if any(w.fast or w.answering for w in batch) else begun_for
+
+
+def count_unknown(items: Iterable[Watched], access: Access, cluster: str) -> int:
+    """Count a cluster's services of which nothing is known yet."""
+    return sum(w.look is None and w.key.cluster == cluster and w.access == access for w in items)
+
+
 def unseen_s(items: Iterable[Watched], now: datetime) -> float:
     """Return the seconds since the look that is oldest; the first looks of all, and those after a failure, have their own pace."""
     return max(((now - w.look.seen_time).total_seconds() for w in items if w.look is not None and w.unread is None), default=0.0)
 
 
-def batches(items: Iterable[Watched], size: int) -> list[list[Watched]]:
-    """Group services by cluster and account into batches of at most `size`."""
-    groups: dict[tuple[Access, str], list[Watched]] = {}
+def batches(items: Iterable[Watched], size: int, most: int) -> list[list[Watched]]:
+    """Group services by cluster and account into at most `most` batches of at most `size`, in the order of the first one of each.
+
+    What events tell of has batches of its own: its tasks are read, too, and neither a rollout nor a sweep should wait for that.
+    """
+    found: list[list[Watched]] = []
+    filling: dict[tuple[Access, str, bool], list[Watched]] = {}
+    full = 0
     for item in items:
-        groups.setdefault((item.access, item.key.cluster), []).append(item)
-    return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
+        if full == most:
+            break
+        group = (item.access, item.key.cluster, item.priority == Priority.EVENT)
+        batch = filling.get(group)
+        if batch is None or len(batch) == size:
+            if len(found) == most:
+                continue
+            batch = filling[group] = []
+            found.append(batch)
+        batch.append(item)
+        full += len(batch) == size
+    return found

@@ -28,11 +28,17 @@ class Memory:
     evidence: tuple[Evidence, ...] = ()
     foreign: str = ""
     foreign_time: datetime | None = None
+    woken: bool = False
+    """An event told that there is something new to read, whenever its sweep is due."""
     tags: dict[str, str] | None = None
     tags_time: datetime | None = None
     explained: tuple[str, datetime, ServiceDeployment] | None = None
     protected: tuple[ProtectedTask, ...] = ()
     protected_at: datetime | None = None
+
+    def wake(self) -> None:
+        """Have read anew what is read now and then only."""
+        self.tags_time, self.woken = None, True
 
     def follow(self, rollout: Rollout | None, now: datetime) -> None:
         """Begin anew where the attempt is another one."""

@@ -9,26 +9,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
-import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
+from itertools import chain
+from operator import attrgetter
 
 from ecs_release.domain.errors import Denied, Problem, Retryable
 from ecs_release.domain.hearing import Author
 from ecs_release.domain.observation import Access, Look, Service, ServiceKey
-from ecs_release.domain.ports import Aws, Clock
+from ecs_release.domain.ports import Aws, Clock, Priority
 from ecs_release.engine.freshness import oldest_look
 from ecs_release.engine.identity import Identity
-from ecs_release.engine.looks import Unread, Watched, batches, unseen_s
+from ecs_release.engine.looks import Unread, Watched, batches, count_unknown, next_moment, pressing, unseen_s
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.tasks import TaskReader
 
 log = logging.getLogger(__name__)
 
 SERVICES_A_CALL = 10
-_BATCHES_AT_ONCE = 4
+_AT_ONCE = {Priority.OBSERVATION: 4, Priority.EVENT: 5, Priority.ROLLOUT: 6}
+"""Up to how many batches may be under way for one more to begin: a sweep that waits for its turns leaves room for what is at once."""
 _KEPT_S = 300.0
 _AUTHORS = 3
 
@@ -60,7 +62,7 @@ class Observer:
         self._swept = swept
         self._watched: dict[ServiceKey, Watched] = {}
         self._wake = asyncio.Event()
-        self._free = _BATCHES_AT_ONCE
+        self._under_way = 0
         self._sweep_due = 0.0
 
     def watch(self, access: Access, targets: Mapping[ServiceKey, Access]) -> None:
@@ -163,20 +165,24 @@ class Observer:
                 if self._clock.monotonic() >= self._sweep_due:
                     self._sweep_due = self._clock.monotonic() + self.interval_s
                     group.create_task(self._report_sweep())
-                for batch in batches(self._take_due(), SERVICES_A_CALL)[: self._free]:
-                    self._free -= 1
+                for batch in self._due_batches():
+                    priority = batch[0].priority
+                    if self._under_way >= _AT_ONCE[priority]:
+                        break
+                    self._under_way += 1
                     for watched in batch:
                         watched.begin(self._next_due(watched))
-                    group.create_task(self._read(batch))
+                    group.create_task(self._read(batch, priority))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._until_next()):
                         await self._wake.wait()
 
-    async def _read(self, batch: list[Watched]) -> None:
+    async def _read(self, batch: list[Watched], priority: Priority) -> None:
         try:
-            await self._read_batch(batch)
+            with self._failing(batch):
+                await self._read_batch(batch, priority)
         finally:
-            self._free += 1
+            self._under_way -= 1
             for watched in batch:
                 watched.end()
             self._wake.set()
@@ -189,92 +195,103 @@ class Observer:
         self._swept(self)
 
     def _next_due(self, watched: Watched) -> float:
-        """Return when a service is due next: all of one pace at the same moments, so that they fill batches.
-
-        Each environment has moments of its own, so that they do not all call at once.
-        """
-        pace = self._pace(watched)
-        shift = zlib.crc32(self.environment.encode()) % 1000 / 1000 * pace
-        # A hundredth of a pace early counts as in time: rounding must not make the same moment due twice.
-        return (math.floor((self._clock.monotonic() - shift) / pace + 0.01) + 1) * pace + shift
+        return next_moment(self.environment, self._pace(watched), self._clock.monotonic())
 
     def _pace(self, watched: Watched) -> float:
         return min(self.interval_s, self._settings.rollout_interval_s) if watched.fast else self.interval_s
 
-    def _take_due(self) -> list[Watched]:
-        """List what is due, what was asked for first and then what moves: a sweep never holds up a rollout."""
-        if self._free <= 0:
-            return []
+    def _due_batches(self) -> list[list[Watched]]:
+        """Form batches of what is due, the most pressing first: a sweep never holds up a rollout, nor what an event tells of."""
         now = self._clock.monotonic()
-        due = [w for w in self._watched.values() if w.due <= now and not w.reading]
-        return sorted(due, key=lambda w: (not w.asked, not w.fast, w.due))
+        due = sorted((w for w in self._idle() if w.due <= now), key=attrgetter("due"))
+        # Thousands may be due, of which a handful is pressing: what is done for each of the others is kept to little.
+        at_once = sorted((w for w in due if w.heard or w.fast or w.asked), key=lambda w: (w.priority, not w.asked))
+        sweep = (w for w in due if not (w.heard or w.fast or w.asked))
+        return batches(chain(at_once, sweep), SERVICES_A_CALL, _AT_ONCE[Priority.ROLLOUT] - self._under_way)
+
+    def _idle(self) -> Iterable[Watched]:
+        """List those a look at which may begin once it is due."""
+        if self._under_way < _AT_ONCE[Priority.OBSERVATION]:
+            return (w for w in self._watched.values() if not w.reading)
+        at_once = (w for w in self._watched.values() if (w.heard or w.fast or w.asked) and not w.reading)
+        return (w for w in at_once if self._under_way < _AT_ONCE[w.priority])
 
     def _until_next(self) -> float:
         """Return the seconds until something is due; a batch that ends wakes the loop earlier."""
-        idle = (w.due for w in self._watched.values() if not w.reading) if self._free > 0 else ()
-        due = min(idle, default=self._sweep_due)
+        due = min((w.due for w in self._idle()), default=self._sweep_due)
         return max(0.01, min(due, self._sweep_due) - self._clock.monotonic())
 
-    async def _read_batch(self, batch: list[Watched]) -> None:
+    async def _read_batch(self, batch: list[Watched], priority: Priority) -> None:
         try:
-            await self._describe(batch)
+            await self._describe(batch, priority)
         except Problem as problem:
             # One service that may not be read fails the whole call: halve until the culprit stands alone.
             if len(batch) > 1 and not isinstance(problem, Retryable) and self.identity.problem is None:
                 middle = len(batch) // 2
-                await self._read_batch(batch[:middle])
-                await self._read_batch(batch[middle:])
+                await self._read_batch(batch[:middle], priority)
+                await self._read_batch(batch[middle:], priority)
                 return
-            for watched in batch:
-                self._refuse(watched, problem)
-        except Exception as error:
-            log.exception("observing %d services of environment %s failed", len(batch), self.environment)
-            for watched in batch:
-                self._refuse(watched, Retryable(f"observation failed: {type(error).__name__}: {error}"))
+            self._refuse(batch, problem)
 
-    async def _describe(self, batch: list[Watched]) -> None:
-        first = batch[0]
-        ecs = self._aws.ecs(first.access)
-        answer = await ecs.describe_services(first.key.cluster, [w.key.service for w in batch], urgent=_urgent(batch))
-        found = {w.key: answer.services.get(w.key.service) for w in batch}
-        with_tasks = await self._with_tasks(first.access, batch, found)
+    async def _describe(self, batch: list[Watched], priority: Priority) -> None:
+        """Take in services: at once where their tasks are known, else once they are read."""
+        ecs, cluster = self._aws.ecs(batch[0].access), batch[0].key.cluster
+        answer = await ecs.describe_services(cluster, [w.key.service for w in batch], priority=pressing(batch, priority))
         now = self._clock.now()
-        self._longest_s = max(self._longest_s, unseen_s(batch, now))
+        known: list[tuple[Watched, Service | None]] = []
+        moved: list[tuple[Watched, Service]] = []
         for watched in batch:
-            if watched.accept(with_tasks[watched.key], answer.aws_time, now, self._settings.health):
+            service = answer.services.get(watched.key.service)
+            tasks = watched.known_tasks(service, now, self._settings.rollout_tasks_interval_s) if service else ()
+            if service is not None and tasks is None:
+                moved.append((watched, service))
+            else:
+                known.append((watched, replace(service, tasks=tasks) if service and tasks else service))
+        self._accept(known, answer.aws_time)
+        if moved:
+            with self._failing([watched for watched, _ in moved]):
+                await self._read_tasks(moved, answer.aws_time, priority)
+
+    async def _read_tasks(self, moved: list[tuple[Watched, Service]], aws_time: datetime, priority: Priority) -> None:
+        """Take in services with their tasks. Those whose tasks cannot be read are unread, and they alone."""
+        batch, now = [watched for watched, _ in moved], self._clock.now()
+        access, cluster = batch[0].access, batch[0].key.cluster
+        first = {w.key.service for w in batch if w.look is None and not w.reads_tasks}
+        unknown = partial(count_unknown, self._watched.values(), access, cluster)
+        services = [service for _, service in moved]
+        tasks_of = await self._tasks.read(access, cluster, services, first=first, unknown=unknown, priority=pressing(batch, priority))
+        seen: list[tuple[Watched, Service | None]] = []
+        for watched, service in moved:
+            tasks = tasks_of[service.name]
+            if isinstance(tasks, Problem):
+                self._refuse([watched], tasks)
+            else:
+                watched.tasks_time = now
+                seen.append((watched, replace(service, tasks=tasks)))
+        self._accept(seen, aws_time)
+
+    def _accept(self, seen: list[tuple[Watched, Service | None]], aws_time: datetime) -> None:
+        now = self._clock.now()
+        self._longest_s = max(self._longest_s, unseen_s((watched for watched, _ in seen), now))
+        for watched, service in seen:
+            if watched.accept(service, aws_time, now, self._settings.health):
                 self._changed(watched.key)
             change = watched.health.next_change(self._settings.health)
             if change is not None:
                 watched.due = min(watched.due, self._clock.monotonic() + max(0.1, (change - now).total_seconds()))
 
-    async def _with_tasks(
-        self, access: Access, batch: list[Watched], found: Mapping[ServiceKey, Service | None]
-    ) -> dict[ServiceKey, Service | None]:
-        """Add the running tasks to services: read where something moved since the last look, remembered elsewhere."""
-        now = self._clock.now()
-        services: dict[ServiceKey, Service | None] = {}
-        moved: list[ServiceKey] = []
+    @contextlib.contextmanager
+    def _failing(self, batch: list[Watched]) -> Iterator[None]:
+        """Refuse services where the observer itself fails."""
+        try:
+            yield
+        except Exception as error:
+            log.exception("observing %d services of environment %s failed", len(batch), self.environment)
+            self._refuse(batch, Retryable(f"observation failed: {type(error).__name__}: {error}"))
+
+    def _refuse(self, batch: list[Watched], problem: Problem) -> None:
         for watched in batch:
-            service = found[watched.key]
-            tasks = watched.known_tasks(service, now, self._settings.rollout_tasks_interval_s) if service else ()
-            services[watched.key] = replace(service, tasks=tasks) if service and tasks is not None else service
-            if tasks is None:
-                watched.tasks_time = now
-                moved.append(watched.key)
-        if moved:
-            unknown = sum(w.look is None for w in self._watched.values()) if any(w.look is None for w in batch) else 0
-            asked = [service for key in moved if (service := services[key]) is not None]
-            tasks_of = await self._tasks.read(access, batch[0].key.cluster, asked, unknown=unknown, urgent=_urgent(batch))
-            services |= {key: replace(service, tasks=tasks_of[service.name]) for key in moved if (service := services[key]) is not None}
-        return services
-
-    def _refuse(self, watched: Watched, problem: Problem) -> None:
-        if watched.refuse(problem, self._clock.now()):
-            level = logging.WARNING if isinstance(problem, Denied) else logging.INFO
-            log.log(level, "cannot read ECS service %s: %s", watched.key, problem.message)
-        self._changed(watched.key)
-
-
-def _urgent(batch: list[Watched]) -> bool:
-    """Tell whether a look is for a rollout: then it goes before the sweeps of all environments of its account."""
-    return any(w.fast or w.answering for w in batch)
+            if watched.refuse(problem, self._clock.now()):
+                level = logging.WARNING if isinstance(problem, Denied) else logging.INFO
+                log.log(level, "cannot read ECS service %s: %s", watched.key, problem.message)
+            self._changed(watched.key)

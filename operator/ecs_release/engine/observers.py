@@ -16,6 +16,7 @@ from ecs_release.engine.claims import Claims
 from ecs_release.engine.listening import Listening
 from ecs_release.engine.notifier import Notifier
 from ecs_release.engine.observer import Observer
+from ecs_release.engine.recorder import Recorder
 from ecs_release.engine.scope import Scope
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.store import Store
@@ -42,6 +43,7 @@ class Observers:
         wake: Callable[[ObjectKey], None],
         pushed: Callable[[str, str, str], None],
         notifier: Notifier,
+        recorder: Recorder,
     ) -> None:
         """`again` has an object looked at; `wake` has a Release read anew what it reads now and then.
 
@@ -50,6 +52,7 @@ class Observers:
         self.all: dict[str, Observer] = {}
         self.listening = Listening(aws, clock, Wakener(store, claims, self.get, wake, pushed).heard, self._troubled)
         self._notifier = notifier
+        self._recorder = recorder
         self._aws = aws
         self._clock = clock
         self._settings = settings
@@ -113,6 +116,7 @@ class Observers:
         """Listen to the queues that the observed Environments name, and notify their sinks."""
         named = [e for name in self.all if isinstance(e := self._store.environments.get(name), Environment)]
         self._notifier.keep(named)
+        self._recorder.closer.sweep(e.metadata.name for e in named)
         self.listening.keep({url: access_of(e) for e in named if (url := e.spec.observation.event_queue_url)})
 
     def _troubled(self, url: str) -> None:

@@ -13,17 +13,19 @@ from ecs_release.api.release_status import Pin
 from ecs_release.api.releaseset_status import ReleaseSetStatus, SetService
 from ecs_release.domain.errors import Problem, Waiting
 from ecs_release.domain.ports import Cluster, ObjectKey
-from ecs_release.domain.sets.children import wanted_images
+from ecs_release.domain.records.pins import Membership, pin_key
+from ecs_release.domain.sets.children import LEFT, wanted_images
 from ecs_release.domain.sets.facts import controller_of
 from ecs_release.domain.sources import digests_of, pinned_source
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """What a child's set says: why the child may not act now, if so, and whether it is being taken back."""
+    """What a child's set says: why the child may not act now, if so, whether it is being taken back, and what set that is."""
 
     problem: Problem | None = None
     reverting: bool = False
+    member: Membership | None = None
 
 
 async def owner_of(cluster: Cluster, release: Release, *, unasked: bool = False) -> Owner:
@@ -43,11 +45,19 @@ async def owner_of(cluster: Cluster, release: Release, *, unasked: bool = False)
         return Owner(_hold(f"spec.source is not what ReleaseSet {reference.name!r} wants now: it is not acted on, and put back"))
     if unasked and (body.get("spec") or {}).get("suspend"):
         return Owner(Waiting(Reason.SUSPENDED, f"ReleaseSet {reference.name!r} is suspended: drift is not corrected until it is not"))
-    return Owner(reverting=bool(line.reverting))
+    return Owner(reverting=bool(line.reverting), member=_member(body, line))
 
 
 def _hold(message: str) -> Problem:
     return Waiting(Reason.AWAITING_RELEASE_SET, message)
+
+
+def _member(body: Mapping[str, Any], line: SetService) -> Membership:
+    """Tell what the attempt belongs to. What a set takes back is a release of its own: the artifacts of this service that ran before."""
+    status = ReleaseSetStatus.model_validate(body.get("status") or {})
+    wanted = [line] if line.reverting else [s for s in status.services or () if s.state != LEFT]
+    key = pin_key({s.name: digests_of(wanted_images(s) if line.reverting else s.images) for s in wanted})
+    return Membership(body["metadata"]["name"], status.source_hash or "", key)
 
 
 def _line(body: Mapping[str, Any], service: str) -> SetService | None:

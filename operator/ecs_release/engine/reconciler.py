@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
+from ecs_release.api.ledger import LedgerEntry
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.domain import acts, attempts
@@ -50,10 +51,12 @@ class Reconciler:
         told: Callable[[ObjectKey], None],
         meter: Meter | None = None,
         decided: Callable[[Facts, ReleaseStatus], None] = lambda _facts, _status: None,
+        left_out: Callable[[ObjectKey, tuple[LedgerEntry, ...]], None] = lambda _key, _entries: None,
     ) -> None:
         """`again` has a Release looked at after some seconds; `hurry` has its service observed often, or no longer.
 
-        `told` is called with each Release whose status says something new, `decided` with what each pass rested on and says.
+        `told` is called with each Release whose status says something new, `decided` with what each pass rested on and says,
+        `left_out` with entries that the ledger lacks and status has no room for.
         """
         self._store = store
         self._cluster = cluster
@@ -66,6 +69,7 @@ class Reconciler:
         self._told = told
         self._meter = meter or NoMeter()
         self._decided = decided
+        self._left_out = left_out
         self._memories: dict[ObjectKey, tuple[str, Memory]] = {}
 
     def forget(self, key: ObjectKey) -> None:
@@ -76,7 +80,7 @@ class Reconciler:
         """Read anew at the next pass what is read now and then only: something has happened to it."""
         _, memory = self._memories.get(key, ("", None))
         if memory is not None:
-            memory.tags_time = memory.foreign_time = None
+            memory.wake()
         self._again(key, 0.0)
 
     async def reconcile(self, key: ObjectKey) -> None:
@@ -153,7 +157,7 @@ class Reconciler:
                         target.key, task_definition, started.deployment_id, started.request_id, extra=extra,
                     )  # fmt: skip
                     self._answered(memory, facts, attempts.UPDATE, started.deployment_id)
-                    return acts.updated(facts, started.deployment_id)
+                    return acts.updated(facts, started.deployment_id, started.request_id)
                 case MoveTags(moves, back):
                     await self._move(facts, target, moves, memory)
                     return acts.tags_returned(facts) if back else acts.tags_moved(facts)
@@ -212,6 +216,7 @@ class Reconciler:
             self._told(key)
             found = happenings(release.status, status, facts.now)
             self._meter.happened(key.kind, release.spec.environment_ref.name, found)
+        self._left_out(key, decision.left_out)
         for note in decision.events:
             self._cluster.record(key, release.metadata.uid, note)
         return Release.model_validate(body), True

@@ -1,4 +1,4 @@
-"""What this process acts on: nothing before it is the active one of its shard, then what belongs to that shard.
+"""What this process acts on: nothing before it is the active one of its shard, then what belongs to that shard, and in the end nothing.
 
 The store holds everything all the same: a standby takes over without a list, and what is counted or promoted may be another shard's.
 """
@@ -32,6 +32,10 @@ class Scope:
         yield from self._covered(k for k, facts in releases.items() if facts.in_flight)
         for kind in (RELEASE_SET, RELEASE, ENVIRONMENT, PROJECT):
             yield from self._covered(ObjectKey(kind, namespace, name) for namespace, name, _ in self._store.known(kind))
+
+    def end(self) -> None:
+        """Act no longer: the watch may go on for a moment, and nothing that it tells may begin anything."""
+        self.acting = False
 
     def covers(self, key: ObjectKey) -> bool:
         """Tell whether an object is this process's to act on. It may become another's, where its Environment is made again elsewhere."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from ecs_release.domain.ports import ObjectKey
 from ecs_release.engine.observer import Observer
 from ecs_release.engine.queue import KeyedQueue
+from ecs_release.engine.recorder import Recorder
 from ecs_release.engine.store import ReleaseFacts, Store
 
 
@@ -25,8 +26,20 @@ class EnvironmentState:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerState:
+    """How recording stands: Releases with something that the ledger lacks, for how long the first waits, and writes by their result."""
+
+    waiting: int
+    oldest_s: float
+    results: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class EngineState:
-    """Releases as the store has them, Environments, and the queue: keys that wait for a worker, for their time, or are worked on."""
+    """Releases as the store has them, Environments, and the queue: keys that wait for a worker, for their time, or are worked on.
+
+    `ledger` is None where none is configured.
+    """
 
     releases: tuple[ReleaseFacts, ...]
     environments: tuple[EnvironmentState, ...]
@@ -34,6 +47,7 @@ class EngineState:
     delayed: int
     working: int
     oldest_s: float
+    ledger: LedgerState | None = None
 
 
 def state_of(
@@ -41,6 +55,7 @@ def state_of(
     queue: KeyedQueue[ObjectKey],
     observers: Mapping[str, Observer],
     said: Mapping[str, tuple[tuple[str, str], ...]],
+    recorder: Recorder,
 ) -> EngineState:
     """Take the state. `said` are the Environments' conditions."""
     environments = tuple(_environment(name, observers.get(name), said.get(name, ())) for name in store.environments)
@@ -51,6 +66,7 @@ def state_of(
         delayed=len(queue) - queue.ready,
         working=queue.working,
         oldest_s=queue.oldest_s,
+        ledger=LedgerState(recorder.waiting, recorder.oldest_s, dict(recorder.results)) if recorder.has_ledger else None,
     )
 
 

@@ -13,14 +13,18 @@ from ecs_release.api.windows import ClosedWindow
 from ecs_release.domain.conditions import FALSE, TRUE, UNKNOWN, Said, Situation, merge, of_problem, progressing, ready, triple
 from ecs_release.domain.errors import Blocked, Conflict, Denied, NotFound, Problem, Retryable
 from ecs_release.domain.ports import Clock, Cluster, ObjectKey
+from ecs_release.domain.records import recording
 from ecs_release.domain.windows import evaluate, next_change
 from ecs_release.engine.freshness import observed, stale_in_s
+from ecs_release.engine.listening import readers_elsewhere
 from ecs_release.engine.notifier import Notifier
 from ecs_release.engine.observer import Observer
+from ecs_release.engine.recorder import Recorder
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.store import ReleaseFacts, Store
 
 _LATE = 1.25
+_NAMED = 5
 _FAILED = frozenset({"Failed", "RolledBack"})
 
 
@@ -36,9 +40,11 @@ class Statuses:
         observer_of: Callable[[str], Observer | None],
         queue_problem: Callable[[str], Problem | None],
         notifier: Notifier,
+        recorder: Recorder,
     ) -> None:
         """`observer_of` finds an Environment's observer; `queue_problem` tells what ails an event queue, by its URL."""
         self._notifier = notifier
+        self._recorder = recorder
         self._queue_problem = queue_problem
         self._store = store
         self._cluster = cluster
@@ -87,7 +93,8 @@ class Statuses:
         except Blocked as problem:
             situation = of_problem(problem)
         notifying = self._notifier.said(environment)
-        said = [*triple(situation), authenticated, observed(observer, now), *self._events_received(environment), *notifying]
+        others = (self._recorded(), *self._events_received(environment), *notifying)
+        said = [*triple(situation), authenticated, observed(observer, now), *others]
         kept = [c for c in before.conditions or () if c.type in {s.type for s in said}]
         conditions = merge(kept, said, generation, now)
         self._remember(key.name, conditions)
@@ -100,6 +107,7 @@ class Statuses:
             releases=before.releases,
             closed_window=closed,
             caller=(observer.identity.arn if observer else "") or before.caller,
+            ledger_table=(self._recorder.table or before.ledger_table) if self._recorder.has_ledger else None,
         )
         status = self._with_times(key.name, before, status)
         if status.to_kubernetes() == before.to_kubernetes():
@@ -131,13 +139,32 @@ class Statuses:
 
     def _events_received(self, environment: Environment) -> tuple[Said, ...]:
         """Say whether the event queue can be read, where one is named. Without it polling goes on, so that nothing else suffers."""
-        url = environment.spec.observation.event_queue_url
+        url, kind = environment.spec.observation.event_queue_url, ConditionType.EVENTS_RECEIVED
         if not url:
             return ()
         problem = self._queue_problem(url)
-        if problem is None:
-            return (Said(ConditionType.EVENTS_RECEIVED, TRUE, Reason.VALID, url),)
-        return (Said(ConditionType.EVENTS_RECEIVED, FALSE, problem.reason, f"{problem.message}; polling goes on"),)
+        if problem is not None:
+            return (Said(kind, FALSE, problem.reason, f"{problem.message}; polling goes on"),)
+        others = readers_elsewhere(self._store, self._settings, url)
+        if others:
+            text = (
+                f"Environments of other shards name {url}, too: {', '.join(others[:_NAMED])}. Each message reaches one operator only,"
+                " so that some events are missed, and polling finds what they told: give each shard a queue of its own"
+            )
+            return (Said(kind, FALSE, Reason.QUEUE_SHARED, text),)
+        return (Said(kind, TRUE, Reason.VALID, url),)
+
+    def _recorded(self) -> Said:
+        """Say whether the ledger can be written. Nothing else depends on it."""
+        recorder = self._recorder
+        if not recorder.has_ledger:
+            return Said(ConditionType.RECORDED, UNKNOWN, Reason.NO_LEDGER, recording.NO_LEDGER)
+        if recorder.problem is not None:
+            text = f"{recorder.problem.message}; what happens meanwhile waits in status, and releases go on"
+            return Said(ConditionType.RECORDED, FALSE, recorder.problem.reason, text)
+        if not recorder.table:
+            return Said(ConditionType.RECORDED, UNKNOWN, Reason.RECORDING, "the ledger is being looked at")
+        return Said(ConditionType.RECORDED, TRUE, Reason.RECORDED, recorder.table)
 
     async def _write(self, key: ObjectKey, status: dict[str, object], uid: str, resource_version: str) -> float | None:
         try:

@@ -219,6 +219,10 @@ class Store:
         """List the Releases of a Project's services."""
         return [self.releases[key] for key in self._of_project.get(ObjectKey(PROJECT, namespace, name), ())]
 
+    def services_of(self, environment: str) -> frozenset[tuple[str, str, str]]:
+        """List the services that have a Release in an environment: namespace, Project and service."""
+        return frozenset((r.key.namespace, r.project, r.service) for r in self.of_environment(environment))
+
     @staticmethod
     def project_key(facts: ReleaseFacts) -> ObjectKey:
         """Name the Project that a Release refers to."""

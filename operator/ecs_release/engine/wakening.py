@@ -32,21 +32,29 @@ class Wakener:
         self._observer_of = observer_of
         self._wake = wake
 
-    def heard(self, heard: Heard) -> None:
-        """Look where an event points to."""
-        if heard.repository:
-            self._pushed(heard.account, heard.region, heard.repository)
+    def heard(self, heard: Heard, queue_url: str) -> None:
+        """Look where an event points to: for Environments that name the queue, and no others.
+
+        What an event says of itself, its account too, is believed to who may send to that queue. One of development must not tell who has
+        deployed to production, or have its repositories looked at.
+        """
+        is_theirs = False
         for name, environment in self._store.environments.items():
-            if not isinstance(environment, Environment):
+            if not isinstance(environment, Environment) or environment.spec.observation.event_queue_url != queue_url:
                 continue
             observer = self._observer_of(name)
+            if observer is None:
+                continue
             where = (environment.spec.aws.account_id, environment.spec.aws.region)
-            if heard.service and observer is not None and where == (heard.account, heard.region):
+            if heard.service and where == (heard.account, heard.region):
                 self._look(observer, heard)
-            elif heard.family and observer is not None and where == (heard.account, heard.region):
-                self._wake_family(observer, heard.family)
+            elif heard.family and where == (heard.account, heard.region):
+                self._wake_family(name, observer, heard.family)
             elif heard.repository and _registry(environment) == (heard.account, heard.region):
+                is_theirs = True
                 self._wake_repository(name, heard.repository)
+        if is_theirs:
+            self._pushed(heard.account, heard.region, heard.repository)
 
     def _look(self, observer: Observer, heard: Heard) -> None:
         if heard.cluster:
@@ -56,10 +64,12 @@ class Wakener:
         for key in keys:
             observer.heard(key, tasks=heard.tasks, author=heard.author)
 
-    def _wake_family(self, observer: Observer, family: str) -> None:
+    def _wake_family(self, environment: str, observer: Observer, family: str) -> None:
         for service in observer.running_family(family):
             for key in self._claims.releases_of(service):
-                self._wake(key)
+                facts = self._store.releases.get(key)
+                if facts is not None and facts.environment == environment:
+                    self._wake(key)
 
     def _wake_repository(self, environment: str, repository: str) -> None:
         for facts in self._store.of_environment(environment):

@@ -109,7 +109,7 @@ class _Calls:
             registry=registry,
         )  # fmt: skip
         self._seconds = Histogram(
-            "ecs_release_aws_call_duration_seconds", "Duration of calls to AWS, the SDK's retries of reads included.", ["action"],
+            "ecs_release_aws_call_duration_seconds", "Duration of calls to AWS, each repetition by itself.", ["action"],
             registry=registry, buckets=CALL_BUCKETS,
         )  # fmt: skip
         self._waits = Histogram(

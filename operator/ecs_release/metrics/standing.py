@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from ecs_release.api.conditions import Reason
 from ecs_release.domain.conditions import TRUE
-from ecs_release.engine.state import EngineState, EnvironmentState
+from ecs_release.engine.state import EngineState, EnvironmentState, LedgerState
 from ecs_release.engine.store import ReleaseFacts
 from ecs_release.metrics.conditions import value_of
 
@@ -59,6 +59,7 @@ class Standing(Collector):
         yield from _environments(state.environments)
         yield from _work(state)
         yield from _events(self._queues)
+        yield from _ledger(state.ledger)
 
 
 def _gauge(name: str, text: str, labels: Sequence[str], values: Iterable[tuple[Sequence[str], float]]) -> GaugeMetricFamily:
@@ -99,6 +100,17 @@ def _work(state: EngineState) -> Iterator[Metric]:
     depth = {("ready",): state.ready, ("delayed",): state.delayed, ("working",): state.working}
     yield _gauge("ecs_release_queue_keys", "Objects that wait for a worker, for their time, or are worked on.", ["state"], depth.items())
     yield GaugeMetricFamily("ecs_release_queue_oldest_seconds", "How long the first has waited for a worker.", value=state.oldest_s)
+
+
+def _ledger(ledger: LedgerState | None) -> Iterator[Metric]:
+    if ledger is None:
+        return
+    yield GaugeMetricFamily("ecs_release_ledger_waiting", "Releases with something that the ledger lacks.", value=ledger.waiting)
+    yield GaugeMetricFamily("ecs_release_ledger_oldest_seconds", "How long the first of them has waited.", value=ledger.oldest_s)
+    writes = CounterMetricFamily("ecs_release_ledger_writes", "Writes to the ledger, by their result.", labels=["result"])
+    for result, count in ledger.results.items():
+        writes.add_metric([result], count)
+    yield writes
 
 
 def _events(queues: Mapping[str, tuple[Mapping[str, int], float | None]]) -> Iterator[Metric]:

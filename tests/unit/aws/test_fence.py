@@ -15,6 +15,7 @@ from ecs_release.aws.adapter import BotoAws
 from ecs_release.aws.pacing import Pacing
 from ecs_release.domain.errors import Ambiguous, NotLeading
 from ecs_release.domain.observation import Access
+from ecs_release.domain.ports import Message
 from tests.unit.simulated_time import SimulatedClock, run_simulated
 
 ACCESS = Access("111122223333", "eu-west-1")
@@ -103,6 +104,16 @@ async def test_reads_pass_and_changes_do_not(aws: BotoAws, fence: Fence, remote:
     with pytest.raises(NotLeading):
         await aws.ecs(ACCESS).register_task_definition({"family": "f", "containerDefinitions": []}, {})
     assert remote.asked == ["ListTasks"]
+
+
+async def test_a_message_is_left_to_whoever_leads_now(aws: BotoAws, fence: Fence, remote: Remote) -> None:
+    """One that is deleted by a process that acts no longer is lost: nobody looks where it points to."""
+    queue = aws.event_queue(ACCESS, "https://sqs.eu-west-1.amazonaws.com/111122223333/events")
+    await queue.delete([Message("{}", "handle")])
+    fence.closed = True
+    with pytest.raises(NotLeading, match="DeleteMessageBatch"):
+        await queue.delete([Message("{}", "handle")])
+    assert remote.asked == ["DeleteMessageBatch"]
 
 
 async def test_a_lease_that_ends_while_credentials_are_fetched_holds_the_call_back(aws: BotoAws, fence: Fence, remote: Remote) -> None:

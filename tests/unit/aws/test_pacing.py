@@ -8,8 +8,9 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from ecs_release.aws.faults import overloaded
-from ecs_release.aws.pacing import Bucket, Line, Priority, Rate
+from ecs_release.aws.pacing import Bucket, Line, Rate
 from ecs_release.domain.errors import Retryable
+from ecs_release.domain.ports import Priority
 from tests.unit.simulated_time import SimulatedClock, run_simulated
 
 

@@ -10,10 +10,11 @@ from botocore.exceptions import ClientError
 
 from ecs_release.aws import pacing
 from ecs_release.aws.caller import Caller
-from ecs_release.aws.pacing import Pacing, Priority
+from ecs_release.aws.pacing import Pacing
 from ecs_release.aws.threads import Threads
 from ecs_release.domain.errors import Problem, Retryable
 from ecs_release.domain.observation import Access
+from ecs_release.domain.ports import Priority
 from tests.unit.simulated_time import SimulatedClock, run_simulated
 
 ACCESS = Access("111122223333", "eu-west-1")
@@ -55,9 +56,10 @@ def error(code: str) -> ClientError:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "result"), [({}, "ok"), (error("ThrottlingException"), "Throttled"), (error("AccessDeniedException"), "Denied")]
+    ("outcome", "result", "times"),
+    [({}, "ok", 1), (error("ThrottlingException"), "Throttled", 3), (error("AccessDeniedException"), "Denied", 1)],
 )
-async def test_calls_are_told_as_they_went(outcome: Any, result: str) -> None:
+async def test_calls_are_told_as_they_went(outcome: Any, result: str, times: int) -> None:
     told: list[tuple[Any, ...]] = []
     threads = Threads(1)
     caller = Caller(Client(outcome), threads, Pacing(SimulatedClock()), lambda *call: told.append(call))  # type: ignore[arg-type]
@@ -66,4 +68,4 @@ async def test_calls_are_told_as_they_went(outcome: Any, result: str) -> None:
     except Problem:
         assert result != "ok"
     threads.close()
-    assert [call[:3] for call in told] == [(ACCESS, "ecs:DescribeServices", result)]
+    assert [call[:3] for call in told] == [(ACCESS, "ecs:DescribeServices", result)] * times, "each request by itself"

@@ -86,8 +86,16 @@ async def test_sends_who_we_are_what_we_send_and_what_we_want(remote: Server, se
     assert (method, path) == ("PATCH", "/apis/x/y?force=true")
     assert headers["User-Agent"] == "ecs-release-operator/9"
     assert headers["Authorization"] == "Bearer one"
-    assert headers["Content-Type"] == "application/apply-patch+yaml"
+    assert headers["Content-Type"] == "application/apply-patch+yaml; charset=utf-8"
     assert json.loads(text) == {"a": 1}
+
+
+async def test_an_apply_holds_characters_beyond_the_bmp_as_they_are(remote: Server, server: ApiServer) -> None:
+    """The API server reads an apply patch as YAML, and that has no escape of two surrogates."""
+    await server.request("PATCH", "/x", body={"why": "ship \N{ROCKET} \0 \ud83d"}, content_type=APPLY)
+
+    ((_, _, _, text),) = remote.requests
+    assert text == '{"why":"ship \N{ROCKET} \\u0000 \N{REPLACEMENT CHARACTER}"}'
 
 
 @pytest.mark.parametrize("fault", [failure(429), failure(500), failure(502), failure(503), failure(504), hang_up])

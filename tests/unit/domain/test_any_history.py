@@ -211,7 +211,7 @@ class AnyHistory(RuleBasedStateMachine):
         return Facts(
             release=release, now=self.now, limits=Limits(), environment=self.environment, may_correct=drift.is_due(status, self.now),
             target=resolve_target(self.environment, project(), "web"), pin=pin, look=Look(KEY, seen, self.now, self.now, self.passes),
-            running=running, newest=tuple(self.revisions.values()), earlier=self.earlier(pin, status), claims=(Claim(NOW, "shop/web"),), attempt_id=f"a{self.passes}",
+            running=running, newest=tuple(self.revisions.values()), earlier=self.earlier(pin, status), claims=(Claim(NOW, "shop/web"),), attempt_id=f"{self.now:%Y%m%dt%H%M%S}-{self.passes:06x}",
             doubt=self.memory.doubt(status.rollout, self.now, self.effect(status)), progress=self.memory.progress,
             patient_from=self.memory.patient_from, primary_pins={"app": primary}, explained=self.explain(status),
         )  # fmt: skip

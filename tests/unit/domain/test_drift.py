@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from ecs_release.api.drift_status import Drift
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import (
     ChangedBy,
-    Drift,
     HistoryEntry,
     ImageChange,
     LastReady,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecs_release.domain.facts import Facts
 from ecs_release.domain.hearing import MALFORMED, UNKNOWN, Author, Heard, hear, started_by
+from ecs_release.domain.runs import changed_by
+from tests.unit.domain.build import deployment
 
 ARN = "arn:aws:ecs:eu-west-1:111122223333"
 WHERE = ("111122223333", "eu-west-1")
@@ -115,6 +119,32 @@ NAMES = st.sampled_from(
 @given(st.text() | JSON.map(json.dumps) | st.builds(event, KINDS, st.dictionaries(NAMES, JSON)))
 def test_whatever_comes_is_harmless(body: str) -> None:
     assert hear(body).kind
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
+# The ends of the calendar, where a time may have none in UTC; Python reads more than AWS writes.
+ANY_TIME = (
+    st.sampled_from(["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999-14:00", "0001-01-01", "2026-05-04T12:00:00", "20260504T12Z"])
+    | st.datetimes().map(datetime.isoformat)
+    | ANY_TEXT
+)
+ANY_LONG_TEXT = st.builds(lambda text, times: text * times, ANY_TEXT, st.integers(0, 3000))
+
+
+@given(arn=ANY_LONG_TEXT, agent=ANY_LONG_TEXT, time=ANY_TIME, deployment_id=st.just("ecs-svc/2") | ANY_TEXT)
+def test_whoever_an_event_names_can_be_written_down(arn: str, agent: str, time: str, deployment_id: str) -> None:
+    """What is believed of a message goes to `status.running.changedBy`, in every pass while that deployment is the PRIMARY."""
+    answer = {"service": {"deployments": [{"status": "PRIMARY", "id": deployment_id}]}}
+    body = call("UpdateService", {"service": "web", "taskDefinition": "web:7"}, eventTime=time, userAgent=agent, userIdentity={"arn": arn},
+                responseElements=answer)  # fmt: skip
+    author = hear(body).author
+    if author is None:
+        assert hear(body).kind == MALFORMED
+        return
+    facts = SimpleNamespace(authors=(author,), status=SimpleNamespace(running=None))
+    found = changed_by(cast("Facts", facts), deployment(2))
+    assert found is None or json.dumps(found.to_kubernetes(), ensure_ascii=False).encode()
+    assert (found is not None) == (author.deployment == "ecs-svc/2" or started_by(author, "ecs-svc/2", deployment(2).created_at))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from ecs_release.engine.freshness import observed, oldest_look, stale_in_s
 from ecs_release.engine.looks import Unread, Watched
 from ecs_release.engine.notifier import Notifier
 from ecs_release.engine.observer import Observer
+from ecs_release.engine.recorder import Recorder
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.statuses import Statuses
 from ecs_release.engine.store import Store
@@ -117,7 +118,8 @@ def test_sweeps_that_stall_show_without_anybody_asking() -> None:
         observer.watch(ACCESS, {key(n): ACCESS for n in range(3)})
         store = Store()
         notifier = Notifier(store, cluster, aws, clock, "default", lambda _: None)  # type: ignore[arg-type]
-        statuses = Statuses(store, cluster, clock, EngineSettings(), lambda _: observer, lambda _: None, notifier)  # type: ignore[arg-type]
+        recorder = Recorder(None, clock, lambda _: None, lambda: None)
+        statuses = Statuses(store, cluster, clock, EngineSettings(), lambda _: observer, lambda _: None, notifier, recorder)  # type: ignore[arg-type]
 
         async def passes() -> None:
             """The queue's part: a pass when a sweep is told of, or when the last pass asked for the next."""

@@ -5,20 +5,31 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from ecs_release.api.environment import EnvironmentStatus
+from ecs_release.api.names import ENVIRONMENT
+from ecs_release.domain.conditions import find
 from ecs_release.domain.errors import Denied, Retryable
 from ecs_release.domain.hearing import Heard
 from ecs_release.domain.observation import Access
-from ecs_release.domain.ports import Message
+from ecs_release.domain.ports import Message, ObjectKey
+from ecs_release.domain.shards import shards_of
 from ecs_release.engine.listening import Listening
 from ecs_release.engine.looks import Watched
+from ecs_release.engine.notifier import Notifier
+from ecs_release.engine.recorder import Recorder
+from ecs_release.engine.settings import EngineSettings
+from ecs_release.engine.statuses import Statuses
+from ecs_release.engine.store import Store
 from tests.unit.engine.test_observer import FakeAws, key
 from tests.unit.engine.test_observer import observer as an_observer
+from tests.unit.engine.test_wakening import environment
 from tests.unit.simulated_time import SimulatedClock, run_simulated
 
 ACCESS = Access("111122223333", "eu-west-1")
@@ -57,7 +68,7 @@ class FakeQueue:
 
 def listening(queue: FakeQueue, heard: list[Heard], troubled: list[str] | None = None) -> Listening:
     troubles = troubled if troubled is not None else []
-    return Listening(queue, SimulatedClock(), heard.append, troubles.append)  # type: ignore[arg-type]
+    return Listening(queue, SimulatedClock(), lambda event, _: heard.append(event), troubles.append)  # type: ignore[arg-type]
 
 
 def test_all_that_comes_is_handed_on_and_deleted(caplog: pytest.LogCaptureFixture) -> None:
@@ -83,7 +94,8 @@ def test_all_that_comes_is_handed_on_and_deleted(caplog: pytest.LogCaptureFixtur
 def test_one_that_cannot_be_taken_in_stops_nothing() -> None:
     queue, heard = FakeQueue([a_message(1), a_message(2)]), list[str]()
 
-    def hear(event: Heard) -> None:
+    def hear(event: Heard, url: str) -> None:
+        assert url == URL
         heard.append(event.service)
         if event.service == "s1":
             raise KeyError("a bug of ours")
@@ -115,6 +127,31 @@ def test_a_queue_that_fails_is_tried_ever_more_slowly_and_heard_again(problem: E
     run_simulated(main())
     assert [h.service for h in heard] == ["s1"]
     assert troubled == ([] if isinstance(problem, KeyError) else [URL, URL])
+
+
+@pytest.mark.parametrize("problem", [Denied("no"), Retryable("500"), KeyError("a bug of ours")])
+def test_how_long_messages_wait_is_not_said_while_nobody_can_tell(problem: Exception) -> None:
+    clock = SimulatedClock()
+    queue = FakeQueue()
+
+    async def main() -> list[float | None]:
+        made = Listening(queue, clock, lambda *_: None, lambda _: None)  # type: ignore[arg-type]
+        made.keep({URL: ACCESS})
+        (listener,) = made.listeners
+        ages = [listener.oldest_age_s]
+        await asyncio.sleep(11)
+        ages.append(listener.oldest_age_s)
+        queue.messages = [replace(a_message(1), sent_at=clock.now() - timedelta(seconds=100))]
+        await asyncio.sleep(12)
+        ages.append(round(listener.oldest_age_s or 0, -1))
+        queue.problem = problem
+        await asyncio.sleep(20)
+        ages.append(listener.oldest_age_s)
+        queue.problem = None
+        await asyncio.sleep(80)
+        return [*ages, listener.oldest_age_s]
+
+    assert run_simulated(main()) == [None, 0.0, 110.0, None, 0.0]
 
 
 def test_queues_that_nobody_names_any_more_are_left() -> None:
@@ -156,3 +193,47 @@ def test_an_event_is_looked_at_at_once() -> None:
     watched = Watched(key(0), ACCESS, due=1000.0)
     assert watched.hear(500.0, tasks=False)
     assert watched.due - 500.0 <= timedelta(milliseconds=200).total_seconds()
+
+
+SHARDS = shards_of({"prod": ["111122223333"]})
+
+
+@pytest.mark.parametrize(
+    ("others", "problem", "status", "reason", "names"),
+    [
+        ({}, None, "True", "Valid", ""),
+        ({"same": ("111122223333", URL), "elsewhere": ("444455556666", f"{URL}-2")}, None, "True", "Valid", ""),
+        ({"stage": ("444455556666", URL), "dev": ("777788889999", URL)}, None, "False", "QueueShared", "dev, stage"),
+        ({"stage": ("444455556666", URL)}, Denied("no"), "False", "AccessDenied", ""),
+    ],
+    ids=["alone", "of one shard", "of others", "not readable at all"],
+)
+def test_a_queue_that_another_shard_reads_is_said(
+    others: dict[str, tuple[str, str]], problem: Denied | None, status: str, reason: str, names: str
+) -> None:
+    """SQS gives a message to one reader: the other shard's operator deletes what was meant for this one."""
+    store, body = Store(), environment("mine", "111122223333", URL)
+    for name, (account, url) in others.items():
+        store.changed(ENVIRONMENT, environment(name, account, url))
+    store.changed(ENVIRONMENT, body)
+    written: dict[str, Any] = {}
+
+    class OneEnvironment:
+        async def get(self, _: ObjectKey) -> Any:
+            return {**body, "metadata": {**body["metadata"], "resourceVersion": "1"}}
+
+        async def write_status(self, _: ObjectKey, said: Mapping[str, Any], **__: Any) -> None:
+            written.update(said)
+
+    async def main() -> None:
+        clock, cluster, settings = SimulatedClock(), OneEnvironment(), EngineSettings(shard="prod", shards=SHARDS)
+        notifier = Notifier(store, cluster, None, clock, "default", lambda _: None)  # type: ignore[arg-type]
+        recorder = Recorder(None, clock, lambda _: None, lambda: None)
+        statuses = Statuses(store, cluster, clock, settings, lambda _: None, lambda _: problem, notifier, recorder)  # type: ignore[arg-type]
+        await statuses.environment(ObjectKey(ENVIRONMENT, "", "mine"))
+
+    run_simulated(main())
+    found = find(EnvironmentStatus.model_validate(written).conditions, "EventsReceived")
+    assert found is not None
+    assert (found.status, found.reason) == (status, reason)
+    assert names in found.message

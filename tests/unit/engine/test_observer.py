@@ -30,6 +30,8 @@ class FakeAws:
     account_problem: Problem | None = None
     rolls: bool = False
     lists: int = 0
+    untold: dict[str, Exception] = field(default_factory=dict)
+    """Services whose tasks cannot be listed."""
 
     def ecs(self, _: Access) -> FakeAws:
         return self
@@ -49,15 +51,17 @@ class FakeAws:
         rolling = deployment(2, state="IN_PROGRESS", running=len(self.calls)) if self.rolls else deployment(1)
         return ServicesAnswer({name: service(rolling, name=name, arn=f"arn/{name}", running=2) for name in names}, NOW)
 
-    async def list_tasks(self, *_: Any, **__: Any) -> list[str]:
+    async def list_tasks(self, _: str, name: str, **__: Any) -> list[str]:
         self.lists += 1
-        return []
+        if name in self.untold:
+            raise self.untold[name]
+        return ["a", "b"]
 
     async def list_cluster_tasks(self, *_: Any, **__: Any) -> None:
         return None
 
-    async def describe_tasks(self, *_: Any, **__: Any) -> list[Task]:
-        return []
+    async def describe_tasks(self, _: str, arns: Sequence[str], **__: Any) -> list[Task]:
+        return [Task(a, "td", "ecs-svc/1", "RUNNING", "RUNNING") for a in arns]
 
 
 def key(number: int) -> ServiceKey:
@@ -177,6 +181,118 @@ def test_while_a_rollout_goes_on_tasks_are_read_now_and_then() -> None:
         assert aws.lists - before == 1, "nothing has moved"
         await made.look(key(0), tasks=True)
         assert aws.lists - before == 2
+        task.cancel()
+
+    run_simulated(main())
+
+
+def test_an_event_during_a_look_that_began_before_it_has_one_more_follow() -> None:
+    """The sweep comes between two events: its look answers the first, and cannot know of the second."""
+    aws = FakeAws()
+
+    async def main() -> list[float]:
+        made, _ = observer(aws, 1)
+        looks: list[float] = []
+        describe = aws.describe_services
+
+        async def described(*arguments: Any, **named: Any) -> ServicesAnswer:
+            looks.append(asyncio.get_running_loop().time())
+            return await describe(*arguments, **named)
+
+        aws.describe_services = described  # type: ignore[method-assign]
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(1)
+        watched = made.latest(key(0))
+        assert watched is not None
+        sweep = watched.due
+        await asyncio.sleep(sweep - 0.05 - made._clock.monotonic())
+        made.heard(key(0), tasks=False, author=None)
+        await asyncio.sleep(0.07)
+        assert len(looks) == 2, "the sweep's look is under way, and the event's moment has not come"
+        made.heard(key(0), tasks=False, author=None)
+        await asyncio.sleep(2)
+        task.cancel()
+        return [at - sweep for at in looks[1:]]
+
+    assert run_simulated(main()) == [pytest.approx(0, abs=0.011), pytest.approx(0.05, abs=0.011)]
+
+
+@pytest.mark.parametrize("fault", [Retryable("500"), Denied("ecs:ListTasks: no"), KeyError("a bug of ours")])
+def test_tasks_that_cannot_be_read_leave_their_service_unread_and_no_other(fault: Exception) -> None:
+    aws = FakeAws(untold={"s03": fault})
+
+    async def main() -> None:
+        made, _ = observer(aws, 10)
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(2)
+        unread = [n for n in range(10) if (w := made.latest(key(n))) is not None and w.unread is not None]
+        assert (unread == [3]) if isinstance(fault, Problem) else (3 in unread)
+        assert len(aws.calls) == 1, "the services themselves were answered: nothing is asked for again in halves"
+        aws.untold.clear()
+        await asyncio.sleep(61)
+        assert made.unread == []
+        task.cancel()
+
+    run_simulated(main())
+
+
+def test_a_service_whose_tasks_are_known_does_not_wait_for_the_tasks_of_others() -> None:
+    aws = FakeAws()
+
+    async def main() -> None:
+        made, _ = observer(aws, 10)
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(1)
+        lists = aws.list_tasks
+
+        async def slow(*arguments: Any, **named: Any) -> list[str]:
+            await asyncio.sleep(30)
+            return await lists(*arguments, **named)
+
+        aws.list_tasks = slow  # type: ignore[method-assign]
+        looks = [asyncio.create_task(made.look(key(n), tasks=n == 3)) for n in range(10)]
+        done, _ = await asyncio.wait(looks, timeout=1)
+        assert len(done) == 9
+        assert (await looks[3]).service is not None
+        task.cancel()
+
+    run_simulated(main())
+
+
+def test_an_error_of_ours_over_tasks_takes_back_no_look_that_was_taken_in() -> None:
+    aws = FakeAws()
+
+    async def main() -> None:
+        made, _ = observer(aws, 2)
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(1)
+        aws.untold["s01"] = KeyError("a bug of ours")
+        known = asyncio.create_task(made.look(key(0)))
+        with pytest.raises(Retryable, match="observation failed"):
+            await made.look(key(1), tasks=True)
+        assert (await known).serial == 2
+        watched = made.latest(key(0))
+        assert watched is not None and watched.unread is None
+        task.cancel()
+
+    run_simulated(main())
+
+
+def test_whoever_wants_the_tasks_read_gets_them_with_the_look_after_one_that_failed() -> None:
+    aws = FakeAws()
+
+    async def main() -> None:
+        made, _ = observer(aws, 1)
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(1)
+        aws.broken = Retryable("500")
+        made.heard(key(0), tasks=True, author=None)
+        await asyncio.sleep(1)
+        assert len(made.unread) == 1
+        aws.broken = None
+        before = aws.lists
+        await asyncio.sleep(61)
+        assert aws.lists == before + 1
         task.cancel()
 
     run_simulated(main())

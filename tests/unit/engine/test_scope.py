@@ -76,6 +76,13 @@ def test_a_standby_covers_nothing(store: Store) -> None:
     assert not any(scope(store, shard).covers(ObjectKey(RELEASE, "team", "a-prod")) for shard in SHARDS.names)
 
 
+def test_one_that_ends_covers_nothing_any_more(store: Store) -> None:
+    prod, key = scope(store, "prod"), ObjectKey(RELEASE, "team", "a-prod")
+    list(prod.begin())
+    prod.end()
+    assert not prod.covers(key)
+
+
 def test_an_environment_that_is_made_again_elsewhere_changes_hands(store: Store) -> None:
     prod, key = scope(store, "prod"), ObjectKey(RELEASE, "team", "a-prod")
     list(prod.begin())

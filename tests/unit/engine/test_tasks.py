@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from ecs_release.domain.errors import Denied, Retryable
+from ecs_release.domain.errors import Denied, Problem, Retryable
 from ecs_release.domain.observation import Access, Service, Task
+from ecs_release.domain.ports import Priority
 from ecs_release.engine.tasks import TaskReader
 from tests.unit.domain.build import deployment, service
 from tests.unit.simulated_time import SimulatedClock, run_simulated
@@ -26,6 +27,8 @@ class FakeEcs:
     strangers: int = 0
     denied: bool = False
     gone: set[str] = field(default_factory=set)
+    pending: set[str] = field(default_factory=set)
+    """Those that are PENDING when the whole cluster is described, and RUNNING afterwards."""
     calls: list[str] = field(default_factory=list)
 
     def ecs(self, _: Access) -> FakeEcs:
@@ -49,17 +52,19 @@ class FakeEcs:
 
     async def describe_tasks(self, _: str, arns: Sequence[str], **__: Any) -> list[Task]:
         self.calls.append("DescribeTasks")
-        return [Task(a, "td", "ecs-svc/1", "RUNNING", "RUNNING", service=a.partition("/")[0]) for a in arns if a not in self.gone]
+        whole = {a: "PENDING" if a in self.pending and len(arns) > 4 else "RUNNING" for a in arns if a not in self.gone}
+        return [Task(a, "td", "ecs-svc/1", status, "RUNNING", service=a.partition("/")[0]) for a, status in whole.items()]
 
 
 def a_service(number: int, running: int = 2) -> Service:
     return service(deployment(1), name=f"s{number}", running=running, desired=running)
 
 
-def read(ecs: FakeEcs, batches: list[list[Service]], unknown: int) -> list[dict[str, tuple[Task, ...]]]:
-    async def main() -> list[dict[str, tuple[Task, ...]]]:
+def read(ecs: FakeEcs, batches: list[list[Service]], unknown: int) -> list[dict[str, tuple[Task, ...] | Problem]]:
+    async def main() -> list[dict[str, tuple[Task, ...] | Problem]]:
         reader = TaskReader(ecs, SimulatedClock())  # type: ignore[arg-type]
-        return await asyncio.gather(*(reader.read(ACCESS, "main", b, unknown=unknown, urgent=False) for b in batches))
+        wanted = {"unknown": lambda: unknown, "priority": Priority.OBSERVATION}
+        return await asyncio.gather(*(reader.read(ACCESS, "main", b, first={s.name for s in b}, **wanted) for b in batches))  # type: ignore[arg-type]
 
     return run_simulated(main())
 
@@ -90,19 +95,51 @@ def test_a_cluster_full_of_strangers_costs_at_most_half_more() -> None:
     assert ecs.calls.count("ListTasks") <= 30 + 15
 
 
-@pytest.mark.parametrize("wrong", ["counts", "gone", "denied"])
+@pytest.mark.parametrize("wrong", ["counts", "gone", "denied", "pending"])
 def test_what_the_whole_does_not_tell_is_asked_for(wrong: str) -> None:
-    ecs = FakeEcs(30, denied=wrong == "denied", gone={"s0/1"} if wrong == "gone" else set())
+    ecs = FakeEcs(
+        30, denied=wrong == "denied", gone={"s0/1"} if wrong == "gone" else set(), pending={"s0/1"} if wrong == "pending" else set()
+    )
     found = read(ecs, [[a_service(0, running=3 if wrong == "counts" else 2), a_service(1)]], unknown=30)
 
     assert len(found[0]["s0"]) == (1 if wrong == "gone" else 2), "as its own list tells"
+    assert {t.last_status for t in found[0]["s0"]} == {"RUNNING"}
     assert len(found[0]["s1"]) == 2
 
 
-def test_faults_are_told() -> None:
+def test_what_was_read_before_is_not_answered_from_the_whole() -> None:
+    async def main() -> list[str]:
+        ecs = FakeEcs(30)
+        reader = TaskReader(ecs, SimulatedClock())  # type: ignore[arg-type]
+        both = [a_service(0), a_service(1)]
+        await reader.read(ACCESS, "main", both, first={"s1"}, unknown=lambda: 30, priority=Priority.OBSERVATION)
+        return ecs.calls
+
+    assert run_simulated(main()) == ["ListTasks", "DescribeTasks", "ListTasks", "DescribeTasks"], "the whole, then the one that moved"
+
+
+def test_faults_are_told_of_those_that_they_hit() -> None:
     class Broken(FakeEcs):
         async def list_tasks(self, _: str, name: str, **__: Any) -> list[str]:
-            raise Retryable("500")
+            if name == "s1":
+                raise Retryable("500")
+            return await super().list_tasks(_, name)
 
-    with pytest.raises(Retryable):
-        read(Broken(1), [[a_service(0)]], unknown=1)
+    (found,) = read(Broken(3), [[a_service(n) for n in range(3)]], unknown=1)
+    assert found["s1"] == Retryable("500")
+    assert [len(found[name]) for name in ("s0", "s2")] == [2, 2]  # type: ignore[arg-type]
+
+
+def test_a_page_of_tasks_that_cannot_be_described_hits_those_on_it() -> None:
+    class Broken(FakeEcs):
+        def _arns(self, name: str) -> list[str]:
+            return [f"{name}/{n}" for n in range(60)]
+
+        async def describe_tasks(self, _: str, arns: Sequence[str], **__: Any) -> list[Task]:
+            if "s2/59" in arns:
+                raise Denied("no")
+            return await super().describe_tasks(_, arns)
+
+    (found,) = read(Broken(3), [[a_service(n, running=60) for n in range(3)]], unknown=1)
+    assert isinstance(found["s0"], tuple) and len(found["s0"]) == 60
+    assert found["s1"] == found["s2"] == Denied("no"), "the second page holds the rest of s1"

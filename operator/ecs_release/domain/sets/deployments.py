@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ecs_release.api.release_status import Pin
 from ecs_release.api.releaseset_status import PREVIOUS, SetHistoryEntry, SetLastReady, SetLastReadyService
+from ecs_release.domain.people import applied_by
 from ecs_release.domain.sets import waves
 from ecs_release.domain.sets.children import LEFT, Standing, State
 from ecs_release.domain.sets.draft import (
@@ -158,6 +159,7 @@ def _entry(facts: SetFacts, draft: SetDraft, cause: str) -> SetHistoryEntry:
         hash=hash_for_people(facts.release_set.spec) or None,
         cause=cause,
         requested_by=change.requested_by if change else None,
+        applied_by=applied_by(facts.release_set.metadata),
         description=change.description if change else None,
         start_time=facts.now,
     )

@@ -11,6 +11,7 @@ from typing import Any
 from ecs_release.api.change import Change
 from ecs_release.api.names import (
     API_VERSION,
+    APPLIED_BY_ANNOTATION,
     LABEL_ENVIRONMENT,
     LABEL_PROJECT,
     LABEL_RELEASE_SET,
@@ -50,6 +51,11 @@ def owner_reference(release_set: ReleaseSet) -> dict[str, Any]:
     return {"apiVersion": API_VERSION, "kind": RELEASE_SET, "name": meta.name, "uid": meta.uid, "controller": True}
 
 
+def on_behalf(release_set: ReleaseSet) -> dict[str, str | None]:
+    """Return the annotation that says who applied the set, for its children; None, where nobody stamped that, takes theirs away."""
+    return {APPLIED_BY_ANNOTATION: (release_set.metadata.annotations or {}).get(APPLIED_BY_ANNOTATION) or None}
+
+
 def source_of(images: list[PinnedImage]) -> dict[str, Any]:
     """Write images as a Release's source."""
     listed = [{"container": i.container, "digest": i.digest} | ({"releaseHash": i.release_hash} if i.release_hash else {}) for i in images]
@@ -67,6 +73,7 @@ def new_child(release_set: ReleaseSet, service: str, images: list[PinnedImage], 
             "namespace": release_set.metadata.namespace,
             "labels": labels(release_set, service),
             "ownerReferences": [owner_reference(release_set)],
+            **_annotated({}, on_behalf(release_set)),
         },
         "spec": {
             "projectRef": {"name": spec.project_ref.name},
@@ -86,13 +93,12 @@ def changed_child(
     service: str,
     images: list[PinnedImage] | None,
     change: Change | None,
-    annotations: Mapping[str, str],
+    annotations: Mapping[str, str | None],
 ) -> dict[str, Any]:
-    """Return a child as it is to be: source (None: as it is), change, our labels and requests; what others own stays, suspend too."""
+    """Return a child as it is to be: source (None: as it is), change, our labels and annotations; what others own stays, suspend too."""
     wanted = copy.deepcopy(dict(body))
     wanted["metadata"]["labels"] = {**(wanted["metadata"].get("labels") or {}), **labels(release_set, service)}
-    if annotations:
-        wanted["metadata"]["annotations"] = {**(wanted["metadata"].get("annotations") or {}), **annotations}
+    wanted["metadata"] |= _annotated(wanted["metadata"].pop("annotations", None) or {}, annotations)
     if images is not None:
         wanted["spec"]["source"] = source_of(images)
         if change is not None:
@@ -101,3 +107,9 @@ def changed_child(
             wanted["spec"].pop("change", None)
     wanted.pop("status", None)
     return wanted
+
+
+def _annotated(before: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, Any]:
+    """Change annotations: None takes one away. Nothing where none are left."""
+    left = {name: value for name, value in {**before, **changes}.items() if value is not None}
+    return {"annotations": left} if left else {}

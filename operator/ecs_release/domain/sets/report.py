@@ -15,6 +15,7 @@ from ecs_release.api.releaseset_status import (
     SetService,
 )
 from ecs_release.domain.conditions import Situation, find, merge, phase, triple
+from ecs_release.domain.people import applied_by
 from ecs_release.domain.ports import EventNote
 from ecs_release.domain.sets import deployments, waves
 from ecs_release.domain.sets.children import LEFT, Standing, State
@@ -159,6 +160,7 @@ def _summary(facts: SetFacts, draft: SetDraft, progress: str, message: str) -> R
         progress=progress if draft.services else None,
         message=message[:1024] or None,
         requested_by=change.requested_by if change else None,
+        applied_by=applied_by(facts.release_set.metadata),
         description=change.description if change else None,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from ecs_release.api.change import Change
@@ -10,11 +10,12 @@ from ecs_release.api.conditions import Reason
 from ecs_release.api.names import ABORT_ANNOTATION, OVERRIDE_ANNOTATION, RETRY_ANNOTATION
 from ecs_release.api.release_status import PinnedImage
 from ecs_release.api.releaseset_status import SetService
+from ecs_release.domain.requests import is_asked
 from ecs_release.domain.sets import waves
 from ecs_release.domain.sets.children import LEFT, Standing, State, is_told, wanted_images
 from ecs_release.domain.sets.draft import ABORTED, ROLLBACK, Create, Delete, Replace, SetDraft, Write, child_of, standings
 from ecs_release.domain.sets.facts import Child, SetFacts
-from ecs_release.domain.sets.naming import changed_child, labels, new_child
+from ecs_release.domain.sets.naming import changed_child, labels, new_child, on_behalf
 from ecs_release.domain.sources import digests_of
 
 
@@ -32,7 +33,8 @@ def requests(facts: SetFacts, draft: SetDraft) -> Iterator[Write]:
     for name, token in draft.requests.items():
         child = child_of(facts, name)
         if child is not None and (child.release.metadata.annotations or {}).get(annotation) != token:
-            body = changed_child(child.body, facts.release_set, name, None, None, {annotation: token})
+            asked = {annotation: token, **on_behalf(facts.release_set)}
+            body = changed_child(child.body, facts.release_set, name, None, None, asked)
             yield Replace(name, child, body)
 
 
@@ -56,11 +58,11 @@ def writes(facts: SetFacts, draft: SetDraft) -> Iterator[Write]:
             yield from _synced(facts, draft, service, child, stand[name])
         elif _is_edited(service, child):
             pinned = list((child.release.status.pin.images if child.release.status and child.release.status.pin else None) or ())
-            yield _told(facts, draft, service, child, pinned)
+            yield _told(facts, draft, service, child, pinned, _by(facts, child))
         elif name in turn and (free > 0 or stand[name].moves or _goes_with(facts, name, going)):
             free -= not stand[name].moves
             going.add(name)
-            yield _told(facts, draft, service, child, wanted_images(service))
+            yield _told(facts, draft, service, child, wanted_images(service), on_behalf(facts.release_set))
 
 
 def _goes_with(facts: SetFacts, name: str, going: set[str]) -> bool:
@@ -93,13 +95,23 @@ def _is_edited(service: SetService, child: Child) -> bool:
     return pin is not None and child.release.spec.source.digests != digests_of(pin.images)
 
 
-def _told(facts: SetFacts, draft: SetDraft, service: SetService, child: Child, images: list[PinnedImage]) -> Write:
+def _by(facts: SetFacts, child: Child) -> Mapping[str, str | None]:
+    """Say who applied what a child is put back to: the set's user. Not while somebody asks something of that child: they are its user."""
+    return {} if is_asked(child.release) else on_behalf(facts.release_set)
+
+
+def _told(
+    facts: SetFacts, draft: SetDraft, service: SetService, child: Child, images: list[PinnedImage], by: Mapping[str, str | None]
+) -> Write:
     change = change_of(facts, draft, service)
-    return Replace(service.name, child, changed_child(child.body, facts.release_set, service.name, images, change, {}))
+    return Replace(service.name, child, changed_child(child.body, facts.release_set, service.name, images, change, by))
 
 
 def _synced(facts: SetFacts, draft: SetDraft, service: SetService, child: Child, found: Standing) -> Iterator[Write]:
-    """Keep what deploys nothing up to date: labels, change, the names of digests, and the window's override."""
+    """Keep what deploys nothing up to date: labels, change, the names of digests, and the window's override.
+
+    Who applied the set goes along, and is never written for itself: where a policy did not let it stand, there would be no end of writes.
+    """
     change = change_of(facts, draft, service)
     meta, spec = child.release.metadata, child.release.spec
     hashes = {i.container: i.release_hash for i in wanted_images(service)}
@@ -109,12 +121,12 @@ def _synced(facts: SetFacts, draft: SetDraft, service: SetService, child: Child,
         and (labels(facts.release_set, service.name).items() <= (meta.labels or {}).items())
     )
     override = draft.current.override if draft.is_open and draft.current is not None else None
-    wanted: dict[str, str] = {}
+    wanted: dict[str, str | None] = {}
     if override and found.reason == Reason.AWAITING_WINDOW and (meta.annotations or {}).get(OVERRIDE_ANNOTATION) != override:
         wanted[OVERRIDE_ANNOTATION] = override
     if not same or wanted:
-        images = wanted_images(service)
-        yield Replace(service.name, child, changed_child(child.body, facts.release_set, service.name, images, change, wanted))
+        by = on_behalf(facts.release_set) if wanted else _by(facts, child)
+        yield _told(facts, draft, service, child, wanted_images(service), {**wanted, **by})
 
 
 def change_of(facts: SetFacts, draft: SetDraft, service: SetService) -> Change | None:

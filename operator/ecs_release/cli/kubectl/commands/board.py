@@ -1,0 +1,50 @@
+"""`board`: services × environments, what runs in each."""
+
+from __future__ import annotations
+
+import argparse
+
+from ecs_release.api.names import ENVIRONMENT, RELEASE
+from ecs_release.cli.kubectl import board, board_page, flags
+from ecs_release.cli.kubectl.api import Object
+from ecs_release.cli.kubectl.problems import Denied
+from ecs_release.cli.kubectl.session import Session
+
+_EPILOG = """\
+A cell is what runs, by digest. Beside it stands what is not as it should be: what is wanted, and the phase.
+? marks what was not observed lately, in three sweeps or three minutes: it may no longer be so.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    parser.epilog = f"{_EPILOG}\n{parser.epilog}"
+    flags.add_project(parser)
+    flags.add_output(parser, formats=("wide", "json", "yaml", "html"))
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Print the board."""
+    selector = f"spec.projectRef.name={arguments.project}" if arguments.project else ""
+    releases = session.api.list(RELEASE, session.scope, fields=selector)
+    shown = board.board(releases, _environments(session), session.now())
+    if arguments.output == "html":
+        session.out.stdout.write(board_page.page(shown))
+    elif arguments.output in ("json", "yaml"):
+        session.out.data(board.data(shown), arguments.output)
+    elif not shown.lines:
+        where = "in any namespace" if session.all_namespaces else f"in namespace {session.namespace!r}; -A looks into all"
+        session.out.note(f"No Releases {where}.")
+    else:
+        head, rows = board.rows(shown, wide=arguments.output == "wide", namespaces=session.all_namespaces)
+        session.out.rows(head, rows, no_headers=arguments.no_headers)
+    return 0
+
+
+def _environments(session: Session) -> list[Object] | None:
+    """Read the Environments, which not everybody may."""
+    try:
+        return session.api.list(ENVIRONMENT)
+    except Denied as refusal:
+        session.out.note(f"warning: how old this is cannot be told: {refusal}")
+        return None

@@ -1,0 +1,116 @@
+"""`diff`: what two environments run, or what is wanted and what runs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from ecs_release.api.environment import Environment
+from ecs_release.api.names import ENVIRONMENT, LABEL_RELEASE_SET, PROJECT, RELEASE, RELEASE_SET
+from ecs_release.cli.kubectl import compare, flags
+from ecs_release.cli.kubectl.api import Object
+from ecs_release.cli.kubectl.aws_reads import AwsReads
+from ecs_release.cli.kubectl.compare import Difference
+from ecs_release.cli.kubectl.problems import CommandError, Denied, NotFound
+from ecs_release.cli.kubectl.references import resolve
+from ecs_release.cli.kubectl.session import Session
+
+_EPILOG = """\
+  diff A B    what runs in Environment A, and in Environment B (in the namespace; -A: in all)
+  diff NAME   what a ReleaseSet or Release runs, and what it wants
+
+examples:
+  kubectl ecs-release diff staging production --project shop
+  kubectl ecs-release diff releaseset/storefront-production
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    parser.epilog = f"{_EPILOG}\n{parser.epilog}"
+    parser.add_argument("first", metavar="A|NAME", help="An Environment; or releaseset/x, release/x, x")
+    parser.add_argument("second", metavar="B", nargs="?", help="Another Environment")
+    flags.add_project(parser)
+    parser.add_argument("--all", action="store_true", help="What is equal, too")
+    parser.add_argument("--task-definitions", action="store_true", help="Compare the running revisions field by field (asks AWS)")
+    flags.add_role(parser)
+    flags.add_output(parser, formats=("wide", "json", "yaml"))
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Print the differences. Exit code 0 whether there are any or not."""
+    places = [arguments.first, arguments.second] if arguments.second else []
+    found = _environments(session, places, arguments.project) if places else _wanted(session, arguments.first)
+    shown = found if arguments.all else [d for d in found if d.differs]
+    if arguments.output in ("json", "yaml"):
+        session.out.data(compare.data(shown), arguments.output)
+        return 0
+    if shown:
+        first, second = places or ("RUNS", "WANTED")
+        head = [*(["NAMESPACE"] if session.all_namespaces else []), "PROJECT", "SERVICE", first, "", second, "COMPARE"]
+        rows = compare.rows(shown, wide=arguments.output == "wide", namespaces=session.all_namespaces)
+        session.out.rows(head, rows, no_headers=arguments.no_headers)
+    session.out.note(f"{sum(d.differs for d in found)} of {len(found)} services differ.")
+    if arguments.task_definitions:
+        if not places:
+            raise CommandError("--task-definitions compares two Environments: name both")
+        _print_fields(session, arguments, found)
+    return 0
+
+
+def _environments(session: Session, places: Sequence[str], project: str | None) -> list[Difference]:
+    """Compare what runs in two Environments."""
+    sides = []
+    for place in places:
+        selector = f"spec.environmentRef.name={place}" + (f",spec.projectRef.name={project}" if project else "")
+        releases = session.api.list(RELEASE, session.scope, fields=selector)
+        if not releases:
+            _check_environment(session, place)
+        sides.append(releases)
+    return compare.environments(sides[0], sides[1], _repositories(session, [*sides[0], *sides[1]]))
+
+
+def _check_environment(session: Session, name: str) -> None:
+    """Tell a place without Releases from one that is not there."""
+    try:
+        session.api.get(ENVIRONMENT, name)
+    except NotFound as error:
+        raise NotFound(f"there is no Environment {name!r}: see kubectl get environments") from error
+    except Denied:
+        session.out.note(f"warning: no Releases go to {name!r}, and whether there is such an Environment you may not know")
+
+
+def _wanted(session: Session, name: str) -> list[Difference]:
+    """Compare what runs with what is wanted."""
+    body = resolve(session, name)
+    releases = [body]
+    if body["kind"] == RELEASE_SET:
+        releases = session.api.list(RELEASE, session.namespace, labels=f"{LABEL_RELEASE_SET}={body['metadata']['name']}")
+    return compare.wanted(releases, _repositories(session, releases))
+
+
+def _repositories(session: Session, releases: Sequence[Object]) -> dict[tuple[str, str], str]:
+    """Return where the code of the Projects is."""
+    found = {}
+    for namespace in {r["metadata"]["namespace"] for r in releases}:
+        for body in session.api.list(PROJECT, namespace):
+            found[namespace, body["metadata"]["name"]] = str(body["spec"].get("repository") or "")
+    return found
+
+
+def _print_fields(session: Session, arguments: argparse.Namespace, found: Sequence[Difference]) -> None:
+    """Compare the running revisions, service by service."""
+    first, second = (Environment.model_validate(session.api.get(ENVIRONMENT, n)) for n in (arguments.first, arguments.second))
+    aws = AwsReads(session, through_roles=arguments.assume_roles)
+    for one in found:
+        if not one.before.revision or not one.after.revision:
+            continue
+        before = aws.task_definition(first, one.before.revision)
+        after = aws.task_definition(second, one.after.revision)
+        if isinstance(before, str) or isinstance(after, str):
+            continue
+        rows = compare.fields(before.content, after.content)
+        session.out.say(f"\n{one.service}: {before.family}:{before.revision} and {after.family}:{after.revision}")
+        session.out.rows(["FIELD", arguments.first, arguments.second], rows or [["nothing differs"]], no_headers=not rows)
+    for note in aws.notes:
+        session.out.note(f"warning: task definitions could not be read: {note}")

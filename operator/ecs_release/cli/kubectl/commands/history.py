@@ -1,0 +1,114 @@
+"""`history`: what was deployed before; the last ten attempts from status, or all of them from the ledger."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+
+from ecs_release.api.ledger import LedgerEntry
+from ecs_release.api.names import RELEASE, RELEASE_SET
+from ecs_release.cli.kubectl import flags, history, ledger
+from ecs_release.cli.kubectl.api import Object
+from ecs_release.cli.kubectl.durations import instant
+from ecs_release.cli.kubectl.history import Entry
+from ecs_release.cli.kubectl.ledger import Question
+from ecs_release.cli.kubectl.problems import CommandError
+from ecs_release.cli.kubectl.references import resolve
+from ecs_release.cli.kubectl.session import Session
+
+_EPILOG = """\
+Without NAME the ledger is asked: by --project, --person, --number (of --project), --since and --until; times are RFC 3339, dates, or
+how long ago (7d, 12h). It is read with your own AWS credentials.
+
+examples:
+  kubectl ecs-release history releaseset/storefront-staging
+  kubectl ecs-release history release/web --all
+  kubectl ecs-release history --person ben --since 30d
+  kubectl ecs-release history --project shop --number 42
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    parser.epilog = f"{_EPILOG}\n{parser.epilog}"
+    parser.add_argument("name", nargs="?", metavar="NAME", help="releaseset/x, release/x, or x")
+    parser.add_argument("--all", action="store_true", help="Everything that the ledger has, not the last ten of status")
+    flags.add_project(parser)
+    parser.add_argument("--person", metavar="NAME", help="What somebody asked for, applied or deployed by hand")
+    parser.add_argument("--environment", metavar="NAME", help="Only this Environment")
+    parser.add_argument("--number", type=int, metavar="N", help="Release number N of --project")
+    parser.add_argument("--since", type=_instant, metavar="TIME", help="From then on")
+    parser.add_argument("--until", type=_instant, metavar="TIME", help="Until then")
+    parser.add_argument("--ledger-table", metavar="NAME|ARN", help=f"The ledger's table; else {ledger.SETTING}, else what Environments say")
+    flags.add_output(parser, formats=("wide", "json", "yaml"))
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Print it."""
+    entries = _entries(session, arguments)
+    if arguments.output in ("json", "yaml"):
+        session.out.data(entries, arguments.output)
+        return 0
+    if not entries:
+        session.out.note("Nothing was deployed here yet." if arguments.name else "The ledger has nothing of it.")
+        return 0
+    head, rows = history.table(entries, session.now(), wide=arguments.output == "wide")
+    session.out.rows(head, rows, no_headers=arguments.no_headers)
+    return 0
+
+
+def _entries(session: Session, arguments: argparse.Namespace) -> list[Entry]:
+    if not arguments.name:
+        return history.joined(_asked(session, arguments))
+    body = resolve(session, arguments.name)
+    narrowed = [arguments.person, arguments.number, arguments.since, arguments.until, arguments.ledger_table]
+    if not arguments.all and not any(narrowed):
+        return list((body.get("status") or {}).get("history") or ())
+    return history.joined(_of_object(session, arguments, body))
+
+
+def _asked(session: Session, arguments: argparse.Namespace) -> list[LedgerEntry]:
+    """Ask the ledger about more than one object."""
+    if not any((arguments.person, arguments.number, arguments.since, arguments.project, arguments.environment, arguments.all)):
+        raise CommandError("name a ReleaseSet or Release, or say what of the ledger you want: --project, --person, --since, ...")
+    if arguments.number is not None and not arguments.project:
+        raise CommandError("release numbers are those of a Project: add --project")
+    by_project = bool(arguments.project)
+    question = Question(
+        namespace=session.namespace if by_project and not session.all_namespaces else "",
+        project=arguments.project or "",
+        environment=arguments.environment or "",
+        person=arguments.person or "",
+        number=arguments.number,
+        since=arguments.since,
+        until=arguments.until,
+    )
+    return ledger.open_ledger(session, arguments.ledger_table, question.environment).ask(question)
+
+
+def _of_object(session: Session, arguments: argparse.Namespace, body: Object) -> list[LedgerEntry]:
+    """Ask the ledger about an object: a Release's service, or the services of a set as far as they went out with it."""
+    spec, meta = body["spec"], body["metadata"]
+    environment = spec["environmentRef"]["name"]
+    opened = ledger.open_ledger(session, arguments.ledger_table, environment)
+    found: list[LedgerEntry] = []
+    for service in _services(body):
+        question = Question(
+            meta["namespace"], spec["projectRef"]["name"], service, environment, arguments.person or "", arguments.number,
+            arguments.since, arguments.until,
+        )  # fmt: skip
+        found += opened.ask(question)
+    if body["kind"] == RELEASE_SET:
+        # What a service did before it was the set's, or beside it, is its own history.
+        found = [entry for entry in found if entry.release_set == meta["name"]]
+    return found
+
+
+def _services(body: Object) -> list[str]:
+    if body["kind"] == RELEASE:
+        return [str(body["spec"]["service"])]
+    return [str(s["name"]) for s in (body.get("status") or {}).get("services") or ()]
+
+
+def _instant(text: str) -> datetime:
+    return instant(text, datetime.now(UTC))

@@ -1,0 +1,150 @@
+"""`publish`: give images in ECR their release hash as a tag, and move `latest` to them."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ecs_release.api.environment import Artifacts
+from ecs_release.cli.kubectl import git
+from ecs_release.cli.kubectl.aws_flags import access_of, add_aws, region_of, with_aws
+from ecs_release.cli.kubectl.ecr_names import Reference, reference, registry, release_tag
+from ecs_release.cli.kubectl.flags import add_output
+from ecs_release.cli.kubectl.problems import CommandError
+from ecs_release.domain.errors import Blocked, Problem
+
+if TYPE_CHECKING:
+    from ecs_release.aws.publishing import Published, Publisher
+    from ecs_release.aws.workbench import Workbench
+    from ecs_release.cli.kubectl.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be done: images, the tag of their release hash, and the tags that come to them."""
+
+    images: tuple[Reference, ...]
+    release_tag: str
+    moving: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that was found: in which registry, and how to tag it."""
+
+    reference: Reference
+    account: str
+    region: str
+    digest: str
+    publisher: Publisher
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add its flags."""
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="An image that was pushed: [REGISTRY/]REPOSITORY with :TAG or @sha256:DIGEST"
+    )
+    parser.add_argument("--release-hash", metavar="HASH", help="The commit that it was built from; without it git's HEAD")
+    parser.add_argument(
+        "--tag-format", default=Artifacts().tag_formats[0], metavar="FORMAT", help="How a release hash becomes a tag (%(default)s)"
+    )
+    parser.add_argument("--moving-tag", action="append", metavar="TAG", help="A tag that comes to the image: latest, unless said otherwise")
+    parser.add_argument("--no-moving-tag", action="store_true", help="Move no tag")
+    parser.add_argument("--registry", metavar="REGISTRY", help="Account or host name of the registry of images that name none")
+    add_aws(parser)
+    add_output(parser, formats=("json", "yaml"))
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Tag them. Raises CommandError; nothing is tagged where one of the images is not there, or may not have the tag."""
+    release_hash = _release_hash(session, arguments.release_hash)
+    try:
+        wanted = Wanted(
+            tuple(dict.fromkeys(reference(text) for text in arguments.images)),
+            release_tag(arguments.tag_format, release_hash),
+            () if arguments.no_moving_tag else tuple(dict.fromkeys(arguments.moving_tag or ["latest"])),
+        )
+        home = registry(arguments.registry) if arguments.registry else ("", "")
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    done = with_aws(session, lambda bench: _publish(session, bench, wanted, home))
+    _show(session, arguments, release_hash, done)
+    return 0
+
+
+def _release_hash(session: Session, given: str | None) -> str:
+    """Return the whole release hash: a short one would be another tag, for ever. Raises CommandError."""
+    if not given:
+        found = git.head()
+        if not found:
+            raise CommandError("this folder is in no git repository: give --release-hash")
+        if git.is_dirty():
+            session.out.note(f"warning: tracked files differ from commit {found}: is the image what it says?")
+        return found
+    if not git.is_abbreviated(given):
+        return given
+    commits = git.commits(given)
+    if len(commits) > 1:
+        raise CommandError(f"{given} is ambiguous: it may be {', '.join(commits)}")
+    return commits[0] if commits else given
+
+
+async def _publish(session: Session, bench: Workbench, wanted: Wanted, home: tuple[str, str]) -> list[tuple[Image, list[Published]]]:
+    images = [await _found(session, bench, one, home) for one in wanted.images]
+    await _check(images, wanted.release_tag)
+    done = [(image, [await image.publisher.release_tag(image.reference.repository, wanted.release_tag, image.digest)]) for image in images]
+    # All have their release hash before the first tag moves: whoever reads `latest` finds a whole set.
+    for image, published in done:
+        published += [await image.publisher.moving_tag(image.reference.repository, tag, image.digest) for tag in wanted.moving]
+    return done
+
+
+async def _found(session: Session, bench: Workbench, one: Reference, home: tuple[str, str]) -> Image:
+    from ecs_release.aws.publishing import Publisher
+
+    region = region_of(session, one.region or home[1])
+    access = access_of(session, region)
+    account = one.account or home[0] or await bench.account(access)
+    publisher = Publisher(bench.registry(access, account, region))
+    digest = await publisher.digest(one.repository, one.tag, one.digest)
+    return Image(one, account, region, digest, publisher)
+
+
+async def _check(images: list[Image], tag: str) -> None:
+    """Check all before any is tagged. Raises Blocked that names every refusal."""
+    by_repository: dict[tuple[str, str, str], str] = {}
+    refused: list[Problem] = []
+    for image in images:
+        key = (image.account, image.region, image.reference.repository)
+        if by_repository.setdefault(key, image.digest) != image.digest:
+            raise CommandError(f"two images of repository {key[2]} cannot both have the tag {tag!r}: {by_repository[key]}, {image.digest}")
+        try:
+            await image.publisher.check_release_tag(image.reference.repository, tag, image.digest)
+        except Blocked as problem:
+            refused.append(problem)
+    if refused:
+        raise Blocked(refused[0].reason, "; ".join(p.message for p in refused))
+
+
+def _show(session: Session, arguments: argparse.Namespace, release_hash: str, done: list[tuple[Image, list[Published]]]) -> None:
+    for _, published in done:
+        for one in published:
+            if one.note:
+                session.out.note(f"warning: {one.tag}: {one.note}")
+    if arguments.output:
+        session.out.data({"releaseHash": release_hash, "images": [_data(image, published) for image, published in done]}, arguments.output)
+        return
+    rows = [[i.reference.repository, p.tag, i.digest, str(p.step)] for i, published in done for p in published]
+    session.out.rows(["REPOSITORY", "TAG", "DIGEST", "RESULT"], rows, no_headers=arguments.no_headers)
+
+
+def _data(image: Image, published: list[Published]) -> dict[str, Any]:
+    tags = [{"tag": p.tag, "result": str(p.step), "before": p.before or None, "note": p.note or None} for p in published]
+    return {
+        "registryID": image.account,
+        "region": image.region,
+        "repository": image.reference.repository,
+        "digest": image.digest,
+        "tags": [{k: v for k, v in tag.items() if v is not None} for tag in tags],
+    }

@@ -1,0 +1,24 @@
+"""`refresh`: resolve a moving source again."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ecs_release.api.names import REFRESH_ANNOTATION
+from ecs_release.cli.kubectl import requests
+
+if TYPE_CHECKING:
+    from ecs_release.cli.kubectl.session import Session
+
+REQUEST = requests.Request("refresh", REFRESH_ANNOTATION, "lastHandledRefresh")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add its flags."""
+    requests.configure(parser)
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Ask for it."""
+    return requests.run(session, arguments, REQUEST)

@@ -1,0 +1,21 @@
+"""`resume`: go on after a suspension."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ecs_release.cli.kubectl import suspending
+
+if TYPE_CHECKING:
+    from ecs_release.cli.kubectl.session import Session
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add its flags."""
+    suspending.configure(parser)
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Do it."""
+    return suspending.run(session, arguments, "resume", suspend=False)

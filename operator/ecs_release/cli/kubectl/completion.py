@@ -1,0 +1,206 @@
+"""Completion: what `kubectl_complete-ecs_release` prints when somebody presses the tab key. It never fails, and never takes long.
+
+kubectl (1.26 and newer) runs the program with the words after the plugin's name, the last one as far as it was typed. It prints candidates,
+one a line, with a description after a tab, and last `:4`: no files (Cobra's ShellCompDirectiveNoFileComp), or `:0`: files, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module
+
+from ecs_release.cli.kubectl import flags
+from ecs_release.cli.kubectl.registry import COMMANDS, Entry, find
+
+NO_FILES, FILES = ":4", ":0"
+_DEADLINE_S, _REQUEST_S = 4.0, 2.0
+_MOST = 500
+_NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+# What an argument stands for is told by its name in the help.
+_OBJECTS = frozenset({"NAME", "A|NAME"})
+_ENVIRONMENTS = frozenset({"A|NAME", "B", "FROM", "TO", "ENVIRONMENT"})
+
+
+def main() -> None:
+    """Print candidates for the words on the command line."""
+    run(sys.argv[1:])
+
+
+def run(words: Sequence[str]) -> None:
+    """Print candidates, or nothing but the directive."""
+    # A shell that completes shows everything that is printed: nobody wants warnings there.
+    stderr, sys.stderr = sys.stderr, open(os.devnull, "w")  # noqa: SIM115, PTH123
+    directive, found = NO_FILES, list[str]()
+    # Whatever is wrong, the command itself will say so when it is run; SystemExit is argparse's.
+    with suppress(Exception, SystemExit):
+        before, word = list(words[:-1]), words[-1] if words else ""
+        if before and before[-1] in ("-f", "--filename", "--output-file", "--kubeconfig") and not word.startswith("-"):
+            directive = FILES
+        else:
+            found = list(candidates(before, word))
+    sys.stderr.close()
+    sys.stderr = stderr
+    print(*found, directive, sep="\n", flush=True)
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Give up on a cluster, or a program that logs in there, that does not answer: what is printed then is no candidate."""
+    timer = threading.Timer(_DEADLINE_S, _give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _give_up() -> None:
+    os.write(1, f"{NO_FILES}\n".encode())
+    os._exit(0)
+
+
+def candidates(before: Sequence[str], word: str) -> Iterator[str]:
+    """Yield what may stand in the place of `word`, after the words `before` it."""
+    from ecs_release.cli.kubectl.main import command_parser, overview
+
+    entry = _command(before)
+    parser = command_parser(entry) if entry else overview()
+    if word.startswith("-"):
+        name, equals, value = word.partition("=")
+        action = parser._option_string_actions.get(name)  # noqa: SLF001 - argparse has no public list of its options
+        if equals and action is not None:
+            yield from (f"{name}={one}" for one in _values(action, before, value))
+        else:
+            yield from _options(parser, word)
+        return
+    last = parser._option_string_actions.get(before[-1]) if before else None  # noqa: SLF001
+    if last is not None and last.nargs != 0:
+        yield from _values(last, before, word)
+    elif entry is None:
+        yield from (f"{e.name}\t{e.help}" for e in COMMANDS if e.name.startswith(word))
+    else:
+        yield from _arguments(parser, entry, before, word)
+
+
+def _command(before: Sequence[str]) -> Entry | None:
+    """Find the command among the words; what follows a flag that takes a value is no command."""
+    position = _positions(before)
+    return find(position[0]) if position else None
+
+
+def _positions(before: Sequence[str]) -> list[str]:
+    """List the words that are neither flags nor their values."""
+    from ecs_release.cli.kubectl.main import command_parser, overview
+
+    options = overview()._option_string_actions  # noqa: SLF001
+    found: list[str] = []
+    takes = False
+    for word in before:
+        if takes:
+            takes = False
+        elif word.startswith("-"):
+            action = options.get(word)
+            takes = action is not None and action.nargs != 0
+        else:
+            found.append(word)
+            entry = find(word) if len(found) == 1 else None
+            options = command_parser(entry)._option_string_actions if entry else options  # noqa: SLF001
+    return found
+
+
+def _options(parser: argparse.ArgumentParser, word: str) -> Iterator[str]:
+    """Yield flags. Those of kubectl have no help in a command's own parser, and are offered all the same."""
+    for name, action in parser._option_string_actions.items():  # noqa: SLF001
+        if name.startswith("--") and name.startswith(word):
+            text = action.help if action.help and action.help != argparse.SUPPRESS else ""
+            yield f"{name}\t{text}" if text else name
+
+
+def _values(action: argparse.Action, before: Sequence[str], word: str) -> Iterator[str]:
+    """Yield what a flag may be given."""
+    options = set(action.option_strings)
+    if action.choices is not None:
+        yield from (str(c) for c in action.choices if str(c).startswith(word))
+    elif options & {"-n", "--namespace"}:
+        yield from _starting(_names(before, lambda _: "/api/v1/namespaces"), word)
+    elif "--context" in options:
+        yield from _starting(_contexts(before), word)
+    elif "--project" in options:
+        yield from _starting(_ours(before, "Project"), word)
+    elif "--environment" in options:
+        yield from _starting(_ours(before, "Environment"), word)
+
+
+def _arguments(parser: argparse.ArgumentParser, entry: Entry, before: Sequence[str], word: str) -> Iterator[str]:
+    """Yield names of objects, for the argument whose turn it is."""
+    places = [a for a in parser._actions if not a.option_strings]  # noqa: SLF001
+    number = len(_positions(before)) - 1
+    if number >= len(places):
+        return
+    metavar = str(places[number].metavar)
+    if metavar in _ENVIRONMENTS:
+        yield from _starting(_ours(before, "Environment"), word)
+    if metavar in _OBJECTS:
+        for kind in ("ReleaseSet", "Release"):
+            names = _ours(before, kind) if _may_be(kind, word) else []
+            yield from _starting([f"{kind.lower()}/{name}" for name in names], word)
+            yield from _starting(names if word and "/" not in word else [], word)
+
+
+def _may_be(kind: str, word: str) -> bool:
+    """Tell whether a word may become the name of an object of a kind."""
+    return "/" not in word or word.startswith(f"{kind.lower()}/")
+
+
+def _starting(names: Sequence[str], word: str) -> list[str]:
+    return [name for name in names if name.startswith(word)]
+
+
+def _ours(before: Sequence[str], kind: str) -> list[str]:
+    """Name our objects of a kind, in the namespace that the words choose."""
+    from ecs_release.cli.kubectl.api import path_of
+
+    return _names(before, lambda scope: path_of(kind, scope))
+
+
+def _names(before: Sequence[str], path: Callable[[str], str]) -> list[str]:
+    """Ask the cluster for names, and for nothing else of the objects. `path` makes their path of a namespace; an empty one means all."""
+    # Imported before the clock runs: on a busy machine this takes longer than the cluster does.
+    import_module("ecs_release.cli.kubectl.connection")
+    from ecs_release.cli.kubectl.session import Session
+
+    with _in_time(), Session(_flags_of(before)) as session:
+        found = session.api.request("GET", path(session.scope), query=[("limit", str(_MOST))], accept=_NAMES_ONLY)
+    return sorted({item["metadata"]["name"] for item in found["items"] or ()})
+
+
+def _contexts(before: Sequence[str]) -> list[str]:
+    from kubernetes.config import list_kube_config_contexts
+
+    contexts, _ = list_kube_config_contexts(_flags_of(before).kubeconfig)
+    return sorted(c["name"] for c in contexts)
+
+
+def _flags_of(before: Sequence[str]) -> argparse.Namespace:
+    """Read kubectl's flags among the words, as far as they are whole."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    flags.add_common(parser, hidden=True)
+    words = list(before)
+    while True:
+        try:
+            found, _ = parser.parse_known_args(flags.without_truth(words))
+        except argparse.ArgumentError:
+            words = words[:-1]
+            continue
+        found.request_timeout = _REQUEST_S
+        return found
+
+
+if __name__ == "__main__":
+    main()

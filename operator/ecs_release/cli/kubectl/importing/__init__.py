@@ -1,0 +1,1 @@
+"""What the plugin makes of things that are there already: manifests of other tools, clusters that run."""

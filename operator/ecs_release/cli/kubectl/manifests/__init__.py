@@ -1,0 +1,1 @@
+"""Manifests that the plugin writes and changes."""

@@ -1,0 +1,132 @@
+"""What would be done for a Release or a ReleaseSet: its services, each by `planning`, and what blocks them together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ecs_release.api.artifacts import Source
+from ecs_release.api.release import Release
+from ecs_release.api.release_status import PinnedImage
+from ecs_release.api.releaseset import ReleaseSet, ReleaseSetSpec
+from ecs_release.cli.kubectl.planning import BLOCKED, UNKNOWN, Resolver, ServicePlan, Surroundings, brakes, closed_window, plan_service
+from ecs_release.domain.errors import Problem
+from ecs_release.domain.proof import unproven
+from ecs_release.domain.sets.facts import hash_for_people, set_hash
+from ecs_release.domain.sets.naming import child_name
+from ecs_release.domain.sets.pins import check_spec
+from ecs_release.domain.sets.waves import compose
+from ecs_release.domain.sources import pinned_source, source_hash, wanted_hash
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPlan:
+    """What would come of an object: from which source to which, what blocks it, and service by service."""
+
+    reference: str
+    before: str
+    after: str
+    changed: bool
+    blocked_by: tuple[str, ...] = ()
+    services: tuple[ServicePlan, ...] = ()
+
+
+def plan_release(wanted: Release, live: Release | None, place: Surroundings, resolve: Resolver) -> ObjectPlan:
+    """Plan a Release: as it is wanted, and as it is now."""
+    status, source = live.status if live else None, wanted.spec.source
+    stands = status is not None and status.pin is not None and status.pin.source_hash == source_hash(source)
+    pinned = list(status.pin.images or ()) if stands and status is not None and status.pin is not None else None
+    runs = live or _of_service(place, wanted.spec.service, wanted.spec.environment_ref.name)
+    service = plan_service(place, wanted.spec.service, source, runs, resolve, pinned=pinned)
+    return ObjectPlan(
+        f"release/{wanted.metadata.name}",
+        wanted_hash(live.spec.source) or "digests" if live else "",
+        wanted_hash(source) or "digests",
+        changed=live is None or source_hash(live.spec.source) != source_hash(source),
+        blocked_by=_blocked(place, [service], suspended=wanted.spec.suspend),
+        services=(service,),
+    )
+
+
+def plan_set(wanted: ReleaseSet, live: ReleaseSet | None, place: Surroundings, resolve: Resolver) -> ObjectPlan:
+    """Plan a ReleaseSet: as it is wanted, and as it is now."""
+    spec, status = wanted.spec, live.status if live else None
+    changed = live is None or set_hash(live.spec) != set_hash(spec)
+    plan = ObjectPlan(
+        f"releaseset/{wanted.metadata.name}", hash_for_people(live.spec) if live else "", hash_for_people(spec), changed=changed
+    )
+    there = _there(place, spec)
+    if there is None:
+        unknown = [f"Project {place.project_name} has no service set {spec.service_set!r}"] if place.project is not None else []
+        return replace(plan, blocked_by=(*unknown, *brakes(place, suspended=spec.suspend)))
+    try:
+        check_spec(spec, there)
+    except Problem as problem:
+        return replace(plan, blocked_by=(problem.message,))
+    members = [s for s in there if spec.services is None or s in spec.services]
+    waves = {s: str(n) for n, wave in enumerate(compose(spec.strategy, members), 1) for s in wave}
+    stands = status is not None and status.source_hash == set_hash(spec)
+    lines = {s.name: s for s in (status.services if stands and status else None) or ()}
+    services = []
+    for name in sorted(members, key=lambda s: (int(waves[s]), members.index(s))):
+        child = place.releases.get(child_name(wanted.metadata.name, name)) or _of_service(place, name, spec.environment_ref.name)
+        pinned = list(lines[name].images or ()) if name in lines else None
+        services.append(replace(_of_member(place, spec, name, child, resolve, pinned), wave=waves[name]))
+    blocked = [*_missing(spec, services), *_blocked(place, services, suspended=spec.suspend)]
+    return replace(plan, blocked_by=tuple(blocked), services=tuple(services))
+
+
+def _there(place: Surroundings, spec: ReleaseSetSpec) -> list[str] | None:
+    """List the services of the service set; None where that is not known."""
+    sets = place.project.spec.service_sets if place.project else ()
+    return next(([s.name for s in group.services] for group in sets if group.name == spec.service_set), None)
+
+
+def _of_service(place: Surroundings, service: str, environment: str) -> Release | None:
+    fits = (r for r in place.releases.values() if (r.spec.service, r.spec.environment_ref.name) == (service, environment))
+    return next(fits, None)
+
+
+def _of_member(
+    place: Surroundings, spec: ReleaseSetSpec, name: str, child: Release | None, resolve: Resolver, pinned: list[PinnedImage] | None
+) -> ServicePlan:
+    source = _source(place, spec, name)
+    if isinstance(source, str):
+        if pinned is None:
+            return ServicePlan(name, BLOCKED, source)
+        source = Source()
+    return plan_service(place, name, source, child, resolve, pinned=pinned)
+
+
+def _source(place: Surroundings, spec: ReleaseSetSpec, name: str) -> Source | str:
+    """Return a service's source; a text that says why there is none."""
+    own = next((o.source for o in spec.overrides or () if o.service == name), None)
+    if own is not None:
+        return own
+    assert spec.source is not None, "check_spec has seen to it"
+    if spec.source.environment_ref is None:
+        return Source(release_hash=spec.source.release_hash, tag=spec.source.tag)
+    promoted = spec.source.environment_ref.name
+    found = [r for r in place.releases.values() if (r.spec.service, r.spec.environment_ref.name) == (name, promoted)]
+    proven = next((r for r in found if not unproven(r)), None)
+    if proven is None:
+        return f"not promoted from {promoted}: {unproven(found[0]) if found else 'no Release of it goes there'}"
+    return pinned_source(proven.status.pin if proven.status else None)
+
+
+def _missing(spec: ReleaseSetSpec, services: Sequence[ServicePlan]) -> list[str]:
+    """Say that a set moves whole or not at all (law 10)."""
+    refused = [s for s in services if s.does == BLOCKED]
+    if not refused or spec.strategy.missing_artifacts == "KeepCurrent":
+        return []
+    return [f"{len(refused)} of {len(services)} services cannot go: {', '.join(s.service for s in refused)}; then none of them moves"]
+
+
+def _blocked(place: Surroundings, services: Sequence[ServicePlan], *, suspended: bool) -> tuple[str, ...]:
+    found = list(brakes(place, suspended=suspended))
+    closed = closed_window(place)
+    if closed and any(s.why == closed for s in services):
+        found.append(closed)
+    if any(s.does == UNKNOWN for s in services) and place.project is not None and place.environment is not None:
+        found += dict.fromkeys(s.why for s in services if s.does == UNKNOWN)
+    return tuple(found)

@@ -1,0 +1,69 @@
+"""What the ledger has answered, written into a status: so that a restart records nothing again and forgets nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ecs_release.api.ledger import Stage
+from ecs_release.api.record_status import AttemptRecord, ForeignDeployment, LedgerStatus
+from ecs_release.api.release_status import HistoryEntry, ReleaseStatus
+
+START, END = "Start", "End"
+"""What of an attempt the ledger has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """One thing that the ledger has: an attempt's entry (empty: none), its outcome and number, and the sum of the current record."""
+
+    attempt_id: str = ""
+    stage: Stage = Stage.START
+    outcome: str = ""
+    number: int | None = None
+    current: str = ""
+
+
+def acknowledge(status: ReleaseStatus, said: Iterable[Acknowledged]) -> ReleaseStatus:
+    """Write down what the ledger has. Said again it changes nothing."""
+    for one in said:
+        status = _entered(status, one) if one.attempt_id else status
+        if one.current:
+            ledger = status.ledger or LedgerStatus()
+            status = status.model_copy(update={"ledger": ledger.model_copy(update={"current": one.current})})
+    return status
+
+
+def is_known(status: ReleaseStatus, one: Acknowledged) -> bool:
+    """Tell whether a status says already what the ledger has answered, or has nothing to say it of any more."""
+    return acknowledge(status, (one,)) == status
+
+
+def foreign_id(deployment_id: str) -> str:
+    """Name somebody else's deployment as attempts are named: ecs-svc/123 is foreign-123."""
+    return "foreign-" + deployment_id.rpartition("/")[2]
+
+
+def _entered(status: ReleaseStatus, one: Acknowledged) -> ReleaseStatus:
+    history = [_marked(e, one) if e.attempt_id == one.attempt_id else e for e in status.history or ()]
+    foreign = [_marked_foreign(f, one) if foreign_id(f.deployment_id) == one.attempt_id else f for f in status.foreign or ()]
+    return status.model_copy(update={"history": history or None, "foreign": foreign or None})
+
+
+def _marked(entry: HistoryEntry, one: Acknowledged) -> HistoryEntry:
+    record = entry.record or AttemptRecord()
+    if one.stage is Stage.START:
+        state, outcome = record.state or START, record.outcome
+    else:
+        state, outcome = END, one.outcome or record.outcome
+    return entry.model_copy(
+        update={
+            "number": one.number or entry.number,
+            "record": record.model_copy(update={"state": state, "outcome": outcome}),
+        }
+    )
+
+
+def _marked_foreign(deployment: ForeignDeployment, one: Acknowledged) -> ForeignDeployment:
+    state = END if one.stage is not Stage.START or deployment.state == END else START
+    return deployment.model_copy(update={"state": state})

@@ -1,0 +1,194 @@
+"""From a Release's status to what the ledger has not got yet.
+
+The same status always makes the same entries, so that they can be made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from ecs_release.api.conditions import ConditionType, Reason
+from ecs_release.api.ledger import LedgerEntry, LedgerImage, LedgerRelease, Stage
+from ecs_release.api.record_status import ForeignDeployment
+from ecs_release.api.release_status import HistoryEntry, ReleaseStatus
+from ecs_release.domain.conditions import find
+from ecs_release.domain.facts import Facts
+from ecs_release.domain.ports import LedgerWrite
+from ecs_release.domain.records.acknowledgements import END, foreign_id
+from ecs_release.domain.records.current import current_of, identity, sum_of, whole_seconds
+
+FOREIGN = "Foreign"
+_NAMED_LATE = timedelta(minutes=15)
+"""CloudTrail usually delivers within about 5 minutes of a call (AWS CloudTrail user guide, "How CloudTrail works")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An entry that the ledger lacks: of which attempt or foreign deployment, which stage, and when that happened."""
+
+    of: HistoryEntry | ForeignDeployment
+    stage: Stage
+    time: datetime
+
+
+def due(facts: Facts, status: ReleaseStatus) -> tuple[Due, ...]:
+    """List the entries that the ledger lacks, oldest first."""
+    found: list[Due] = []
+    for entry in status.history or ():
+        found += _of_attempt(entry)
+    for deployment in status.foreign or ():
+        found += _of_foreign(facts, deployment)
+    return tuple(sorted(found, key=lambda d: (d.time, d.stage is not Stage.START)))
+
+
+def writes(facts: Facts, status: ReleaseStatus) -> tuple[LedgerWrite, ...]:
+    """Return what is to be recorded, oldest first: each entry with the current record, or that alone where nothing but it has changed."""
+    current = current_of(facts, status) if _is_told(facts, status) else None
+    found = tuple(
+        LedgerWrite(
+            entry=entry_of(facts, status, one),
+            current=current,
+            pin=(one.of.record.pin or "" if one.of.record else "") if isinstance(one.of, HistoryEntry) else "",
+            release=_release(facts, one.of, one.time) if isinstance(one.of, HistoryEntry) else None,
+        )
+        for one in due(facts, status)
+    )
+    if found or current is None or not is_current_due(facts, status):
+        return found
+    return (LedgerWrite(entry=None, current=current),)
+
+
+def is_current_due(facts: Facts, status: ReleaseStatus) -> bool:
+    """Tell whether the ledger's current record says something else than this status. During a rollout it goes with the entries only."""
+    if not _is_told(facts, status) or (status.rollout is not None and not status.rollout.outcome):
+        return False
+    known = status.ledger.current if status.ledger else None
+    return known != sum_of(current_of(facts, status))
+
+
+def _is_told(facts: Facts, status: ReleaseStatus) -> bool:
+    """Tell whether this Release speaks for the service: one that another holds does not, nor one of which nothing is known yet."""
+    ready = find(status.conditions, ConditionType.READY)
+    held_by_another = ready is not None and ready.reason == Reason.TARGET_CONFLICT
+    return not held_by_another and (status.running is not None or status.rollout is not None)
+
+
+def _of_attempt(entry: HistoryEntry) -> Iterator[Due]:
+    record = entry.record
+    state = record.state if record else None
+    if state is None and entry.start_time is not None:
+        yield Due(entry, Stage.START, entry.start_time)
+    if entry.outcome and entry.completion_time is not None:
+        if state != END:
+            yield Due(entry, Stage.END, entry.completion_time)
+        elif record is not None and record.outcome != entry.outcome:
+            yield Due(entry, Stage.LATE, entry.completion_time)
+
+
+def _of_foreign(facts: Facts, deployment: ForeignDeployment) -> Iterator[Due]:
+    if deployment.state is None and deployment.start_time is not None:
+        yield Due(deployment, Stage.START, deployment.start_time)
+    ended = deployment.completion_time
+    if deployment.outcome and ended is not None and deployment.state != END and _is_named(facts, deployment, ended):
+        yield Due(deployment, Stage.END, ended)
+
+
+def _is_named(facts: Facts, deployment: ForeignDeployment, ended: datetime) -> bool:
+    """Tell whether it is known who made a deployment, or will not be: what is recorded is never changed, so that waits for CloudTrail."""
+    listens = facts.environment is not None and bool(facts.environment.spec.observation.event_queue_url)
+    return bool(deployment.changed_by) or not listens or facts.now - ended >= _NAMED_LATE
+
+
+def entry_of(facts: Facts, status: ReleaseStatus, one: Due) -> LedgerEntry:
+    """Make an entry of the ledger."""
+    told = _attempt(status, one.of) if isinstance(one.of, HistoryEntry) else _foreign(one.of)
+    if one.stage is Stage.START:
+        told |= {"outcome": None, "message": None, "completion_time": None, "evidence": None}
+    return LedgerEntry(**identity(facts, status), stage=one.stage, **told)
+
+
+def begun(attempt_id: str, start_time: datetime | None) -> datetime | None:
+    """Return when an attempt began, as its id tells: the ledger's key is made of it, and is the same whatever a restored status says."""
+    try:
+        return datetime.strptime(attempt_id.partition("-")[0] + "+0000", "%Y%m%dt%H%M%S%z")
+    except ValueError:
+        return whole_seconds(start_time)
+
+
+def _attempt(status: ReleaseStatus, entry: HistoryEntry) -> dict[str, Any]:
+    record, rollout = entry.record, status.rollout
+    latest = rollout if rollout is not None and rollout.attempt_id == entry.attempt_id else None
+    repositories = {i.container: i.repository for i in (status.pin.images if status.pin else None) or ()}
+    images = [
+        LedgerImage(
+            container=i.container, repository=repositories.get(i.container), from_digest=i.from_digest, from_hash=i.from_hash,
+            to_digest=i.to_digest, to_hash=i.to_hash, unlisted=i.unlisted,
+        )
+        for i in entry.images or ()
+    ]  # fmt: skip
+    return {
+        "attempt_id": entry.attempt_id,
+        "number": entry.number,
+        "cause": entry.cause,
+        "hash": entry.hash,
+        "source_hash": entry.source_hash,
+        "release_set": record.release_set if record else None,
+        "set_source_hash": record.set_source_hash if record else None,
+        "images": images or None,
+        "task_definition": entry.task_definition,
+        "deployment_id": entry.deployment_id,
+        **_why(entry),
+        "requested_time": record.requested_time if record else None,
+        "start_time": begun(entry.attempt_id, entry.start_time),
+        "completion_time": whole_seconds(entry.completion_time),
+        "outcome": entry.outcome,
+        "message": entry.message,
+        "evidence": list(latest.evidence[:3]) if latest and latest.evidence else None,
+        "request_id": record.request_id if record else None,
+    }
+
+
+def _why(entry: HistoryEntry) -> dict[str, Any]:
+    return {
+        "requested_by": entry.requested_by,
+        "applied_by": entry.applied_by,
+        "description": entry.description,
+        "url": entry.url,
+        "revision": entry.revision,
+        "ticket": entry.ticket,
+        "window": entry.window,
+    }
+
+
+def _foreign(deployment: ForeignDeployment) -> dict[str, Any]:
+    return {
+        "attempt_id": foreign_id(deployment.deployment_id),
+        "cause": FOREIGN,
+        "images": [LedgerImage.model_validate(i.to_kubernetes()) for i in deployment.images or ()] or None,
+        "task_definition": deployment.task_definition,
+        "deployment_id": deployment.deployment_id,
+        "changed_by": deployment.changed_by,
+        "user_agent": deployment.user_agent,
+        "start_time": whole_seconds(deployment.start_time),
+        "completion_time": whole_seconds(deployment.completion_time),
+        "outcome": deployment.outcome,
+    }
+
+
+def _release(facts: Facts, entry: HistoryEntry, time: datetime) -> LedgerRelease:
+    """Describe the release that a number will stand for, should its artifacts have none yet. The store fills the number in."""
+    return LedgerRelease(
+        namespace=facts.release.metadata.namespace or "",
+        project=facts.release.spec.project_ref.name,
+        number=1,
+        service_set=facts.service_set or None,
+        hash=entry.hash,
+        requested_by=entry.requested_by,
+        applied_by=entry.applied_by,
+        description=entry.description,
+        url=entry.url,
+        time=time,
+    )

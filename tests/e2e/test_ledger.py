@@ -1,0 +1,286 @@
+"""The record that lasts: each attempt's start and end once, however the ledger and the operator fail; and what is current."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ecs_release.api.ledger import LedgerEntry
+from ecs_release.aws.ledger_queries import LedgerReader
+from tests.aws_simulator.client import ACCOUNT, REGION
+from tests.e2e.bed import ROOT, Bed, Place, condition, running_bed
+from tests.operator_process import FAST
+
+TABLE = "ecs-release"
+SETTINGS = {
+    **FAST,
+    "ECS_RELEASE_LEDGER_TABLE": TABLE,
+    "ECS_RELEASE_LEDGER_REGION": REGION,
+    "ECS_RELEASE_LEDGER_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/ledger",
+    "ECS_RELEASE_LEDGER_CREATE": "true",
+    "ECS_RELEASE_LOG_FORMAT": "json",
+}
+
+
+@pytest.fixture(scope="module")
+def bed() -> Iterator[Bed]:
+    """A bed whose operator keeps a ledger."""
+    with running_bed(SETTINGS) as running:
+        yield running
+
+
+@pytest.fixture
+def place(bed: Bed) -> Iterator[Place]:
+    made = Place(bed)
+    yield made
+    bed.aws.clear_faults(TABLE)
+
+
+def reader(place: Place) -> LedgerReader:
+    return LedgerReader(place.aws.client("dynamodb", ACCOUNT, REGION), TABLE)
+
+
+def entries(place: Place, service: str = "web") -> list[LedgerEntry]:
+    """A service's entries, oldest first."""
+    return list(reader(place).history_of(place.name, place.name, "shop", service))[::-1]
+
+
+def told(place: Place, service: str = "web") -> list[tuple[str, str, str, str | None]]:
+    """Cause, hash, stage and outcome of each entry, an attempt's start before its end."""
+    found = sorted(entries(place, service), key=lambda e: (e.start_time, e.attempt_id, e.stage == "end", e.stage))
+    return [(e.cause or "", e.hash or "", str(e.stage), e.outcome) for e in found]
+
+
+def recorded(place: Place, name: str = "web") -> dict[str, Any]:
+    """Wait until all that a Release's status tells is in the ledger."""
+    return place.until(lambda: condition(place.status(name), "Recorded").get("status") == "True", "Recorded", name)
+
+
+def current(place: Place, service: str = "web") -> Any:
+    return next(c for c in reader(place).deployed_in(place.name) if c.service == service)
+
+
+def cut_off(place: Place, kind: str = "error", **facts: Any) -> None:
+    for action in ("TransactWriteItems", "GetItem"):
+        place.aws.fault(action, kind=kind, times=None, match=TABLE, **facts)
+
+
+DOWN: dict[str, Any] = {"code": "InternalServerError", "status": 500}
+
+
+def test_an_attempt_is_recorded_from_start_to_end(place: Place) -> None:
+    place.services("web")
+    place.environment()
+    place.release("v1")
+    place.wait("Succeeded")
+    digest = place.push("v2")
+    change = {"description": "faster", "requestedBy": "ada", "url": "https://example.com/7", "revision": "abc", "ticket": "SHOP-1"}
+    place.release("v2", change=change)
+    place.wait("Succeeded")
+    recorded(place)
+    assert told(place) == [
+        ("Adopted", "v1", "start", None), ("Adopted", "v1", "end", "Succeeded"),
+        ("Requested", "v2", "start", None), ("Requested", "v2", "end", "Succeeded"),
+    ]  # fmt: skip
+    start, end = sorted((e for e in entries(place) if e.cause == "Requested"), key=lambda e: e.stage == "end")
+    assert (start.requested_by, start.description, start.url, start.revision, start.ticket) == tuple(
+        change[k] for k in ("requestedBy", "description", "url", "revision", "ticket")
+    )
+    (image,) = end.images or ()
+    assert (image.from_hash, image.to_hash, image.to_digest) == ("v1", "v2", digest)
+    assert end.request_id and end.deployment_id and end.service_arn and end.number == start.number == 2
+    assert start.requested_time is not None and start.requested_time <= (end.completion_time or start.start_time)
+    now = current(place)
+    assert now.wanted.hash == now.observed.hash == "v2" and now.deployed.outcome == "Succeeded" and not now.drifted
+    history = place.status()["history"]
+    assert [h["number"] for h in history] == [2, 1]
+    environment = place.get_environment()["status"]
+    assert environment["ledgerTable"].endswith(f"table/{TABLE}") and condition(environment, "Recorded")["status"] == "True"
+
+
+def test_the_same_artifacts_have_one_number_and_a_retry_shares_it(place: Place) -> None:
+    place.services("web")
+    place.environment()
+    place.aws.behave(place.push("v2"), "crash")
+    place.release("v2")
+    place.wait("RolledBack")
+    place.annotate("web", retry="1")
+    place.until(lambda: len(place.status().get("history", ())) == 2, "a second attempt")
+    place.wait("RolledBack")
+    place.release("v1")
+    place.wait("Succeeded")
+    recorded(place)
+    numbers = [(e.cause, e.hash, e.number, e.outcome) for e in entries(place) if e.stage == "end"]
+    assert numbers == [
+        ("Requested", "v2", 1, "RolledBack"), ("Retry", "v2", 1, "RolledBack"), ("Adopted", "v1", 2, "Succeeded"),
+    ]  # fmt: skip
+    failed = next(e for e in entries(place) if e.outcome == "RolledBack")
+    assert failed.evidence and failed.evidence[0].container == "app" and failed.message
+    release, went = reader(place).release(place.name, "shop", 1)
+    assert release.hash == "v2" and {e.outcome for e in went if e.stage == "end"} == {"RolledBack"}
+
+
+def test_a_set_is_one_release_wherever_it_goes(place: Place) -> None:
+    place.services("api", "web")
+    place.environment(rollout={"settleSeconds": 0})
+    for service in ("api", "web"):
+        place.push("v2", service=service)
+    place.release_set("v2", change={"requestedBy": "ada"})
+    place.wait_set("Succeeded")
+    for child in place.children().values():
+        recorded(place, child["metadata"]["name"])
+    found = [e for s in ("api", "web") for e in entries(place, s) if e.cause == "Requested"]
+    assert {e.number for e in found} == {1}
+    assert {(e.release_set, e.set_source_hash) for e in found} == {("all", place.set_status()["sourceHash"])}
+    assert {e.requested_by for e in found} == {"ada"}
+
+
+def test_other_peoples_deployments_are_recorded(place: Place) -> None:
+    place.services("web")
+    place.environment()
+    place.release("v1")
+    place.wait("Succeeded")
+    place.push("v9")
+    deployment = place.deploy("v9")
+    place.wait("Drifted")
+    place.until(lambda: [t for t in told(place) if t[0] == "Foreign"] == [
+        ("Foreign", "", "start", None), ("Foreign", "", "end", "Completed")], "both entries", show=lambda: told(place))  # fmt: skip
+    end = next(e for e in entries(place) if e.cause == "Foreign" and e.stage == "end")
+    assert end.deployment_id == deployment
+    assert [(i.from_hash, i.to_hash) for i in end.images or ()] == [("v1", "v9")]
+    place.until(lambda: current(place).drifted and current(place).observed.hash == "v9", "what is current", show=lambda: current(place))
+    assert current(place).wanted.hash == "v1"
+
+
+def test_while_the_ledger_is_down_releases_go_on_and_all_is_written_when_it_is_back(place: Place) -> None:
+    place.services("web")
+    place.environment()
+    place.release("v1")
+    place.wait("Succeeded")
+    recorded(place)
+    cut_off(place, **DOWN)
+    for number in range(2, 5):
+        place.push(f"v{number}")
+        place.release(f"v{number}")
+        place.wait("Succeeded")
+    waiting = place.until(
+        lambda: (c := condition(place.status(), "Recorded"))["status"] == "False" and c, "Recorded to be False", deadline_s=60
+    )
+    assert "wait for the ledger" in waiting["message"] and "releases go on" in waiting["message"]
+    place.until(lambda: condition(place.get_environment()["status"], "Recorded")["status"] == "False", "the Environment to say so")
+    assert [t[1] for t in told(place)] == ["v1", "v1"]
+    place.aws.clear_faults(TABLE)
+    place.until(lambda: condition(place.status(), "Recorded").get("status") == "True", "Recorded", deadline_s=90)
+    assert [(h, stage) for _, h, stage, _ in told(place)] == [(f"v{n}", s) for n in range(1, 5) for s in ("start", "end")]
+
+
+def test_a_killed_operator_writes_what_it_had_not(place: Place, bed: Bed) -> None:
+    place.services("web")
+    place.environment()
+    place.aws.fault("TransactWriteItems", kind="lost", times=3, match=TABLE)
+    place.push("v2")
+    place.release("v2")
+    place.until(lambda: place.status().get("rollout", {}).get("deploymentID"), "the deployment")
+    bed.operator.kill()
+    bed.restart_operator()
+    place.wait("Succeeded")
+    recorded(place)
+    assert told(place) == [("Requested", "v2", "start", None), ("Requested", "v2", "end", "Succeeded")]
+
+
+def test_an_attempt_whose_release_is_deleted_is_closed(place: Place, bed: Bed) -> None:
+    place.services("api", "web")
+    place.environment()
+    for service in ("api", "web"):
+        place.push("slow.v2", "v2", service=service)
+        place.release("v2", service)
+        place.until(
+            lambda s=service: [t[2] for t in told(place, s)] == ["start"], "its start", service, show=lambda s=service: told(place, s)
+        )
+    place.delete("release", "web")
+    bed.operator.kill()
+    place.delete("release", "api")
+    bed.restart_operator()
+    for service in ("api", "web"):
+        place.until(
+            lambda s=service: [t[2:] for t in told(place, s)] == [("start", None), ("end", "Abandoned")], "its end", service,
+            show=lambda s=service: told(place, s),
+        )  # fmt: skip
+        assert current(place, service).deleted_time is not None and current(place, service).deployed.outcome == "Abandoned"
+
+
+def test_what_finds_no_room_goes_to_the_audit_log(place: Place, bed: Bed) -> None:
+    place.services("web")
+    place.environment()
+    cut_off(place, **DOWN)
+    for number in range(2, 14):
+        place.push(f"v{number}")
+        place.release(f"v{number}")
+        place.wait("Succeeded")
+    left_out = place.until(lambda: place.status().get("ledger", {}).get("leftOut"), "entries left out")
+    lines = [json.loads(line) for line in bed.operator.log.read_text().splitlines() if '"ecs_release.audit"' in line]
+    records = [line["record"] for line in lines if line["record"]["namespace"] == place.name]
+    assert left_out == 2 and [(r["hash"], r["stage"]) for r in records] == [("v2", "start"), ("v2", "end"), ("v3", "start"), ("v3", "end")]
+    place.aws.clear_faults(TABLE)
+    place.until(lambda: condition(place.status(), "Recorded").get("status") == "True", "Recorded", deadline_s=90)
+    assert "2 attempts" in condition(place.status(), "Recorded")["message"]
+    assert [t[1] for t in told(place) if t[2] == "end"] == [f"v{n}" for n in range(4, 14)]
+
+
+def test_nothing_is_written_while_nothing_happens(place: Place) -> None:
+    place.services("web")
+    place.environment()
+    place.release("v1")
+    place.wait("Succeeded")
+    recorded(place)
+    time.sleep(3)
+    before, mark = place.get()["metadata"]["resourceVersion"], place.aws.mark()
+    time.sleep(6)
+    assert place.get()["metadata"]["resourceVersion"] == before
+    assert [c for c in place.aws.calls(action="TransactWriteItems", since=mark) if place.name in str(c)] == []
+
+
+def test_a_restored_cluster_knows_from_the_ledger() -> None:
+    """Also by method EnvironmentTag, which leaves no tags of ours: a failure is held, and a tag that has moved means what it meant."""
+    with running_bed(SETTINGS) as bed:
+        place = Place(bed)
+        for service in ("moving", "broken", "good"):
+            place.service("v1", service)
+        place.push("latest", service="moving", content="one")
+        place.aws.behave(place.push("v2", service="broken"), "crash")
+        place.push("v2", service="good")
+
+        def numbers(place: Place) -> dict[str, int]:
+            return {s: place.status(s)["history"][0]["number"] for s in ("moving", "broken", "good")}
+
+        def apply_all() -> None:
+            place.environment()
+            place.project("moving", "broken", "good")
+            place.release({"tag": "latest"}, "moving")
+            place.release("v2", "broken")
+            place.release("v2", "good")
+
+        apply_all()
+        for service, reason in (("moving", "Succeeded"), ("broken", "RolledBack"), ("good", "Succeeded")):
+            place.wait(reason, service)
+            recorded(place, service)
+        for service in ("moving", "broken", "good"):
+            place.aws.wait_steady(service, cluster=place.name)
+        place.push("latest", service="moving", content="two")
+        known = numbers(place)
+        before, deployed = {s: told(place, s) for s in ("moving", "broken", "good")}, len(place.updates())
+        bed.cluster.wipe()
+        bed.cluster.install_crds(ROOT / "crds")
+        bed.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.name}})
+        apply_all()
+        for service, reason in (("moving", "Succeeded"), ("broken", "RolledBack"), ("good", "Succeeded")):
+            place.wait(reason, service, deadline_s=90)
+            recorded(place, service)
+        time.sleep(6)
+        assert len(place.updates()) == deployed
+        assert {s: told(place, s) for s in before} == before
+        assert numbers(place) == known

@@ -1,0 +1,292 @@
+"""`kubectl ecs-release`, through kubectl: what it shows, what it waits for, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import yaml
+
+from tests.e2e import plugin
+from tests.e2e.bed import Place, condition
+from tests.e2e.plugin import Terminal
+
+SLOW = "slow.v2"
+
+
+def test_status_tells_a_set_from_top_to_bottom(place: Place) -> None:
+    place.environment(rollout={"settleSeconds": 0})
+    place.services("web", "search")
+    place.release_set("v1", change={"description": "first", "requestedBy": "ben"})
+    place.wait_set("Succeeded")
+
+    done = plugin.run(place, "status", "all")
+    assert (done.returncode, done.stderr) == (0, "")
+    for text in (
+        f"releaseset/all in namespace {place.name}",
+        "✔ Ready",
+        "ben",
+        "first",
+        "✔ web v1  Ready",
+        "✔ search v1  Ready",
+        "2/2 tasks",
+        "observed",
+    ):
+        assert text in done.stdout
+    assert "\x1b" not in done.stdout, "no colours in a pipe"
+    assert json.loads(plugin.run(place, "status", "rs/all", "-o", "json").stdout)["status"] == place.set_status()
+    assert plugin.run(place, "status", "all", "-o=name").stdout == "releaseset.ecs-release.dev/all\n"
+
+
+def test_status_waits_for_the_spec_that_is_there_and_tells_on_the_way(shop: Place) -> None:
+    shop.release("v1")
+    shop.wait("Succeeded")
+    shop.push(SLOW, "v2")
+    shop.release("v2")
+
+    done = plugin.run(shop, "status", "release/web", "--watch", "--timeout=60s")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert shop.status()["running"]["hash"] == "v2", "what was Ready before counts for nothing"
+    lines = done.stdout.splitlines()
+    assert any(line[:2] == "20" and "  release/web  " in line for line in lines)
+    assert "✔ web v2  Ready" in done.stdout
+
+
+def test_a_failure_ends_the_wait_with_its_evidence(shop: Place) -> None:
+    shop.push("crash.v2", "v2")
+    shop.release("v2")
+
+    done = plugin.run(shop, "status", "web", "--watch", "--timeout", "60s")
+    assert done.returncode == 1, done.stdout + done.stderr
+    for text in ("✖ RolledBack", "failed task", "container app, exit code 1", "log ", "Events:", "ECS events: https://"):
+        assert text in done.stdout
+    assert done.stderr.startswith("error: release/web is stalled: RolledBack: ")
+    assert done.stderr.count("\n") == 1
+    again = plugin.run(shop, "status", "web", "--ecs-events", "--assume-roles")
+    assert (again.returncode, again.stderr) == (1, ""), "and so without --watch"
+    assert "ECS on web:" in again.stdout
+    assert "(service web)" in again.stdout.partition("ECS on web:")[2]
+    blind = plugin.run(shop, "status", "web", "--ecs-events", AWS_ENDPOINT_URL="http://127.0.0.1:1")
+    assert blind.stderr.startswith("warning: ECS's events could not be read: ecs:DescribeServices on web")
+    assert blind.stderr.count("\n") == 1
+
+
+def test_a_wait_ends_in_time(shop: Place) -> None:
+    shop.release("v1", suspend=True)
+    shop.wait("Suspended")
+    shop.push("v2")
+    shop.release("v2", suspend=True)
+    shop.until(lambda: (shop.status().get("plan") or {}).get("images"), "the plan")
+
+    begun = time.monotonic()
+    done = plugin.run(shop, "status", "web", "--watch", "--timeout=3s")
+    assert done.returncode == 2
+    assert time.monotonic() - begun < 25
+    assert "error: release/web is not Ready after 3s: Suspended: " in done.stderr
+    for text in ("Blocked by:   spec.suspend is true", "Plan:         app v1 to v2"):
+        assert text in done.stdout
+    assert plugin.run(shop, "status", "web").returncode == 2, "neither Ready nor Stalled"
+
+
+def test_a_rollout_is_drawn_in_place_on_a_terminal(place: Place) -> None:
+    place.environment(rollout={"settleSeconds": 0})
+    place.services("web", "search")
+    place.release_set("v1")
+    place.wait_set("Succeeded")
+    place.push(SLOW, "v2", service="web")
+    place.push("v2", service="search")
+    waves = {"waves": [{"services": ["web"]}]}
+    place.release_set("v2", strategy=waves, suspend=True)
+    place.wait_set("Suspended")
+
+    with Terminal(place, ["status", "all", "--watch", "--timeout=90s"]) as terminal:
+        terminal.until("⏸ Suspended")
+        place.release_set("v2", strategy=waves)
+        shown = terminal.until("◐ web v2  Progressing")
+        assert "wave 1 Open" in shown
+        assert "○ search" in shown
+        assert terminal.end() == 0
+    assert terminal.shown.count("Name:") == 1, "drawn over, not below"
+    assert "✔ search v2  Ready" in terminal.shown
+    assert "✔ web v2  Ready" in terminal.shown
+    assert terminal.raw.count(b"Name:") > 1
+    assert b"\x1b[32m" in terminal.raw
+
+
+def test_a_terminal_sees_the_failure_too(shop: Place) -> None:
+    shop.push("crash.v2", "v2")
+    shop.release("v2")
+    with Terminal(shop, ["status", "web", "-w", "--timeout=60s"]) as terminal:
+        assert terminal.end() == 1
+    assert "failed task" in terminal.shown
+    assert "error: release/web is stalled: RolledBack" in terminal.shown
+
+
+def test_the_board_marks_what_is_not_as_it_should_be(place: Place) -> None:
+    other = Place(place.bed)
+    for where in (place, other):
+        where.environment(allowedNamespaces={"names": [place.name]})
+    place.services("web", "search")
+    other.service("v1", "web")
+    place.release("v1", "web")
+    place.release("v1", "search")
+    for name in ("web", "search"):
+        place.wait("Succeeded", name)
+    place.push("v9", service="web")
+    place.deploy("v9", "web")
+    place.wait("Drifted", "web")
+
+    done = plugin.run(place, "board")
+    assert done.returncode == 0, done.stderr
+    head, *rows = [line.split() for line in done.stdout.splitlines()]
+    assert head == ["PROJECT", "SERVICE", place.name]
+    assert rows == [["shop", "search", "v1"], ["shop", "web", "v9", "≠", "v1", "Drifted"]]
+    found = json.loads(plugin.run(place, "board", "-o", "json", "--project", "shop").stdout)
+    assert [s["environments"][place.name]["phase"] for s in found["services"]] == ["Ready", "Drifted"]
+    page = plugin.run(place, "board", "-A", "-o", "html").stdout
+    assert page.startswith("<!DOCTYPE html>")
+    assert "v9 ≠ v1 Drifted" in page
+    assert "src=" not in page
+    assert "href=" not in page
+    assert "No Releases in namespace 'default'" in plugin.run(place, "board", namespace=False).stderr
+
+
+def test_a_plan_tells_what_an_apply_would_do(shop: Place) -> None:
+    shop.release("v1")
+    shop.wait("Succeeded")
+    digest = shop.push("v2")
+    release = shop.get()
+    manifest = {k: release[k] for k in ("apiVersion", "kind", "spec")} | {"metadata": {"name": "web"}}
+    manifest["spec"]["source"] = {"releaseHash": "v2"}
+
+    done = plugin.run(shop, "plan", "-f", "-", stdin=yaml.safe_dump(manifest))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("release/web  source changes: v1 to v2\n")
+    assert digest.removeprefix("sha256:")[:12] in done.stdout
+    assert done.stdout.splitlines()[-1].split()[-1] == "deploy"
+    assert shop.get()["spec"]["source"] == {"releaseHash": "v1"}, "nothing was applied"
+
+    blind = plugin.run(shop, "plan", "-f", "-", stdin=yaml.safe_dump(manifest), AWS_ENDPOINT_URL="http://127.0.0.1:1")
+    assert blind.returncode == 0, "what AWS does not tell is said"
+    assert "not known" in blind.stdout
+    assert "Traceback" not in blind.stdout + blind.stderr
+
+    manifest["spec"]["source"]["tag"] = "latest"
+    refused = plugin.run(shop, "plan", "-f", "-", stdin=yaml.safe_dump(manifest))
+    assert refused.returncode == 1
+    assert "set exactly one of releaseHash, tag and images" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert plugin.run(shop, "plan", "web").stdout.splitlines()[-1].endswith("it runs already")
+
+
+def test_a_plan_of_a_set_names_all_that_is_missing(place: Place) -> None:
+    place.environment(windows=[{"name": "always", "kind": "Deny", "cron": "* * * * *", "durationSeconds": 3600, "reason": "freeze"}])
+    place.services("web", "search")
+    place.push("v2", service="web")
+    manifest = {
+        "apiVersion": "ecs-release.dev/v1alpha1",
+        "kind": "ReleaseSet",
+        "metadata": {"name": "all"},
+        "spec": {
+            "projectRef": {"name": "shop"},
+            "serviceSet": "all",
+            "environmentRef": {"name": place.name},
+            "source": {"releaseHash": "v2"},
+        },
+    }
+    done = plugin.run(place, "plan", "-f", "-", stdin=yaml.safe_dump(manifest))
+    assert done.returncode == 0, done.stderr
+    assert "blocked by: 1 of 2 services cannot go: search; then none of them moves" in done.stdout
+    assert "window always, closed" in done.stdout
+    assert "has no image tagged ref.v2 or v2" in done.stdout
+
+
+def test_history_and_differences(place: Place) -> None:
+    other = Place(place.bed)
+    for where in (place, other):
+        where.environment(allowedNamespaces={"names": [place.name]})
+        where.service("v1", "web")
+    place.project("web", containers={"app": f"{place.name}/web"})
+    place.release("v1", change={"description": "first", "requestedBy": "ben"})
+    place.wait("Succeeded")
+    place.push("v2")
+    place.release("v2", change={"description": "second", "requestedBy": "ada"})
+    place.wait("Succeeded")
+
+    done = plugin.run(place, "history", "release/web")
+    assert done.returncode == 0, done.stderr
+    head, newest, oldest = done.stdout.splitlines()
+    assert head.split()[:4] == ["BEGAN", "CAUSE", "FROM", "TO"]
+    assert newest.split()[2:6] == ["Requested", "v1", "v2", "Succeeded"]
+    assert "ada" in newest
+    assert "Adopted" in oldest
+    assert json.loads(plugin.run(place, "history", "web", "-o", "json").stdout) == place.status()["history"]
+    assert "no ledger is known" in plugin.run(place, "history", "web", "--all").stderr
+
+    compared = plugin.run(place, "diff", place.name, other.name)
+    assert compared.returncode == 0, compared.stderr
+    assert compared.stdout.splitlines()[1].split()[:3] == ["shop", "web", "v2"]
+    assert "1 of 1 services differ." in compared.stderr
+    assert plugin.run(place, "diff", "web", "--all").stdout.splitlines()[1].split()[4] == "="
+    assert "there is no Environment 'nowhere'" in plugin.run(place, "diff", place.name, "nowhere").stderr
+
+
+def test_task_definitions_are_compared_field_by_field(place: Place) -> None:
+    place.service("v1")
+    place.environment()
+    place.project()
+    place.release("v1")
+    place.wait("Succeeded")
+    other = Place(place.bed)
+    other.environment(allowedNamespaces={"names": [place.name]})
+    other.service("v1", containers={"app": f"{place.account}.dkr.ecr.{place.region}.amazonaws.com/{place.repository()}:ref.v1"})
+    place.apply("Release", "other", {**place.get()["spec"], "environmentRef": {"name": other.name}})
+    place.wait("Succeeded", "other")
+
+    done = plugin.run(place, "diff", place.name, other.name, "--task-definitions", "--assume-roles")
+    assert done.returncode == 0, done.stderr
+    assert "0 of 1 services differ." in done.stderr
+    assert ["family", f"{place.name}-web", f"{other.name}-web"] in [line.split() for line in done.stdout.splitlines()]
+    blind = plugin.run(place, "diff", place.name, other.name, "--task-definitions")
+    assert blind.returncode == 0, "the simulated AWS knows these credentials in another account only"
+    assert blind.stderr.splitlines()[1].startswith("warning: task definitions could not be read: ecs:DescribeTaskDefinition")
+    assert len(blind.stderr.splitlines()) == 2
+
+
+def test_kubectl_completes_commands_flags_and_names(shop: Place) -> None:
+    shop.release("v1")
+    assert {"status", "board", "plan", "history", "diff"} <= set(plugin.complete(shop, ""))
+    assert plugin.complete(shop, "stat") == ["status", ":4"]
+    assert "--watch" in plugin.complete(shop, "status", "--w")
+    assert plugin.complete(shop, "-n", shop.name, "status", "") == ["release/web", ":4"]
+    assert plugin.complete(shop, "status", "-n", shop.name, "w") == ["web", ":4"]
+    assert shop.name in plugin.complete(shop, "diff", "-n", shop.name, shop.name[:2])
+    assert shop.name in plugin.complete(shop, "board", "-n", "")
+    assert plugin.complete(shop, "board", "-o", "h") == ["html", ":4"]
+    assert plugin.complete(shop, "status", "--server=http://127.0.0.1:1", "") == [":4"], "no cluster: no candidates, and no noise"
+
+
+def test_what_goes_wrong_is_said_in_one_line(shop: Place) -> None:
+    for words, text in (
+        (("status", "nothing"), f"there is no ReleaseSet or Release 'nothing' in namespace '{shop.name}'"),
+        (("status", "web", "--as=nobody"), 'User "nobody" cannot get resource "releasesets"'),
+        (("board", "--as=nobody", "--as-group=nothing"), "is forbidden"),
+        (("board", "--context=elsewhere"), "there is no context 'elsewhere'"),
+        (("board", "--token=wrong"), "the API server does not know you"),
+        (("board", "--server=https://127.0.0.1:1"), "cannot reach the API server https://127.0.0.1:1"),
+        (("board", "--certificate-authority=/nowhere"), "there is no file /nowhere"),
+        (("history", "--person", "ben", "--ledger-table", "t", "--since=1d"), ""),
+    ):
+        done = plugin.run(shop, *words)
+        assert done.returncode == 1, (words, done.stdout)
+        assert done.stdout == ""
+        assert done.stderr.startswith("error: ")
+        assert text in done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+
+
+def test_somebody_else_may_be_played(shop: Place) -> None:
+    shop.release("v1")
+    shop.wait("Succeeded")
+    assert plugin.run(shop, "status", "web", "--as=somebody", "--as-group=system:masters", "--as-group=more").returncode == 0
+    assert condition(shop.status(), "Ready")["status"] == "True"

@@ -1,0 +1,311 @@
+"""Recording: everything is written once, in order, whatever the ledger does; and nobody waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ecs_release.api.ledger import Stage
+from ecs_release.api.release import Release
+from ecs_release.api.release_status import ReleaseStatus
+from ecs_release.domain.facts import Facts, Limits
+from ecs_release.domain.ports import ObjectKey
+from ecs_release.domain.records.acknowledgements import Acknowledged, acknowledge
+from ecs_release.engine.recorder import Recorder
+from ecs_release.engine.store import ReleaseFacts
+from tests.unit.domain.test_targets import environment
+from tests.unit.engine.ledgers import DENIED, DOWN, LOST, THROTTLED, FakeLedger
+from tests.unit.simulated_time import SimulatedClock, run_simulated
+
+
+class Process:
+    """A recorder, and Releases whose statuses it is told."""
+
+    def __init__(self, ledger: FakeLedger) -> None:
+        self.ledger = ledger
+        self.clock = SimulatedClock()
+        self.statuses: dict[str, ReleaseStatus] = {}
+        self.asked: list[ObjectKey] = []
+        self.troubled = 0
+        self.recorder = Recorder(ledger, self.clock, self.again, self.trouble)
+        self.recorder.closer.about("default", lambda _: frozenset(("shop", "store", name) for name in self.statuses))
+        self.task: asyncio.Task[None] | None = None
+
+    def trouble(self) -> None:
+        self.troubled += 1
+
+    def again(self, key: ObjectKey) -> None:
+        """A pass: what the ledger has is acknowledged in status."""
+        self.asked.append(key)
+        asyncio.get_running_loop().call_soon(self.one_pass, key.name)
+
+    def one_pass(self, name: str) -> None:
+        if name not in self.statuses:
+            return
+        self.statuses[name] = acknowledge(self.statuses[name], self.recorder.acknowledged(self.key(name)))
+        self.recorder.decided(self.key(name), self.facts(name), self.statuses[name])
+
+    @staticmethod
+    def key(name: str) -> ObjectKey:
+        return ObjectKey("Release", "shop", name)
+
+    def facts(self, name: str) -> Facts:
+        body: dict[str, Any] = {
+            "metadata": {"name": name, "namespace": "shop", "uid": f"uid-{name}", "generation": 1},
+            "spec": {
+                "projectRef": {"name": "store"}, "service": name, "environmentRef": {"name": "prod"}, "source": {"releaseHash": "v1"},
+            },
+        }  # fmt: skip
+        release = Release.model_validate(body)
+        return Facts(
+            release=release.model_copy(update={"status": self.statuses[name]}), now=self.clock.now(), limits=Limits(),
+            environment=environment(), has_ledger=True,
+        )  # fmt: skip
+
+    def attempt(self, number: int, outcome: str | None = None) -> dict[str, Any]:
+        at = f"20260101t0000{number:02}-00000{number}"
+        ended = {"outcome": outcome, "completionTime": "2026-01-01T00:10:00Z"} if outcome else {}
+        return {
+            "attemptID": at, "cause": "Requested", "hash": f"v{number}", "startTime": f"2026-01-01T00:00:{number:02}Z",
+            "record": {"pin": f"pin-{number}"}, **ended,
+        }  # fmt: skip
+
+    def says(self, name: str, *history: dict[str, Any]) -> None:
+        """A status is accepted; what was acknowledged stays."""
+        known = {e.attempt_id: e for e in (self.statuses[name].history or ())} if name in self.statuses else {}
+        found = ReleaseStatus.model_validate({"history": list(history), "rollout": history[0]})
+        entries = [
+            e.model_copy(update={"record": known[e.attempt_id].record, "number": known[e.attempt_id].number})
+            if e.attempt_id in known
+            else e
+            for e in found.history or ()
+        ]
+        ledger = self.statuses[name].ledger if name in self.statuses else None
+        self.statuses[name] = found.model_copy(update={"history": entries, "ledger": ledger})
+        self.recorder.decided(self.key(name), self.facts(name), self.statuses[name])
+
+    def start(self) -> Process:
+        self.task = asyncio.create_task(self.recorder.run())
+        return self
+
+    async def die(self) -> None:
+        assert self.task is not None
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    def told(self) -> list[tuple[str, str]]:
+        return [(e.hash or "", str(e.stage)) for e in self.ledger.entries.values()]
+
+
+async def settle(process: Process, seconds: float = 300) -> None:
+    await asyncio.sleep(seconds)
+    assert process.recorder.waiting == 0
+
+
+def test_entries_are_written_in_order_and_acknowledged() -> None:
+    async def main() -> None:
+        process = Process(FakeLedger()).start()
+        process.says("web", process.attempt(2), process.attempt(1, "Succeeded"))
+        await settle(process, 5)
+        assert process.told() == [("v1", "start"), ("v2", "start"), ("v1", "end")]
+        history = process.statuses["web"].history or ()
+        assert [(h.number, h.record.state if h.record else None) for h in history] == [(2, "Start"), (1, "End")]
+        records = process.ledger.records
+        process.one_pass("web")
+        await settle(process, 60)
+        assert process.ledger.records == records, "nothing is written again"
+        await process.die()
+
+    run_simulated(main())
+
+
+@pytest.mark.parametrize("faults", [[LOST], [THROTTLED, THROTTLED], [DOWN, LOST, DOWN], [LOST, LOST, LOST]])
+def test_what_fails_is_written_once_later(faults: list[Any]) -> None:
+    async def main() -> None:
+        ledger = FakeLedger()
+        ledger.faults = list(faults)
+        process = Process(ledger).start()
+        process.says("web", process.attempt(1, "Succeeded"))
+        await settle(process)
+        assert process.told() == [("v1", "start"), ("v1", "end")]
+        assert process.troubled <= 1, "a hiccup is not told"
+        await process.die()
+
+    run_simulated(main())
+
+
+def test_an_outage_is_told_once_and_its_end() -> None:
+    async def main() -> None:
+        ledger = FakeLedger()
+        process = Process(ledger).start()
+        await asyncio.sleep(1)
+        begun, ledger.problem = process.troubled, DOWN
+        for name in ("api", "web"):
+            process.says(name, process.attempt(1))
+        await asyncio.sleep(600)
+        assert process.troubled == begun + 1 and process.recorder.problem == DOWN
+        assert {k.name for k in process.asked} == {"api", "web"}
+        assert process.recorder.waiting == 2 and process.recorder.oldest_s >= 600
+        for _ in range(3):
+            process.says("web", process.attempt(1, "Succeeded"))
+        ledger.problem = None
+        await settle(process)
+        assert process.troubled == begun + 2 and process.recorder.problem is None
+        assert sorted(process.told()) == [("v1", "end"), ("v1", "start"), ("v1", "start")]
+        await process.die()
+
+    run_simulated(main())
+
+
+def test_denied_is_told_at_once() -> None:
+    async def main() -> None:
+        ledger = FakeLedger()
+        process = Process(ledger).start()
+        await asyncio.sleep(1)
+        ledger.problem = DENIED
+        process.says("web", process.attempt(1))
+        await asyncio.sleep(1)
+        assert process.recorder.problem == DENIED
+        await process.die()
+
+    run_simulated(main())
+
+
+def test_a_crash_forgets_nothing() -> None:
+    async def main() -> None:
+        ledger = FakeLedger()
+        ledger.faults = [None, LOST]
+        first = Process(ledger).start()
+        first.says("web", first.attempt(2), first.attempt(1, "Succeeded"))
+        await asyncio.sleep(0.5)
+        await first.die()
+        second = Process(ledger).start()
+        second.says("web", second.attempt(2), second.attempt(1, "Succeeded"))
+        await settle(second)
+        assert sorted(second.told()) == [("v1", "end"), ("v1", "start"), ("v2", "start")]
+        await second.die()
+
+    run_simulated(main())
+
+
+def test_a_later_verdict_is_an_entry_of_its_own() -> None:
+    async def main() -> None:
+        process = Process(FakeLedger()).start()
+        process.says("web", process.attempt(1, "DeadlineExceeded"))
+        await settle(process, 5)
+        process.says("web", process.attempt(1, "SucceededLate"))
+        await settle(process, 5)
+        assert process.told() == [("v1", "start"), ("v1", "end"), ("v1", "late")]
+        process.one_pass("web")
+        await settle(process, 5)
+        assert len(process.ledger.entries) == 3
+        await process.die()
+
+    run_simulated(main())
+
+
+def facts_of(name: str) -> ReleaseFacts:
+    return ReleaseFacts(Process.key(name), f"uid-{name}", datetime(2026, 1, 1, tzinfo=UTC), "store", name, "prod", 0)
+
+
+def deleted_in_process(process: Process) -> None:
+    del process.statuses["web"]
+    process.recorder.gone(facts_of("web"))
+
+
+def deleted_unseen(process: Process) -> None:
+    del process.statuses["web"]
+    process.recorder.closer.sweep(["prod"])
+
+
+@pytest.mark.parametrize("delete", [deleted_in_process, deleted_unseen])
+@pytest.mark.parametrize("outage", [False, True])
+def test_a_deleted_releases_attempt_is_closed_once(delete: Callable[[Process], None], outage: bool) -> None:
+    async def main() -> None:
+        ledger = FakeLedger()
+        process = Process(ledger).start()
+        process.says("web", process.attempt(1))
+        process.says("api", process.attempt(1))
+        await settle(process, 5)
+        ledger.problem = DOWN if outage else None
+        delete(process)
+        await asyncio.sleep(120)
+        ledger.problem = None
+        await settle(process)
+        ends = [e for e in ledger.entries.values() if e.stage is Stage.END]
+        assert [(e.service, e.outcome) for e in ends] == [("web", "Abandoned")]
+        current = ledger.current_records["prod", "shop", "store", "web"]
+        assert current.deleted_time is not None and current.deployed is not None and current.deployed.outcome == "Abandoned"
+        assert ledger.current_records["prod", "shop", "store", "api"].deleted_time is None
+        records = ledger.records
+        process.recorder.gone(facts_of("web"))
+        await settle(process)
+        assert ledger.records == records
+        await process.die()
+
+    run_simulated(main())
+
+
+def test_one_that_was_made_again_is_not_closed() -> None:
+    async def main() -> None:
+        process = Process(FakeLedger()).start()
+        process.says("web", process.attempt(1))
+        await settle(process, 5)
+        process.recorder.gone(facts_of("web"))
+        await settle(process)
+        assert process.ledger.current_records["prod", "shop", "store", "web"].deleted_time is None
+        await process.die()
+
+    run_simulated(main())
+
+
+def test_what_waits_of_a_deleted_release_is_written_before_it_is_closed() -> None:
+    async def main() -> None:
+        ledger = FakeLedger()
+        ledger.faults = [THROTTLED] * 5
+        process = Process(ledger).start()
+        process.says("web", process.attempt(1))
+        deleted_in_process(process)
+        await settle(process)
+        assert process.told() == [("v1", "start"), ("v1", "end")]
+        await process.die()
+
+    run_simulated(main())
+
+
+def test_without_a_ledger_nothing_happens() -> None:
+    async def main() -> None:
+        process = Process(FakeLedger())
+        process.recorder = Recorder(None, process.clock, process.again, process.trouble)
+        await process.start().recorder.run()
+        process.says("web", process.attempt(1))
+        process.recorder.gone(facts_of("web"))
+        assert process.recorder.waiting == 0 and await process.recorder.remember("prod", "shop", "store", "web") is None
+
+    run_simulated(main())
+
+
+def test_the_past_is_not_waited_for() -> None:
+    async def main() -> None:
+        ledger = FakeLedger()
+        ledger.problem = DOWN
+        process = Process(ledger)
+        assert await process.recorder.remember("prod", "shop", "store", "web") is None
+
+    run_simulated(main())
+
+
+def test_acknowledging_again_changes_nothing() -> None:
+    process = Process.__new__(Process)
+    status = ReleaseStatus.model_validate({"history": [process.attempt(1, "Succeeded")]})
+    said = (
+        Acknowledged("20260101t000001-000001", Stage.START, "", 7, "sum"),
+        Acknowledged("20260101t000001-000001", Stage.END, "Succeeded", 7, "sum"),
+    )
+    once = acknowledge(status, said)
+    assert acknowledge(once, said) == once
+    assert acknowledge(once, said[:1]) == once, "an older answer takes nothing back"
