@@ -71,7 +71,7 @@ class Formatter(logging.Formatter):
             # The audit log's: an entry that the ledger has not got, as the JSON that it is.
             fields["record"] = redact(json.dumps(record_of, separators=(",", ":")))
         exception = redact(self.formatException(record.exc_info)) if record.exc_info else ""
-        if self._as_json:
+        if self._as_json or record_of is not None:
             said: dict[str, object] = {"time": time, "level": record.levelname, "logger": record.name, **fields, "message": message}
             if "record" in fields:
                 # What was taken out may leave no JSON behind: then it stays a text.
@@ -104,5 +104,7 @@ def configure(level: str, *, as_json: bool) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     logging.getLogger("ecs_release").setLevel(level.upper())
+    # What is in no ledger must be somewhere, whatever else is logged.
+    logging.getLogger("ecs_release.audit").setLevel(logging.WARNING)
     for library in ("kopf", "botocore", "boto3", "urllib3", "kubernetes", "aiohttp", "asyncio"):
         logging.getLogger(library).setLevel(logging.WARNING)

@@ -52,7 +52,7 @@ class Bed:
             )  # fmt: skip
             for entry in (begun, end(begun)):
                 now = current(10 * n, f"a{n}", environment=entry.environment, name=entry.service, project=entry.project, drifted=None)
-                number = await self.ledger.record(LedgerWrite(entry, now, f"pin{n % 3}", release(project=entry.project)))
+                number = (await self.ledger.record(LedgerWrite(entry, now, f"pin{n % 3}", release(project=entry.project)))).number
                 self.entries.append(entry.model_copy(update={"number": number}))
 
     def answer(self, ask: Callable[[LedgerReader], Any]) -> Any:

@@ -27,7 +27,7 @@ from ecs_release.aws.ledger_keys import PK, SK
 from ecs_release.aws.ledger_table import LedgerTable
 from ecs_release.domain.errors import Ambiguous, Blocked, Retryable
 from ecs_release.domain.observation import Access
-from ecs_release.domain.ports import LedgerWrite
+from ecs_release.domain.ports import LedgerWrite, Recorded
 
 _TRIES = 8
 """Whoever loses against another writer tries again, so often; every item that is found there already costs a try, too."""
@@ -47,8 +47,8 @@ class BotoLedger:
         self._definition = LedgerTable(caller, access, table, create=create)
         self._numbers: OrderedDict[tuple[str, str, str], int] = OrderedDict()
 
-    async def record(self, write: LedgerWrite) -> int | None:
-        """Record once, however often it is called with the same entry. Returns the entry's release number (None where no pin).
+    async def record(self, write: LedgerWrite) -> Recorded:
+        """Record once, however often it is called with the same entry.
 
         Raises Retryable (throttled, unreachable, contention), Denied, Blocked.
         """
@@ -75,7 +75,7 @@ class BotoLedger:
                 await asyncio.sleep(_pause_s(tried))
         else:
             raise Retryable(f"dynamodb:TransactWriteItems on {self._table}: others write the same items all the time: {_TRIES} tries")
-        return recording.numbered.number if recording.numbered else None
+        return recording.recorded()
 
     async def current(self, environment: str, namespace: str, project: str, service: str) -> LedgerCurrent | None:
         """Return what is current of a service: a consistent read."""
@@ -167,6 +167,12 @@ class _Recording:
         self._write = write
         self.left_out: set[Kind] = set()
         self.numbered: Numbered | None = None
+        self._outcome = (write.entry.outcome or "") if write.entry is not None else ""
+        self._newer: datetime | None = None
+
+    def recorded(self) -> Recorded:
+        """Return what is there now."""
+        return Recorded(self.numbered.number if self.numbered else None, self._outcome, self._newer)
 
     @property
     def wants_number(self) -> bool:
@@ -182,6 +188,7 @@ class _Recording:
             self.left_out.add(Kind.ENTRY)
             number = found[Kind.ENTRY].get("number")
             self.numbered = Numbered(number) if number is not None else None
+            self._outcome = str(found[Kind.ENTRY].get("outcome") or "")
         elif Kind.PIN in found:
             self.numbered = Numbered(found[Kind.PIN]["number"])
         elif Kind.RELEASE in found and Kind.COUNTER not in found:
@@ -191,6 +198,8 @@ class _Recording:
                 f"the ledger in table {table} contradicts itself: its counter says that release {self.numbered.number} of Project"
                 f" {'/'.join(items.owner_of(self._write))} is not there yet, and it is: set the counter to its highest number",
             )
+        if Kind.CURRENT in found:
+            self._newer = items.time_of_current(found[Kind.CURRENT])
         self.left_out |= found.keys() & {Kind.POINTER, Kind.CURRENT}
 
 

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from pydantic import ValidationError
 
+from ecs_release.api.conditions import Reason
 from ecs_release.api.ledger import CurrentPart, LedgerCurrent, LedgerEntry, LedgerRelease
 from ecs_release.aws import ledger_keys as keys
 from ecs_release.aws.ledger_keys import PK, SK
+from ecs_release.domain.errors import Blocked
 from ecs_release.domain.ports import LedgerWrite
 
 KIND = "kind"
@@ -26,6 +30,7 @@ PROJECTED = (
 """What an index holds of an entry: enough for a line of history."""
 _POINTED = (*(f for f in PROJECTED if f not in ("url", "description", "changedBy")), "images")
 
+_Record = TypeVar("_Record", LedgerEntry, LedgerCurrent, LedgerRelease)
 _SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()
 
 
@@ -80,18 +85,33 @@ def kind_of(item: Mapping[str, Any]) -> str:
 
 
 def to_entry(item: Mapping[str, Any]) -> LedgerEntry:
-    """Read an entry, or what an index or a release number holds of one."""
-    return LedgerEntry.model_validate(to_fields(item))
+    """Read an entry, or what an index or a release number holds of one. Raises Blocked."""
+    return _read(LedgerEntry, item)
 
 
 def to_current(item: Mapping[str, Any]) -> LedgerCurrent:
-    """Read a current record."""
-    return LedgerCurrent.model_validate(to_fields(item))
+    """Read a current record. Raises Blocked."""
+    return _read(LedgerCurrent, item)
+
+
+def time_of_current(fields: Mapping[str, Any]) -> datetime:
+    """Return when a current record that is there was said."""
+    return datetime.fromisoformat(str(fields["observedTime"]))
 
 
 def to_release(item: Mapping[str, Any]) -> LedgerRelease:
-    """Read what a release number stands for."""
-    return LedgerRelease.model_validate(to_fields(item))
+    """Read what a release number stands for. Raises Blocked."""
+    return _read(LedgerRelease, item)
+
+
+def _read(model: type[_Record], item: Mapping[str, Any]) -> _Record:
+    """Read an item. One that this version cannot read (somebody wrote into the table by hand) is a Problem of its own, and of no other."""
+    try:
+        return model.model_validate(to_fields(item))
+    except (ValidationError, TypeError, ValueError) as error:
+        what = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        key = "/".join(str(item.get(name, {}).get("S", "")) for name in (PK, SK))
+        raise Blocked(Reason.REJECTED_BY_AWS, f"item {key} of the ledger cannot be read by this version: {what}") from error
 
 
 def entry_item(entry: LedgerEntry) -> dict[str, Any]:
@@ -129,6 +149,7 @@ def current_update(table: str, current: LedgerCurrent) -> dict[str, Any]:
         "Key": to_item(keys.service_partition(current)),
         "UpdateExpression": f"SET {sets}" + (f" REMOVE {gone}" if gone else ""),
         "ConditionExpression": f"attribute_not_exists(#f{when}) OR #f{when} <= :v{when}",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         "ExpressionAttributeNames": {alias: name for name, alias in aliases.items()},
         "ExpressionAttributeValues": to_item(values),
     }

@@ -170,11 +170,25 @@ class LedgerWrite:
     release: LedgerRelease | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the ledger has after a write.
+
+    `number` is the entry's release number (None where no pin), `outcome` how the attempt ended as the entry that is there says: one that
+    was there before stays as it is. `newer` is the time of the current record that was left because it was said later; None where ours
+    is there.
+    """
+
+    number: int | None = None
+    outcome: str = ""
+    newer: datetime | None = None
+
+
 class Ledger(Protocol):
     """The record that lasts."""
 
-    async def record(self, write: LedgerWrite) -> int | None:
-        """Record once, however often it is called with the same entry. Returns the entry's release number (None where no pin).
+    async def record(self, write: LedgerWrite) -> Recorded:
+        """Record once, however often it is called with the same entry.
 
         Raises Retryable (throttled, unreachable, contention), Denied, Blocked.
         """

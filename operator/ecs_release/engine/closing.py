@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple, TypeAlias
 
 from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, Stage
+from ecs_release.api.names import RELEASE
 from ecs_release.domain.attempts import ABANDONED
-from ecs_release.domain.errors import Problem
+from ecs_release.domain.errors import Blocked, Problem
 from ecs_release.domain.ports import Clock, Ledger, LedgerWrite, ObjectKey
 from ecs_release.domain.records.entries import begun
+from ecs_release.engine.lines import LineKey
 
 log = logging.getLogger(__name__)
 
 _RETRY_S, _DEADLINE_S = 10.0, 120.0
 _WHY = "the Release was deleted while it was under way; ECS went on by itself"
+
+Services: TypeAlias = frozenset[tuple[str, str, str]]
+"""Namespace, Project and service of each."""
 
 
 class Identity(NamedTuple):
@@ -29,28 +34,47 @@ class Identity(NamedTuple):
     service: str
 
 
-class Closer:
-    """Closes the records of Releases that are gone: as they go, and at the start those that went while nobody watched."""
+class _Gone(NamedTuple):
+    """A Release that is gone; `line_key` is what may still wait for the ledger, `due_s` from when on it is closed (the clock's seconds)."""
 
-    def __init__(self, ledger: Ledger | None, clock: Clock) -> None:
-        """Without a ledger there is nothing to close."""
+    line_key: LineKey | None
+    due_s: float
+
+
+async def _is_nowhere(_: ObjectKey) -> bool:
+    return False
+
+
+class Closer:
+    """Closes the records of Releases that are gone: as they go, and after the start those that went while nobody watched."""
+
+    def __init__(self, ledger: Ledger | None, clock: Clock, is_clear: Callable[[LineKey], bool]) -> None:
+        """Without a ledger there is nothing to close. `is_clear` tells whether nothing of a Release waits for the ledger."""
         self._ledger = ledger
         self._clock = clock
+        self._is_clear = is_clear
         self._news = asyncio.Event()
-        self._gone: OrderedDict[Identity, ObjectKey | None] = OrderedDict()
+        self._gone: OrderedDict[Identity, _Gone] = OrderedDict()
         self._environments: set[str] = set()
         self._unswept: OrderedDict[str, None] = OrderedDict()
-        self._known: Callable[[str], frozenset[tuple[str, str, str]]] = lambda _: frozenset()
-        self._installation = ""
+        self._installation, self._grace_s = "", 0.0
+        self._known: Callable[[str], Services] = lambda _: frozenset()
+        self._exists: Callable[[ObjectKey], Awaitable[bool]] = _is_nowhere
 
-    def about(self, installation: str, known: Callable[[str], frozenset[tuple[str, str, str]]]) -> None:
-        """Close records of this installation. `known` lists an Environment's services with a Release: namespace, Project and service."""
-        self._installation, self._known = installation, known
+    def about(
+        self, installation: str, known: Callable[[str], Services], exists: Callable[[ObjectKey], Awaitable[bool]], grace_s: float
+    ) -> None:
+        """Close records of this installation. `known` lists an Environment's services that have a Release.
 
-    def close(self, identity: Identity, key: ObjectKey | None = None) -> None:
-        """A Release is gone. Its records are closed once none of `key` waits any more."""
+        `exists` asks the API server for a Release. One that is not there at the start is waited for, for `grace_s` seconds: a cluster
+        that is restored gets its objects one after the other.
+        """
+        self._installation, self._known, self._exists, self._grace_s = installation, known, exists, grace_s
+
+    def close(self, identity: Identity, line_key: LineKey) -> None:
+        """A Release is gone. Its records are closed once none of its own wait any more."""
         if self._ledger is not None:
-            self._gone[identity] = key
+            self._gone[identity] = _Gone(line_key, 0.0)
             self._news.set()
 
     def sweep(self, environments: Iterable[str]) -> None:
@@ -63,8 +87,8 @@ class Closer:
             self._news.set()
         self._environments |= names
 
-    async def run(self, is_clear: Callable[[ObjectKey], bool]) -> None:
-        """Close until cancelled. `is_clear` tells whether nothing of a Release waits for the ledger."""
+    async def run(self) -> None:
+        """Close until cancelled."""
         ledger = self._ledger
         while ledger is not None:
             self._news.clear()
@@ -73,41 +97,51 @@ class Closer:
             try:
                 async with asyncio.timeout(_DEADLINE_S):
                     await self._sweep(ledger)
-                    waits = await self._close(ledger, is_clear)
+                    await self._close(ledger)
             except (Problem, TimeoutError) as error:
                 log.warning("records of deleted Releases are not closed yet: %s", error)
-                waits = True
-            if waits:
+            except Exception:
+                log.exception("records of deleted Releases are not closed; it is tried again")
+            if self._gone or self._unswept:
                 await asyncio.sleep(_RETRY_S)
 
     async def _sweep(self, ledger: Ledger) -> None:
         while self._unswept:
             environment = next(iter(self._unswept))
             known = self._known(environment)
-            async for current in ledger.currents(environment):
-                if current.deleted_time is None and current.installation == self._installation:
-                    identity = Identity(environment, current.namespace, current.project, current.service)
-                    if identity[1:] not in known:
-                        self._gone.setdefault(identity, None)
+            try:
+                async for current in ledger.currents(environment):
+                    if current.deleted_time is None and current.installation == self._installation:
+                        identity = Identity(environment, current.namespace, current.project, current.service)
+                        if identity[1:] not in known:
+                            self._gone.setdefault(identity, _Gone(None, self._clock.monotonic() + self._grace_s))
+            except Blocked as problem:
+                # One that cannot be read: what comes after it is found at the next start.
+                log.warning("not all records of deleted Releases are looked for: %s", problem.message, extra={"environment": environment})
             self._unswept.pop(environment, None)
 
-    async def _close(self, ledger: Ledger, is_clear: Callable[[ObjectKey], bool]) -> bool:
-        """Close those that are due. Tells whether any is left."""
-        for identity, key in list(self._gone.items()):
-            if key is not None and not is_clear(key):
+    async def _close(self, ledger: Ledger) -> None:
+        """Close those that are due."""
+        known: dict[str, Services] = {}
+        for identity, gone in list(self._gone.items()):
+            await asyncio.sleep(0)
+            if gone.due_s > self._clock.monotonic() or (gone.line_key is not None and not self._is_clear(gone.line_key)):
                 continue
-            if identity[1:] not in self._known(identity.environment):
-                await self._close_one(ledger, identity)
-            if self._gone.get(identity) == key:
+            if identity.environment not in known:
+                known[identity.environment] = self._known(identity.environment)
+            if identity[1:] not in known[identity.environment]:
+                await self._close_one(ledger, identity, gone)
+            if self._gone.get(identity) == gone:
                 self._gone.pop(identity, None)
-        return bool(self._gone)
 
-    async def _close_one(self, ledger: Ledger, identity: Identity) -> None:
+    async def _close_one(self, ledger: Ledger, identity: Identity, gone: _Gone) -> None:
         current = await ledger.current(*identity)
         if current is None or current.deleted_time is not None:
             return
+        if gone.line_key is None and await self._exists(ObjectKey(RELEASE, identity.namespace, current.release or "")):
+            return
         end = await self._end(ledger, identity, current)
-        now = self._clock.now()
+        now = max(self._clock.now(), current.observed_time)
         deployed = current.deployed
         if end is not None and deployed is not None:
             deployed = deployed.model_copy(update={"outcome": ABANDONED, "message": _WHY, "time": now})

@@ -67,7 +67,7 @@ class Engine:
         self._notifier = Notifier(self.store, cluster, aws, clock, settings.installation, self._add)
         self.store.on_happened = self._notifier.happened
         self.recorder = Recorder(ledger, clock, self._add, self._ledger_troubled)
-        self.recorder.closer.about(settings.installation, self.store.services_of)
+        self.recorder.closer.about(settings.installation, self.store.services_of, self._exists, settings.closing_grace_s)
         self._observers = Observers(
             aws=aws, clock=clock, settings=settings, store=self.store, claims=self.claims, scope=self._scope, again=self._add,
             wake=self._wake, pushed=self._pushed, notifier=self._notifier, recorder=self.recorder,
@@ -275,6 +275,9 @@ class Engine:
     def _decided(self, facts: Facts, status: ReleaseStatus) -> None:
         self._needs.tell(facts, status)
         self.recorder.decided(key_of(facts.release), facts, status)
+
+    async def _exists(self, key: ObjectKey) -> bool:
+        return await self._cluster.get(key) is not None
 
     def _ledger_troubled(self) -> None:
         for name in self._observers.all:

@@ -204,6 +204,8 @@ class Reconciler:
         due = decision.fast or now - memory.counts_written >= self._settings.counts_interval_s
         if change is Change.NOTHING or (change is Change.COUNTS and not due):
             return release, change is Change.NOTHING
+        # Before: said twice is better than never, should the process end between the two.
+        self._left_out(key, decision.left_out)
         body = await self._cluster.write_status(
             key, status.to_kubernetes(), uid=release.metadata.uid, resource_version=release.metadata.resource_version
         )
@@ -216,7 +218,6 @@ class Reconciler:
             self._told(key)
             found = happenings(release.status, status, facts.now)
             self._meter.happened(key.kind, release.spec.environment_ref.name, found)
-        self._left_out(key, decision.left_out)
         for note in decision.events:
             self._cluster.record(key, release.metadata.uid, note)
         return Release.model_validate(body), True

@@ -45,6 +45,8 @@ class EngineSettings:
     """Between two passes over a Release that nothing has happened to, and whose slower sweeps are not sooner."""
     artifact_interval_s: float = 86_400.0
     """Between two looks at whether the images that Releases need are still in their registries."""
+    closing_grace_s: float = 600.0
+    """How long after the start a Release that the ledger knows may be missing before its record is closed."""
     look_timeout_s: float = 60.0
     """How long a pass waits for a fresh look."""
     health: HealthRules = field(default_factory=HealthRules)

@@ -102,7 +102,7 @@ async def record_all(made: BotoLedger, plan: Sequence[LedgerWrite]) -> list[tupl
     for one in plan:
         while True:
             try:
-                found.append((one.pin, await made.record(one)))
+                found.append((one.pin, (await made.record(one)).number))
                 break
             except Retryable:
                 await asyncio.sleep(0)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, LedgerRelease, Stage
 from ecs_release.domain.errors import Ambiguous, Blocked, Denied, Problem, Retryable, Throttled
-from ecs_release.domain.ports import LedgerWrite
+from ecs_release.domain.ports import LedgerWrite, Recorded
 
 DOWN = Retryable("dynamodb:TransactWriteItems on ledger: EndpointConnectionError: no route")
 THROTTLED = Throttled("dynamodb:TransactWriteItems on ledger: AWS asks to slow down (ThrottlingException)")
@@ -33,15 +33,15 @@ class FakeLedger:
         self.faults: list[Problem | None] = []
         self.records = 0
 
-    async def record(self, write: LedgerWrite) -> int | None:
+    async def record(self, write: LedgerWrite) -> Recorded:
         self.records += 1
         fault = self.problem or (self.faults.pop(0) if self.faults else None)
         if fault is not None and not isinstance(fault, Ambiguous):
             raise fault
-        number = self._record(write)
+        recorded = self._record(write)
         if fault is not None:
             raise fault
-        return number
+        return recorded
 
     async def current(self, environment: str, namespace: str, project: str, service: str) -> LedgerCurrent | None:
         self._check()
@@ -74,22 +74,24 @@ class FakeLedger:
         if self.problem is not None:
             raise self.problem
 
-    def _record(self, write: LedgerWrite) -> int | None:
+    def _record(self, write: LedgerWrite) -> Recorded:
         entry = write.entry
         key = _key(entry) if entry is not None else ()
         known = self.entries.get(key)
         number = known.number if known is not None else self._number(write)
         if entry is not None and known is None:
             self.entries[key] = entry.model_copy(update={"number": number or entry.number})
-        if write.current is not None:
-            self._replace(_numbered(write.current, entry.attempt_id if entry else None, number))
-        return number
+        newer = self._replace(_numbered(write.current, entry.attempt_id if entry else None, number)) if write.current else None
+        outcome = (self.entries[key].outcome or "") if entry is not None else ""
+        return Recorded(number, outcome, newer)
 
-    def _replace(self, current: LedgerCurrent) -> None:
+    def _replace(self, current: LedgerCurrent) -> datetime | None:
         key = (current.environment, current.namespace, current.project, current.service)
         known = self.current_records.get(key)
-        if known is None or known.observed_time <= current.observed_time:
-            self.current_records[key] = current
+        if known is not None and known.observed_time > current.observed_time:
+            return known.observed_time
+        self.current_records[key] = current
+        return None
 
     def _number(self, write: LedgerWrite) -> int | None:
         if not write.pin:

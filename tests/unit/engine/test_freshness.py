@@ -118,7 +118,7 @@ def test_sweeps_that_stall_show_without_anybody_asking() -> None:
         observer.watch(ACCESS, {key(n): ACCESS for n in range(3)})
         store = Store()
         notifier = Notifier(store, cluster, aws, clock, "default", lambda _: None)  # type: ignore[arg-type]
-        recorder = Recorder(None, clock, lambda _: None, lambda: None)
+        recorder = Recorder(None, clock, lambda _key, _s: None, lambda: None)
         statuses = Statuses(store, cluster, clock, EngineSettings(), lambda _: observer, lambda _: None, notifier, recorder)  # type: ignore[arg-type]
 
         async def passes() -> None:

@@ -228,7 +228,7 @@ def test_a_queue_that_another_shard_reads_is_said(
     async def main() -> None:
         clock, cluster, settings = SimulatedClock(), OneEnvironment(), EngineSettings(shard="prod", shards=SHARDS)
         notifier = Notifier(store, cluster, None, clock, "default", lambda _: None)  # type: ignore[arg-type]
-        recorder = Recorder(None, clock, lambda _: None, lambda: None)
+        recorder = Recorder(None, clock, lambda _key, _s: None, lambda: None)
         statuses = Statuses(store, cluster, clock, settings, lambda _: None, lambda _: problem, notifier, recorder)  # type: ignore[arg-type]
         await statuses.environment(ObjectKey(ENVIRONMENT, "", "mine"))
 

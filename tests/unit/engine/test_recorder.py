@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +12,11 @@ import pytest
 from ecs_release.api.ledger import Stage
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import ReleaseStatus
+from ecs_release.domain.errors import Blocked
 from ecs_release.domain.facts import Facts, Limits
-from ecs_release.domain.ports import ObjectKey
+from ecs_release.domain.ports import LedgerWrite, ObjectKey, Recorded
 from ecs_release.domain.records.acknowledgements import Acknowledged, acknowledge
+from ecs_release.domain.records.current import sum_of
 from ecs_release.engine.recorder import Recorder
 from ecs_release.engine.store import ReleaseFacts
 from tests.unit.domain.test_targets import environment
@@ -32,22 +34,28 @@ class Process:
         self.asked: list[ObjectKey] = []
         self.troubled = 0
         self.recorder = Recorder(ledger, self.clock, self.again, self.trouble)
-        self.recorder.closer.about("default", lambda _: frozenset(("shop", "store", name) for name in self.statuses))
+        self.there: set[str] = set()
+        self.uids: dict[str, str] = {}
+        self.recorder.closer.about("default", lambda _: frozenset(("shop", "store", name) for name in self.statuses), self.exists, 60)
         self.task: asyncio.Task[None] | None = None
 
     def trouble(self) -> None:
         self.troubled += 1
 
-    def again(self, key: ObjectKey) -> None:
+    async def exists(self, key: ObjectKey) -> bool:
+        return key.name in self.there
+
+    def again(self, key: ObjectKey, after_s: float) -> None:
         """A pass: what the ledger has is acknowledged in status."""
         self.asked.append(key)
-        asyncio.get_running_loop().call_soon(self.one_pass, key.name)
+        asyncio.get_running_loop().call_later(after_s, self.one_pass, key.name)
 
     def one_pass(self, name: str) -> None:
         if name not in self.statuses:
             return
-        self.statuses[name] = acknowledge(self.statuses[name], self.recorder.acknowledged(self.key(name)))
-        self.recorder.decided(self.key(name), self.facts(name), self.statuses[name])
+        facts = self.facts(name)
+        self.statuses[name] = acknowledge(self.statuses[name], facts.acknowledged)
+        self.recorder.decided(self.key(name), facts, self.statuses[name])
 
     @staticmethod
     def key(name: str) -> ObjectKey:
@@ -55,16 +63,17 @@ class Process:
 
     def facts(self, name: str) -> Facts:
         body: dict[str, Any] = {
-            "metadata": {"name": name, "namespace": "shop", "uid": f"uid-{name}", "generation": 1},
+            "metadata": {"name": name, "namespace": "shop", "uid": self.uids.get(name, f"uid-{name}"), "generation": 1},
             "spec": {
                 "projectRef": {"name": "store"}, "service": name, "environmentRef": {"name": "prod"}, "source": {"releaseHash": "v1"},
             },
         }  # fmt: skip
         release = Release.model_validate(body)
-        return Facts(
+        facts = Facts(
             release=release.model_copy(update={"status": self.statuses[name]}), now=self.clock.now(), limits=Limits(),
-            environment=environment(), has_ledger=True,
+            environment=environment(),
         )  # fmt: skip
+        return self.recorder.told(self.key(name), facts)
 
     def attempt(self, number: int, outcome: str | None = None) -> dict[str, Any]:
         at = f"20260101t0000{number:02}-00000{number}"
@@ -309,3 +318,193 @@ def test_acknowledging_again_changes_nothing() -> None:
     once = acknowledge(status, said)
     assert acknowledge(once, said) == once
     assert acknowledge(once, said[:1]) == once, "an older answer takes nothing back"
+
+
+class FussyLedger(FakeLedger):
+    """Refuses what one service has to say, in one way or another."""
+
+    def __init__(self, problem: Exception) -> None:
+        super().__init__()
+        self.of_one = problem
+
+    async def record(self, write: LedgerWrite) -> Recorded:
+        if write.entry is not None and write.entry.service.startswith("bad"):
+            raise self.of_one
+        return await super().record(write)
+
+
+@pytest.mark.parametrize("problem", [Blocked("RejectedByAWS", "the ledger contradicts itself"), TypeError("a defect")])
+def test_what_cannot_be_recorded_keeps_nobody_else_waiting(problem: Exception) -> None:
+    async def main() -> None:
+        process = Process(FussyLedger(problem)).start()
+        for number in range(12):
+            process.says(f"bad{number}", process.attempt(1))
+        await asyncio.sleep(30)
+        for number in range(20):
+            process.says(f"good{number}", process.attempt(1, "Succeeded"))
+        await asyncio.sleep(5)
+        assert sum(e.service.startswith("good") for e in process.ledger.entries.values()) == 40
+        assert process.recorder.waiting == 12 and process.recorder.problem is None
+        told = process.facts("bad3").ledger_problem
+        assert told is not None and process.facts("good3").ledger_problem is None
+        await process.die()
+
+    run_simulated(main())
+
+
+def test_a_record_that_cannot_be_read_stops_nothing() -> None:
+    class Unreadable(FakeLedger):
+        async def currents(self, environment: str) -> Any:
+            raise Blocked("RejectedByAWS", "item E#prod cannot be read")
+            yield
+
+        async def current(self, *identity: str) -> Any:
+            raise Blocked("RejectedByAWS", "item E#prod cannot be read")
+
+    async def main() -> None:
+        process = Process(Unreadable()).start()
+        process.recorder.closer.sweep(["prod"])
+        await asyncio.sleep(60)
+        process.says("web", process.attempt(1, "Succeeded"))
+        await settle(process, 30)
+        assert process.told() == [("v1", "start"), ("v1", "end")]
+        assert await process.recorder.remember("prod", "shop", "store", "web") is None
+        await process.die()
+
+    run_simulated(main())
+
+
+def test_one_that_is_made_again_loses_nothing_of_its_predecessor() -> None:
+    async def main() -> None:
+        ledger = FakeLedger()
+        process = Process(ledger).start()
+        await asyncio.sleep(1)
+        ledger.problem = DOWN
+        process.says("web", process.attempt(1, "Succeeded"))
+        await asyncio.sleep(100)
+        process.recorder.gone(facts_of("web"))
+        process.statuses["web"] = ReleaseStatus()
+        process.uids["web"] = "another"
+        process.says("web", process.attempt(2))
+        ledger.problem = None
+        await settle(process)
+        assert sorted(process.told()) == [("v1", "end"), ("v1", "start"), ("v2", "start")]
+        history = process.statuses["web"].history or ()
+        assert [h.record.state for h in history if h.record] == ["Start"]
+        await process.die()
+
+    run_simulated(main())
+
+
+def test_what_waits_of_deleted_releases_is_in_the_audit_log_if_the_process_ends(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        ledger = FakeLedger()
+        process = Process(ledger).start()
+        await asyncio.sleep(1)
+        ledger.problem = DOWN
+        process.says("web", process.attempt(1, "Succeeded"))
+        process.says("api", process.attempt(1))
+        deleted_in_process(process)
+        await process.die()
+
+    run_simulated(main())
+    said = [r.record for r in caplog.records if r.name == "ecs_release.audit"]  # type: ignore[attr-defined]
+    assert {(r["service"], r["stage"]) for r in said} == {("web", "start"), ("web", "end")}
+
+
+def test_answers_that_come_while_a_pass_goes_on_are_for_the_next() -> None:
+    """Two current records are written between two statuses: the older one's acknowledgement must not come back."""
+
+    async def main() -> None:
+        process = Process(FakeLedger()).start()
+        process.says("web", process.attempt(1))
+        await settle(process, 5)
+        old_facts = process.facts("web")
+        process.says("web", process.attempt(1, "RolloutFailed"))
+        await asyncio.sleep(2)
+        # A pass that began before the answer came ends after it.
+        process.recorder.decided(process.key("web"), old_facts, process.statuses["web"])
+        await settle(process, 60)
+        known = process.statuses["web"].ledger
+        current = process.ledger.current_records["prod", "shop", "store", "web"]
+        assert known is not None and known.current == sum_of(current)
+        assert current.deployed is not None and current.deployed.outcome == "RolloutFailed"
+        assert process.recorder.acknowledged(process.key("web")) == ()
+        await process.die()
+
+    run_simulated(main())
+
+
+def test_a_clock_that_was_ahead_is_overruled() -> None:
+    async def main() -> None:
+        ledger = FakeLedger()
+        first = Process(ledger).start()
+        first.says("web", first.attempt(1))
+        await settle(first, 5)
+        await first.die()
+        key = ("prod", "shop", "store", "web")
+        ahead = ledger.current_records[key].observed_time + timedelta(hours=1)
+        ledger.current_records[key] = ledger.current_records[key].model_copy(update={"observed_time": ahead})
+        second = Process(ledger).start()
+        second.statuses = first.statuses
+        second.says("web", second.attempt(1, "Succeeded"))
+        await settle(second, 60)
+        deployed = ledger.current_records[key].deployed
+        assert deployed is not None and deployed.outcome == "Succeeded"
+        await second.die()
+
+    run_simulated(main())
+
+
+def test_an_end_that_was_not_the_last_word_has_a_late_one() -> None:
+    """Closed as abandoned, made again under its attempt's id, and gone well."""
+
+    async def main() -> None:
+        process = Process(FakeLedger()).start()
+        process.says("web", process.attempt(1))
+        await settle(process, 5)
+        deleted_in_process(process)
+        await settle(process)
+        process.says("web", process.attempt(1, "Succeeded"))
+        await settle(process)
+        assert [(e.stage, e.outcome) for e in process.ledger.entries.values()] == [
+            ("start", None), ("end", "Abandoned"), ("late", "Succeeded"),
+        ]  # fmt: skip
+        await process.die()
+
+    run_simulated(main())
+
+
+def test_what_only_comes_late_after_the_start_is_not_closed() -> None:
+    async def main() -> None:
+        ledger = FakeLedger()
+        first = Process(ledger).start()
+        first.says("web", first.attempt(1))
+        first.says("api", first.attempt(1))
+        await settle(first, 5)
+        await first.die()
+        second = Process(ledger).start()
+        second.there = {"api"}
+        second.recorder.closer.sweep(["prod"])
+        await asyncio.sleep(30)
+        second.says("web", first.attempt(1))
+        await asyncio.sleep(300)
+        assert [c.deleted_time for c in ledger.current_records.values()] == [None, None]
+        await second.die()
+
+    run_simulated(main())
+
+
+def test_nobody_waits_twice_for_a_ledger_that_does_not_answer() -> None:
+    class Silent(FakeLedger):
+        async def current(self, *identity: str) -> Any:
+            await asyncio.sleep(3600)
+
+    async def main() -> None:
+        process = Process(Silent())
+        begun = process.clock.monotonic()
+        for number in range(100):
+            assert await process.recorder.remember("prod", "shop", "store", f"web{number}") is None
+        assert process.clock.monotonic() - begun <= 6
+
+    run_simulated(main())

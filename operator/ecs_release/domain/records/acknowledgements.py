@@ -34,11 +34,6 @@ def acknowledge(status: ReleaseStatus, said: Iterable[Acknowledged]) -> ReleaseS
     return status
 
 
-def is_known(status: ReleaseStatus, one: Acknowledged) -> bool:
-    """Tell whether a status says already what the ledger has answered, or has nothing to say it of any more."""
-    return acknowledge(status, (one,)) == status
-
-
 def foreign_id(deployment_id: str) -> str:
     """Name somebody else's deployment as attempts are named: ecs-svc/123 is foreign-123."""
     return "foreign-" + deployment_id.rpartition("/")[2]

@@ -7,11 +7,11 @@ import json
 from datetime import datetime
 from typing import Any
 
-from ecs_release.api.conditions import ConditionType, Reason
+from ecs_release.api.conditions import ConditionType
 from ecs_release.api.ledger import CurrentImage, CurrentPart, LedgerCurrent
 from ecs_release.api.release_status import ReleaseStatus, Running
 from ecs_release.domain.attempts import aims_at
-from ecs_release.domain.conditions import find
+from ecs_release.domain.conditions import FALSE, find
 from ecs_release.domain.facts import Facts
 
 
@@ -42,7 +42,8 @@ def identity(facts: Facts, status: ReleaseStatus) -> dict[str, Any]:
 
 def current_of(facts: Facts, status: ReleaseStatus) -> LedgerCurrent:
     """Make the current record of what a status says."""
-    ready = find(status.conditions, ConditionType.READY)
+    in_sync = find(status.conditions, ConditionType.IN_SYNC)
+    at_rest = status.rollout is None or bool(status.rollout.outcome)
     return LedgerCurrent(
         **identity(facts, status),
         wanted=_wanted(status),
@@ -50,7 +51,7 @@ def current_of(facts: Facts, status: ReleaseStatus) -> LedgerCurrent:
         ready=_ready(status),
         observed=_observed(status.running),
         foreign=_foreign(status),
-        drifted=True if ready is not None and ready.reason == Reason.DRIFTED else None,
+        drifted=True if at_rest and in_sync is not None and in_sync.status == FALSE else None,
         observed_time=facts.now,
     )
 

@@ -34,13 +34,13 @@ class Due:
     time: datetime
 
 
-def due(facts: Facts, status: ReleaseStatus) -> tuple[Due, ...]:
-    """List the entries that the ledger lacks, oldest first."""
+def due(facts: Facts, status: ReleaseStatus, *, named: bool = False) -> tuple[Due, ...]:
+    """List the entries that the ledger lacks, oldest first. `named`: also those that wait for CloudTrail to name who it was."""
     found: list[Due] = []
     for entry in status.history or ():
         found += _of_attempt(entry)
     for deployment in status.foreign or ():
-        found += _of_foreign(facts, deployment)
+        found += _of_foreign(facts, deployment, named=named)
     return tuple(sorted(found, key=lambda d: (d.time, d.stage is not Stage.START)))
 
 
@@ -88,12 +88,19 @@ def _of_attempt(entry: HistoryEntry) -> Iterator[Due]:
             yield Due(entry, Stage.LATE, entry.completion_time)
 
 
-def _of_foreign(facts: Facts, deployment: ForeignDeployment) -> Iterator[Due]:
+def _of_foreign(facts: Facts, deployment: ForeignDeployment, *, named: bool) -> Iterator[Due]:
     if deployment.state is None and deployment.start_time is not None:
         yield Due(deployment, Stage.START, deployment.start_time)
     ended = deployment.completion_time
-    if deployment.outcome and ended is not None and deployment.state != END and _is_named(facts, deployment, ended):
+    if deployment.outcome and ended is not None and deployment.state != END and (named or _is_named(facts, deployment, ended)):
         yield Due(deployment, Stage.END, ended)
+
+
+def named_in_s(facts: Facts, status: ReleaseStatus) -> float | None:
+    """Return after how many seconds an end is due that waits for CloudTrail; None where none does."""
+    ended = [f.completion_time for f in status.foreign or () if f.outcome and f.completion_time is not None and f.state != END]
+    left = [(time + _NAMED_LATE - facts.now).total_seconds() for time in ended]
+    return max(1.0, min(left)) if left and len(due(facts, status, named=True)) > len(due(facts, status)) else None
 
 
 def _is_named(facts: Facts, deployment: ForeignDeployment, ended: datetime) -> bool:

@@ -60,4 +60,4 @@ def _left_out(facts: Facts, draft: Draft, status: ReleaseStatus) -> tuple[Ledger
             "foreign": list(others.values()),
         }
     )
-    return tuple(entry_of(facts, gone, one) for one in due(facts, gone))
+    return tuple(entry_of(facts, gone, one) for one in due(facts, gone, named=True))
