@@ -158,7 +158,32 @@ def test_the_context_is_what_is_copied() -> None:
     strays = [name for name in context() if not any(name == c or name.startswith(f"{c}/") for c in copied)]
     assert strays == []
     assert [c for c in copied if not any(name == c or name.startswith(f"{c}/") for name in context())] == []
-    assert [name for name in context() if name.endswith(".pyc")] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "out"),
+    [
+        ("operator/ecs_release/app.py", False),
+        ("operator/ecs_release/aws/ecs.py", False),
+        ("operator/ecs_release/aws/__pycache__/ecs.cpython-313.pyc", True),
+        ("operator/ecs_release_operator.egg-info/PKG-INFO", True),
+        ("operator/Dockerfile", True),
+        (".git/config", True),
+        (".venv/bin/python", True),
+        ("tests/unit/test_image.py", True),
+        ("uv.lock", False),
+    ],
+)
+def test_what_the_build_sees(path: str, out: bool) -> None:
+    assert ignored(path, RULES) is out
+
+
+def copy(folder: Path, sources: list[str]) -> None:
+    """Copy those of the context's files that are named, or in a folder that is."""
+    for name in context():
+        if any(name == source or name.startswith(f"{source}/") for source in sources):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
 
 
 @pytest.fixture(scope="module")
@@ -166,15 +191,17 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The environment that the Dockerfile makes, by its own commands, of nothing but its own context."""
     folder = tmp_path_factory.mktemp("image")
     source, environment = folder / "build", folder / "ecs-release"
-    for name in context():
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, source / name)
-    commands = [shlex.split(rest) for name, rest in stages(TEXT)[0] if name == "RUN" and rest.startswith("uv ")]
-    assert len(commands) == 2
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("UV_PROJECT", "VIRTUAL_ENV"))}
     variables = {**inherited, "UV_PROJECT_ENVIRONMENT": str(environment), "UV_PYTHON": sys.executable, "UV_PYTHON_DOWNLOADS": "never"}
-    for _, *arguments in commands:
-        subprocess.run([UV, *arguments, "--quiet"], cwd=source, env=variables, check=True, timeout=BUILD_S)
+    ran = 0
+    # In the Dockerfile's order: a command sees only what was copied before it.
+    for name, rest in stages(TEXT)[0]:
+        if name == "COPY":
+            copy(source, rest.split()[:-1])
+        elif name == "RUN" and rest.startswith("uv "):
+            subprocess.run([UV, *shlex.split(rest)[1:], "--quiet"], cwd=source, env=variables, check=True, timeout=BUILD_S)
+            ran += 1
+    assert ran == 2
     return environment
 
 
@@ -220,9 +247,7 @@ def test_the_package_is_whole_and_brings_no_tests(installed: Path) -> None:
 @pytest.mark.timeout(BUILD_S)
 def test_the_wheel_holds_every_module_and_nothing_else(tmp_path: Path) -> None:
     source = tmp_path / "source"
-    for name in context():
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, source / name)
+    copy(source, context())
     subprocess.run(
         [UV, "build", "--quiet", "--wheel", "--python", sys.executable, "--out-dir", str(tmp_path), str(source)],
         check=True,

@@ -10,8 +10,11 @@ import pytest
 import yaml
 
 from ecs_release.config import Settings
+from tests.control_plane.cluster import Cluster
+from tests.e2e.bed import running_bed
 from tests.kind import __main__ as kind
 from tests.kind import steps
+from tests.kind.installed import InstalledOperator
 from tests.operator_process import FAST
 
 ROOT = Path(__file__).parents[3]
@@ -163,3 +166,15 @@ def test_the_manifest_runs_what_is_built() -> None:
     allowed = (ROOT / "tests/kind/simulator.Dockerfile.dockerignore").read_text().splitlines()
     assert [source for source in copied if not (ROOT / source).exists() or f"!{source}" not in allowed] == []
     assert next(line for line in (ROOT / "operator/Dockerfile").read_text().splitlines() if "UV_VERSION=" in line) in dockerfile
+
+
+def test_what_needs_a_process_is_skipped_and_says_so() -> None:
+    operator = InstalledOperator(Cluster(Path("kubeconfig"), "kubectl"))
+    with pytest.raises(pytest.skip.Exception, match=r"needs the operator as a process of its own \(kill\)"):
+        operator.kill()
+
+
+def test_a_bed_with_settings_of_its_own_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(steps.INSTALLED, "http://127.0.0.1:1")
+    with pytest.raises(pytest.skip.Exception, match="settings or rights of its own"), running_bed({**FAST}):
+        pass
