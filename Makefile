@@ -11,6 +11,8 @@ PYTHON ?=
 WORKERS ?= 4
 # Benchmarks to run; empty: all.
 BENCH ?=
+# The tag that is released, such as v1.2.3; empty: only what always has to agree.
+TAG ?=
 # More arguments for pytest: make test PYTEST_ARGS='-k drift'.
 PYTEST_ARGS ?=
 
@@ -65,6 +67,23 @@ verify: bootstrap ## Generated files are what make generate writes
 	@echo "verify: generated files" >&2
 	@rm -rf build/crds && $(RUN) ecs_release.api.generate build/crds
 	@diff -ru crds build/crds || { echo "verify: crds/ is not what the models say: run make generate" >&2; exit 1; }
+
+##@ Release the project
+.PHONY: release-check
+release-check: verify ## Version, changelog, chart and CRDs agree; with TAG=v1.2.3 all that a release needs
+	@$(RUN) tests.release check --tag '$(TAG)'
+
+.PHONY: release-keep
+release-keep: bootstrap ## After a release: the next one is compared with it
+	@$(RUN) tests.release keep
+
+.PHONY: base-image
+base-image: ## Pin the image's base by today's digest (needs a container registry)
+	@scripts/base-image --pin
+
+.PHONY: test-kind
+test-kind: bootstrap ## The e2e suite on the chart, installed in a kind cluster; 75 without kind, Helm and an engine
+	@$(RUN) tests.kind
 
 ##@ While developing
 .PHONY: format

@@ -35,16 +35,14 @@ class _Handler(WSGIRequestHandler):
             self.close_connection = True
 
 
-def make(port: int, time_scale: float, seed: int) -> BaseWSGIServer:
+def make(port: int, time_scale: float, seed: int, host: str = "127.0.0.1") -> BaseWSGIServer:
     """Make a server; port 0 is a free one."""
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     install()
     WORLD.seed = seed
     reset(Clock(time_scale))
     events.begin()
-    return make_server(
-        "127.0.0.1", port, Simulator(DomainDispatcherApplication(create_backend_app)), threaded=True, request_handler=_Handler
-    )
+    return make_server(host, port, Simulator(DomainDispatcherApplication(create_backend_app)), threaded=True, request_handler=_Handler)
 
 
 def serve(server: BaseWSGIServer) -> None:

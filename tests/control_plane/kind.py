@@ -31,14 +31,16 @@ class KindCluster(Cluster):
         self._own_folder = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="kind-"))
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._name = f"ecs-release-{secrets.token_hex(4)}"
+        self.name = f"ecs-release-{secrets.token_hex(4)}"
         super().__init__(self.folder / "kubeconfig", kubectl, self.folder / "kubectl-cache")
 
     def __enter__(self) -> KindCluster:
-        """Create it; nothing stays behind where that fails."""
+        """Create it, of the node image that ECS_RELEASE_TEST_KIND_IMAGE names; nothing stays behind where that fails."""
+        image = os.environ.get("ECS_RELEASE_TEST_KIND_IMAGE")
         try:
             subprocess.run(
-                ["kind", "create", "cluster", "--name", self._name, "--kubeconfig", str(self.kubeconfig), "--wait", "120s"],
+                ["kind", "create", "cluster", "--name", self.name, "--kubeconfig", str(self.kubeconfig), "--wait", "120s",
+                 *(["--image", image] if image else [])],
                 check=True, timeout=_CREATE_DEADLINE_S,
             )  # fmt: skip
         except BaseException:
@@ -48,7 +50,7 @@ class KindCluster(Cluster):
 
     def __exit__(self, *_: object) -> None:
         """Delete it."""
-        subprocess.run(["kind", "delete", "cluster", "--name", self._name], check=False, timeout=120)
+        subprocess.run(["kind", "delete", "cluster", "--name", self.name], check=False, timeout=120)
         if self._own_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 

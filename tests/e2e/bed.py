@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import pytest
 import urllib3
 import yaml
 from kubernetes import client as kubernetes_client
@@ -17,6 +20,8 @@ from kubernetes import config as kubernetes_config
 
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator, image_name
 from tests.control_plane.control_plane import Cluster, control_plane
+from tests.kind.installed import InstalledOperator, InstalledSimulator
+from tests.kind.steps import INSTALLED
 from tests.operator_process import FAST, Operator
 
 ROOT = Path(__file__).parent.parent.parent
@@ -32,7 +37,7 @@ class Bed:
 
     cluster: Cluster
     aws: Simulator
-    operator: Operator
+    operator: Operator | InstalledOperator
     api: Any
 
     def restart_operator(self) -> None:
@@ -42,13 +47,20 @@ class Bed:
         self.operator.wait_until_ready()
 
 
+_ADMIN: Callable[[Cluster], Path] = attrgetter("kubeconfig")
+
+
 @contextmanager
 def running_bed(
     settings: Mapping[str, str] = FAST,
-    prepare: Callable[[Cluster], Path] = lambda cluster: cluster.kubeconfig,
+    prepare: Callable[[Cluster], Path] = _ADMIN,
     **control_plane_options: Any,
 ) -> Iterator[Bed]:
     """Run a bed. `settings` are the operator's; `prepare` gets the cluster ready, and returns the KUBECONFIG that the operator has."""
+    if INSTALLED in os.environ:
+        with _installed_bed(settings is FAST and prepare is _ADMIN and not control_plane_options) as bed:
+            yield bed
+        return
     with control_plane(**control_plane_options) as cluster, Simulator(time_scale=60) as aws:
         cluster.install_crds(ROOT / "crds")
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -56,6 +68,19 @@ def running_bed(
         with Operator(prepare(cluster), aws.environment(), settings) as operator:
             operator.wait_until_ready()
             yield Bed(cluster, aws, operator, api)
+
+
+@contextmanager
+def _installed_bed(usual: bool) -> Iterator[Bed]:
+    """A bed of what `make test-kind` has installed; what wants another one than the usual is skipped."""
+    if not usual:
+        pytest.skip("needs an operator with settings or rights of its own")
+    with control_plane() as cluster, InstalledSimulator(os.environ[INSTALLED]) as aws:
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        api = kubernetes_client.CustomObjectsApi(kubernetes_config.new_client_from_config(str(cluster.kubeconfig)))
+        operator = InstalledOperator(cluster)
+        operator.wait_until_ready()
+        yield Bed(cluster, aws, operator, api)
 
 
 @dataclass
