@@ -1,0 +1,345 @@
+"""What Argo CD is told of our kinds: health for every reason, buttons, and the files of examples/argo-cd, which agree with each other."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from lupa.lua51 import LuaError
+from pydantic import BaseModel
+
+from ecs_release.api.conditions import ConditionType, Reason
+from ecs_release.api.environment import Environment, EnvironmentStatus
+from ecs_release.api.names import API_VERSION, ENVIRONMENT, GROUP, PLURALS, PROJECT, RELEASE, RELEASE_SET, REQUEST_ANNOTATIONS
+from ecs_release.api.project import Project, ProjectStatus
+from ecs_release.api.release import Release
+from ecs_release.api.release_status import ReleaseStatus, Rollout
+from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.api.releaseset_status import ReleaseSetStatus
+from ecs_release.cli.kubectl.manifests.editing import edited
+from ecs_release.cli.kubectl.manifests.text import load_documents
+from ecs_release.domain import conditions
+from ecs_release.domain.conditions import (
+    FALSE,
+    TRUE,
+    UNKNOWN,
+    Said,
+    Situation,
+    held,
+    merge,
+    progressing,
+    ready,
+    stalled,
+    triple,
+    unready,
+    waiting,
+)
+from tests.argo_cd import ACTIONS, EXAMPLES, buttons, health, merge_patch, press, run
+from tests.argo_cd_page import CONFIG_MAP, config_map
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 11, 25, 1, 30, tzinfo=UTC)
+STATUS = {RELEASE: ReleaseStatus, RELEASE_SET: ReleaseSetStatus, PROJECT: ProjectStatus, ENVIRONMENT: EnvironmentStatus}
+MODELS: dict[str, type[BaseModel]] = {RELEASE: Release, RELEASE_SET: ReleaseSet, PROJECT: Project, ENVIRONMENT: Environment}
+GENERATION = 3
+REPOSITORY = EXAMPLES / "repository"
+
+HELD = [
+    lambda reason, text: held(True, reason, text),
+    lambda reason, text: held(False, reason, text),
+    lambda reason, text: held(None, reason, text),
+    waiting,
+]
+ROWS: list[tuple[str, list[Any], str]] = [
+    ("ResolvingArtifact RollingOut Verifying ProgressingWithRetry", [progressing], "Progressing"),
+    ("AwaitingEnvironment AwaitingProject AwaitingReplication AwaitingSteady", [waiting], "Progressing"),
+    ("AwaitingWindow AwaitingHook", [waiting], "Suspended"),
+    ("Suspended Observing AwaitingReleaseSet", HELD, "Suspended"),
+    ("RolloutFailed RolledBack Superseded DeadlineExceeded Aborted ReappearedOlder TagMoved", [stalled], "Degraded"),
+    ("InvalidSpec UnsupportedTaskDefinition ArtifactGone ServiceNotFound ArtifactNotFound AccessDenied", [stalled], "Degraded"),
+    ("RejectedByAWS SourceNotReady ReleaseNameConflict UnsupportedController", [stalled], "Degraded"),
+    ("TargetNotAllowed TargetConflict TargetChanged", [stalled], "Degraded"),
+    ("Succeeded NothingRunning Valid", [ready], "Healthy"),
+    ("BaseRevisionOutdated TasksUnhealthy", [unready], "Degraded"),
+    ("Drifted", [stalled], "Degraded"),
+    ("Drifted", [waiting], "Progressing"),
+    ("ObservationFailed", [progressing], "Unknown"),
+    # A newer operator's: the statuses count.
+    ("NotInventedYet", [ready], "Healthy"),
+    ("NotInventedYet", [waiting, progressing, HELD[2]], "Progressing"),
+    ("NotInventedYet", [stalled, unready], "Degraded"),
+]
+CASES = [(reason, make, wanted) for reasons, makes, wanted in ROWS for reason in reasons.split() for make in makes]
+"""Health by the reason of Ready, for each way in which the operator says it."""
+
+
+def body(kind: str, situation: Situation, *, generation: int = GENERATION, **status: Any) -> dict[str, Any]:
+    """Return an object as the operator writes it and the API server serves it. Conditions beside the three must not count."""
+    others = [Said(ConditionType.RECORDED, FALSE, "Recording"), Said(ConditionType.OBSERVED, FALSE, "ObservationFailed")]
+    said = merge(None, [*others, *triple(situation)], generation, NOW)
+    model: Any = STATUS[kind]
+    written = model(observed_generation=generation, conditions=said, **status)
+    meta = {
+        "name": "web",
+        "namespace": "shop",
+        "uid": "u",
+        "generation": GENERATION,
+        "resourceVersion": "7",
+        "labels": {},
+        "annotations": {},
+    }
+    spec = {"service": "web", "source": {"releaseHash": "1a2b3c4"}, "overrides": []}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": meta, "spec": spec, "status": written.to_kubernetes()}
+
+
+@pytest.mark.parametrize("kind", PLURALS)
+@pytest.mark.parametrize(("reason", "make", "wanted"), CASES)
+def test_health_of_every_reason(kind: str, reason: str, make: Any, wanted: str) -> None:
+    assert health(body(kind, make(reason, "what happened"))) == (wanted, f"{reason}: what happened")
+
+
+def documented() -> dict[str, str]:
+    """Return the rows of the reasons of Ready: by reason, the statuses that the documentation gives."""
+    table = (ROOT / "docs" / "reference" / "conditions.md").read_text().partition("| reason of Ready |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    return {reason.strip(): "|".join(row[1:4]) for row in rows for reason in row[0].split(",")}
+
+
+def test_every_reason_of_ready_has_a_health() -> None:
+    rows = documented()
+    assert {reason for reason, _, _ in CASES} == {*rows, "NotInventedYet"}
+    assert set(rows) <= {str(reason) for reason in Reason}
+    for reason, make, _ in CASES:
+        said = rows.get(reason, "")
+        if re.fullmatch(r"(True|False|Unknown)(\|(True|False)){2}", said):
+            assert said.split("|") == [c.status for c in triple(make(reason, ""))], reason
+
+
+def test_all_that_the_operator_holds_is_told_from_what_fails() -> None:
+    """The phase, which people read, and the health, which Argo CD's users read, agree."""
+    agree = {
+        "Ready": {"Healthy"}, "Failed": {"Degraded"}, "RolledBack": {"Degraded"}, "Drifted": {"Degraded", "Progressing"},
+        "Progressing": {"Progressing", "Suspended"}, "Waiting": {"Progressing", "Suspended"}, "Suspended": {"Suspended"}, "Unknown": {"Unknown"},
+    }  # fmt: skip
+    for reason, make, wanted in CASES:
+        if reason not in ("AwaitingReleaseSet", "NotInventedYet"):
+            assert wanted in agree[conditions.phase(make(reason, ""))], reason
+
+
+@pytest.mark.parametrize("kind", PLURALS)
+@pytest.mark.parametrize(
+    "status",
+    [
+        None,
+        {},
+        {"observedGeneration": -1},
+        {"observedGeneration": GENERATION - 1, "conditions": [{"type": "Ready", "status": "True", "reason": "Succeeded"}]},
+        {"observedGeneration": GENERATION},
+        {"observedGeneration": GENERATION, "conditions": []},
+        {"observedGeneration": GENERATION, "conditions": [{"type": "InSync", "status": "True", "reason": "DigestsMatch"}]},
+    ],
+)
+def test_what_was_not_looked_at_is_progressing(kind: str, status: dict[str, Any] | None) -> None:
+    made = body(kind, ready(Reason.SUCCEEDED, ""))
+    del made["status"]
+    made |= {"status": status} if status is not None else {}
+    assert health(made)[0] == "Progressing"
+
+
+def test_an_older_generation_says_nothing() -> None:
+    for situation in (ready(Reason.SUCCEEDED, ""), stalled(Reason.ROLLED_BACK, ""), held(True, Reason.SUSPENDED, "")):
+        assert health(body(RELEASE, situation, generation=GENERATION - 1))[0] == "Progressing"
+
+
+def test_suspend_is_what_the_conditions_say() -> None:
+    """A rollout that had begun is followed to its end, whatever spec.suspend says by now."""
+    made = body(RELEASE, progressing(Reason.ROLLING_OUT, "2 of 4 tasks"))
+    made["spec"]["suspend"] = True
+    assert health(made) == ("Progressing", "RollingOut: 2 of 4 tasks")
+
+
+def test_messages() -> None:
+    assert health(body(RELEASE, ready(Reason.SUCCEEDED, "")))[1] == "Succeeded"
+    long = '5 % of "web" — größer\n' + "x" * 1500
+    assert health(body(RELEASE, stalled(Reason.ACCESS_DENIED, long)))[1] == f"AccessDenied: {long}"
+    bare = {"metadata": {"generation": 1}, "status": {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True"}]}}
+    assert health(bare) == ("Healthy", "Unknown")
+
+
+def test_children_and_what_is_being_deleted() -> None:
+    made = body(RELEASE, stalled(Reason.ROLLED_BACK, "ECS rolled back"))
+    made["metadata"]["ownerReferences"] = [{"apiVersion": API_VERSION, "kind": RELEASE_SET, "name": "all", "uid": "u", "controller": True}]
+    made["metadata"]["deletionTimestamp"] = "2026-11-25T01:30:00Z"
+    assert health(made)[0] == "Degraded"
+
+
+@pytest.mark.parametrize(
+    "script", ["string.len('a')", "math.max(1, 2)", "io.open('x')", "os.time()", "os.exit()", "('a'):len()", "require('string')"]
+)
+def test_the_test_bench_opens_no_more_than_argo_cd_does(script: str) -> None:
+    with pytest.raises(LuaError):
+        run(f"return {{ x = {script} }}", {})
+    assert run("local os = require('os') return { time = os.time ~= nil, exit = os.exit ~= nil }", {}) == {"time": True, "exit": False}
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.lua")), ids=lambda p: str(p.relative_to(EXAMPLES)))
+def test_scripts_leave_no_globals_behind(path: Path) -> None:
+    made = body(RELEASE, ready(Reason.SUCCEEDED, ""))
+    watched = "setmetatable(_G, { __newindex = function(_, name) error('global ' .. name) end })\n" + path.read_text()
+    assert run(watched, made)
+
+
+SITUATIONS = {
+    "ready": (ready(Reason.SUCCEEDED, ""), {}),
+    "moving": (progressing(Reason.ROLLING_OUT, ""), {}),
+    "failed": (stalled(Reason.ROLLED_BACK, ""), {"rollout": Rollout(attempt_id="a", outcome="RolledBack")}),
+    "late": (stalled(Reason.DEADLINE_EXCEEDED, ""), {"rollout": Rollout(attempt_id="a")}),
+    "behind": (unready(Reason.BASE_REVISION_OUTDATED, ""), {}),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "able"),
+    [
+        ("ready", {"suspend", "refresh"}),
+        ("moving", {"suspend", "refresh", "abort"}),
+        ("failed", {"suspend", "refresh", "retry"}),
+        ("late", {"suspend", "refresh", "retry", "abort"}),
+        ("behind", {"suspend", "refresh", "retry"}),
+    ],
+)
+def test_buttons_that_would_do_nothing_are_grey(name: str, able: set[str]) -> None:
+    situation, status = SITUATIONS[name]
+    made = body(RELEASE, situation, **status)
+    assert {action for action, enabled in buttons(made).items() if enabled} == able
+    assert set(buttons(made)) == set(ACTIONS)
+    made["spec"]["suspend"] = True
+    assert buttons(made)["resume"] and not buttons(made)["suspend"]
+    made["status"]["observedGeneration"] = GENERATION - 1
+    assert not buttons(made)["retry"] and not buttons(made)["abort"]
+    made["metadata"]["ownerReferences"] = [{"kind": RELEASE_SET, "name": "all", "controller": True}]
+    assert not any(buttons(made).values()), "what a child does is its set's to say"
+
+
+def test_a_new_object_has_buttons() -> None:
+    made = body(RELEASE_SET, ready(Reason.SUCCEEDED, ""))
+    del made["status"]
+    assert {action for action, enabled in buttons(made).items() if enabled} == {"suspend", "refresh"}
+    made["metadata"]["ownerReferences"] = [{"kind": "Application", "name": "x", "controller": True}]
+    assert buttons(made)["suspend"]
+
+
+@pytest.mark.parametrize("kind", [RELEASE, RELEASE_SET])
+@pytest.mark.parametrize("action", ["retry", "refresh", "abort"])
+@pytest.mark.parametrize("annotations", [None, {}, {f"{GROUP}/retry": "1", f"{GROUP}/refresh": "1", f"{GROUP}/abort": "1", "x": "y"}])
+def test_requests_write_one_token_and_nothing_else(kind: str, action: str, annotations: dict[str, str] | None) -> None:
+    made = body(kind, stalled(Reason.ROLLED_BACK, ""))
+    made["metadata"].pop("annotations")
+    made["metadata"] |= {"annotations": annotations} if annotations is not None else {}
+    patch = press(action, made)
+    (token,) = patch["metadata"]["annotations"].values()
+    assert patch == {"metadata": {"annotations": {f"{GROUP}/{action}": token}}} and f"{GROUP}/{action}" in REQUEST_ANNOTATIONS
+    assert re.fullmatch(r"argo-cd-\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", token)
+
+
+def test_suspend_and_resume_write_one_field() -> None:
+    made = body(RELEASE, ready(Reason.SUCCEEDED, ""))
+    assert press("suspend", made) == {"spec": {"suspend": True}}
+    assert press("resume", made) == {}
+    made["spec"]["suspend"] = True
+    assert press("resume", made) == {"spec": {"suspend": None}}, "what a manifest does not state is nobody's to put back"
+    assert press("suspend", made) == {}
+
+
+def test_merge_patches() -> None:
+    assert merge_patch({"a": 1, "b": {"c": 1, "d": []}}, {"a": 2, "b": {"d": {}}, "e": "x"}) == {"a": 2, "b": {"c": None}, "e": "x"}
+
+
+def test_the_config_map_is_made_of_the_files() -> None:
+    assert CONFIG_MAP.read_text() == config_map(), "run make generate"
+    data = yaml.safe_load(config_map())["data"]
+    for kind in PLURALS:
+        made = body(kind, stalled(Reason.ROLLED_BACK, "x"))
+        assert health(made, data[f"resource.customizations.health.{GROUP}_{kind}"]) == ("Degraded", "RolledBack: x")
+    for kind in (RELEASE, RELEASE_SET):
+        actions = yaml.safe_load(data[f"resource.customizations.actions.{GROUP}_{kind}"])
+        made = body(kind, ready(Reason.SUCCEEDED, ""))
+        assert set(run(actions["discovery.lua"], made)) == {d["name"] for d in actions["definitions"]}
+        assert all(run(d["action.lua"], made)["spec"]["service"] == "web" for d in actions["definitions"])
+    assert len(data) == 6
+
+
+def manifests(folder: str = "") -> list[tuple[Path, dict[str, Any]]]:
+    return [
+        (p, o) for p in sorted((REPOSITORY / folder).rglob("*.yaml")) if ".github" not in p.parts for o in load_documents(p.read_text())
+    ]
+
+
+def unknown(given: Any, known: Any, at: str = "spec") -> list[str]:
+    """List the fields of a manifest that a model does not give back as they were."""
+    if isinstance(given, dict) and isinstance(known, dict):
+        return [x for k, v in given.items() for x in unknown(v, known.get(k), f"{at}.{k}")]
+    if isinstance(given, list) and isinstance(known, list) and len(given) == len(known):
+        return [x for n, (v, w) in enumerate(zip(given, known, strict=True)) for x in unknown(v, w, f"{at}[{n}]")]
+    return [] if given == known else [at]
+
+
+OURS = [(path, o) for path, o in manifests() if o["apiVersion"] == API_VERSION]
+
+
+@pytest.mark.parametrize(("path", "manifest"), OURS, ids=lambda x: x.stem if isinstance(x, Path) else x["kind"])
+def test_manifests_of_the_repository_are_what_the_models_know(path: Path, manifest: dict[str, Any]) -> None:
+    model: Any = MODELS[manifest["kind"]]
+    assert unknown(manifest["spec"], model.model_validate(manifest).to_kubernetes()["spec"]) == []
+    assert manifest["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Prune=confirm,Delete=confirm"
+    assert "suspend" not in manifest["spec"] and not any(a.startswith(GROUP) for a in manifest["metadata"]["annotations"])
+
+
+def test_the_repository_is_whole() -> None:
+    by_kind: dict[str, dict[str, dict[str, Any]]] = {}
+    for _, o in manifests():
+        by_kind.setdefault(o["kind"], {})[o["metadata"]["name"]] = o
+    environments, projects = by_kind["Environment"], by_kind["AppProject"]
+    services = {s["name"]: [x["name"] for x in s["services"]] for s in by_kind["Project"]["shop"]["spec"]["serviceSets"]}
+    for release_set in by_kind["ReleaseSet"].values():
+        spec = release_set["spec"]
+        assert spec["environmentRef"]["name"] in environments and spec["serviceSet"] in services
+        assert release_set["metadata"]["namespace"] in environments[spec["environmentRef"]["name"]]["spec"]["allowedNamespaces"]["names"]
+        overridden = [o["service"] for o in spec.get("overrides") or ()]
+        assert "source" in spec or sorted(overridden) == sorted(services[spec["serviceSet"]])
+    for path, o in manifests("shop"):
+        assert path.parent.name in ("project", o["spec"].get("environmentRef", {}).get("name"))
+    for application in by_kind["Application"].values():
+        assert (REPOSITORY / application["spec"]["source"]["path"]).is_dir()
+        assert application["spec"]["project"] in {*projects, "default"}
+    (generated,) = by_kind["ApplicationSet"].values()
+    assert generated["spec"]["template"]["spec"]["project"] in projects
+    assert generated["spec"]["generators"][0]["git"]["directories"] == [{"path": "shop/*"}]
+    shop = projects["releases-shop"]["spec"]
+    assert shop["clusterResourceWhitelist"] == [], "an Environment names an AWS role: it is the platform team's"
+    assert {r["kind"] for r in shop["namespaceResourceWhitelist"]} == set(PLURALS) - {ENVIRONMENT}
+    urls = {u for _, o in manifests("bootstrap") for u in re.findall(r"https://github\S+?\.git", yaml.safe_dump(o))}
+    assert len(urls) == 1
+
+
+def test_a_promotion_keeps_every_other_line() -> None:
+    """What promote writes into the file of production leaves its comments, its annotations and its strategy alone."""
+    text = (REPOSITORY / "shop" / "production" / "storefront.yaml").read_text()
+    result = edited(text, 0, {"source": None, "overrides": [{"service": "web"}], "change": {"description": "x"}})
+    assert result.kept
+    assert "# How, which promote leaves alone" in result.text and "onFailure: RollBack" in result.text and "Prune=confirm" in result.text
+
+
+def test_the_workflow_promotes_into_a_file_that_is_there() -> None:
+    text = (REPOSITORY / ".github" / "workflows" / "promote.yaml").read_text()
+    (promotes,) = (s["run"] for s in yaml.safe_load(text)["jobs"]["promote"]["steps"] if "promote staging" in s.get("run", ""))
+    (file,) = re.findall(r"-f (\S+)", promotes)
+    assert (REPOSITORY / file).is_file()
+
+
+def test_unknown_is_what_ready_may_be() -> None:
+    assert {held(m, Reason.SUSPENDED, "").ready for m in (True, False, None)} == {TRUE, FALSE, UNKNOWN}
