@@ -18,11 +18,12 @@ ACTIONS = ("suspend", "resume", "retry", "refresh", "abort")
 # `os` before it is hidden: what is left of it is made here.
 _RESTRICT = """
 local time, date = os.time, os.date
-string, math, io, os, debug, coroutine, jit, python = nil, nil, nil, nil, nil, nil, nil, nil
-package.loaded = {}
-package.loaders = { package.loaders[1] }
-package.preload = { os = function() return { time = time, date = date } end }
 getmetatable("").__index = nil
+for _, name in ipairs({ "string", "math", "io", "os", "debug", "coroutine", "python" }) do
+  _G[name], package.loaded[name] = nil, nil
+end
+package.loaders = { package.loaders[1] }
+package.preload.os = function() return { time = time, date = date } end
 """
 
 

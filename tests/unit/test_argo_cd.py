@@ -256,7 +256,8 @@ def test_suspend_and_resume_write_one_field() -> None:
 
 
 def test_merge_patches() -> None:
-    assert merge_patch({"a": 1, "b": {"c": 1, "d": []}}, {"a": 2, "b": {"d": {}}, "e": "x"}) == {"a": 2, "b": {"c": None}, "e": "x"}
+    before = {"a": 1, "b": {"c": 1, "d": []}, "f": [1]}
+    assert merge_patch(before, {"a": 2, "b": {"d": []}, "e": "x", "f": [2]}) == {"a": 2, "b": {"c": None}, "e": "x", "f": [2]}
 
 
 def test_the_config_map_is_made_of_the_files() -> None:
