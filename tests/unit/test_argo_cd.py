@@ -19,7 +19,7 @@ from ecs_release.api.project import Project, ProjectStatus
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import ReleaseStatus, Rollout
 from ecs_release.api.releaseset import ReleaseSet
-from ecs_release.api.releaseset_status import ReleaseSetStatus
+from ecs_release.api.releaseset_status import ReleaseSetStatus, SetHistoryEntry
 from ecs_release.cli.kubectl.manifests.editing import edited
 from ecs_release.cli.kubectl.manifests.text import load_documents
 from ecs_release.domain import conditions
@@ -193,12 +193,14 @@ def test_scripts_leave_no_globals_behind(path: Path) -> None:
     assert run(watched, made)
 
 
-SITUATIONS = {
+OPEN, ENDED = Rollout(attempt_id="a"), Rollout(attempt_id="a", outcome="RolledBack")
+SITUATIONS: dict[str, tuple[Situation, dict[str, Any]]] = {
     "ready": (ready(Reason.SUCCEEDED, ""), {}),
-    "moving": (progressing(Reason.ROLLING_OUT, ""), {}),
-    "failed": (stalled(Reason.ROLLED_BACK, ""), {"rollout": Rollout(attempt_id="a", outcome="RolledBack")}),
-    "late": (stalled(Reason.DEADLINE_EXCEEDED, ""), {"rollout": Rollout(attempt_id="a")}),
-    "behind": (unready(Reason.BASE_REVISION_OUTDATED, ""), {}),
+    "waiting": (waiting(Reason.AWAITING_PROJECT, ""), {}),
+    "moving": (progressing(Reason.ROLLING_OUT, ""), {"rollout": OPEN}),
+    "denied on the way": (stalled(Reason.ACCESS_DENIED, ""), {"rollout": OPEN}),
+    "failed": (stalled(Reason.ROLLED_BACK, ""), {"rollout": ENDED}),
+    "behind": (unready(Reason.BASE_REVISION_OUTDATED, ""), {"rollout": ENDED}),
 }
 
 
@@ -206,9 +208,10 @@ SITUATIONS = {
     ("name", "able"),
     [
         ("ready", {"suspend", "refresh"}),
+        ("waiting", {"suspend", "refresh"}),
         ("moving", {"suspend", "refresh", "abort"}),
+        ("denied on the way", {"suspend", "refresh", "abort"}),
         ("failed", {"suspend", "refresh", "retry"}),
-        ("late", {"suspend", "refresh", "retry", "abort"}),
         ("behind", {"suspend", "refresh", "retry"}),
     ],
 )
@@ -220,9 +223,16 @@ def test_buttons_that_would_do_nothing_are_grey(name: str, able: set[str]) -> No
     made["spec"]["suspend"] = True
     assert buttons(made)["resume"] and not buttons(made)["suspend"]
     made["status"]["observedGeneration"] = GENERATION - 1
-    assert not buttons(made)["retry"] and not buttons(made)["abort"]
+    assert not buttons(made)["retry"], "it may have been mended: the operator has not said yet"
     made["metadata"]["ownerReferences"] = [{"kind": RELEASE_SET, "name": "all", "controller": True}]
     assert not any(buttons(made).values()), "what a child does is its set's to say"
+
+
+def test_a_set_can_be_aborted_while_its_newest_deployment_set_is_open() -> None:
+    for outcome, able in ((None, True), ("Failed", False)):
+        entries = [SetHistoryEntry(id="b", outcome=outcome), SetHistoryEntry(id="a", outcome="Aborted")]
+        made = body(RELEASE_SET, waiting(Reason.AWAITING_WINDOW, ""), history=entries)
+        assert buttons(made)["abort"] is able
 
 
 def test_a_new_object_has_buttons() -> None:

@@ -7,10 +7,13 @@ local found = {}
 for _, condition in ipairs(status.conditions or {}) do
   found[condition.type] = condition.status
 end
-local moves = current and found.Reconciling == "True"
--- An attempt that went past its deadline is still followed, and can be aborted.
-local late = current and found.Stalled == "True" and status.rollout ~= nil and status.rollout.outcome == nil
-local holds = current and not moves and found.Ready ~= "True"
+-- The attempt of a Release, the newest deployment set of a ReleaseSet: without outcome it is under way.
+local attempt = status.rollout
+if obj.kind == "ReleaseSet" then
+  attempt = (status.history or {})[1]
+end
+local open = attempt ~= nil and (attempt.outcome == nil or attempt.outcome == "")
+local holds = current and not open and found.Reconciling ~= "True" and found.Ready ~= "True"
 
 -- What a ReleaseSet's child does is the set's to say: its buttons are there.
 local child = false
@@ -23,5 +26,5 @@ return {
   resume = { disabled = child or not suspended, displayName = "Resume", iconClass = "fa fa-fw fa-play" },
   retry = { disabled = child or not holds, displayName = "Retry", iconClass = "fa fa-fw fa-redo" },
   refresh = { disabled = child, displayName = "Resolve again", iconClass = "fa fa-fw fa-search" },
-  abort = { disabled = child or not (moves or late), displayName = "Abort", iconClass = "fa fa-fw fa-stop" },
+  abort = { disabled = child or not open, displayName = "Abort", iconClass = "fa fa-fw fa-stop" },
 }
