@@ -182,19 +182,19 @@ def test_what_git_does_not_state_stays_unless_replaced(application: Application)
     for kind, name in (("releaseset", "all"), ("release", "single")):
         place.kubectl("patch", kind, name, "--type=merge", "-p", '{"spec": {"suspend": true}}')
         place.annotate(name, kind, refresh="by-hand")
-    place.wait_set("Suspended", lastHandledRefresh="by-hand")
+    # A set that is Ready has nothing to hold.
+    place.wait_set("Succeeded", lastHandledRefresh="by-hand")
     place.wait("Suspended", "single", lastHandledRefresh="by-hand")
     updates = len(place.updates())
 
     application.sync()
-    replaced = application.way == "replace"
-    status = place.wait_set("Succeeded" if replaced else "Suspended")
-    assert status["lastHandledRefresh"] == "by-hand", "status is nobody's but the operator's"
-    place.wait("Succeeded" if replaced else "Suspended", "single")
+    stays = application.way != "replace"
+    place.wait_set("Succeeded", lastHandledRefresh="by-hand")
+    place.wait("Suspended" if stays else "Succeeded", "single", lastHandledRefresh="by-hand")
     for kind, name in (("ReleaseSet", "all"), ("Release", "single")):
         body = application.read(kind, name)
-        assert body["spec"]["suspend"] is not replaced
-        assert (f"{GROUP}/refresh" in body["metadata"]["annotations"]) is not replaced
+        assert body["spec"]["suspend"] == stays
+        assert (f"{GROUP}/refresh" in body["metadata"]["annotations"]) == stays
         assert len(body["status"]["history"]) == 1
     assert len(place.updates()) == updates
 
@@ -223,7 +223,7 @@ def test_health_and_buttons_of_a_release(shop: Place) -> None:
     press(shop, "suspend", "release", "web")
     shop.wait("Suspended")
     assert shown(shop, "release", "web") == "Suspended"
-    assert "suspend" not in press(shop, "resume", "release", "web")["spec"] or not shop.get()["spec"]["suspend"]
+    assert press(shop, "resume", "release", "web")["spec"]["suspend"] is False, "the default of the CRD"
     shop.wait("Succeeded")
 
     shop.push("crash.v2", "v2")
@@ -241,17 +241,21 @@ def test_health_and_buttons_of_a_release(shop: Place) -> None:
 def test_health_and_buttons_of_a_set(place: Place) -> None:
     place.environment(rollout={"settleSeconds": 0})
     place.services("api", "web")
-    place.push("slow.v2", "v2", service="api")
-    place.push("v2", service="web")
+    for name in ("api", "web"):
+        place.push("v2", service=name)
     place.release_set("v1")
     place.wait_set("Succeeded")
     assert shown(place, "releaseset", "all") == "Healthy"
     child = place.children()["api"]
     assert argo_cd.health(child)[0] == "Healthy" and not any(argo_cd.buttons(child).values()), "what it does is the set's to say"
 
-    place.release_set("v2")
-    place.until_set(lambda: shown(place, "releaseset", "all") == "Progressing", "the set to move")
-    place.until_set(lambda: argo_cd.buttons(place.get_set())["abort"], "the set to be seen to move")
+    # Between its waves it is under way for a minute.
+    place.environment(rollout={"settleSeconds": 60})
+    place.release_set("v2", strategy={"waves": [{"services": ["api"]}, {"services": ["web"]}]})
+    assert shown(place, "releaseset", "all") == "Progressing"
+    place.until_set(lambda: argo_cd.buttons(place.get_set())["abort"] and place.updates(), "the set to begin")
+    assert shown(place, "releaseset", "all") == "Progressing"
     token = press(place, "abort", "releaseset", "all")["metadata"]["annotations"][f"{GROUP}/abort"]
     place.wait_set("Aborted", lastHandledAbort=token)
     assert shown(place, "releaseset", "all") == "Degraded"
+    assert argo_cd.buttons(place.get_set()) == {"suspend": True, "resume": False, "retry": True, "refresh": True, "abort": False}
