@@ -330,6 +330,9 @@ def test_the_repository_is_whole() -> None:
     (generated,) = by_kind["ApplicationSet"].values()
     assert generated["spec"]["template"]["spec"]["project"] in projects
     assert generated["spec"]["generators"][0]["git"]["directories"] == [{"path": "shop/*"}]
+    for made in (*by_kind["Application"].values(), generated["spec"]["template"]):
+        compared = (made["metadata"].get("annotations") or {}).get("argocd.argoproj.io/compare-options") == "ServerSideDiff=true"
+        assert ("ServerSideApply=true" in made["spec"]["syncPolicy"].get("syncOptions", ())) == compared, "both or neither"
     shop = projects["releases-shop"]["spec"]
     assert shop["clusterResourceWhitelist"] == [], "an Environment names an AWS role: it is the platform team's"
     assert {r["kind"] for r in shop["namespaceResourceWhitelist"]} == set(PLURALS) - {ENVIRONMENT}
