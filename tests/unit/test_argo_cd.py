@@ -20,8 +20,6 @@ from ecs_release.api.releaseset_status import ReleaseSetStatus, SetHistoryEntry
 from ecs_release.domain import conditions
 from ecs_release.domain.conditions import (
     FALSE,
-    TRUE,
-    UNKNOWN,
     Said,
     Situation,
     held,
@@ -275,7 +273,3 @@ def test_the_config_map_is_made_of_the_files() -> None:
         assert set(run(actions["discovery.lua"], made)) == {d["name"] for d in actions["definitions"]}
         assert all(run(d["action.lua"], made)["spec"]["service"] == "web" for d in actions["definitions"])
     assert len(data) == 6
-
-
-def test_unknown_is_what_ready_may_be() -> None:
-    assert {held(m, Reason.SUSPENDED, "").ready for m in (True, False, None)} == {TRUE, FALSE, UNKNOWN}
