@@ -92,8 +92,9 @@ format: bootstrap ## Format, and mend what Ruff can mend
 	@$(BIN)/ruff format .
 
 .PHONY: generate
-generate: bootstrap ## Write crds/ from the models
+generate: bootstrap ## Write crds/ from the models, and examples/argo-cd/argocd-cm.yaml from the Lua beside it
 	@$(RUN) ecs_release.api.generate
+	@$(RUN) tests.argo_cd_page
 
 .PHONY: bench
 bench: control-plane ## The benchmarks (BENCH='release sets ledger scrape fleet'): a table, and build/bench.json

@@ -1,0 +1,8 @@
+-- Resolve a tag, or what is promoted, again. The annotation holds a token: each is acted on once.
+-- os is not open by itself: it has to be required, and has only time and date.
+local os = require("os")
+if obj.metadata.annotations == nil then
+  obj.metadata.annotations = {}
+end
+obj.metadata.annotations["ecs-release.dev/refresh"] = "argo-cd-" .. os.date("!%Y-%m-%dT%H:%M:%SZ")
+return obj

@@ -1,0 +1,3 @@
+-- Removed, not false: what a manifest does not state is nobody's to put back.
+obj.spec.suspend = nil
+return obj
