@@ -20,6 +20,7 @@ from ecs_release.aws.adapter import BotoAws
 from ecs_release.aws.faults import passes, problem_of
 from ecs_release.domain.errors import Ambiguous, Denied, Problem, Retryable, Throttled
 from ecs_release.domain.observation import Access
+from ecs_release.domain.ports import Priority
 
 ACCESS = Access("111122223333", "eu-west-1")
 ROLE = Access("111122223333", "eu-west-1", "arn:aws:iam::111122223333:role/releases")
@@ -52,7 +53,11 @@ class Remote:
                 if answer in (DROPPED, SLOW):
                     self.close_connection = True
                     return
-                text = _CREDENTIALS if action == "AssumeRole" else json.dumps({"taskArns": []} if answer == OK else {"__type": answer})
+                text = (
+                    _CREDENTIALS
+                    if action == "AssumeRole"
+                    else json.dumps({"taskArns": [], "tasks": []} if answer == OK else {"__type": answer})
+                )
                 self.send_response(_STATUS.get(answer, 400))
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
@@ -143,6 +148,19 @@ async def test_a_fault_that_passes_fails_nothing(aws: BotoAws, remote: Remote, t
     assert await aws.ecs(ACCESS).list_tasks("c", "s") == []
     assert told.results == {result: 1, "ok": 1}
     assert slowed(aws) is slows
+
+
+async def test_all_who_reach_an_account_and_region_share_its_line(aws: BotoAws, remote: Remote) -> None:
+    """A sweep with one role and a rollout with another are the same to AWS, which counts by account and region."""
+    remote.answers = [THROTTLED]
+    await aws.ecs(ACCESS).list_tasks("c", "s")
+    before = aws._caller._pacing.line("111122223333", "eu-west-1", "cluster-resource-read")
+    await aws.ecs(ROLE).describe_tasks("c", ["a"], priority=Priority.ROLLOUT)
+    await aws.ecs(Access("111122223333", "us-east-1")).list_tasks("c", "s")
+    lines = aws._caller._pacing._lines
+    assert set(lines) == {("111122223333", region, "cluster-resource-read") for region in ("eu-west-1", "us-east-1")}
+    assert before._bucket._factor < 0.6, "what one was told slows the other"
+    assert lines["111122223333", "us-east-1", "cluster-resource-read"]._bucket._factor == 1, "and nobody elsewhere"
 
 
 async def test_a_read_is_sent_three_times_at_most_and_the_last_fault_is_told(aws: BotoAws, remote: Remote, told: Told) -> None:
