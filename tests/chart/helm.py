@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -81,7 +82,8 @@ class HelmError(RuntimeError):
 def helm(*arguments: str, values: Mapping[str, Any] | None = None) -> str:
     """Run helm; the values come by standard input. Returns what it prints. Raises HelmError."""
     given = ["--values=-"] if values is not None else []
-    stdin = yaml.safe_dump(dict(values)) if values is not None else None
+    # JSON: an unquoted y is true to helm's YAML.
+    stdin = json.dumps(values) if values is not None else None
     done = subprocess.run(
         [programs().helm, *arguments, *given], input=stdin, capture_output=True, text=True, check=False, timeout=120
     )  # fmt: skip
@@ -97,8 +99,9 @@ def render(
     namespace: str = "ecs-release",
     chart: Path = CHART,
 ) -> str:
-    """Render the chart as `helm template` does."""
-    return helm("template", name, str(chart), f"--namespace={namespace}", f"--kube-version={version}", values=values or {})
+    """Render the chart as `helm template` does, for a cluster of a version: `helm install` asks the cluster what it serves."""
+    serves = ["--api-versions=admissionregistration.k8s.io/v1/MutatingAdmissionPolicy"] if version >= "1.36" else []
+    return helm("template", name, str(chart), f"--namespace={namespace}", f"--kube-version={version}", *serves, values=values or {})
 
 
 def notes(folder: Path, values: Mapping[str, Any] | None = None, version: str = "1.36.3") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.control_plane.cache import built, key_of
@@ -27,6 +28,7 @@ class Programs:
     kubeconform: str
 
 
+@cache
 def programs() -> Programs:
     """Return the programs, building them first where they are not there. Raises BuildError."""
     folder = built("chart-tools", key_of(_MODULES, _LINKER_FLAGS), _build, "helm and kubeconform")

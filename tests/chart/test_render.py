@@ -69,7 +69,7 @@ def test_values_reach_the_operator(rendered: dict[str, Objects], monkeypatch: py
     assert (settings.metrics_release_conditions, settings.resync_seconds) == (False, 7200)
     access = settings.ledger_access()
     assert access is not None
-    assert (settings.ledger_table, settings.ledger_create, access.account, access.external_id) == (
+    assert (settings.ledger_table, settings.ledger_create, access.account_id, access.external_id) == (
         "ecs-release-ledger", True, "999988887777", "ledger",
     )  # fmt: skip
 

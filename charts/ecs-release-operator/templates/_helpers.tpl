@@ -68,9 +68,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{- /* MutatingAdmissionPolicy v1: the version is asked for, too, for `helm template` believes that every API of its own client is served. */ -}}
+{{- /* MutatingAdmissionPolicy v1 is served from Kubernetes 1.36 on. `helm template` has to be told (--api-versions). */ -}}
 {{- define "ecs-release.stamps" -}}
-{{- if and .Values.policies.install (.Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy") (semverCompare ">=1.36.0-0" .Capabilities.KubeVersion.Version) -}}
+{{- if and .Values.policies.install (.Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy") -}}
 true
 {{- end -}}
 {{- end -}}
