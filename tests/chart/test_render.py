@@ -212,6 +212,7 @@ def test_monitoring(rendered: dict[str, Objects]) -> None:
         ({"serviceAccount": {"create": False}}, "serviceAccount.name is needed"),
         ({"settings": {"leaderElect": False}}, "with replicas: 1 only"),
         ({"image": {"digest": "sha256:short"}}, "digest"),
+        ({"fullnameOverride": "a" * 60, "shards": {"prod": ["111122223333"]}}, "shorter fullnameOverride"),
         ({"runAsUser": 0}, "runAsUser"),
         ({"metrics": {"port": 80}}, "port"),
         ({"policies": {"operators": ["no-namespace"]}}, "operators"),

@@ -15,7 +15,7 @@
 {{- end -}}
 {{- end -}}
 
-{{- /* What is unique in a cluster: two installations in two namespaces may have the same name. */ -}}
+{{- /* Unique in the cluster, for two installations in two namespaces may have the same name; in the usual namespace it is the plain one. */ -}}
 {{- define "ecs-release.clusterName" -}}
 {{- $name := include "ecs-release.fullname" . -}}
 {{- ternary $name (printf "%s-%s" .Release.Namespace $name) (eq .Release.Namespace "ecs-release") -}}
@@ -64,7 +64,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if eq .shard "default" -}}
 {{- $full -}}
 {{- else -}}
-{{- printf "%s-%s" $full .shard | trunc 63 | trimSuffix "-" -}}
+{{- $name := printf "%s-%s" $full .shard -}}
+{{- if gt (len $name) 63 -}}
+{{- fail (printf "Deployment %s of shard %s: a name has at most 63 characters; set a shorter fullnameOverride" $name .shard) -}}
+{{- end -}}
+{{- $name -}}
 {{- end -}}
 {{- end -}}
 
