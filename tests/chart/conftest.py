@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.chart.helm import objects, render
+from tests.chart.generate import CHART
+from tests.chart.helm import helm, objects, render
 from tests.control_plane.control_plane import Cluster
 from tests.e2e.bed import Bed, running_bed
 from tests.e2e.people import needs_policies
@@ -20,12 +21,18 @@ _PORTS = ("ECS_RELEASE_PROBE_PORT", "ECS_RELEASE_METRICS_PORT")
 
 
 def install(cluster: Cluster) -> Path:
-    """Apply what helm renders. Returns the KUBECONFIG of the chart's service account."""
+    """Install the chart as people do. Returns the KUBECONFIG of its service account."""
     needs_policies(cluster)
-    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-    text = render(VALUES, name=NAME, namespace=NAMESPACE)
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
+    upgrade(cluster, VALUES)
     return cluster.service_account_kubeconfig(NAMESPACE, "acting")
+
+
+def upgrade(cluster: Cluster, values: Mapping[str, Any]) -> str:
+    """Install the chart, or upgrade it; the CRDs that the bed has applied become its own. Nothing waits for pods: there are no nodes."""
+    return helm(
+        "upgrade", "--install", NAME, str(CHART), f"--namespace={NAMESPACE}", "--create-namespace", "--take-ownership",
+        f"--kubeconfig={cluster.kubeconfig}", values=values,
+    )  # fmt: skip
 
 
 def settings() -> dict[str, str]:

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.conftest import NAMESPACE, VALUES
-from tests.chart.helm import MATRIX, render
+from tests.chart.conftest import NAME, NAMESPACE, VALUES, upgrade
+from tests.chart.helm import MATRIX, SHARDS, render
 from tests.control_plane.cluster import KubectlError
 from tests.e2e.bed import GROUP, Bed, Place, condition
-from tests.e2e.people import APPLIED_BY, Person, grant, is_refused, path_of, user
+from tests.e2e.people import APPLIED_BY, MERGE, Person, grant, is_refused, path_of, user
+from tests.e2e.test_sets import push
 
 # Kinds of Prometheus Operator, whose CRDs are not here.
 OTHERS = ("ServiceMonitor", "PrometheusRule")
@@ -32,8 +33,12 @@ def test_the_api_server_takes_it(case: str, installed: Bed) -> None:
 
 def test_an_upgrade_changes_nothing_that_may_not_change(installed: Bed) -> None:
     """Shards come later: the selector of the Deployment that is there stays as it is."""
-    text = render({**VALUES, **MATRIX["shards"][0], "policies": {"operators": ["other:operator"]}}, namespace=NAMESPACE)
-    installed.cluster.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-", stdin=text)
+    assert "Shards, each with a Deployment and a Lease: default, europe, prod." in upgrade(installed.cluster, VALUES | SHARDS)
+    found = installed.cluster.get("deployments", "-n", NAMESPACE)["items"]
+    assert {d["metadata"]["name"]: d["metadata"]["generation"] for d in found} == {NAME: 2, f"{NAME}-europe": 1, f"{NAME}-prod": 1}
+    said = upgrade(installed.cluster, VALUES)
+    assert "ATTENTION" not in said, "the cluster serves all policies"
+    assert len(installed.cluster.get("deployments", "-n", NAMESPACE)["items"]) == 1
 
 
 @pytest.fixture
@@ -48,7 +53,7 @@ def place(installed: Bed) -> Place:
 
 def test_the_operator_releases_with_the_charts_rights(place: Place) -> None:
     ana = Person(place.bed, "ana")
-    place.until(lambda: can(place, "ana", "create", "releases"), "edit to include ecs-release-edit", show=dict)
+    place.until(lambda: all(can(place, "ana", v, "releases") for v in ("get", "create")), "edit to include ours", show=dict)
     place.push("v2")
     place.project()
     wanted = release(place, "v2")
@@ -63,15 +68,20 @@ def test_the_operator_releases_with_the_charts_rights(place: Place) -> None:
     assert "forbidden" not in place.bed.operator.log.read_text().lower()
 
 
-def test_a_set_is_released_by_its_children(place: Place) -> None:
-    """create, update and delete on Releases, and a request that is handed on."""
-    place.push("v2")
-    place.project()
-    spec = {"projectRef": {"name": "shop"}, "serviceSet": "all", "environmentRef": {"name": place.name}, "source": {"releaseHash": "v2"}}
-    place.apply("ReleaseSet", "all", spec)
-    place.wait_set("Succeeded")
-    place.annotate("all", "releaseset", retry="1", abort="1", **{"override-window": "1/why"})
-    place.until_set(lambda: place.get_set()["status"].get("lastHandledRetry") == "1", "the request to be handled")
+def test_a_set_has_its_children_made_retried_and_deleted(place: Place) -> None:
+    """create, update, delete and the verb retry on Releases."""
+    place.environment(rollout={"settleSeconds": 0})
+    place.service("v1", "api")
+    place.project("api", "web")
+    push(place, "v2", "web")
+    digest = place.push("crash.v2", "v2", service="api")
+    place.release_set("v2", strategy={"waves": [{"services": ["web"]}, {"services": ["api"]}]})
+    place.until_set(lambda: (place.set_status().get("history") or [{}])[0].get("outcome") == "Failed", "the failure")
+    place.aws.behave(digest, "healthy")
+    place.annotate("all", "releaseset", retry="1")
+    assert place.wait_set("Succeeded")["history"][0]["cause"] == "Retry"
+    place.project("web")
+    place.until_set(lambda: place.children().keys() == {"web"}, "the child of api to be deleted")
     assert "forbidden" not in place.bed.operator.log.read_text().lower()
 
 
@@ -115,11 +125,10 @@ def test_who_lacks_a_verb_is_refused(place: Place) -> None:
     grant(place.bed.cluster, "ecs-release-retry-abort", "ana", namespace=place.name)
     retry = {"metadata": {"annotations": {f"{GROUP}/retry": "1"}}}
     path = path_of("Release", place.name, "web")
-    merge = "application/merge-patch+json"
-    place.until(lambda: not is_refused(lambda: ana.ask("PATCH", path, retry, merge)), "the role", show=dict)
-    forged = ana.ask("PATCH", path, {"metadata": {"annotations": {APPLIED_BY: "admin"}}}, merge)
+    place.until(lambda: not is_refused(lambda: ana.ask("PATCH", path, retry, MERGE)), "the role", show=dict)
+    forged = ana.ask("PATCH", path, {"metadata": {"annotations": {APPLIED_BY: "admin"}}}, MERGE)
     assert user(forged) == "ana"
-    assert is_refused(lambda: Person(place.bed, "").ask("PATCH", f"{path}/status", {"status": {"phase": "Ready"}}, merge))
+    assert is_refused(lambda: Person(place.bed, "").ask("PATCH", f"{path}/status", {"status": {"phase": "Ready"}}, MERGE))
 
 
 def release(place: Place, source: str) -> dict[str, Any]:
