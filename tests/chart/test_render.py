@@ -248,3 +248,9 @@ def test_two_installations_do_not_share_names() -> None:
     )
     wide = {"ClusterRole", "ClusterRoleBinding"}
     assert not {key for key in one if key[0] in wide} & set(two)
+
+
+def test_a_package_holds_everything(tmp_path: Path) -> None:
+    helm("package", str(CHART), f"--destination={tmp_path}")
+    (package,) = tmp_path.glob("*.tgz")
+    assert render(chart=package) == render()
