@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import promql_parser
 import pytest
 import yaml
 
 from ecs_release.config import Settings
 from tests.chart.generate import CHART, ROOT
-from tests.chart.helm import GOLDEN, MATRIX, HelmError, golden, helm, notes, objects, render
+from tests.chart.helm import GOLDEN, MATRIX, SHARDS, HelmError, golden, helm, notes, objects, render
 
 Objects = dict[tuple[str, str], dict[str, Any]]
 
@@ -196,6 +197,15 @@ def test_monitoring(rendered: dict[str, Objects]) -> None:
     (dashboard,) = of_kind(found, "ConfigMap").values()
     assert json.loads(dashboard["data"]["ecs-release.json"])["panels"]
     assert not {"ServiceMonitor", "PrometheusRule", "ConfigMap", "NetworkPolicy"} & {kind for kind, _ in rendered["defaults"]}
+
+
+def test_a_shard_that_is_absent_is_told() -> None:
+    watched = {"metrics": {"serviceMonitor": {"enabled": True}, "rules": {"enabled": True}}}
+    found = objects(render({**SHARDS, **watched}))
+    common, shards = found["PrometheusRule", "ecs-release-operator"]["spec"]["groups"]
+    assert common["name"] == "ecs-release"
+    asked = {matcher.value for r in shards["rules"] for matcher in promql_parser.parse(r["expr"]).args[0].matchers.matchers}
+    assert asked == {d["spec"]["template"]["metadata"]["labels"]["ecs-release.dev/shard"] for d in of_kind(found, "Deployment").values()}
 
 
 @pytest.mark.parametrize(
