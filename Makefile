@@ -22,7 +22,7 @@ unexport VIRTUAL_ENV
 
 RUN := .venv/bin/python -m
 BIN := .venv/bin
-SUITES = $(wildcard tests/unit tests/contract tests/apiserver tests/e2e)
+SUITES = $(wildcard tests/unit tests/contract tests/apiserver tests/chart tests/e2e)
 
 ##@ Try it
 .PHONY: demo
@@ -39,7 +39,7 @@ playground-down: bootstrap ## End the playground
 
 ##@ Before a pull request
 .PHONY: test
-test: check control-plane ## All that CI runs: check, then unit, contract, apiserver and e2e tests
+test: check control-plane chart-tools ## All that CI runs: check, then unit, contract, apiserver, chart and e2e tests
 	@echo "test: $(SUITES) with $(WORKERS) workers" >&2
 	@$(RUN) pytest $(SUITES) --numprocesses=$(WORKERS) --dist=worksteal $(PYTEST_ARGS)
 
@@ -67,6 +67,7 @@ verify: bootstrap ## Generated files are what make generate writes
 	@echo "verify: generated files" >&2
 	@rm -rf build/crds && $(RUN) ecs_release.api.generate build/crds
 	@diff -ru crds build/crds || { echo "verify: crds/ is not what the models say: run make generate" >&2; exit 1; }
+	@$(RUN) tests.chart.generate --check
 
 ##@ Release the project
 .PHONY: release-check
@@ -92,9 +93,10 @@ format: bootstrap ## Format, and mend what Ruff can mend
 	@$(BIN)/ruff format .
 
 .PHONY: generate
-generate: bootstrap ## Write crds/ from the models, and examples/argo-cd/argocd-cm.yaml from the Lua beside it
+generate: bootstrap ## Write crds/ from the models, the chart's copies, and examples/argo-cd/argocd-cm.yaml from the Lua beside it
 	@$(RUN) ecs_release.api.generate
 	@$(RUN) tests.argo_cd_page
+	@$(RUN) tests.chart.generate
 
 .PHONY: bench
 bench: control-plane ## The benchmarks (BENCH='release sets ledger scrape fleet'): a table, and build/bench.json
@@ -107,6 +109,10 @@ bench-page: bootstrap ## Write what bench has measured into docs/benchmarks.md
 .PHONY: control-plane
 control-plane: bootstrap ## Build the control plane for tests, unless it is there
 	@$(RUN) tests.control_plane build > /dev/null
+
+.PHONY: chart-tools
+chart-tools: bootstrap ## Build helm and kubeconform for tests, unless they are there
+	@$(RUN) tests.chart.programs
 
 .PHONY: bootstrap
 bootstrap: ## Make .venv ready

@@ -27,7 +27,7 @@ from tests.control_plane.processes import ChildProcess
 
 _READY_DEADLINE_S = 60
 _ATTEMPTS = 3
-_CONTROLLERS = "garbage-collector-controller,namespace-controller,serviceaccount-controller"
+_CONTROLLERS = "garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller"
 _AUDIT_POLICY = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": [{"level": "Request"}]}
 
 __all__ = ["Cluster", "ControlPlane", "KindCluster", "KubectlError", "control_plane"]
@@ -48,7 +48,7 @@ def control_plane(folder: Path | None = None, *, audit: bool = False) -> Cluster
 class ControlPlane(Cluster):
     """etcd, kube-apiserver and kube-controller-manager on free ports of 127.0.0.1, in a folder of their own.
 
-    There are no nodes: nothing runs in pods. Garbage collection, namespaces, service accounts and RBAC are real.
+    There are no nodes: nothing runs in pods. Garbage collection, namespaces, service accounts and RBAC, aggregated roles too, are real.
     """
 
     def __init__(self, folder: Path | None = None, *, audit: bool = False) -> None:

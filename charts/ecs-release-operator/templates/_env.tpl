@@ -1,0 +1,51 @@
+{{- /* The container's environment: settings, sorted by name, then what the chart itself decides. */ -}}
+{{- define "ecs-release.env" -}}
+{{- with .root -}}
+{{- range $name, $value := .Values.settings }}
+- name: ECS_RELEASE_{{ $name | snakecase | upper }}
+  value: {{ $value | toString | quote }}
+{{- end }}
+- name: ECS_RELEASE_PROBE_PORT
+  value: {{ .Values.probes.port | toString | quote }}
+{{- if .Values.metrics.enabled }}
+- name: ECS_RELEASE_METRICS_PORT
+  value: {{ .Values.metrics.port | toString | quote }}
+{{- end }}
+{{- if .Values.shards }}
+- name: ECS_RELEASE_SHARD
+  value: {{ $.shard | quote }}
+- name: ECS_RELEASE_SHARDS
+  value: {{ .Values.shards | toJson | quote }}
+{{- end }}
+{{- with .Values.ledger }}
+{{- if .table }}
+- name: ECS_RELEASE_LEDGER_TABLE
+  value: {{ .table | quote }}
+- name: ECS_RELEASE_LEDGER_REGION
+  value: {{ required "ledger.region is needed with ledger.table" .region | quote }}
+{{- with .accountID }}
+- name: ECS_RELEASE_LEDGER_ACCOUNT_ID
+  value: {{ . | quote }}
+{{- end }}
+{{- with .roleARN }}
+- name: ECS_RELEASE_LEDGER_ROLE_ARN
+  value: {{ . | quote }}
+{{- end }}
+{{- with .externalID }}
+- name: ECS_RELEASE_LEDGER_EXTERNAL_ID
+  value: {{ . | quote }}
+{{- end }}
+{{- if .create }}
+- name: ECS_RELEASE_LEDGER_CREATE
+  value: "true"
+{{- end }}
+{{- end }}
+{{- end }}
+# Nothing else can be written to.
+- name: HOME
+  value: /tmp
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+{{- end -}}

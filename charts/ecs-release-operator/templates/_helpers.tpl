@@ -1,0 +1,100 @@
+{{- define "ecs-release.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "ecs-release.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "ecs-release.name" . -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Unique in the cluster, for two installations in two namespaces may have the same name; in the usual namespace it is the plain one. */ -}}
+{{- define "ecs-release.clusterName" -}}
+{{- $name := include "ecs-release.fullname" . -}}
+{{- ternary $name (printf "%s-%s" .Release.Namespace $name) (eq .Release.Namespace "ecs-release") -}}
+{{- end -}}
+
+{{- define "ecs-release.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "ecs-release.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "ecs-release.labels" -}}
+{{ include "ecs-release.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: ecs-release
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "ecs-release.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "ecs-release.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name is needed where serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ecs-release.image" -}}
+{{- $image := .Values.image -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" $image.repository $image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $image.repository (default .Chart.AppVersion $image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Shards that need a Deployment, comma-separated: whatever no entry names is default's. */ -}}
+{{- define "ecs-release.shards" -}}
+{{- append (keys .Values.shards) "default" | uniq | sortAlpha | join "," -}}
+{{- end -}}
+
+{{- define "ecs-release.deploymentName" -}}
+{{- $full := include "ecs-release.fullname" .root -}}
+{{- if eq .shard "default" -}}
+{{- $full -}}
+{{- else -}}
+{{- $name := printf "%s-%s" $full .shard -}}
+{{- if gt (len $name) 63 -}}
+{{- fail (printf "Deployment %s of shard %s: a name has at most 63 characters; set a shorter fullnameOverride" $name .shard) -}}
+{{- end -}}
+{{- $name -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* MutatingAdmissionPolicy v1 is served from Kubernetes 1.36 on. `helm template` has to be told (--api-versions). */ -}}
+{{- define "ecs-release.stamps" -}}
+{{- if and .Values.policies.install (.Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy") -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{- /* A list of CEL: the service accounts that operators run as. */ -}}
+{{- define "ecs-release.operators" -}}
+{{- $own := printf "%s:%s" .Release.Namespace (include "ecs-release.serviceAccountName" .) -}}
+{{- $all := list -}}
+{{- range prepend .Values.policies.operators $own | uniq -}}
+{{- $all = append $all (printf "'system:serviceaccount:%s'" .) -}}
+{{- end -}}
+{{- printf "[%s]" (join ", " $all) -}}
+{{- end -}}
+
+{{- /* Labels are put into a document of resources/ as text: numbers and CEL stay as they are. */ -}}
+{{- define "ecs-release.labelled" -}}
+{{- $labels := include "ecs-release.labels" .root | nindent 4 -}}
+{{- $annotations := "" -}}
+{{- with .annotations -}}
+{{- $annotations = printf "\n  annotations:%s" (toYaml . | nindent 4) -}}
+{{- end -}}
+{{- regexReplaceAll "(?m)^metadata:$" .text (printf "metadata:\n  labels:%s%s" $labels $annotations) -}}
+{{- end -}}

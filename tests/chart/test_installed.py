@@ -1,0 +1,150 @@
+"""On a real API server: it takes all that the chart renders, and the operator works with the rights that the chart gives it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart.conftest import NAME, NAMESPACE, VALUES, upgrade
+from tests.chart.helm import MATRIX, SHARDS, render
+from tests.control_plane.cluster import KubectlError
+from tests.e2e.bed import GROUP, Bed, Place, condition
+from tests.e2e.people import APPLIED_BY, MERGE, Person, grant, is_refused, path_of, user
+from tests.e2e.test_sets import push
+
+# Kinds of Prometheus Operator, whose CRDs are not here.
+OTHERS = ("ServiceMonitor", "PrometheusRule")
+
+
+@pytest.mark.parametrize("case", MATRIX)
+def test_the_api_server_takes_it(case: str, installed: Bed) -> None:
+    """Strictly: an unknown field is an error."""
+    values, version = MATRIX[case]
+    found = [d for d in yaml.safe_load_all(render(values, version, namespace=NAMESPACE)) if d and d["kind"] not in OTHERS]
+    text = yaml.safe_dump_all(found)
+    said = installed.cluster.kubectl(
+        "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text
+    )
+    assert len(said.splitlines()) == len(found)
+    assert "arning" not in said
+
+
+def test_an_upgrade_changes_nothing_that_may_not_change(installed: Bed) -> None:
+    """Shards come later: the selector of the Deployment that is there stays as it is."""
+    assert "Shards, each with a Deployment and a Lease: default, europe, prod." in upgrade(installed.cluster, VALUES | SHARDS)
+    found = installed.cluster.get("deployments", "-n", NAMESPACE)["items"]
+    assert {d["metadata"]["name"]: d["metadata"]["generation"] for d in found} == {NAME: 2, f"{NAME}-europe": 1, f"{NAME}-prod": 1}
+    said = upgrade(installed.cluster, VALUES)
+    assert "ATTENTION" not in said, "the cluster serves all policies"
+    assert len(installed.cluster.get("deployments", "-n", NAMESPACE)["items"]) == 1
+
+
+@pytest.fixture
+def place(installed: Bed) -> Place:
+    """A place where the service `web` runs v1, and ana has Kubernetes' own role edit in her namespace."""
+    place = Place(installed)
+    grant(installed.cluster, "edit", "ana", namespace=place.name)
+    place.environment()
+    place.service("v1")
+    return place
+
+
+def test_the_operator_releases_with_the_charts_rights(place: Place) -> None:
+    ana = Person(place.bed, "ana")
+    place.until(lambda: all(can(place, "ana", v, "releases") for v in ("get", "create")), "edit to include ours", show=dict)
+    place.push("v2")
+    place.project()
+    wanted = release(place, "v2")
+    ana.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(wanted))
+    status = place.wait("Succeeded")
+    assert place.updates() and status["history"][0]["appliedBy"] == "ana"
+    assert user(place.get()) == "ana", "stamped by the policy"
+    assert place.events(), "it may write Events"
+    assert condition(place.get_environment()["status"], "Ready")["status"] == "True"
+    leases = place.bed.cluster.get("lease", "-n", NAMESPACE)["items"]
+    assert [lease["metadata"]["name"] for lease in leases] == ["ecs-release.chart.default"]
+    assert "forbidden" not in place.bed.operator.log.read_text().lower()
+
+
+def test_a_set_has_its_children_made_retried_and_deleted(place: Place) -> None:
+    """create, update, delete and the verb retry on Releases."""
+    place.environment(rollout={"settleSeconds": 0})
+    place.service("v1", "api")
+    place.project("api", "web")
+    push(place, "v2", "web")
+    digest = place.push("crash.v2", "v2", service="api")
+    place.release_set("v2", strategy={"waves": [{"services": ["web"]}, {"services": ["api"]}]})
+    place.until_set(lambda: (place.set_status().get("history") or [{}])[0].get("outcome") == "Failed", "the failure")
+    place.aws.behave(digest, "healthy")
+    place.annotate("all", "releaseset", retry="1")
+    assert place.wait_set("Succeeded")["history"][0]["cause"] == "Retry"
+    place.project("web")
+    place.until_set(lambda: place.children().keys() == {"web"}, "the child of api to be deleted")
+    assert "forbidden" not in place.bed.operator.log.read_text().lower()
+
+
+def test_an_environment_allows_namespaces_by_label(place: Place) -> None:
+    """It reads Namespaces."""
+    place.bed.cluster.kubectl("label", "namespace", place.name, "team=shop")
+    place.environment(allowedNamespaces={"selector": {"matchLabels": {"team": "shop"}}})
+    place.project()
+    place.apply("Release", "web", release(place, "v1")["spec"])
+    place.wait("Succeeded")
+
+
+def test_roles_give_what_they_say(place: Place) -> None:
+    cluster = place.bed.cluster
+    grant(cluster, "view", "vic", namespace=place.name)
+    grant(cluster, "ecs-release-environments", "pam")
+    place.until(lambda: can(place, "vic", "list", "releases") and can(place, "ana", "create", "releases"), "the roles", show=dict)
+    for person, verb, what, expected in (
+        ("vic", "create", "releases", False),
+        ("vic", "watch", "projects", True),
+        ("ana", "delete", "releasesets", True),
+        ("ana", "create", "environments", False),
+        ("ana", "retry", "releases", False),
+        ("ana", "abort", "releasesets", False),
+        ("ana", "update", "releases/status", False),
+        ("pam", "create", "environments", True),
+        ("pam", "create", "releases", False),
+        ("pam", "override-window", "environments", False),
+    ):
+        assert can(place, person, verb, what) is expected, (person, verb, what)
+
+
+def test_who_lacks_a_verb_is_refused(place: Place) -> None:
+    """The policies are in force, for the chart's roles."""
+    place.project()
+    place.apply("Release", "web", release(place, "v1")["spec"])
+    place.until(lambda: can(place, "ana", "patch", "releases"), "edit to include ecs-release-edit", show=dict)
+    ana = Person(place.bed, "ana")
+    with pytest.raises(KubectlError, match="may not retry"):
+        ana.kubectl("-n", place.name, "annotate", "release", "web", f"{GROUP}/retry=1")
+    grant(place.bed.cluster, "ecs-release-retry-abort", "ana", namespace=place.name)
+    retry = {"metadata": {"annotations": {f"{GROUP}/retry": "1"}}}
+    path = path_of("Release", place.name, "web")
+    place.until(lambda: not is_refused(lambda: ana.ask("PATCH", path, retry, MERGE)), "the role", show=dict)
+    forged = ana.ask("PATCH", path, {"metadata": {"annotations": {APPLIED_BY: "admin"}}}, MERGE)
+    assert user(forged) == "ana"
+    assert is_refused(lambda: Person(place.bed, "").ask("PATCH", f"{path}/status", {"status": {"phase": "Ready"}}, MERGE))
+
+
+def release(place: Place, source: str) -> dict[str, Any]:
+    spec = {"projectRef": {"name": "shop"}, "service": "web", "environmentRef": {"name": place.name}, "source": {"releaseHash": source}}
+    return {"apiVersion": f"{GROUP}/v1alpha1", "kind": "Release", "metadata": {"name": "web", "namespace": place.name}, "spec": spec}
+
+
+def can(place: Place, person: str, verb: str, what: str) -> bool:
+    """Ask the API server whether somebody may; of Environments everywhere, of all else in the place's namespace."""
+    resource, _, subresource = what.partition("/")
+    attributes = {"group": GROUP, "resource": resource, "verb": verb} | ({"subresource": subresource} if subresource else {})
+    attributes |= {} if resource == "environments" else {"namespace": place.name}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {"user": person, "resourceAttributes": attributes},
+    }
+    answer = Person(place.bed, "").ask("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+    return bool(answer["status"]["allowed"])
