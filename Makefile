@@ -41,7 +41,7 @@ playground-down: bootstrap ## End the playground
 .PHONY: test
 test: check control-plane chart-tools ## All that CI runs: check, then unit, contract, apiserver, chart and e2e tests
 	@echo "test: $(SUITES) with $(WORKERS) workers" >&2
-	@$(RUN) pytest $(SUITES) --numprocesses=$(WORKERS) --dist=worksteal $(PYTEST_ARGS)
+	@$(RUN) pytest $(SUITES) --numprocesses=$(WORKERS) --dist=loadgroup $(PYTEST_ARGS)
 
 .PHONY: check
 check: lint types imports verify ## All checks that run nothing: lint, types, imports, generated files

@@ -20,7 +20,7 @@ from ecs_release.cluster.cluster import KubernetesCluster
 from ecs_release.cluster.events import EventRecorder
 from ecs_release.cluster.lease import Candidacy, Elector
 from ecs_release.config import Settings
-from ecs_release.domain.ports import Ledger
+from ecs_release.domain.ledger_port import Ledger
 from ecs_release.engine.engine import Engine
 from ecs_release.engine.supervisor import keep_running, until_served
 from ecs_release.handlers.probes import serve_probes
@@ -69,7 +69,7 @@ async def run(settings: Settings) -> None:
 
     leading = asyncio.Event()
     background = [asyncio.create_task(engine.run(leading), name="engine"), asyncio.create_task(recorder.run(), name="events")]
-    trim = asyncio.create_task(_return_memory(), name="memory")
+    background.append(asyncio.create_task(_return_memory(), name="memory"))
     watch = asyncio.create_task(keep_running(watch_once, stop, clock), name="watch")
     election = asyncio.create_task(_lead(elector, leading, stop), name="election")
     log.info("ecs-release-operator %s, installation %r, shard %r", its_version, settings.installation, settings.shard)
@@ -78,7 +78,6 @@ async def run(settings: Settings) -> None:
             await _until_stopped(stop, [watch, election, *background])
     finally:
         stop.set()
-        trim.cancel()
         # Where the lease is lost nothing can be changed any more: there is nothing to end in good order.
         patience_s = _LOST_S if election.done() else _STOP_S
         await _end(background, patience_s, cancel=True)
@@ -94,10 +93,11 @@ async def run(settings: Settings) -> None:
 async def _return_memory() -> None:
     """Give back what glibc keeps of memory that is free: answers of AWS come in bursts, and would stay in our size for good."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    while trim is not None:
+    while True:
         await asyncio.sleep(_TRIM_S)
-        # Tens of milliseconds, without the interpreter's lock.
-        await asyncio.to_thread(trim, 0)
+        if trim is not None:
+            # Tens of milliseconds, without the interpreter's lock. Other C libraries have nothing of the kind.
+            await asyncio.to_thread(trim, 0)
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -97,7 +97,7 @@ class Settings(BaseSettings):
         str | None, Field(pattern=ROLE_ARN, description="Role to use it with; without it the operator's own identity")
     ] = None
     ledger_external_id: Annotated[str | None, Field(min_length=2, max_length=1224, description="External id for that role")] = None
-    ledger_closing_seconds: Annotated[
+    closing_seconds: Annotated[
         Seconds, Field(description="How long a recorded Release may be missing after the start before its record is closed as deleted")
     ] = 600
     ledger_create: Annotated[bool, Field(description="Make the table where there is none, and switch its point-in-time recovery on")] = (
@@ -171,7 +171,7 @@ class Settings(BaseSettings):
             base_sweep_s=self.base_sweep_seconds,
             resync_s=self.resync_seconds,
             artifact_interval_s=self.artifact_interval_seconds,
-            closing_grace_s=self.ledger_closing_seconds,
+            closing_grace_s=self.closing_seconds,
             health=HealthRules(self.unhealthy_after_seconds, self.healthy_after_seconds),
         )
 

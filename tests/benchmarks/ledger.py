@@ -20,7 +20,7 @@ from ecs_release.aws.adapter import BotoAws
 from ecs_release.aws.ledger_items import Kind
 from ecs_release.aws.ledger_queries import LedgerReader
 from ecs_release.aws.ledger_table import definition
-from ecs_release.domain.ports import LedgerWrite
+from ecs_release.domain.ledger_port import LedgerWrite
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator
 from tests.benchmarks.results import Result
 from tests.contract.test_aws import access

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -23,7 +24,8 @@ def test_the_api_server_takes_it(case: str, installed: Bed) -> None:
     """Strictly: an unknown field is an error."""
     values, version = MATRIX[case]
     found = [d for d in yaml.safe_load_all(render(values, version, namespace=NAMESPACE)) if d and d["kind"] not in OTHERS]
-    text = yaml.safe_dump_all(found)
+    # JSON: PyYAML writes a text "y" without quotes, which Kubernetes takes for true.
+    text = "\n---\n".join(json.dumps(one) for one in found)
     said = installed.cluster.kubectl(
         "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text
     )
@@ -80,7 +82,7 @@ def test_a_set_has_its_children_made_retried_and_deleted(place: Place) -> None:
     place.aws.behave(digest, "healthy")
     place.annotate("all", "releaseset", retry="1")
     assert place.wait_set("Succeeded")["history"][0]["cause"] == "Retry"
-    place.project("web")
+    place.release_set("v2", services=["web"], strategy={})
     place.until_set(lambda: place.children().keys() == {"web"}, "the child of api to be deleted")
     assert "forbidden" not in place.bed.operator.log.read_text().lower()
 

@@ -17,8 +17,8 @@ from ecs_release.aws.adapter import BotoAws
 from ecs_release.aws.ledger_items import to_fields
 from ecs_release.aws.ledger_table import definition
 from ecs_release.domain.errors import Ambiguous, Blocked, Denied, NotLeading, Problem, Retryable, Throttled
+from ecs_release.domain.ledger_port import Ledger, LedgerWrite
 from ecs_release.domain.observation import Access
-from ecs_release.domain.ports import Ledger, LedgerWrite
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator
 from tests.contract.test_aws import access
 from tests.unit.engine.ledgers import DENIED, DOWN, LOST, THROTTLED, FakeLedger
@@ -128,9 +128,9 @@ async def test_an_attempt_that_is_not_there(bed: Bed) -> None:
 
 async def test_equal_artifacts_have_one_number(bed: Bed) -> None:
     numbers = {
-        (pin, environment): await bed.again().record(
-            LedgerWrite(start(f"{pin}-{environment}", environment=environment), None, pin, release())
-        )
+        (pin, environment): (
+            await bed.again().record(LedgerWrite(start(f"{pin}-{environment}", environment=environment), None, pin, release()))
+        ).number
         for environment in ("stage", "prod")
         for pin in ("one", "two", "three")
     }
@@ -256,7 +256,7 @@ async def test_why_a_transaction_was_cancelled(
     )
     recorded = aws.ledger(access(), table).record(LedgerWrite(start(), None))
     if problem is None:
-        assert await recorded is None
+        assert (await recorded).number is None
         return
     with pytest.raises(problem, match=table):
         await recorded

@@ -18,8 +18,8 @@ from ecs_release.aws.ledger_items import PROJECTED
 from ecs_release.aws.ledger_queries import LedgerReader, ledger_client
 from ecs_release.aws.ledger_table import definition
 from ecs_release.domain.errors import Blocked, Denied, Problem, Retryable, Throttled
+from ecs_release.domain.ledger_port import LedgerWrite
 from ecs_release.domain.observation import Access
-from ecs_release.domain.ports import LedgerWrite
 from tests.aws_simulator.client import REGION, Simulator
 from tests.contract.test_ledger import NOON, current, end, release, start
 

@@ -22,7 +22,7 @@ SETTINGS = {
     "ECS_RELEASE_LEDGER_REGION": REGION,
     "ECS_RELEASE_LEDGER_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/ledger",
     "ECS_RELEASE_LEDGER_CREATE": "true",
-    "ECS_RELEASE_LEDGER_CLOSING_SECONDS": "2",
+    "ECS_RELEASE_CLOSING_SECONDS": "2",
     "ECS_RELEASE_LOG_FORMAT": "json",
 }
 
@@ -83,7 +83,8 @@ def test_an_attempt_is_recorded_from_start_to_end(place: Place) -> None:
     place.release("v2", change=change)
     place.wait("Succeeded")
     recorded(place)
-    assert told(place) == [
+    # Those that begin within a second stand in any order.
+    assert sorted(told(place), key=lambda t: (t[1], t[2] == "end")) == [
         ("Adopted", "v1", "start", None), ("Adopted", "v1", "end", "Succeeded"),
         ("Requested", "v2", "start", None), ("Requested", "v2", "end", "Succeeded"),
     ]  # fmt: skip
@@ -176,7 +177,8 @@ def test_while_the_ledger_is_down_releases_go_on_and_all_is_written_when_it_is_b
     assert [t[1] for t in told(place)] == ["v1", "v1"]
     place.aws.clear_faults(TABLE)
     place.until(lambda: condition(place.status(), "Recorded").get("status") == "True", "Recorded", deadline_s=90)
-    assert [(h, stage) for _, h, stage, _ in told(place)] == [(f"v{n}", s) for n in range(1, 5) for s in ("start", "end")]
+    assert {(h, stage) for _, h, stage, _ in told(place)} == {(f"v{n}", s) for n in range(1, 5) for s in ("start", "end")}
+    assert len(told(place)) == 8
 
 
 def test_a_killed_operator_writes_what_it_had_not(place: Place, bed: Bed) -> None:

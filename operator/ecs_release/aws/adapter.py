@@ -13,8 +13,9 @@ from ecs_release.aws.registry import BotoRegistry
 from ecs_release.aws.sessions import Sessions
 from ecs_release.aws.threads import Threads
 from ecs_release.domain.errors import Denied
+from ecs_release.domain.ledger_port import Ledger
 from ecs_release.domain.observation import Access
-from ecs_release.domain.ports import Clock, Ecs, EventQueue, Fence, Ledger, Registry, Sink
+from ecs_release.domain.ports import Clock, Ecs, EventQueue, Fence, Registry, Sink
 
 _QUEUES = 64
 """Queues that are read at the same time, each by a thread of its own; more take turns, with polls that are shorter accordingly."""

@@ -26,8 +26,8 @@ from ecs_release.aws.ledger_items import Kind, Numbered, Refused
 from ecs_release.aws.ledger_keys import PK, SK
 from ecs_release.aws.ledger_table import LedgerTable
 from ecs_release.domain.errors import Ambiguous, Blocked, Retryable
+from ecs_release.domain.ledger_port import LedgerWrite, Recorded
 from ecs_release.domain.observation import Access
-from ecs_release.domain.ports import LedgerWrite, Recorded
 
 _TRIES = 8
 """Whoever loses against another writer tries again, so often; every item that is found there already costs a try, too."""

@@ -19,7 +19,7 @@ from ecs_release.api.ledger import CurrentPart, LedgerCurrent, LedgerEntry, Ledg
 from ecs_release.aws import ledger_keys as keys
 from ecs_release.aws.ledger_keys import PK, SK
 from ecs_release.domain.errors import Blocked
-from ecs_release.domain.ports import LedgerWrite
+from ecs_release.domain.ledger_port import LedgerWrite
 
 KIND = "kind"
 # API reference, Projection: at most 20 attributes an index, and 100 in all indexes of a table. They cannot be changed later.

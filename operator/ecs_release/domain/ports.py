@@ -11,8 +11,8 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Any, Protocol
 
-from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, LedgerRelease
 from ecs_release.api.notification import Notification
+from ecs_release.domain.ledger_port import Ledger
 from ecs_release.domain.observation import (
     Access,
     ProtectedTask,
@@ -153,59 +153,6 @@ class Sink(Protocol):
 
         Raises Problem where the first was not accepted.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerWrite:
-    """What is recorded together, or not at all.
-
-    `entry` is an attempt's start or end (None: only the current record changes); `current` replaces what was current (None: leave it);
-    `pin` is the key of what is deployed: equal artifacts, equal release number (empty: none is wanted); `release` is what to put down
-    for a new number, which the store fills in.
-    """
-
-    entry: LedgerEntry | None
-    current: LedgerCurrent | None
-    pin: str = ""
-    release: LedgerRelease | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What the ledger has after a write.
-
-    `number` is the entry's release number (None where no pin), `outcome` how the attempt ended as the entry that is there says: one that
-    was there before stays as it is. `newer` is the time of the current record that was left because it was said later; None where ours
-    is there.
-    """
-
-    number: int | None = None
-    outcome: str = ""
-    newer: datetime | None = None
-
-
-class Ledger(Protocol):
-    """The record that lasts."""
-
-    async def record(self, write: LedgerWrite) -> Recorded:
-        """Record once, however often it is called with the same entry.
-
-        Raises Retryable (throttled, unreachable, contention), Denied, Blocked.
-        """
-
-    async def current(self, environment: str, namespace: str, project: str, service: str) -> LedgerCurrent | None:
-        """Return what is current of a service: a consistent read."""
-
-    def currents(self, environment: str) -> AsyncIterator[LedgerCurrent]:
-        """Yield what is current of all services of an Environment."""
-
-    async def attempt(
-        self, environment: str, namespace: str, project: str, service: str, attempt_id: str, start_time: datetime
-    ) -> tuple[LedgerEntry | None, LedgerEntry | None]:
-        """Return an attempt's start and end."""
-
-    async def check(self) -> str:
-        """Make sure that the ledger is there; returns its table's ARN."""
 
 
 class Aws(Protocol):

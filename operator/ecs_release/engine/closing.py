@@ -12,7 +12,8 @@ from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, Stage
 from ecs_release.api.names import RELEASE
 from ecs_release.domain.attempts import ABANDONED
 from ecs_release.domain.errors import Blocked, Problem
-from ecs_release.domain.ports import Clock, Ledger, LedgerWrite, ObjectKey
+from ecs_release.domain.ledger_port import Ledger, LedgerWrite
+from ecs_release.domain.ports import Clock, ObjectKey
 from ecs_release.domain.records.entries import begun
 from ecs_release.engine.lines import LineKey
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ecs_release.api.environment import Environment
@@ -12,7 +12,8 @@ from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
 from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.domain.errors import Problem, Retryable
 from ecs_release.domain.facts import Facts
-from ecs_release.domain.ports import Aws, Clock, Cluster, Ledger, ObjectKey
+from ecs_release.domain.ledger_port import Ledger
+from ecs_release.domain.ports import Aws, Clock, Cluster, ObjectKey
 from ecs_release.engine.artifacts import Artifacts
 from ecs_release.engine.claims import Claims
 from ecs_release.engine.gathering import Gatherer, key_of
@@ -138,8 +139,8 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._work(leading))
-                group.create_task(self._look_for_artifacts(leading), name="artifacts")
-                group.create_task(self._record(leading), name="recorder")
+                group.create_task(self._once(leading, self.artifacts.run), name="artifacts")
+                group.create_task(self._once(leading, self.recorder.run), name="recorder")
                 group.create_task(sweep_ghosts(self._cluster, self.store, KINDS, self._ghost, self._settings.ghost_sweep_interval_s))
         except ExceptionGroup as group:
             # One task's error has ended the others.
@@ -158,13 +159,10 @@ class Engine:
             self._observers.observe(name)
         await self.queue.run(metered(self._handle, self._meter, self._clock), self._settings.workers)
 
-    async def _look_for_artifacts(self, leading: asyncio.Event) -> None:
+    @staticmethod
+    async def _once(leading: asyncio.Event, work: Callable[[], Awaitable[None]]) -> None:
         await leading.wait()
-        await self.artifacts.run()
-
-    async def _record(self, leading: asyncio.Event) -> None:
-        await leading.wait()
-        await self.recorder.run()
+        await work()
 
     async def _sync(self) -> None:
         """Wait until the watch has told of every object that is there: a Release must not be judged before its Environment is known."""

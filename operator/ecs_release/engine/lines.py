@@ -14,7 +14,8 @@ from typing import NamedTuple
 from ecs_release.api.conditions import Reason
 from ecs_release.api.ledger import LedgerEntry, Stage
 from ecs_release.domain.errors import Blocked, Denied, Problem, Retryable
-from ecs_release.domain.ports import Clock, LedgerWrite, ObjectKey, Recorded
+from ecs_release.domain.ledger_port import LedgerWrite, Recorded
+from ecs_release.domain.ports import Clock, ObjectKey
 from ecs_release.domain.records.acknowledgements import Acknowledged
 from ecs_release.domain.records.current import sum_of
 

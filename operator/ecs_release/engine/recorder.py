@@ -17,7 +17,8 @@ from ecs_release.api.ledger import LedgerCurrent, LedgerEntry
 from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.facts import Facts
-from ecs_release.domain.ports import Clock, Ledger, ObjectKey
+from ecs_release.domain.ledger_port import Ledger
+from ecs_release.domain.ports import Clock, ObjectKey
 from ecs_release.domain.records.acknowledgements import Acknowledged
 from ecs_release.domain.records.entries import named_in_s, writes
 from ecs_release.engine.closing import Closer, Identity

@@ -25,8 +25,8 @@ from ecs_release.aws.ledger import BotoLedger
 from ecs_release.aws.ledger_items import to_current, to_entry, to_fields
 from ecs_release.aws.ledger_table import definition
 from ecs_release.domain.errors import Ambiguous, Retryable, Throttled
+from ecs_release.domain.ledger_port import LedgerWrite
 from ecs_release.domain.observation import Access
-from ecs_release.domain.ports import LedgerWrite
 from tests.aws_simulator.client_rollouts import ACCOUNT, REGION
 from tests.aws_simulator.dynamodb import QuickTable, transact_quickly
 from tests.contract.test_ledger import NOON, current, end, release, start

@@ -16,7 +16,7 @@ from ecs_release.aws import ledger_keys as keys
 from ecs_release.aws.ledger_items import Kind, Numbered
 from ecs_release.aws.ledger_table import definition, shortcomings
 from ecs_release.domain.errors import Blocked
-from ecs_release.domain.ports import LedgerWrite
+from ecs_release.domain.ledger_port import LedgerWrite
 from tests.contract.test_ledger import NOON, current, end, release, start
 
 ITEM_BYTES, TRANSACTION_BYTES = 400 * 1024, 4 * 1024 * 1024

@@ -8,7 +8,7 @@ from typing import Any
 
 from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, LedgerRelease, Stage
 from ecs_release.domain.errors import Ambiguous, Blocked, Denied, Problem, Retryable, Throttled
-from ecs_release.domain.ports import LedgerWrite, Recorded
+from ecs_release.domain.ledger_port import LedgerWrite, Recorded
 
 DOWN = Retryable("dynamodb:TransactWriteItems on ledger: EndpointConnectionError: no route")
 THROTTLED = Throttled("dynamodb:TransactWriteItems on ledger: AWS asks to slow down (ThrottlingException)")

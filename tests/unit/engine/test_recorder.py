@@ -14,7 +14,8 @@ from ecs_release.api.release import Release
 from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.domain.errors import Blocked
 from ecs_release.domain.facts import Facts, Limits
-from ecs_release.domain.ports import LedgerWrite, ObjectKey, Recorded
+from ecs_release.domain.ledger_port import LedgerWrite, Recorded
+from ecs_release.domain.ports import ObjectKey
 from ecs_release.domain.records.acknowledgements import Acknowledged, acknowledge
 from ecs_release.domain.records.current import sum_of
 from ecs_release.engine.recorder import Recorder

@@ -16,7 +16,7 @@ from ecs_release.api.record_status import ForeignDeployment
 from ecs_release.api.release_status import HistoryEntry, ReleaseStatus
 from ecs_release.domain.conditions import find
 from ecs_release.domain.facts import Facts
-from ecs_release.domain.ports import LedgerWrite
+from ecs_release.domain.ledger_port import LedgerWrite
 from ecs_release.domain.records.acknowledgements import END, foreign_id
 from ecs_release.domain.records.current import current_of, identity, sum_of, whole_seconds
 

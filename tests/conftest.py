@@ -1,0 +1,24 @@
+"""Tests that share a bed of their own run on one worker: on several each would start its own API server, AWS and operator."""
+
+from __future__ import annotations
+
+import pytest
+
+_FIXTURES = {"secured": "secured", "desk": "secured", "office": "secured"}
+_MODULES = {
+    "tests/e2e/test_ledger.py": "ledger",
+    "tests/e2e/test_scale_out.py": "scale-out",
+    "tests/apiserver/test_control_plane.py": "control-plane",
+    "tests/apiserver/test_upgrade.py": "upgrade",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        path = item.nodeid.partition("::")[0]
+        group = _MODULES.get(path) or next((_FIXTURES[f] for f in getattr(item, "fixturenames", ()) if f in _FIXTURES), "")
+        if not group and path.startswith("tests/chart/"):
+            group = "chart"
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
