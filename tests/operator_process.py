@@ -89,7 +89,7 @@ class Operator:
         if self._process:
             self._process.kill()
 
-    def wait_until_ready(self, deadline_s: float = 30) -> None:
+    def wait_until_ready(self, deadline_s: float = 120) -> None:
         """Wait until it has seen everything that is there."""
         assert self._process is not None
         self._process.wait_until(lambda: "watching " in self.tail(2000), deadline_s)

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent.parent
 GROUP, VERSION = "ecs-release.dev", "v1alpha1"
 _API = f"{GROUP}/{VERSION}"
 _numbers = itertools.count(1)
-DEADLINE_S = 40.0
+DEADLINE_S = 60.0
 
 
 @dataclass
