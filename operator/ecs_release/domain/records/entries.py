@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ecs_release.api.conditions import ConditionType, Reason
-from ecs_release.api.ledger import LedgerEntry, LedgerImage, LedgerRelease, Stage
+from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, LedgerImage, LedgerRelease, Stage
 from ecs_release.api.record_status import ForeignDeployment
 from ecs_release.api.release_status import HistoryEntry, ReleaseStatus
 from ecs_release.domain.conditions import find
@@ -56,17 +56,22 @@ def writes(facts: Facts, status: ReleaseStatus) -> tuple[LedgerWrite, ...]:
         )
         for one in due(facts, status)
     )
-    if found or current is None or not is_current_due(facts, status):
+    if found or current is None or _is_under_way(status) or not _is_news(status, current):
         return found
     return (LedgerWrite(entry=None, current=current),)
 
 
 def is_current_due(facts: Facts, status: ReleaseStatus) -> bool:
     """Tell whether the ledger's current record says something else than this status. During a rollout it goes with the entries only."""
-    if not _is_told(facts, status) or (status.rollout is not None and not status.rollout.outcome):
-        return False
-    known = status.ledger.current if status.ledger else None
-    return known != sum_of(current_of(facts, status))
+    return _is_told(facts, status) and not _is_under_way(status) and _is_news(status, current_of(facts, status))
+
+
+def _is_under_way(status: ReleaseStatus) -> bool:
+    return status.rollout is not None and not status.rollout.outcome
+
+
+def _is_news(status: ReleaseStatus, current: LedgerCurrent) -> bool:
+    return (status.ledger.current if status.ledger else None) != sum_of(current)
 
 
 def _is_told(facts: Facts, status: ReleaseStatus) -> bool:
