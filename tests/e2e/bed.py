@@ -6,7 +6,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -39,6 +39,17 @@ class Bed:
     aws: Simulator
     operator: Operator | InstalledOperator
     api: Any
+    places: list[Place] = field(default_factory=list)
+
+    @contextmanager
+    def cleared(self) -> Iterator[None]:
+        """Remove afterwards the objects of all places made inside: the operator would look after them to the end of the session."""
+        before = len(self.places)
+        try:
+            yield
+        finally:
+            while len(self.places) > before:
+                self.places.pop().clear()
 
     def restart_operator(self) -> None:
         """Stop the operator and start it again."""
@@ -98,6 +109,16 @@ class Place:
         self.bed.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}})
         self.aws.client("ecs", self.account, self.region).create_cluster(clusterName=self.name)
         self.begun = self.aws.mark()
+        self.bed.places.append(self)
+
+    def clear(self) -> None:
+        """Delete what the operator looks after here; what is in AWS stays as it is."""
+        for plural in ("releasesets", "releases", "projects"):
+            self.bed.api.delete_collection_namespaced_custom_object(GROUP, VERSION, self.name, plural)
+        for found in self.bed.api.list_cluster_custom_object(GROUP, VERSION, "environments")["items"]:
+            if self.name in (found["metadata"]["name"], *found["spec"].get("allowedNamespaces", {}).get("names", ())):
+                with suppress(kubernetes_client.ApiException):
+                    self.bed.api.delete_cluster_custom_object(GROUP, VERSION, "environments", found["metadata"]["name"])
 
     @property
     def aws(self) -> Simulator:

@@ -18,9 +18,10 @@ def bed() -> Iterator[Bed]:
 
 
 @pytest.fixture
-def place(bed: Bed) -> Place:
+def place(bed: Bed) -> Iterator[Place]:
     """A place of the test's own."""
-    return Place(bed)
+    with bed.cleared():
+        yield Place(bed)
 
 
 @pytest.fixture
@@ -46,9 +47,10 @@ def desk(secured: Bed) -> Place:
 
 
 @pytest.fixture
-def office(secured: Bed) -> Place:
+def office(secured: Bed) -> Iterator[Place]:
     """The same of the test's own."""
-    return _ready(secured)
+    with secured.cleared():
+        yield _ready(secured)
 
 
 def _ready(secured: Bed) -> Place:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.e2e.bed import Bed, Place, condition
+from tests.e2e.bed import Place, condition
 from tests.e2e.test_revisions import terraform
 
 PATTERN = {
@@ -31,8 +32,7 @@ def queue(place: Place) -> str:
 
 
 @pytest.fixture
-def shop(bed: Bed) -> Any:
-    place = Place(bed)
+def shop(place: Place) -> Iterator[Place]:
     url = queue(place)
     place.services("web")
     place.environment(observation={"intervalSeconds": INTERVAL_S, "eventQueueURL": url})

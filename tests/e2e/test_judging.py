@@ -6,21 +6,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.bed import READY, STALLED, Bed, Place, condition, triple
+from tests.e2e.bed import READY, STALLED, Place, condition, triple
 
 
 @pytest.fixture(params=["with the service-deployment API", "without it"])
-def judged(request: pytest.FixtureRequest, bed: Bed) -> Iterator[Place]:
+def judged(request: pytest.FixtureRequest, place: Place) -> Iterator[Place]:
     """A place with a service; in the second half AWS has no service-deployment API for it, as other implementations have not."""
-    place = Place(bed)
     if request.param == "without it":
         for action in ("ListServiceDeployments", "StopServiceDeployment"):
-            bed.aws.fault(action, code="UnknownOperationException", message="", status=400, times=None, match=place.name)
+            place.aws.fault(action, code="UnknownOperationException", message="", status=400, times=None, match=place.name)
     place.service("v1")
     place.environment()
     place.project()
     yield place
-    bed.aws.control("clear-faults", match=place.name)
+    place.aws.control("clear-faults", match=place.name)
 
 
 def test_1_ours_is_the_deployment_that_update_service_answered(judged: Place) -> None:

@@ -36,9 +36,9 @@ def bed() -> Iterator[Bed]:
 
 @pytest.fixture
 def place(bed: Bed) -> Iterator[Place]:
-    made = Place(bed)
-    yield made
-    bed.aws.clear_faults(TABLE)
+    with bed.cleared():
+        yield Place(bed)
+        bed.aws.clear_faults(TABLE)
 
 
 def reader(place: Place) -> LedgerReader:

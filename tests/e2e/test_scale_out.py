@@ -100,8 +100,9 @@ def replicas(quiet_bed: Bed) -> Iterator[Replicas]:
 
 
 @pytest.fixture
-def place(quiet_bed: Bed) -> Place:
-    return Place(quiet_bed)
+def place(quiet_bed: Bed) -> Iterator[Place]:
+    with quiet_bed.cleared():
+        yield Place(quiet_bed)
 
 
 def shop(place: Place) -> Place:

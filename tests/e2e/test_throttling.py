@@ -14,11 +14,12 @@ SERVICES = [f"s{number:02}" for number in range(12)]
 
 def far(bed: Bed, region: str) -> Iterator[Place]:
     """Make a place in an account and region of its own: what slows its buckets down slows no other test, and its calls are its own."""
-    place = Place(bed, account="777788889999", region=region)
-    place.services(*SERVICES, desired=1)
-    place.environment()
-    yield place
-    place.aws.clear_faults(place.name)
+    with bed.cleared():
+        place = Place(bed, account="777788889999", region=region)
+        place.services(*SERVICES, desired=1)
+        place.environment()
+        yield place
+        place.aws.clear_faults(place.name)
 
 
 @pytest.fixture
