@@ -140,6 +140,11 @@ async def test_labels_of_namespaces(cluster: Cluster, adapter: KubernetesCluster
     assert await adapter.namespace_labels("not-there") is None
 
 
+async def test_policies_that_are_not_there_or_not_served(adapter: KubernetesCluster) -> None:
+    assert not await adapter.has_policy("validatingadmissionpolicies", "not-there")
+    assert not await adapter.has_policy("notservedpolicies", "not-there")
+
+
 ODD = [
     "ship \N{ROCKET}",
     "half \ud83d",

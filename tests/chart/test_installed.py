@@ -71,6 +71,7 @@ def test_the_operator_releases_with_the_charts_rights(place: Place) -> None:
     assert user(place.get()) == "ana", "stamped by the policy"
     assert place.events(), "it may write Events"
     assert condition(place.get_environment()["status"], "Ready")["status"] == "True"
+    assert condition(place.get_environment()["status"], "AppliedByAuthenticated")["reason"] == "Stamped"
     leases = place.bed.cluster.get("lease", "-n", NAMESPACE)["items"]
     assert [lease["metadata"]["name"] for lease in leases] == ["ecs-release.chart.default"]
     assert "forbidden" not in place.bed.operator.log.read_text().lower()
@@ -174,7 +175,8 @@ def test_it_serves_some_namespaces_only(installed: Bed) -> None:
         installed.operator.start({"ECS_RELEASE_WATCH_NAMESPACES": watched.name})
         watched.wait("Succeeded")
         assert watched.updates() and watched.events()
-        assert condition(watched.get_environment()["status"], "Ready")["status"] == "True"
+        said = watched.get_environment()["status"]
+        assert [condition(said, kind)["status"] for kind in ("Ready", "AppliedByAuthenticated")] == ["True", "True"]
         assert watched.bed.cluster.get("project", "shop", "-n", watched.name)["status"]["services"] == 1
 
         upgrade(installed.cluster, values | {"rbac": {"readNamespaces": False}})

@@ -107,6 +107,14 @@ class KubernetesCluster:
             return None
         return dict(found["metadata"].get("labels") or {})
 
+    async def has_policy(self, resource: str, name: str) -> bool:
+        """Tell whether an object of admissionregistration.k8s.io/v1 is there: not so either where the cluster does not serve its kind."""
+        try:
+            await self._server.request("GET", f"/apis/admissionregistration.k8s.io/v1/{resource}/{name}")
+        except NotFound:
+            return False
+        return True
+
 
 def _path(key: ObjectKey) -> str:
     base = f"/apis/{GROUP}/{VERSION}"
