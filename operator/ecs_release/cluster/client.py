@@ -161,7 +161,7 @@ def _problem(status: int, method: str, path: str, data: bytes) -> Exception:
         case 409:
             return Conflict(text)
         case 403:
-            return Denied(f"the Kubernetes API refuses {method} {path}: {text}; see the operator's ClusterRole")
+            return Denied(f"the Kubernetes API refuses {method} {path}: {text}; see the operator's roles")
         case _ if status in _TRANSIENT:
             return Retryable(f"the Kubernetes API answers {status} to {method} {path}: {text}")
         case _:

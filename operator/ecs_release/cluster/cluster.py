@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from ecs_release.api.names import API_VERSION, CLUSTER_SCOPED, FIELD_MANAGER, GROUP, PLURALS, VERSION
@@ -18,9 +18,10 @@ _PAGE = 500
 class KubernetesCluster:
     """Reads objects, writes their status, and records Events."""
 
-    def __init__(self, server: ApiServer, recorder: EventRecorder) -> None:
-        """Both are shared and closed by their owner."""
+    def __init__(self, server: ApiServer, recorder: EventRecorder, namespaces: Sequence[str] = ()) -> None:
+        """Both are shared and closed by their owner. Nothing outside `namespaces` is listed; without them there is no limit."""
         self._server = server
+        self._namespaces = namespaces
         self._recorder = recorder
 
     async def get(self, key: ObjectKey) -> Mapping[str, Any] | None:
@@ -78,8 +79,14 @@ class KubernetesCluster:
 
     async def names(self, kind: str) -> AsyncIterator[tuple[str, str, str]]:
         """Yield (namespace, name, uid) of every object of a kind, page by page. Raises Retryable also where the CRD is not there (yet)."""
-        path, query = f"/apis/{GROUP}/{VERSION}/{PLURALS[kind]}", [("limit", str(_PAGE))]
-        token = ""
+        base = f"/apis/{GROUP}/{VERSION}"
+        within = [f"{base}/namespaces/{n}" for n in self._namespaces] if kind not in CLUSTER_SCOPED else []
+        for path in within or [base]:
+            async for found in self._names(f"{path}/{PLURALS[kind]}", kind):
+                yield found
+
+    async def _names(self, path: str, kind: str) -> AsyncIterator[tuple[str, str, str]]:
+        query, token = [("limit", str(_PAGE))], ""
         while True:
             try:
                 page = await self._server.request("GET", path, query=[*query, ("continue", token)] if token else query, accept=NAMES_ONLY)
@@ -99,6 +106,14 @@ class KubernetesCluster:
         except (NotFound, Denied):
             return None
         return dict(found["metadata"].get("labels") or {})
+
+    async def has_policy(self, resource: str, name: str) -> bool:
+        """Tell whether an object of admissionregistration.k8s.io/v1 is there: not so either where the cluster does not serve its kind."""
+        try:
+            await self._server.request("GET", f"/apis/admissionregistration.k8s.io/v1/{resource}/{name}")
+        except NotFound:
+            return False
+        return True
 
 
 def _path(key: ObjectKey) -> str:

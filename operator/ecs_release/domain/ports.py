@@ -239,6 +239,9 @@ class Cluster(Protocol):
     async def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
         """Return a Namespace's labels; None where it is gone or may not be read."""
 
+    async def has_policy(self, resource: str, name: str) -> bool:
+        """Tell whether an admission policy, or a binding of one, is there. Raises Denied where it may not be read."""
+
 
 class Fence(Protocol):
     """Keeps a process that is no longer the active one from changing anything."""

@@ -275,7 +275,8 @@ class Engine:
         self.recorder.decided(key_of(facts.release), facts, status)
 
     async def _exists(self, key: ObjectKey) -> bool:
-        return await self._cluster.get(key) is not None
+        elsewhere = self._settings.namespaces and key.namespace not in self._settings.namespaces
+        return bool(elsewhere) or await self._cluster.get(key) is not None
 
     def _ledger_troubled(self) -> None:
         for name in self._observers.all:
