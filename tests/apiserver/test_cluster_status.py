@@ -114,7 +114,7 @@ async def test_cluster_scoped_objects_have_no_namespace(cluster: Cluster, adapte
 async def test_names_are_listed_page_by_page(
     cluster: Cluster, adapter: KubernetesCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecs_release.cluster.cluster._PAGE", 2)
+    monkeypatch.setattr("ecs_release.cluster.cluster._NAMES", 2)
     cluster.apply(*(release(namespace, f"r{n}") for n in range(5)))
 
     found = [(ns, name, uid) async for ns, name, uid in adapter.names(RELEASE) if ns == namespace]
@@ -131,6 +131,14 @@ async def test_names_are_listed_in_some_namespaces_only(cluster: Cluster, server
 
     assert [(ns, name) async for ns, name, _ in some.names(RELEASE)] == [(namespace, "one")]
     assert namespace in [name async for _, name, _ in some.names(ENVIRONMENT)]
+    assert await some.count(RELEASE) == 1
+
+
+async def test_objects_are_counted_by_reading_one(cluster: Cluster, server: ApiServer, namespace: str) -> None:
+    here = KubernetesCluster(server, EventRecorder(server, "test"), (namespace,))
+    assert await here.count(RELEASE) == 0
+    cluster.apply(*(release(namespace, f"r{n}") for n in range(5)))
+    assert await here.count(RELEASE) == 5
 
 
 async def test_labels_of_namespaces(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:

@@ -236,6 +236,9 @@ class Cluster(Protocol):
     def names(self, kind: str) -> AsyncIterator[tuple[str, str, str]]:
         """Yield (namespace, name, uid) of every object of a kind, page by page."""
 
+    async def count(self, kind: str) -> int:
+        """Count the objects of a kind, as good as exactly."""
+
     async def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
         """Return a Namespace's labels; None where it is gone or may not be read."""
 

@@ -217,6 +217,10 @@ class Store:
         """List (namespace, name, uid) of all objects of a kind."""
         return [(k.namespace, k.name, uid) for k, uid in self._uids.items() if k.kind == kind]
 
+    def count(self, kind: str) -> int:
+        """Count the objects of a kind."""
+        return sum(k.kind == kind for k in self._uids)
+
     def project(self, namespace: str, name: str) -> Project | Invalid | None:
         """Find a Project."""
         return self.projects.get(ObjectKey(PROJECT, namespace, name))
