@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, Stage
 from ecs_release.api.names import RELEASE
 from ecs_release.domain.attempts import ABANDONED
-from ecs_release.domain.errors import Blocked, Problem
+from ecs_release.domain.errors import Blocked, Denied, Problem
 from ecs_release.domain.ledger_port import Ledger, LedgerWrite
 from ecs_release.domain.ports import Clock, ObjectKey
 from ecs_release.domain.records.entries import begun
@@ -88,6 +88,26 @@ class Closer:
             self._news.set()
         self._environments |= names
 
+    async def abandon(self, identity: Identity, known: frozenset[str]) -> None:
+        """End the attempt that an earlier Release of the service has left open, unless the present one knows it: `known` are its attempts.
+
+        Raises Problem. One that was made again while the ledger could not be read knows nothing of what was before it.
+        """
+        ledger = self._ledger
+        if ledger is None:
+            return
+        try:
+            current = await ledger.current(*identity)
+            if current is not None and current.deployed is not None and current.deployed.attempt_id not in known:
+                end = await self._end(ledger, identity, current)
+                if end is not None:
+                    await ledger.record(LedgerWrite(entry=end, current=None))
+        except Denied:
+            raise
+        except Blocked as problem:
+            # What cannot be read keeps nothing else from being written.
+            log.warning("an earlier Release's attempt is not looked for: %s", problem.message, extra={"object": "/".join(identity)})
+
     async def run(self) -> None:
         """Close until cancelled."""
         ledger = self._ledger
@@ -116,6 +136,8 @@ class Closer:
                         identity = Identity(environment, current.namespace, current.project, current.service)
                         if identity[1:] not in known:
                             self._gone.setdefault(identity, _Gone(None, self._clock.monotonic() + self._grace_s))
+            except Denied:
+                raise
             except Blocked as problem:
                 # One that cannot be read: what comes after it is found at the next start.
                 log.warning("not all records of deleted Releases are looked for: %s", problem.message, extra={"environment": environment})
@@ -142,6 +164,9 @@ class Closer:
         if gone.line_key is None and await self._exists(ObjectKey(RELEASE, identity.namespace, current.release or "")):
             return
         end = await self._end(ledger, identity, current)
+        if identity[1:] in self._known(identity.environment):
+            # It was made again meanwhile. One that comes later still speaks later, and the ledger keeps what was said last.
+            return
         now = max(self._clock.now(), current.observed_time)
         deployed = current.deployed
         if end is not None and deployed is not None:

@@ -12,7 +12,7 @@ import pytest
 from ecs_release.api.ledger import Stage
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import ReleaseStatus
-from ecs_release.domain.errors import Blocked
+from ecs_release.domain.errors import Blocked, Problem
 from ecs_release.domain.facts import Facts, Limits
 from ecs_release.domain.ledger_port import LedgerWrite, Recorded
 from ecs_release.domain.ports import ObjectKey
@@ -21,7 +21,7 @@ from ecs_release.domain.records.current import sum_of
 from ecs_release.engine.recorder import Recorder
 from ecs_release.engine.store import ReleaseFacts
 from tests.unit.domain.test_targets import environment
-from tests.unit.engine.ledgers import DENIED, DOWN, LOST, THROTTLED, FakeLedger
+from tests.unit.engine.ledgers import DENIED, DOWN, LOST, MISSING, THROTTLED, FakeLedger
 from tests.unit.simulated_time import SimulatedClock, run_simulated
 
 
@@ -466,6 +466,7 @@ def test_an_end_that_was_not_the_last_word_has_a_late_one() -> None:
         await settle(process, 5)
         deleted_in_process(process)
         await settle(process)
+        process.uids["web"] = "another"
         process.says("web", process.attempt(1, "Succeeded"))
         await settle(process)
         assert [(e.stage, e.outcome) for e in process.ledger.entries.values()] == [
@@ -507,5 +508,106 @@ def test_nobody_waits_twice_for_a_ledger_that_does_not_answer() -> None:
         for number in range(100):
             assert await process.recorder.remember("prod", "shop", "store", f"web{number}") is None
         assert process.clock.monotonic() - begun <= 6
+
+    run_simulated(main())
+
+
+def test_what_went_while_a_pass_was_under_way_is_closed() -> None:
+    async def main() -> None:
+        process = Process(FakeLedger()).start()
+        await asyncio.sleep(1)
+        process.statuses["web"] = ReleaseStatus.model_validate({"history": [process.attempt(1)], "rollout": process.attempt(1)})
+        facts, status = process.facts("web"), process.statuses["web"]
+        deleted_in_process(process)
+        await settle(process)
+        process.recorder.decided(process.key("web"), facts, status)
+        await settle(process)
+        assert [(e.stage, e.outcome) for e in process.ledger.entries.values()] == [("start", None), ("end", "Abandoned")]
+        assert process.ledger.current_records["prod", "shop", "store", "web"].deleted_time is not None
+        await process.die()
+
+    run_simulated(main())
+
+
+def test_one_that_is_made_again_while_it_is_closed_stays_open() -> None:
+    class Slow(FakeLedger):
+        async def current(self, *identity: str) -> Any:
+            found = await super().current(*identity)
+            await asyncio.sleep(30)
+            return found
+
+    async def main() -> None:
+        process = Process(Slow()).start()
+        process.says("web", process.attempt(1))
+        await settle(process, 60)
+        deleted_in_process(process)
+        await asyncio.sleep(10)
+        process.uids["web"] = "another"
+        process.statuses["web"] = ReleaseStatus()
+        process.says("web", process.attempt(2))
+        await settle(process)
+        current = process.ledger.current_records["prod", "shop", "store", "web"]
+        assert current.deleted_time is None and current.release_uid == "another"
+        await process.die()
+
+    run_simulated(main())
+
+
+@pytest.mark.parametrize("problem", [DOWN, THROTTLED, DENIED, MISSING])
+def test_a_ledger_that_cannot_be_read_at_the_start_is_looked_through_later(problem: Problem) -> None:
+    async def main() -> None:
+        ledger = FakeLedger()
+        first = Process(ledger).start()
+        first.says("web", first.attempt(1))
+        await settle(first, 5)
+        await first.die()
+        ledger.problem = problem
+        second = Process(ledger).start()
+        second.recorder.closer.sweep(["prod"])
+        await asyncio.sleep(200)
+        ledger.problem = None
+        await settle(second)
+        assert second.told() == [("v1", "start"), ("v1", "end")]
+        await second.die()
+
+    run_simulated(main())
+
+
+def test_what_waits_of_a_deleted_release_is_in_the_audit_log_as_soon_as_writing_fails(caplog: pytest.LogCaptureFixture) -> None:
+    """A process that is killed says nothing more."""
+
+    async def main() -> None:
+        process = Process(FakeLedger()).start()
+        await asyncio.sleep(1)
+        process.ledger.faults = [THROTTLED] * 9
+        process.says("web", process.attempt(1))
+        await asyncio.sleep(0.1)
+        deleted_in_process(process)
+        assert process.recorder.problem is None, "too short a time to be told"
+        assert [r.name for r in caplog.records].count("ecs_release.audit") == 1
+        await process.die()
+
+    run_simulated(main())
+
+
+def test_one_that_is_made_again_without_a_past_ends_what_its_predecessor_left_open() -> None:
+    """The ledger could not be read as it was made again, and the process that saw the deletion is gone."""
+
+    async def main() -> None:
+        ledger = FakeLedger()
+        first = Process(ledger).start()
+        first.says("web", first.attempt(1))
+        await settle(first, 5)
+        await first.die()
+        second = Process(ledger).start()
+        second.uids["web"] = "another"
+        second.says("web", second.attempt(2))
+        await settle(second)
+        second.says("web", second.attempt(2, "Succeeded"))
+        await settle(second)
+        assert [(e.hash, e.stage, e.outcome) for e in ledger.entries.values()] == [
+            ("v1", "start", None), ("v1", "end", "Abandoned"), ("v2", "start", None), ("v2", "end", "Succeeded"),
+        ]  # fmt: skip
+        await second.die()
 
     run_simulated(main())
