@@ -100,6 +100,9 @@ def test_the_commit_is_gits(build: Place, tmp_path: Path) -> None:
     assert f"ref.{commit}" in tags(build, "web")
     short = publish(build, image, "--release-hash", commit[:8], "--tag-format", "{releaseHash}", folder=tmp_path)
     assert commit in short.out and f"{commit[:8]} " not in short.out
+    # Where git does not know it, the image's repository does.
+    elsewhere = publish(build, image, "--release-hash", commit[:8], "--no-moving-tag", folder=tmp_path.parent)
+    assert commit in elsewhere.out and f"ref.{commit[:8]}" not in tags(build, "web")
     (tmp_path / "file").write_text("two")
     assert "tracked files differ" in publish(build, image, folder=tmp_path).err
 
