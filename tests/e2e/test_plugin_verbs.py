@@ -16,7 +16,7 @@ import yaml
 
 from tests.aws_simulator.client import image_name
 from tests.e2e.bed import GROUP, Place
-from tests.e2e.kubectl_plugin import Done, ecs_release
+from tests.e2e.plugin import Done, ecs_release
 from tests.e2e.test_sets import lines, push
 
 NAMES = ("api", "web")

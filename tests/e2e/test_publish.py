@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.bed import Place
-from tests.e2e.kubectl_plugin import Done, ecs_release
+from tests.e2e.plugin import Done, ecs_release
 
 COMMIT = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"
 

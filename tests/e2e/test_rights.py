@@ -54,7 +54,7 @@ def test_an_operator_that_runs_as_another_service_account_is_told_whom_the_polic
     who = ["--as=system:serviceaccount:elsewhere:operator", "--as-group=system:masters", "-n", office.name]
     with pytest.raises(KubectlError) as error:
         office.bed.cluster.kubectl(
-            *who, "patch", "release", "web", "--subresource=status", "--type=merge", "-p", '{"status": {"phase": "x"}}'
+            *who, "patch", "release", path.split("/")[-1], "--subresource=status", "--type=merge", "-p", '{"status": {"phase": "x"}}'
         )
     assert "only the operator (system:serviceaccount:" in str(error.value)
     assert "add it to operators in ValidatingAdmissionPolicy ecs-release-status" in str(error.value)
