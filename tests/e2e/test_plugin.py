@@ -143,6 +143,13 @@ def test_the_board_marks_what_is_not_as_it_should_be(place: Place) -> None:
     assert rows == [["shop", "search", "v1"], ["shop", "web", "v9", "≠", "v1", "Drifted"]]
     found = json.loads(plugin.run(place, "board", "-o", "json", "--project", "shop").out)
     assert [s["environments"][place.name]["phase"] for s in found["services"]] == ["Ready", "Drifted"]
+    place.kubectl("label", "release", "web", "tier=front")
+    assert [line.split()[1] for line in plugin.run(place, "board", "-l", "tier=front", "--no-headers").out.splitlines()] == ["web"]
+    assert "with labels tier in (back)" in plugin.run(place, "board", "--selector", "tier in (back)").err
+    refused = plugin.run(place, "board", "-l", "tier in")
+    assert (refused.code, refused.out) == (1, "") and "selector" in refused.err
+    by_phase = plugin.run(place, "board", "--sort-by", "{.status.phase}", "--no-headers").out.splitlines()
+    assert [line.split()[1] for line in by_phase] == ["web", "search"], "Drifted before Ready"
     page = plugin.run(place, "board", "-A", "-o", "html").out
     assert page.startswith("<!DOCTYPE html>")
     assert "v9 ≠ v1 Drifted" in page
@@ -263,6 +270,8 @@ def test_kubectl_completes_commands_flags_and_names(shop: Place) -> None:
     assert shop.name in plugin.complete(shop, "diff", "-n", shop.name, shop.name[:2])
     assert shop.name in plugin.complete(shop, "board", "-n", "")
     assert plugin.complete(shop, "board", "-o", "h") == ["html", ":4"]
+    assert {"--selector", "--sort-by"} <= set(plugin.complete(shop, "board", "--s"))
+    assert plugin.complete(shop, "board", "-l", "") == [":4"] == plugin.complete(shop, "history", "--sort-by", "")
     assert plugin.complete(shop, "status", "--server=http://127.0.0.1:1", "") == [":4"], "no cluster: no candidates, and no noise"
 
 

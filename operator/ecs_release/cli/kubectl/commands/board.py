@@ -38,7 +38,8 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         session.out.data(board.data(shown), arguments.output)
     elif not shown.lines:
         where = "in any namespace" if session.all_namespaces else f"in namespace {session.namespace!r}; -A looks into all"
-        session.out.note(f"No Releases {where}.")
+        labelled = f" with labels {arguments.selector}" if arguments.selector else ""
+        session.out.note(f"No Releases {where}{labelled}.")
     else:
         head, rows = board.rows(shown, wide=arguments.output == "wide", namespaces=session.all_namespaces)
         session.out.rows(head, rows, no_headers=arguments.no_headers)
