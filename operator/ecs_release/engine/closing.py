@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, Stage
@@ -14,6 +15,7 @@ from ecs_release.domain.attempts import ABANDONED
 from ecs_release.domain.errors import Blocked, Denied, Problem
 from ecs_release.domain.ledger_port import Ledger, LedgerWrite
 from ecs_release.domain.ports import Clock, ObjectKey
+from ecs_release.domain.records.acknowledgements import foreign_id
 from ecs_release.domain.records.entries import begun
 from ecs_release.engine.lines import LineKey
 
@@ -102,6 +104,7 @@ class Closer:
                 end = await self._end(ledger, identity, current)
                 if end is not None:
                     await ledger.record(LedgerWrite(entry=end, current=None))
+                await self._end_foreign(ledger, identity, current)
         except Denied:
             raise
         except Blocked as problem:
@@ -171,8 +174,9 @@ class Closer:
         deployed = current.deployed
         if end is not None and deployed is not None:
             deployed = deployed.model_copy(update={"outcome": ABANDONED, "message": _WHY, "time": now})
-        closed = current.model_copy(update={"deployed": deployed, "deleted_time": now, "observed_time": now})
+        closed = current.model_copy(update={"deployed": deployed, "foreign": None, "deleted_time": now, "observed_time": now})
         await ledger.record(LedgerWrite(entry=end, current=closed))
+        await self._end_foreign(ledger, identity, current)
         log.info("closed the record of %s: its Release is gone", "/".join(identity[1:]), extra={"environment": identity.environment})
 
     async def _end(self, ledger: Ledger, identity: Identity, current: LedgerCurrent) -> LedgerEntry | None:
@@ -180,9 +184,20 @@ class Closer:
         deployed = current.deployed
         if deployed is None or not deployed.attempt_id or deployed.outcome or deployed.time is None:
             return None
-        start_time = begun(deployed.attempt_id, deployed.time)
-        assert start_time is not None
-        start, end = await ledger.attempt(*identity, deployed.attempt_id, start_time)
+        return await self._end_of(ledger, identity, deployed.attempt_id, begun(deployed.attempt_id, deployed.time))
+
+    async def _end_foreign(self, ledger: Ledger, identity: Identity, current: LedgerCurrent) -> None:
+        """End somebody else's deployment that nobody follows any more."""
+        part = current.foreign
+        if part is not None and part.deployment_id:
+            end = await self._end_of(ledger, identity, foreign_id(part.deployment_id), part.time)
+            if end is not None:
+                await ledger.record(LedgerWrite(entry=end, current=None))
+
+    async def _end_of(self, ledger: Ledger, identity: Identity, attempt_id: str, start_time: datetime | None) -> LedgerEntry | None:
+        if start_time is None:
+            return None
+        start, end = await ledger.attempt(*identity, attempt_id, start_time)
         if start is None or end is not None:
             return None
         return start.model_copy(

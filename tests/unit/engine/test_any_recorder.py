@@ -87,7 +87,7 @@ class AnyRecorder(AnyHistory):
         self.begun: set[str] = set()
         self.ended: set[str] = set()
         self.untold: set[str] = set()
-        """Attempts that went with a status that no process which was alive had read."""
+        """Attempts of which something went with a status, and no operator that was alive had read it."""
         self.body["metadata"]["creationTimestamp"] = NOW.isoformat()
         self.operator_starts()
 
@@ -171,12 +171,13 @@ class AnyRecorder(AnyHistory):
             self.operator_starts()
 
     def unknown(self, *, told: bool) -> set[str]:
-        """List attempts of the status that are neither in the ledger nor told to an operator that is alive."""
-        release = Release.model_validate(self.body)
-        begun = {e.attempt_id for e in (release.status.history if release.status else None) or ()}
-        recorded = {e.attempt_id for e in self.ledger.entries.values() if e.stage == "start"}
-        waiting = {e.attempt_id for _, line in self.recorder._lines._lines.items() for e in line.entries()} if told else set()
-        return begun - recorded - waiting
+        """List attempts of the status whose start, or end, is neither in the ledger nor told to an operator that is alive."""
+        history = self.status.history or ()
+        happened = {(e.attempt_id, "start") for e in history} | {(e.attempt_id, "end") for e in history if e.outcome}
+        recorded = {(e.attempt_id, str(e.stage)) for e in self.ledger.entries.values()}
+        lines = self.recorder._lines._lines.values() if told else ()
+        waiting = {(e.attempt_id, str(e.stage)) for line in lines for e in line.entries()}
+        return {attempt for attempt, _ in happened - recorded - waiting}
 
     @precondition(lambda self: not self.is_there)
     @rule(wanted=st.sampled_from(HASHES))

@@ -586,3 +586,20 @@ def test_one_that_is_made_again_without_a_past_ends_what_its_predecessor_left_op
             ]  # fmt: skip
 
     run_simulated(main())
+
+
+def test_what_others_had_under_way_is_ended_with_the_release_that_followed_it() -> None:
+    async def main() -> None:
+        async with Process(FakeLedger()) as process:
+            theirs = {"deploymentID": "ecs-svc/7", "startTime": "2026-01-01T00:00:05Z"}
+            process.statuses["web"] = ReleaseStatus.model_validate(
+                {"history": [process.attempt(1, "Succeeded")], "rollout": process.attempt(1, "Succeeded"), "foreign": [theirs]}
+            )
+            process.recorder.decided(process.key("web"), process.facts("web"), process.statuses["web"])
+            await settle(process)
+            deleted_in_process(process)
+            await settle(process)
+            of_theirs = process.ledger.of_attempt("foreign-7")
+            assert [(e.stage, e.outcome) for e in of_theirs] == [("start", None), ("end", "Abandoned")]
+
+    run_simulated(main())
