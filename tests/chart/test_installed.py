@@ -174,7 +174,8 @@ def test_it_serves_some_namespaces_only(installed: Bed) -> None:
         before = len(installed.operator.log.read_text())
         installed.operator.start({"ECS_RELEASE_WATCH_NAMESPACES": watched.name})
         watched.wait("Succeeded")
-        assert watched.updates() and watched.events()
+        watched.until(watched.events, "the Events")
+        assert watched.updates()
         said = watched.get_environment()["status"]
         assert [condition(said, kind)["status"] for kind in ("Ready", "AppliedByAuthenticated")] == ["True", "True"]
         assert watched.bed.cluster.get("project", "shop", "-n", watched.name)["status"]["services"] == 1
