@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from contextlib import ExitStack
 from ecs_release.aws.pacing import CLUSTER_RESOURCE_READ, RATES, REGISTRY_READ, SERVICE_READ, TASK_DEFINITION_READ
 from tests.aws_simulator.churn import churn
 from tests.aws_simulator.client import image_name
+from tests.benchmarks.decisions import decisions, decisions_alone
 from tests.benchmarks.fleet_bed import ENVIRONMENTS, EVENTS, INTERVAL_S, NAMESPACE, REGISTRY, Fleet, fleet, until
 from tests.benchmarks.results import Result
 from tests.benchmarks.watched import Watched, watched
@@ -25,7 +25,6 @@ _SHARE = 0.5
 _THREADS = 24
 _SAMPLE = 20
 """A twentieth of the reads is made by themselves, and the time taken times so much: all would double the benchmark's time."""
-_PATCHES, _AT_ONCE = 200, 100
 _LINEAR = 1.05
 """What counts as linear: the costs are measured to a few per cent."""
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -52,7 +51,7 @@ def _measure(releases: int) -> dict[str, Result]:
     steady_s = STEADY_S if releases == SIZES[-1] else min(STEADY_S, 3 * INTERVAL_S)
     with fleet(releases) as bed:
         print(f"  {releases} Releases are there; the operator starts", flush=True)
-        found = _cold_start(bed) | _steady(bed, steady_s) | _restart(bed) | _decide(bed) | _drift(bed) | _churn(bed)
+        found = _cold_start(bed) | _steady(bed, steady_s) | _restart(bed) | decisions(bed) | _drift(bed) | _churn(bed)
     return {short: _named(result, releases) for short, result in found.items()}
 
 
@@ -128,8 +127,9 @@ def _reads_alone(bed: Fleet) -> float:
 
 
 def _restart(bed: Fleet) -> dict[str, Result]:
-    before = bed.statuses()
     bed.operator.stop()
+    alone = decisions_alone(bed)
+    before = bed.statuses()
     bed.operator.log.write_text("")
     begun = time.monotonic()
     bed.operator.start()
@@ -139,7 +139,7 @@ def _restart(bed: Fleet) -> dict[str, Result]:
     until(lambda: bed.operator.metric("ecs_release_reconcile_duration_seconds_count", kind="Release") >= bed.releases, "passes", 600, 5.0)
     after = bed.statuses()
     written = sum(after[name]["version"] != before[name]["version"] for name in before)
-    return {
+    return alone | {
         START: Result("restart until all are in the store", taken, "s", bound=5),
         "restart writes": Result("status writes to Releases after a restart", written, "writes", bound=0),
     }
@@ -192,32 +192,6 @@ def _rss_mb(bed: Fleet) -> float:
 
 
 # When something happens.
-
-
-def _decide(bed: Fleet) -> dict[str, Result]:
-    """Suspend Releases and let them go on: from the patch until everybody sees what was decided."""
-    names = list(bed.statuses())
-    with watched(bed.api, "releases", NAMESPACE) as seen:
-        single = [_suspend(bed, seen, name, suspended) for name in names[: _PATCHES // 2] for suspended in (True, False)]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            burst = [t for on in (True, False) for t in pool.map(lambda n: _suspend(bed, seen, n, on), names[-_AT_ONCE:])]  # noqa: B023
-    large = bed.releases == SIZES[-1]
-    return {
-        "single": Result("from a patch to its decision in status, p99", 1000 * _p99(single), "ms", bound=25 if large else None, n=len(single)),
-        "single median": Result("the same, median", 1000 * statistics.median(single), "ms", n=len(single)),
-        "burst": Result(f"{_AT_ONCE} patches at once, p99", 1000 * _p99(burst), "ms", bound=400 if large else None, n=len(burst)),
-    }  # fmt: skip
-
-
-def _suspend(bed: Fleet, seen: Watched, name: str, suspended: bool) -> float:
-    begun = time.monotonic()
-    bed.patch(name, {"spec": {"suspend": suspended}})
-    reason = "Suspended" if suspended else "Succeeded"
-    return seen.until(name, lambda found: condition(found["status"], "Ready").get("reason") == reason, 30) - begun
-
-
-def _p99(values: list[float]) -> float:
-    return statistics.quantiles(values, n=100)[98]
 
 
 def _drift(bed: Fleet) -> dict[str, Result]:

@@ -69,9 +69,9 @@ class Fleet:
             if not token:
                 return found
 
-    def patch(self, name: str, body: dict[str, Any]) -> None:
-        """Change a Release."""
-        self.api.patch_namespaced_custom_object(GROUP, VERSION, NAMESPACE, "releases", name, body)
+    def patch(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Change a Release; returns what it is then."""
+        return dict(self.api.patch_namespaced_custom_object(GROUP, VERSION, NAMESPACE, "releases", name, body))
 
 
 @contextmanager
@@ -80,15 +80,22 @@ def fleet(releases: int, settings: Mapping[str, str] = SETTINGS, folder: Path | 
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     with control_plane(folder) as cluster, Simulator(time_scale=60) as aws:
         cluster.install_crds(ROOT / "crds")
-        configuration = kubernetes_config.new_client_from_config(str(cluster.kubeconfig))
         operator = Operator(cluster.kubeconfig, aws.environment(), settings)
-        made = Fleet(cluster, aws, kubernetes_client.CustomObjectsApi(configuration), operator, releases)
+        made = Fleet(cluster, aws, _connect(cluster), operator, releases)
         _make_aws(made)
         _make_objects(made)
         try:
             yield made
         finally:
             operator.stop()
+
+
+def _connect(cluster: Cluster) -> Any:
+    """Connect by as many connections as there are threads: a handshake for each request is not what is measured."""
+    configuration = kubernetes_client.Configuration()
+    kubernetes_config.load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)
+    configuration.connection_pool_maxsize = 32
+    return kubernetes_client.CustomObjectsApi(kubernetes_client.ApiClient(configuration))
 
 
 def _make_aws(made: Fleet) -> None:
