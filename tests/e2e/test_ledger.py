@@ -12,7 +12,7 @@ import pytest
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.aws.ledger_queries import LedgerReader
 from tests.aws_simulator.client import ACCOUNT, REGION
-from tests.e2e.bed import ROOT, Bed, Place, condition, running_bed
+from tests.e2e.bed import ADMIN, ROOT, Bed, Place, condition, running_bed
 from tests.operator_process import FAST
 
 TABLE = "ecs-release"
@@ -249,7 +249,8 @@ def test_nothing_is_written_while_nothing_happens(place: Place) -> None:
 
 def test_a_restored_cluster_knows_from_the_ledger() -> None:
     """Also by method EnvironmentTag, which leaves no tags of ours: a failure is held, and a tag that has moved means what it meant."""
-    with running_bed(SETTINGS) as bed:
+    # Its service account is lost with all the rest.
+    with running_bed(SETTINGS, prepare=ADMIN) as bed:
         place = Place(bed)
         for service in ("moving", "broken", "good"):
             place.service("v1", service)
