@@ -12,6 +12,7 @@ import pytest
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.aws.ledger_queries import LedgerReader
 from tests.aws_simulator.client import ACCOUNT, REGION
+from tests.e2e import plugin
 from tests.e2e.bed import ADMIN, ROOT, Bed, Place, condition, running_bed
 from tests.operator_process import FAST
 
@@ -102,6 +103,21 @@ def test_an_attempt_is_recorded_from_start_to_end(place: Place) -> None:
     assert [h["number"] for h in history] == [2, 1]
     environment = place.get_environment()["status"]
     assert environment["ledgerTable"].endswith(f"table/{TABLE}") and condition(environment, "Recorded")["status"] == "True"
+
+
+def test_people_ask_the_ledger(place: Place) -> None:
+    """With kubectl, and credentials that may query its table."""
+    place.services("web")
+    place.environment()
+    place.release("v1")
+    place.wait("Succeeded")
+    recorded(place)
+    role = place.aws.client("sts").assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/reader", RoleSessionName="ben")["Credentials"]
+    keys = {"AWS_ACCESS_KEY_ID": "AccessKeyId", "AWS_SECRET_ACCESS_KEY": "SecretAccessKey", "AWS_SESSION_TOKEN": "SessionToken"}
+    done = plugin.run(place, "history", "web", "--all", **{name: role[key] for name, key in keys.items()})
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0 and len(lines) == 2, done
+    assert {"Adopted", "Succeeded", "v1"} <= set(lines[1].split())
 
 
 def test_the_same_artifacts_have_one_number_and_a_retry_shares_it(place: Place) -> None:
