@@ -119,6 +119,7 @@ chart-tools: bootstrap ## Build helm and kubeconform for tests, unless they are 
 .PHONY: bootstrap
 bootstrap: ## Make .venv ready
 	@scripts/bootstrap
+	@$(RUN) compileall -q operator tests
 	@mkdir -p build
 
 .PHONY: clean

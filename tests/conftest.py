@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 _FIXTURES = {"secured": "secured", "desk": "secured", "office": "secured"}
@@ -11,14 +13,20 @@ _MODULES = {
     "tests/apiserver/test_control_plane.py": "control-plane",
     "tests/apiserver/test_upgrade.py": "upgrade",
 }
+_FOLDERS = {"tests/apiserver/": "apiserver", "tests/chart/": "chart"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    grouped = []
     for item in items:
         path = item.nodeid.partition("::")[0]
         group = _MODULES.get(path) or next((_FIXTURES[f] for f in getattr(item, "fixturenames", ()) if f in _FIXTURES), "")
-        if not group and path.startswith("tests/chart/"):
-            group = "chart"
+        if not group:
+            group = next((g for folder, g in _FOLDERS.items() if path.startswith(folder)), "")
         if group:
             item.add_marker(pytest.mark.xdist_group(group))
+            grouped.append(item)
+    yield
+    if getattr(config.option, "loadgroup", False) and any("@" not in item.nodeid for item in grouped):
+        raise pytest.UsageError("pytest-xdist does not know groups with this pytest: see pyproject.toml")

@@ -60,12 +60,12 @@ async def run(settings: Settings) -> None:
     server.fence = elector = _elector(settings, server, identity)
     aws = _aws(settings, clock, its_version, elector, metrics)
     recorder = EventRecorder(server, socket.gethostname())
-    cluster = KubernetesCluster(server, recorder)
+    cluster = KubernetesCluster(server, recorder, settings.watch_namespaces)
     engine = Engine(cluster, aws, clock, settings.engine(), metrics, _ledger(settings, aws))
 
     async def watch_once() -> None:
         if await until_served(cluster, WATCHED, stop):
-            await run_watch(engine, server.credentials, stop)
+            await run_watch(engine, server.credentials, stop, namespaces=settings.watch_namespaces)
 
     leading = asyncio.Event()
     background = [asyncio.create_task(engine.run(leading), name="engine"), asyncio.create_task(recorder.run(), name="events")]

@@ -18,6 +18,10 @@ from ecs_release.engine.settings import EngineSettings
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 
+_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+_NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+
+
 class Settings(BaseSettings):
     """The ecs-release operator: it releases to AWS ECS what Releases say, and shows what really runs.
 
@@ -36,10 +40,15 @@ class Settings(BaseSettings):
     installation: Annotated[
         str,
         Field(
-            min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+            min_length=1, max_length=63, pattern=_LABEL,
             description="Name of this installation, on every task definition that it registers; it must stay the same for ever",
         ),
     ] = "default"  # fmt: skip
+    watch_namespaces: Annotated[
+        list[Annotated[str, Field(pattern=_NAMESPACE)]],
+        NoDecode,
+        Field(max_length=50, description="Namespaces whose Releases, ReleaseSets and Projects it serves, comma-separated; without it all"),
+    ] = []  # fmt: skip
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged")] = "info"
     log_format: Annotated[Literal["json", "text"], Field(description="How it is logged")] = "json"
     probe_host: Annotated[str, Field(description="Address that the probes /healthz and /readyz listen on")] = "0.0.0.0"  # noqa: S104 - the kubelet asks from outside
@@ -104,6 +113,11 @@ class Settings(BaseSettings):
         False
     )
 
+    @field_validator("watch_namespaces", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: Any) -> Any:
+        return list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip())) if isinstance(value, str) else value
+
     @field_validator("ledger_region")
     @classmethod
     def _is_given_with_a_table(cls, value: str | None, info: ValidationInfo) -> str | None:
@@ -156,6 +170,7 @@ class Settings(BaseSettings):
         """Return the engine's part."""
         return EngineSettings(
             installation=self.installation,
+            namespaces=tuple(self.watch_namespaces),
             shard=self.shard,
             shards=shards_of(self.shards),
             workers=self.workers,

@@ -114,7 +114,7 @@ async def test_cluster_scoped_objects_have_no_namespace(cluster: Cluster, adapte
 async def test_names_are_listed_page_by_page(
     cluster: Cluster, adapter: KubernetesCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecs_release.cluster.cluster._PAGE", 2)
+    monkeypatch.setattr("ecs_release.cluster.cluster._NAMES", 2)
     cluster.apply(*(release(namespace, f"r{n}") for n in range(5)))
 
     found = [(ns, name, uid) async for ns, name, uid in adapter.names(RELEASE) if ns == namespace]
@@ -124,11 +124,33 @@ async def test_names_are_listed_page_by_page(
     assert len(found) == 5
 
 
+async def test_names_are_listed_in_some_namespaces_only(cluster: Cluster, server: ApiServer, namespace: str) -> None:
+    cluster.kubectl("create", "namespace", f"{namespace}-2")
+    cluster.apply(release(namespace, "one"), release(f"{namespace}-2", "two"), environment(namespace))
+    some = KubernetesCluster(server, EventRecorder(server, "test"), (namespace, "not-there"))
+
+    assert [(ns, name) async for ns, name, _ in some.names(RELEASE)] == [(namespace, "one")]
+    assert namespace in [name async for _, name, _ in some.names(ENVIRONMENT)]
+    assert await some.count(RELEASE) == 1
+
+
+async def test_objects_are_counted_by_reading_one(cluster: Cluster, server: ApiServer, namespace: str) -> None:
+    here = KubernetesCluster(server, EventRecorder(server, "test"), (namespace,))
+    assert await here.count(RELEASE) == 0
+    cluster.apply(*(release(namespace, f"r{n}") for n in range(5)))
+    assert await here.count(RELEASE) == 5
+
+
 async def test_labels_of_namespaces(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
     cluster.kubectl("label", "namespace", namespace, "team=storage")
 
     assert (await adapter.namespace_labels(namespace) or {})["team"] == "storage"
     assert await adapter.namespace_labels("not-there") is None
+
+
+async def test_policies_that_are_not_there_or_not_served(adapter: KubernetesCluster) -> None:
+    assert not await adapter.has_policy("validatingadmissionpolicies", "not-there")
+    assert not await adapter.has_policy("notservedpolicies", "not-there")
 
 
 ODD = [

@@ -58,6 +58,7 @@ EVERYTHING: dict[str, Any] = {
     "podLabels": {"example.com/z": "w"},
 }  # fmt: skip
 SHARDS = {"shards": {"prod": ["111122223333"], "europe": ["444455556666/eu-west-1", "444455556666/eu-central-1"]}}
+NAMESPACED = {"watchNamespaces": ["shop", "storage"], "rbac": {"readNamespaces": False}}
 MATRIX: dict[str, tuple[Mapping[str, Any], str]] = {
     "defaults": ({}, "1.36.3"),
     "everything": (EVERYTHING, "1.36.3"),
@@ -70,6 +71,7 @@ MATRIX: dict[str, tuple[Mapping[str, Any], str]] = {
         },
         "1.36.3",
     ),
+    "namespaced": (NAMESPACED, "1.36.3"),
     "old-kubernetes": ({}, "1.32.0"),
 }  # fmt: skip
 """Values, and the cluster's version."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,15 +16,19 @@ from tests.control_plane.cluster import KubectlError
 from tests.e2e.bed import GROUP, Bed, Place, condition
 from tests.e2e.people import APPLIED_BY, MERGE, Person, grant, is_refused, path_of, user
 from tests.e2e.test_sets import push
+from tests.operator_process import Operator
 
 # Kinds of Prometheus Operator, whose CRDs are not here.
 OTHERS = ("ServiceMonitor", "PrometheusRule")
+OPERATOR = f"system:serviceaccount:{NAMESPACE}:acting"
 
 
 @pytest.mark.parametrize("case", MATRIX)
 def test_the_api_server_takes_it(case: str, installed: Bed) -> None:
     """Strictly: an unknown field is an error."""
     values, version = MATRIX[case]
+    for namespace in values.get("watchNamespaces", ()):
+        installed.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     found = [d for d in yaml.safe_load_all(render(values, version, namespace=NAMESPACE)) if d and d["kind"] not in OTHERS]
     # JSON: PyYAML writes a text "y" without quotes, which Kubernetes takes for true.
     text = "\n---\n".join(json.dumps(one) for one in found)
@@ -65,6 +71,7 @@ def test_the_operator_releases_with_the_charts_rights(place: Place) -> None:
     assert user(place.get()) == "ana", "stamped by the policy"
     assert place.events(), "it may write Events"
     assert condition(place.get_environment()["status"], "Ready")["status"] == "True"
+    assert condition(place.get_environment()["status"], "AppliedByAuthenticated")["reason"] == "Stamped"
     leases = place.bed.cluster.get("lease", "-n", NAMESPACE)["items"]
     assert [lease["metadata"]["name"] for lease in leases] == ["ecs-release.chart.default"]
     assert "forbidden" not in place.bed.operator.log.read_text().lower()
@@ -131,6 +138,60 @@ def test_who_lacks_a_verb_is_refused(place: Place) -> None:
     forged = ana.ask("PATCH", path, {"metadata": {"annotations": {APPLIED_BY: "admin"}}}, MERGE)
     assert user(forged) == "ana"
     assert is_refused(lambda: Person(place.bed, "").ask("PATCH", f"{path}/status", {"status": {"phase": "Ready"}}, MERGE))
+
+
+@contextmanager
+def serving(bed: Bed, *namespaces: str) -> Iterator[dict[str, Any]]:
+    """Have the chart and the operator of a bed serve some namespaces only, for a while. Gives the values."""
+    values = VALUES | {"watchNamespaces": list(namespaces)}
+    bed.operator.stop()
+    try:
+        upgrade(bed.cluster, values)
+        yield values
+    finally:
+        bed.operator.stop()
+        upgrade(bed.cluster, VALUES)
+        bed.operator.start()
+        bed.operator.wait_until_ready()
+
+
+def test_it_serves_some_namespaces_only(installed: Bed) -> None:
+    """With Roles there it deploys there, and looks at nothing that it may not: nowhere is it refused."""
+    assert isinstance(installed.operator, Operator)
+    watched, other = Place(installed), Place(installed)
+    for place in (watched, other):
+        place.bed.cluster.kubectl("label", "namespace", place.name, f"in={place.name}")
+        place.service("v1")
+        place.push("v2")
+    with serving(installed, watched.name) as values:
+        other.environment()
+        watched.environment(allowedNamespaces={"selector": {"matchLabels": {"in": watched.name}}})
+        for place in (watched, other):
+            place.project()
+            place.apply("Release", "web", release(place, "v2")["spec"])
+        for place, may in ((watched, True), (other, False)):
+            place.until(lambda p=place, m=may: can(p, OPERATOR, "create", "releases") is m, "the roles", show=dict)  # type: ignore[misc]
+        before = len(installed.operator.log.read_text())
+        installed.operator.start({"ECS_RELEASE_WATCH_NAMESPACES": watched.name})
+        watched.wait("Succeeded")
+        watched.until(watched.events, "the Events")
+        assert watched.updates()
+        said = watched.get_environment()["status"]
+        assert [condition(said, kind)["status"] for kind in ("Ready", "AppliedByAuthenticated")] == ["True", "True"]
+        assert watched.bed.cluster.get("project", "shop", "-n", watched.name)["status"]["services"] == 1
+
+        upgrade(installed.cluster, values | {"rbac": {"readNamespaces": False}})
+        watched.environment(displayName="Looked at again", allowedNamespaces={"selector": {"matchLabels": {"in": watched.name}}})
+        said = condition(watched.wait("TargetNotAllowed"), "Ready")["message"]
+        assert "allows namespaces by label" in said and "may not be read" in said
+        watched.environment()
+        watched.wait("Succeeded")
+
+        for untouched in (other.get(), other.get_environment()):
+            assert untouched["status"] == {"observedGeneration": -1}
+        assert not other.mutations() and not other.events()
+        log = installed.operator.log.read_text()[before:]
+        assert not [line for line in log.splitlines() if "forbidden" in line.lower() or "refuses" in line]
 
 
 def release(place: Place, source: str) -> dict[str, Any]:

@@ -121,6 +121,30 @@ def test_rights_are_those_of_the_example(rendered: dict[str, Objects]) -> None:
     assert not [r for r in rules if "namespaces" in r["resources"]]
 
 
+def given(roles: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    return {
+        (g, r, v) for role in roles for rule in role["rules"] for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]
+    }
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_rights_in_some_namespaces(reads: bool, rendered: dict[str, Objects]) -> None:
+    """The same as everywhere, by Roles; what is given everywhere is about Environments alone."""
+    values = {"watchNamespaces": ["shop", "storage"], "rbac": {"readNamespaces": reads}}
+    found = [o for o in yaml.safe_load_all(render(values, namespace="platform")) if o and "ecs-release-operator" in o["metadata"]["name"]]
+    wide = [o for o in found if o["kind"] == "ClusterRole"]
+    roles = {o["metadata"]["namespace"]: o for o in found if o["kind"] == "Role" and o["metadata"]["name"].endswith("-releases")}
+    assert roles.keys() == {"shop", "storage"}
+    assert given([roles["shop"]]) == given([roles["storage"]])
+    assert {r.partition("/")[0] for g, r, _ in given(wide) if g != "admissionregistration.k8s.io"} == {"environments"}
+    everywhere = given([rendered["defaults"]["ClusterRole", "ecs-release-operator"]])
+    assert given([*wide, roles["shop"]]) == {x for x in everywhere if reads or x[1] != "namespaces"}
+    bindings = [o for o in found if o["kind"] == "RoleBinding" and o["roleRef"]["name"] == "platform-ecs-release-operator-releases"]
+    assert [b["metadata"]["namespace"] for b in bindings] == ["shop", "storage"]
+    account = {"kind": "ServiceAccount", "name": "ecs-release-operator", "namespace": "platform"}
+    assert [b["subjects"] for b in bindings] == [[account], [account]]
+
+
 def test_policies_name_the_accounts_that_operators_run_as() -> None:
     found = objects(render({"policies": {"operators": ["other:operator"]}, "serviceAccount": {"name": "acting"}}, namespace="apps"))
     expected = "['system:serviceaccount:apps:acting', 'system:serviceaccount:other:operator']"
@@ -184,7 +208,15 @@ def test_roles_for_people(rendered: dict[str, Objects]) -> None:
 
 def test_a_budget_above_one_replica_only(rendered: dict[str, Objects]) -> None:
     there = {case: bool(of_kind(found, "PodDisruptionBudget")) for case, found in rendered.items()}
-    assert there == {"defaults": True, "everything": True, "shards": True, "one-replica": False, "guest": False, "old-kubernetes": True}
+    assert there == {
+        "defaults": True,
+        "everything": True,
+        "shards": True,
+        "one-replica": False,
+        "guest": False,
+        "namespaced": True,
+        "old-kubernetes": True,
+    }
 
 
 def test_monitoring(rendered: dict[str, Objects]) -> None:
@@ -224,6 +256,9 @@ def test_a_shard_that_is_absent_is_told() -> None:
         ({"image": {"digest": "sha256:short"}}, "digest"),
         ({"fullnameOverride": "a" * 60, "shards": {"prod": ["111122223333"]}}, "shorter fullnameOverride"),
         ({"runAsUser": 0}, "runAsUser"),
+        ({"watchNamespaces": ["shop-*"]}, "watchNamespaces"),
+        ({"watchNamespaces": ["shop", "shop"]}, "watchNamespaces"),
+        ({"settings": {"watchNamespaces": "shop"}}, "watchNamespaces"),
         ({"metrics": {"port": 80}}, "port"),
         ({"policies": {"operators": ["no-namespace"]}}, "operators"),
     ],
@@ -236,11 +271,12 @@ def test_wrong_values_are_refused(values: dict[str, Any], said: str) -> None:
 @pytest.mark.parametrize(
     ("case", "said", "unsaid"),
     [
-        ("defaults", ["kubectl get environments,releases -A", "There is no ledger"], ["ATTENTION", "Shards", "one replica"]),
+        ("defaults", ["kubectl get environments,releases -A", "There is no ledger"], ["ATTENTION", "Shards", "one replica", "no others"]),
         ("old-kubernetes", ["does not serve MutatingAdmissionPolicy", "`appliedBy` is not authenticated"], ["not installed"]),
         ("guest", ["admission policies are not installed", "`appliedBy` is not authenticated", "CRDs are yours"], ["does not serve"]),
         ("shards", ["default, europe, prod"], ["ATTENTION"]),
         ("one-replica", ["There is one replica"], ["ATTENTION"]),
+        ("namespaced", ["these namespaces, and no others: shop, storage.", "allow them by name"], ["ATTENTION"]),
         ("everything", [], ["There is no ledger", "ATTENTION"]),
     ],
 )

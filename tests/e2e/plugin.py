@@ -11,44 +11,66 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyte
 
+from tests.control_plane.cluster import Cluster
 from tests.e2e.bed import Place
 
 PLUGIN_S = 90
+_NOBODYS = ("AWS_", "ECS_RELEASE_", "KUBE", "GIT_", "GITHUB_", "NO_COLOR")
 
 
-def environment(place: Place, **more: str) -> dict[str, str]:
-    """What a user's shell has: kubectl finds the plugin on PATH, and AWS credentials are there."""
-    plain = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ECS_RELEASE_", "KUBE", "NO_COLOR"))}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {
-        **plain,
-        "PATH": path,
-        "KUBECONFIG": str(place.bed.cluster.kubeconfig),
-        "TERM": "xterm-256color",
-        **place.aws.environment(),
-        **more,
-    }
+@dataclass(frozen=True)
+class Done:
+    """What a run of the plugin left."""
+
+    code: int
+    out: str
+    err: str
 
 
-def run(place: Place, *words: str, stdin: str | None = None, namespace: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run `kubectl ecs-release ...` in the place's namespace."""
-    where = ["-n", place.name] if namespace else []
-    return subprocess.run(
-        [place.bed.cluster.kubectl_path, "ecs-release", *words, *where],
-        input=stdin, capture_output=True, text=True, check=False, timeout=PLUGIN_S, env=environment(place, **variables),
+def shell(cluster: Cluster, **more: str) -> dict[str, str]:
+    """What a user's shell has: kubectl finds the plugin on PATH. It hands a plugin its environment, and none of its own flags."""
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(_NOBODYS)}
+    path = os.pathsep.join([str(Path(sys.executable).parent), plain.get("PATH", "")])
+    usual = {"KUBECONFIG": str(cluster.kubeconfig), "GIT_CEILING_DIRECTORIES": "/", "TERM": "xterm-256color"}
+    return {**plain, **usual, **more, "PATH": path}
+
+
+def ecs_release(
+    cluster: Cluster,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    stdin: str = "",
+    check: bool = True,
+) -> Done:
+    """Run `kubectl ecs-release`. Raises AssertionError where it fails, unless `check` is off."""
+    done = subprocess.run(
+        [cluster.kubectl_path, "ecs-release", *arguments],
+        input=stdin, capture_output=True, text=True, check=False, timeout=PLUGIN_S, env=shell(cluster, **environment or {}), cwd=folder,
     )  # fmt: skip
+    if check and done.returncode:
+        raise AssertionError(f"kubectl ecs-release {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def run(place: Place, *words: str, stdin: str = "", namespace: bool = True, **variables: str) -> Done:
+    """Run it in the place's namespace, with AWS credentials, whatever comes of it."""
+    where = ["-n", place.name] if namespace else []
+    variables = {**place.aws.environment(), **variables}
+    return ecs_release(place.bed.cluster, *words, *where, environment=variables, stdin=stdin, check=False)
 
 
 def complete(place: Place, *words: str) -> list[str]:
     """Ask kubectl itself for completions; returns the candidates without their descriptions, and the directive."""
     done = subprocess.run(
         [place.bed.cluster.kubectl_path, "__complete", "ecs-release", *words],
-        capture_output=True, text=True, check=False, timeout=PLUGIN_S, env=environment(place),
+        capture_output=True, text=True, check=False, timeout=PLUGIN_S, env=shell(place.bed.cluster, **place.aws.environment()),
     )  # fmt: skip
     return [line.partition("\t")[0] for line in done.stdout.splitlines()]
 
@@ -73,7 +95,7 @@ class Terminal:
         self._terminal = ours
         self._process = subprocess.Popen(
             [self.place.bed.cluster.kubectl_path, "ecs-release", *self.words, "-n", self.place.name],
-            stdin=theirs, stdout=theirs, stderr=theirs, env=environment(self.place), start_new_session=True,
+            stdin=theirs, stdout=theirs, stderr=theirs, env=shell(self.place.bed.cluster, **self.place.aws.environment()), start_new_session=True,
         )  # fmt: skip
         os.close(theirs)
 

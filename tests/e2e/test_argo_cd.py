@@ -249,6 +249,12 @@ def test_health_and_buttons_of_a_set(place: Place) -> None:
     child = place.children()["api"]
     assert argo_cd.health(child)[0] == "Healthy" and not any(argo_cd.buttons(child).values()), "what it does is the set's to say"
 
+    press(place, "suspend", "releaseset", "all")
+    assert condition(place.wait_set("Suspended"), "Ready")["status"] == "True"
+    assert shown(place, "releaseset", "all") == "Suspended", "as a Release is"
+    press(place, "resume", "releaseset", "all")
+    place.wait_set("Succeeded")
+
     # Between its waves it is under way for a minute.
     place.environment(rollout={"settleSeconds": 60})
     place.release_set("v2", strategy={"waves": [{"services": ["api"]}, {"services": ["web"]}]})

@@ -99,6 +99,8 @@ def test_what_has_no_tag_is_at_risk_and_warned_of_once(deployed: tuple[Place, st
     status = becomes(place, "True", "ArtifactAtRisk")
     assert triple(status) == READY and "keepTag" in condition(status, "ArtifactAvailable")["message"]
     place.until(lambda: [e for e in place.events() if e["reason"] == "ArtifactAtRisk"], "the Event")
+    labels = {"environment": place.name, "namespace": place.name, "reason": "ArtifactAtRisk"}
+    place.until(lambda: place.bed.operator.metric("ecs_release_releases_artifact_warnings", **labels) == 1, "the metric")
     written = place.get()["metadata"]["resourceVersion"]
     time.sleep(5)
     assert place.get()["metadata"]["resourceVersion"] == written, "law 13: a look-up alone writes nothing"

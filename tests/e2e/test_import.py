@@ -9,7 +9,7 @@ import yaml
 
 from tests.aws_simulator.client import image_name
 from tests.e2e.bed import Place, condition
-from tests.e2e.kubectl_plugin import Done, ecs_release
+from tests.e2e.plugin import Done, ecs_release
 
 SHELF = """
 shelf:

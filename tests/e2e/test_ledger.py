@@ -11,7 +11,7 @@ import pytest
 
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.aws.ledger_queries import LedgerReader
-from tests.aws_simulator.client import ACCOUNT, REGION
+from tests.aws_simulator.client import ACCOUNT, REGION, image_name
 from tests.e2e import plugin
 from tests.e2e.bed import ADMIN, ROOT, Bed, Place, condition, running_bed
 from tests.operator_process import FAST
@@ -304,3 +304,39 @@ def test_a_restored_cluster_knows_from_the_ledger() -> None:
         assert len(place.updates()) == deployed
         assert {s: told(place, s) for s in before} == before
         assert numbers(place) == known
+
+
+def by_digest(place: Place, service: str = "web") -> dict[str, set[str]]:
+    """What the current record says of the place's service: digests that are wanted, were deployed, and were seen."""
+    record = current(place, service)
+    parts = {"wanted": record.wanted, "deployed": record.deployed, "observed": record.observed}
+    return {name: {i.digest for i in (part.images if part else None) or ()} for name, part in parts.items()}
+
+
+@pytest.mark.parametrize("method", ["TaskDefinition", "EnvironmentTag"])
+def test_the_current_record_follows_a_service_that_is_scaled_down_and_suspended(place: Place, method: str) -> None:
+    """By either method: nothing runs, a suspended release is wanted only, and what goes out after it is what is recorded."""
+    tag = f"env.{place.name}"
+    first = place.push("v1", tag)
+    image = image_name(place.repository(), tag if method == "EnvironmentTag" else "ref.v1", account=place.account, region=place.region)
+    place.service("v1", push=False, containers={"app": image})
+    place.environment(rollout={"method": method, "settleSeconds": 0}, artifacts={"environmentTag": "env.{environment}"})
+    place.project()
+    place.release("v1")
+    place.wait("Succeeded")
+    recorded(place)
+    assert by_digest(place) == {"wanted": {first}, "deployed": {first}, "observed": {first}}
+
+    second = place.push("v2")
+    place.release("v2", suspend=True)
+    place.wait("Suspended")
+    recorded(place)
+    assert by_digest(place) == {"wanted": {second}, "deployed": {first}, "observed": {first}}, "it is wanted, and not deployed"
+
+    place.ecs().update_service(cluster=place.name, service=place.ecs_service()["serviceName"], desiredCount=0)
+    place.release("v2")
+    place.wait("NothingRunning")
+    recorded(place)
+    record = current(place)
+    assert record.deployed.outcome == "NothingRunning" and not record.drifted
+    assert by_digest(place) == {"wanted": {second}, "deployed": {second}, "observed": set()}, "nothing runs, and nothing is said to"

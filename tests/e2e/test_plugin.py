@@ -21,7 +21,7 @@ def test_status_tells_a_set_from_top_to_bottom(place: Place) -> None:
     place.wait_set("Succeeded")
 
     done = plugin.run(place, "status", "all")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.code, done.err) == (0, "")
     for text in (
         f"releaseset/all in namespace {place.name}",
         "✔ Ready",
@@ -32,10 +32,10 @@ def test_status_tells_a_set_from_top_to_bottom(place: Place) -> None:
         "2/2 tasks",
         "observed",
     ):
-        assert text in done.stdout
-    assert "\x1b" not in done.stdout, "no colours in a pipe"
-    assert json.loads(plugin.run(place, "status", "rs/all", "-o", "json").stdout)["status"] == place.set_status()
-    assert plugin.run(place, "status", "all", "-o=name").stdout == "releaseset.ecs-release.dev/all\n"
+        assert text in done.out
+    assert "\x1b" not in done.out, "no colours in a pipe"
+    assert json.loads(plugin.run(place, "status", "rs/all", "-o", "json").out)["status"] == place.set_status()
+    assert plugin.run(place, "status", "all", "-o=name").out == "releaseset.ecs-release.dev/all\n"
 
 
 def test_status_waits_for_the_spec_that_is_there_and_tells_on_the_way(shop: Place) -> None:
@@ -45,11 +45,11 @@ def test_status_waits_for_the_spec_that_is_there_and_tells_on_the_way(shop: Plac
     shop.release("v2")
 
     done = plugin.run(shop, "status", "release/web", "--watch", "--timeout=60s")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.code == 0, done.out + done.err
     assert shop.status()["running"]["hash"] == "v2", "what was Ready before counts for nothing"
-    lines = done.stdout.splitlines()
+    lines = done.out.splitlines()
     assert any(line[:2] == "20" and "  release/web  " in line for line in lines)
-    assert "✔ web v2  Ready" in done.stdout
+    assert "✔ web v2  Ready" in done.out
 
 
 def test_a_failure_ends_the_wait_with_its_evidence(shop: Place) -> None:
@@ -57,18 +57,18 @@ def test_a_failure_ends_the_wait_with_its_evidence(shop: Place) -> None:
     shop.release("v2")
 
     done = plugin.run(shop, "status", "web", "--watch", "--timeout", "60s")
-    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.code == 1, done.out + done.err
     for text in ("✖ RolledBack", "failed task", "container app, exit code 1", "log ", "Events:", "ECS events: https://"):
-        assert text in done.stdout
-    assert done.stderr.startswith("error: release/web is stalled: RolledBack: ")
-    assert done.stderr.count("\n") == 1
+        assert text in done.out
+    assert done.err.startswith("error: release/web is stalled: RolledBack: ")
+    assert done.err.count("\n") == 1
     again = plugin.run(shop, "status", "web", "--ecs-events", "--assume-roles")
-    assert (again.returncode, again.stderr) == (1, ""), "and so without --watch"
-    assert "ECS on web:" in again.stdout
-    assert "(service web)" in again.stdout.partition("ECS on web:")[2]
+    assert (again.code, again.err) == (1, ""), "and so without --watch"
+    assert "ECS on web:" in again.out
+    assert "(service web)" in again.out.partition("ECS on web:")[2]
     blind = plugin.run(shop, "status", "web", "--ecs-events", AWS_ENDPOINT_URL="http://127.0.0.1:1")
-    assert blind.stderr.startswith("warning: ECS's events could not be read: ecs:DescribeServices on web")
-    assert blind.stderr.count("\n") == 1
+    assert blind.err.startswith("warning: ECS's events could not be read: ecs:DescribeServices on web")
+    assert blind.err.count("\n") == 1
 
 
 def test_a_wait_ends_in_time(shop: Place) -> None:
@@ -80,12 +80,12 @@ def test_a_wait_ends_in_time(shop: Place) -> None:
 
     begun = time.monotonic()
     done = plugin.run(shop, "status", "web", "--watch", "--timeout=3s")
-    assert done.returncode == 2
+    assert done.code == 2
     assert time.monotonic() - begun < 25
-    assert "error: release/web is not Ready after 3s: Suspended: " in done.stderr
+    assert "error: release/web is not Ready after 3s: Suspended: " in done.err
     for text in ("Blocked by:   spec.suspend is true", "Plan:         app v1 to v2"):
-        assert text in done.stdout
-    assert plugin.run(shop, "status", "web").returncode == 2, "neither Ready nor Stalled"
+        assert text in done.out
+    assert plugin.run(shop, "status", "web").code == 2, "neither Ready nor Stalled"
 
 
 def test_a_rollout_is_drawn_in_place_on_a_terminal(place: Place) -> None:
@@ -137,18 +137,25 @@ def test_the_board_marks_what_is_not_as_it_should_be(place: Place) -> None:
     place.wait("Drifted", "web")
 
     done = plugin.run(place, "board")
-    assert done.returncode == 0, done.stderr
-    head, *rows = [line.split() for line in done.stdout.splitlines()]
+    assert done.code == 0, done.err
+    head, *rows = [line.split() for line in done.out.splitlines()]
     assert head == ["PROJECT", "SERVICE", place.name]
     assert rows == [["shop", "search", "v1"], ["shop", "web", "v9", "≠", "v1", "Drifted"]]
-    found = json.loads(plugin.run(place, "board", "-o", "json", "--project", "shop").stdout)
+    found = json.loads(plugin.run(place, "board", "-o", "json", "--project", "shop").out)
     assert [s["environments"][place.name]["phase"] for s in found["services"]] == ["Ready", "Drifted"]
-    page = plugin.run(place, "board", "-A", "-o", "html").stdout
+    place.kubectl("label", "release", "web", "tier=front")
+    assert [line.split()[1] for line in plugin.run(place, "board", "-l", "tier=front", "--no-headers").out.splitlines()] == ["web"]
+    assert "with labels tier in (back)" in plugin.run(place, "board", "--selector", "tier in (back)").err
+    refused = plugin.run(place, "board", "-l", "tier in")
+    assert (refused.code, refused.out) == (1, "") and "unable to parse requirement" in refused.err
+    by_phase = plugin.run(place, "board", "--sort-by", "{.status.phase}", "--no-headers").out.splitlines()
+    assert [line.split()[1] for line in by_phase] == ["web", "search"], "Drifted before Ready"
+    page = plugin.run(place, "board", "-A", "-o", "html").out
     assert page.startswith("<!DOCTYPE html>")
     assert "v9 ≠ v1 Drifted" in page
     assert "src=" not in page
     assert "href=" not in page
-    assert "No Releases in namespace 'default'" in plugin.run(place, "board", namespace=False).stderr
+    assert "No Releases in namespace 'default'" in plugin.run(place, "board", namespace=False).err
 
 
 def test_a_plan_tells_what_an_apply_would_do(shop: Place) -> None:
@@ -160,23 +167,23 @@ def test_a_plan_tells_what_an_apply_would_do(shop: Place) -> None:
     manifest["spec"]["source"] = {"releaseHash": "v2"}
 
     done = plugin.run(shop, "plan", "-f", "-", stdin=yaml.safe_dump(manifest))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("release/web  source changes: v1 to v2\n")
-    assert digest.removeprefix("sha256:")[:12] in done.stdout
-    assert done.stdout.splitlines()[-1].split()[-1] == "deploy"
+    assert done.code == 0, done.err
+    assert done.out.startswith("release/web  source changes: v1 to v2\n")
+    assert digest.removeprefix("sha256:")[:12] in done.out
+    assert done.out.splitlines()[-1].split()[-1] == "deploy"
     assert shop.get()["spec"]["source"] == {"releaseHash": "v1"}, "nothing was applied"
 
     blind = plugin.run(shop, "plan", "-f", "-", stdin=yaml.safe_dump(manifest), AWS_ENDPOINT_URL="http://127.0.0.1:1")
-    assert blind.returncode == 0, "what AWS does not tell is said"
-    assert "not known" in blind.stdout
-    assert "Traceback" not in blind.stdout + blind.stderr
+    assert blind.code == 0, "what AWS does not tell is said"
+    assert "not known" in blind.out
+    assert "Traceback" not in blind.out + blind.err
 
     manifest["spec"]["source"]["tag"] = "latest"
     refused = plugin.run(shop, "plan", "-f", "-", stdin=yaml.safe_dump(manifest))
-    assert refused.returncode == 1
-    assert "set exactly one of releaseHash, tag and images" in refused.stderr
-    assert refused.stderr.count("\n") == 1
-    assert plugin.run(shop, "plan", "web").stdout.splitlines()[-1].endswith("it runs already")
+    assert refused.code == 1
+    assert "set exactly one of releaseHash, tag and images" in refused.err
+    assert refused.err.count("\n") == 1
+    assert plugin.run(shop, "plan", "web").out.splitlines()[-1].endswith("it runs already")
 
 
 def test_a_plan_of_a_set_names_all_that_is_missing(place: Place) -> None:
@@ -195,10 +202,10 @@ def test_a_plan_of_a_set_names_all_that_is_missing(place: Place) -> None:
         },
     }
     done = plugin.run(place, "plan", "-f", "-", stdin=yaml.safe_dump(manifest))
-    assert done.returncode == 0, done.stderr
-    assert "blocked by: 1 of 2 services cannot go: search; then none of them moves" in done.stdout
-    assert "window always, closed" in done.stdout
-    assert "has no image tagged ref.v2 or v2" in done.stdout
+    assert done.code == 0, done.err
+    assert "blocked by: 1 of 2 services cannot go: search; then none of them moves" in done.out
+    assert "window always, closed" in done.out
+    assert "has no image tagged ref.v2 or v2" in done.out
 
 
 def test_history_and_differences(place: Place) -> None:
@@ -214,21 +221,21 @@ def test_history_and_differences(place: Place) -> None:
     place.wait("Succeeded")
 
     done = plugin.run(place, "history", "release/web")
-    assert done.returncode == 0, done.stderr
-    head, newest, oldest = done.stdout.splitlines()
+    assert done.code == 0, done.err
+    head, newest, oldest = done.out.splitlines()
     assert head.split()[:4] == ["BEGAN", "CAUSE", "FROM", "TO"]
     assert newest.split()[2:6] == ["Requested", "v1", "v2", "Succeeded"]
     assert "ada" in newest
     assert "Adopted" in oldest
-    assert json.loads(plugin.run(place, "history", "web", "-o", "json").stdout) == place.status()["history"]
-    assert "no ledger is known" in plugin.run(place, "history", "web", "--all").stderr
+    assert json.loads(plugin.run(place, "history", "web", "-o", "json").out) == place.status()["history"]
+    assert "no ledger is known" in plugin.run(place, "history", "web", "--all").err
 
     compared = plugin.run(place, "diff", place.name, other.name)
-    assert compared.returncode == 0, compared.stderr
-    assert compared.stdout.splitlines()[1].split()[:3] == ["shop", "web", "v2"]
-    assert "1 of 1 services differ." in compared.stderr
-    assert plugin.run(place, "diff", "web", "--all").stdout.splitlines()[1].split()[4] == "="
-    assert "there is no Environment 'nowhere'" in plugin.run(place, "diff", place.name, "nowhere").stderr
+    assert compared.code == 0, compared.err
+    assert compared.out.splitlines()[1].split()[:3] == ["shop", "web", "v2"]
+    assert "1 of 1 services differ." in compared.err
+    assert plugin.run(place, "diff", "web", "--all").out.splitlines()[1].split()[4] == "="
+    assert "there is no Environment 'nowhere'" in plugin.run(place, "diff", place.name, "nowhere").err
 
 
 def test_task_definitions_are_compared_field_by_field(place: Place) -> None:
@@ -244,13 +251,13 @@ def test_task_definitions_are_compared_field_by_field(place: Place) -> None:
     place.wait("Succeeded", "other")
 
     done = plugin.run(place, "diff", place.name, other.name, "--task-definitions", "--assume-roles")
-    assert done.returncode == 0, done.stderr
-    assert "0 of 1 services differ." in done.stderr
-    assert ["family", f"{place.name}-web", f"{other.name}-web"] in [line.split() for line in done.stdout.splitlines()]
+    assert done.code == 0, done.err
+    assert "0 of 1 services differ." in done.err
+    assert ["family", f"{place.name}-web", f"{other.name}-web"] in [line.split() for line in done.out.splitlines()]
     blind = plugin.run(place, "diff", place.name, other.name, "--task-definitions")
-    assert blind.returncode == 0, "the simulated AWS knows these credentials in another account only"
-    assert blind.stderr.splitlines()[1].startswith("warning: task definitions could not be read: ecs:DescribeTaskDefinition")
-    assert len(blind.stderr.splitlines()) == 2
+    assert blind.code == 0, "the simulated AWS knows these credentials in another account only"
+    assert blind.err.splitlines()[1].startswith("warning: task definitions could not be read: ecs:DescribeTaskDefinition")
+    assert len(blind.err.splitlines()) == 2
 
 
 def test_kubectl_completes_commands_flags_and_names(shop: Place) -> None:
@@ -263,6 +270,8 @@ def test_kubectl_completes_commands_flags_and_names(shop: Place) -> None:
     assert shop.name in plugin.complete(shop, "diff", "-n", shop.name, shop.name[:2])
     assert shop.name in plugin.complete(shop, "board", "-n", "")
     assert plugin.complete(shop, "board", "-o", "h") == ["html", ":4"]
+    assert {"--selector", "--sort-by"} <= set(plugin.complete(shop, "board", "--s"))
+    assert plugin.complete(shop, "board", "-l", "") == [":4"] == plugin.complete(shop, "history", "--sort-by", "")
     assert plugin.complete(shop, "status", "--server=http://127.0.0.1:1", "") == [":4"], "no cluster: no candidates, and no noise"
 
 
@@ -278,15 +287,15 @@ def test_what_goes_wrong_is_said_in_one_line(shop: Place) -> None:
         (("history", "--person", "ben", "--ledger-table", "t", "--since=1d"), ""),
     ):
         done = plugin.run(shop, *words)
-        assert done.returncode == 1, (words, done.stdout)
-        assert done.stdout == ""
-        assert done.stderr.startswith("error: ")
-        assert text in done.stderr
-        assert done.stderr.count("\n") == 1, done.stderr
+        assert done.code == 1, (words, done.out)
+        assert done.out == ""
+        assert done.err.startswith("error: ")
+        assert text in done.err
+        assert done.err.count("\n") == 1, done.err
 
 
 def test_somebody_else_may_be_played(shop: Place) -> None:
     shop.release("v1")
     shop.wait("Succeeded")
-    assert plugin.run(shop, "status", "web", "--as=somebody", "--as-group=system:masters", "--as-group=more").returncode == 0
+    assert plugin.run(shop, "status", "web", "--as=somebody", "--as-group=system:masters", "--as-group=more").code == 0
     assert condition(shop.status(), "Ready")["status"] == "True"

@@ -16,7 +16,7 @@ import yaml
 
 from tests.aws_simulator.client import image_name
 from tests.e2e.bed import GROUP, Place
-from tests.e2e.kubectl_plugin import Done, ecs_release
+from tests.e2e.plugin import Done, ecs_release
 from tests.e2e.test_sets import lines, push
 
 NAMES = ("api", "web")
@@ -153,6 +153,21 @@ def test_a_release_goes_back_to_what_was_ready(shop: Place) -> None:
     run(shop, "rollback", "web", *WHO, "--apply", "--yes")
     status = shop.wait("Succeeded")
     assert status["pin"]["images"][0]["digest"] == first
+
+    # What status does not remember ECR may know, also by the beginning of its hash.
+    commit, other = "3f2a91c" + "0" * 33, "3f2a91d" + "0" * 33
+    pushed = shop.push("v3", commit)
+    back = ["rollback", "web", *WHO, "--to-hash"]
+    found = run(shop, *back, commit[:8], environment=shop.aws.environment())
+    assert (
+        yaml.safe_load(found.out)["spec"]["source"] == {"images": [{"container": "app", "digest": pushed, "releaseHash": commit}]}
+        and "status does not remember" in found.err
+    )
+    shop.push("v4", other)
+    several = run(shop, *back, "3f2a91", environment=shop.aws.environment(), check=False)
+    assert several.code == 1 and f"it may be {commit}, {other}" in several.err
+    alone = run(shop, *back, "3f2a91", environment={"AWS_EC2_METADATA_DISABLED": "true"}, check=False)
+    assert alone.code == 1 and "no AWS credentials" in alone.err and "as far as status remembers" in alone.err
 
 
 def test_requests_are_acknowledged(shop: Place) -> None:

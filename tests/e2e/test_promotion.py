@@ -70,6 +70,10 @@ def test_what_is_not_ready_is_refused_with_a_list(stages: Place) -> None:
     stages.push("crash.v2", "v2", service="web")
     to_staging(stages, "v2")
     stages.wait_set("RolledBack", "staging")
+    # The other one goes on by itself when the first has failed.
+    stages.until_set(
+        lambda: condition(stages.children("staging")["api"]["status"], "Ready")["status"] == "True", "api to be on v2", "staging"
+    )
     promote(stages)
     status = stages.wait_set("SourceNotReady")
     assert triple(status) == STALLED

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.bed import Place
-from tests.e2e.kubectl_plugin import Done, ecs_release
+from tests.e2e.plugin import Done, ecs_release
 
 COMMIT = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"
 
@@ -100,6 +100,9 @@ def test_the_commit_is_gits(build: Place, tmp_path: Path) -> None:
     assert f"ref.{commit}" in tags(build, "web")
     short = publish(build, image, "--release-hash", commit[:8], "--tag-format", "{releaseHash}", folder=tmp_path)
     assert commit in short.out and f"{commit[:8]} " not in short.out
+    # Where git does not know it, the image's repository does.
+    elsewhere = publish(build, image, "--release-hash", commit[:8], "--no-moving-tag", folder=tmp_path.parent)
+    assert commit in elsewhere.out and f"ref.{commit[:8]}" not in tags(build, "web")
     (tmp_path / "file").write_text("two")
     assert "tracked files differ" in publish(build, image, folder=tmp_path).err
 

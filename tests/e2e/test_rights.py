@@ -49,6 +49,17 @@ def test_only_the_operator_writes_status(office: Place, kind: str) -> None:
     assert Person(office.bed, "ana").ask("GET", path)["status"]["observedGeneration"] < 1000
 
 
+def test_an_operator_that_runs_as_another_service_account_is_told_whom_the_policy_expects(office: Place) -> None:
+    path, _ = made(office, "ana", "Release")
+    who = ["--as=system:serviceaccount:elsewhere:operator", "--as-group=system:masters", "-n", office.name]
+    with pytest.raises(KubectlError) as error:
+        office.bed.cluster.kubectl(
+            *who, "patch", "release", path.split("/")[-1], "--subresource=status", "--type=merge", "-p", '{"status": {"phase": "x"}}'
+        )
+    assert "only the operator (system:serviceaccount:" in str(error.value)
+    assert "add it to operators in ValidatingAdmissionPolicy ecs-release-status" in str(error.value)
+
+
 def refusal(write: Callable[[], object]) -> str:
     """Tell why a write of a status is refused; it is tried again where somebody else, such as the operator, was quicker."""
     for _ in range(20):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ecs_release.api.names import REQUEST_ANNOTATIONS
-from tests.e2e.bed import GROUP, ROOT, Place
+from tests.e2e.bed import GROUP, ROOT, Place, condition
 from tests.e2e.people import API, APPLIED_BY, FORGED, JSON_PATCH, MERGE, Person, Refused, body, made, path_of, user
 
 POINTER = f"/metadata/annotations/{APPLIED_BY.replace('/', '~1')}"
@@ -30,6 +30,16 @@ def test_whoever_makes_it_is_named(desk: Place, kind: str) -> None:
     generated["metadata"] |= {"generateName": "made-"}
     del generated["metadata"]["name"]
     assert user(ana.ask("POST", path, generated)) == "ana"
+
+
+def test_environments_say_that_it_is_authenticated(desk: Place) -> None:
+    """With no more rights than the example gives."""
+    name = desk.environment(f"{desk.name}-looked-at", mode="Observe")
+    kind = "AppliedByAuthenticated"
+    found = desk.until(
+        lambda: condition(desk.get_environment(name).get("status") or {}, kind), kind, show=lambda: desk.get_environment(name)
+    )
+    assert (found["status"], found["reason"]) == ("True", "Stamped"), found
 
 
 def test_a_dry_run_says_the_same(desk: Place) -> None:

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from ecs_release.domain.availability import WARNED_OF
 from ecs_release.domain.happenings import Happening, Kind
 from ecs_release.domain.observation import Access
 from ecs_release.domain.outcomes import DEPLOYED, FAILED
@@ -51,7 +52,7 @@ STATE = EngineState(
         release("web", Ready="True", Stalled="False", InSync="Unknown"),
         release("api", "Failed", "RolledBack", Ready="False", Stalled="True"),
         release("new", "", ""),
-        replace(release("odd", "Drifted", "Drifted", Ready="False"), in_flight=True),
+        replace(release("odd", "Drifted", "Drifted", Ready="False"), in_flight=True, artifact_warning="RollbackTargetGone"),
     ),
     (PROD,), 1, 2, 3, 4.5, LedgerState(2, 30.5, {"ok": 7, "Throttled": 1}),
 )  # fmt: skip
@@ -87,6 +88,8 @@ def test_how_things_stand() -> None:
     assert value(found, "ecs_release_releases", environment="prod", phase="Pending") == 1
     assert value(found, "ecs_release_releases_stalled", environment="prod", namespace="shop", reason="RolledBack") == 1
     assert value(found, "ecs_release_releases_drifted", environment="prod") == 1
+    warned = {labels: n for (name, labels), n in found.items() if name == "ecs_release_releases_artifact_warnings"}
+    assert warned == {frozenset({"environment": "prod", "namespace": "shop", "reason": "RollbackTargetGone"}.items()): 1}
     assert value(found, "ecs_release_rollouts_in_progress", environment="prod") == 1
     assert value(found, "ecs_release_environment_condition", environment="prod", type="Observed") == -1
     assert value(found, "ecs_release_last_sweep_timestamp_seconds", environment="prod") == NOW.timestamp()
@@ -191,6 +194,28 @@ def test_the_store_keeps_conditions_once() -> None:
     assert facts("a").reason == "Succeeded"
 
 
+@pytest.mark.parametrize(
+    ("reason", "warned_of"),
+    [
+        ("ArtifactGone", True),
+        ("RollbackTargetGone", True),
+        ("ArtifactAtRisk", True),
+        ("KeepTagFailed", True),
+        ("Resolved", False),
+        ("NotObserved", False),
+    ],
+)
+def test_the_store_keeps_what_artifacts_are_warned_of(reason: str, warned_of: bool) -> None:
+    conditions = [
+        {"type": "Ready", "status": "True", "reason": "Succeeded"},
+        {"type": "ArtifactAvailable", "status": "True", "reason": reason},
+    ]
+    meta = {"namespace": "shop", "name": "web", "uid": "1", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    spec = {"projectRef": {"name": "store"}, "service": "web", "environmentRef": {"name": "prod"}}
+    found = release_facts({"metadata": meta, "spec": spec, "status": {"conditions": conditions}})
+    assert found.artifact_warning == (reason if warned_of else "")
+
+
 # The page, the rules, and what is served.
 
 
@@ -216,6 +241,14 @@ def test_the_page_says_what_is_served() -> None:
 def test_the_page_names_the_client_s_own() -> None:
     others = {name for name in served() if not name.startswith("ecs_release_")}
     assert set(re.findall(r"`((?:process|python)_\w+)`", PAGE)) == others
+
+
+def test_each_warning_of_artifacts_has_an_alert() -> None:
+    """One each, and the page names them all."""
+    asked = [m for _, e in expressions() for m in re.findall(r'artifact_warnings\{reason=~?"([\w|]+)"', e)]
+    assert sorted(reason for one in asked for reason in one.split("|")) == sorted(WARNED_OF)
+    (row,) = re.findall(r"^\| `ecs_release_releases_artifact_warnings` .*$", PAGE, re.MULTILINE)
+    assert [reason for reason in WARNED_OF if reason not in row] == []
 
 
 def expressions() -> Iterator[tuple[str, str]]:

@@ -11,6 +11,10 @@
 - name: ECS_RELEASE_METRICS_PORT
   value: {{ .Values.metrics.port | toString | quote }}
 {{- end }}
+{{- with .Values.watchNamespaces }}
+- name: ECS_RELEASE_WATCH_NAMESPACES
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- if .Values.shards }}
 - name: ECS_RELEASE_SHARD
   value: {{ $.shard | quote }}

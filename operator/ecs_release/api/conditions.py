@@ -25,6 +25,7 @@ class ConditionType(StrEnum):
     EVENTS_RECEIVED = "EventsReceived"
     OBSERVED = "Observed"
     NOTIFYING = "Notifying"
+    APPLIED_BY_AUTHENTICATED = "AppliedByAuthenticated"
 
 
 class Reason(StrEnum):
@@ -83,6 +84,8 @@ class Reason(StrEnum):
     RECORDED = "Recorded"
     RECORDING = "Recording"
     QUEUE_SHARED = "QueueShared"
+    STAMPED = "Stamped"
+    NOT_STAMPED = "NotStamped"
     VALID = "Valid"
 
 

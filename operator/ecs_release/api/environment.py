@@ -250,7 +250,9 @@ class EnvironmentStatus(Model):
         list[Condition] | None,
         Field(
             max_length=32,
-            description="Ready, Reconciling, Stalled, Authenticated, Observed, Recorded, EventsReceived, Notifying.",
+            description=(
+                "Ready, Reconciling, Stalled, Authenticated, AppliedByAuthenticated, Observed, Recorded, EventsReceived, Notifying."
+            ),
             json_schema_extra=list_map("type"),
         ),
     ] = None

@@ -22,6 +22,14 @@ APPLIED_BY_ANNOTATION = f"{GROUP}/applied-by"
 """The user that the API server had authenticated when spec or a request changed last: stamped by an admission policy."""
 REQUEST_ANNOTATIONS = (RETRY_ANNOTATION, REFRESH_ANNOTATION, ABORT_ANNOTATION, OVERRIDE_ANNOTATION)
 
+APPLIED_BY_POLICIES = (
+    ("mutatingadmissionpolicies", "ecs-release-applied-by"),
+    ("mutatingadmissionpolicybindings", "ecs-release-applied-by"),
+    ("validatingadmissionpolicies", "ecs-release-applied-by-is-true"),
+    ("validatingadmissionpolicybindings", "ecs-release-applied-by-is-true"),
+)
+"""What makes that annotation true: resources of admissionregistration.k8s.io/v1, and their names in examples/policies."""
+
 LABEL_PROJECT = f"{GROUP}/project"
 LABEL_SERVICE_SET = f"{GROUP}/service-set"
 LABEL_SERVICE = f"{GROUP}/service"

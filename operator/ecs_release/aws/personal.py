@@ -13,12 +13,15 @@ from typing import Any
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
 
+from ecs_release.api.conditions import Reason
 from ecs_release.aws import images, revisions
 from ecs_release.aws.faults import problem_of
 from ecs_release.aws.models import read_time
 from ecs_release.aws.sessions import Sessions
-from ecs_release.domain.errors import Denied
+from ecs_release.domain.errors import Blocked, Denied
 from ecs_release.domain.observation import Access, RegistryImage, TaskDefinition
+
+_PAGE, _PAGES = 1000, 50
 
 
 class PersonalAws:
@@ -48,6 +51,19 @@ class PersonalAws:
                 if not images.is_archived(detail):
                     return images.of_detail(detail, self._platforms(client, registry_id, repository, detail))
         return None
+
+    def tags(self, access: Access, registry_id: str, repository: str) -> frozenset[str]:
+        """List all tags of a repository's images. `registry_id` is empty for the account's own. Raises Blocked beyond 50,000 images."""
+        client, found = self.client(access, "ecr"), set[str]()
+        parameters: dict[str, Any] = {"repositoryName": repository, "filter": {"tagStatus": "TAGGED"}, "maxResults": _PAGE}
+        parameters |= {"registryId": registry_id} if registry_id else {}
+        for _ in range(_PAGES):
+            answer = self._call(_described, client, parameters, f"ecr:DescribeImages on {repository}")
+            found |= {tag for detail in answer["imageDetails"] for tag in detail.get("imageTags") or ()}
+            if not answer.get("nextToken"):
+                return frozenset(found)
+            parameters["nextToken"] = answer["nextToken"]
+        raise Blocked(Reason.INVALID_SPEC, f"{repository} has more than {_PAGE * _PAGES} tagged images: write the release hash in full")
 
     def task_definition(self, access: Access, arn: str) -> TaskDefinition:
         """Describe a revision with its tags."""
@@ -100,6 +116,10 @@ def told(action: str) -> Iterator[None]:
         raise Denied(f"{action}: there are no AWS credentials to use ({error}): set AWS_PROFILE, or log in to AWS first") from error
     except (BotoCoreError, ClientError, OSError) as error:
         raise problem_of(error, action, mutating=False) from error
+
+
+def _described(client: Any, parameters: Mapping[str, Any]) -> Any:
+    return client.describe_images(**parameters)
 
 
 def _services(client: Any, parameters: Mapping[str, Any]) -> Any:

@@ -152,6 +152,10 @@ class ApiServer:
         return client
 
 
+_BY_POLICY = "ValidatingAdmissionPolicy"
+"""What the API server's message begins with where a policy refuses (KEP-3488)."""
+
+
 def _problem(status: int, method: str, path: str, data: bytes) -> Exception:
     """Turn an HTTP status into the error that says what it means here."""
     text = _message(data)
@@ -161,7 +165,8 @@ def _problem(status: int, method: str, path: str, data: bytes) -> Exception:
         case 409:
             return Conflict(text)
         case 403:
-            return Denied(f"the Kubernetes API refuses {method} {path}: {text}; see the operator's ClusterRole")
+            where = "the policy's list of operators (docs/how-to/who.md)" if _BY_POLICY in text else "the operator's roles"
+            return Denied(f"the Kubernetes API refuses {method} {path}: {text}; see {where}")
         case _ if status in _TRANSIENT:
             return Retryable(f"the Kubernetes API answers {status} to {method} {path}: {text}")
         case _:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from ecs_release.api.names import API_VERSION, CLUSTER_SCOPED, FIELD_MANAGER, GROUP, PLURALS, VERSION
@@ -13,14 +13,17 @@ from ecs_release.domain.errors import Denied, NotFound, Retryable
 from ecs_release.domain.ports import EventNote, ObjectKey
 
 _PAGE = 500
+# A page of metadata is parsed in the event loop: managed fields come with it, about 4 kB an object.
+_NAMES = 100
 
 
 class KubernetesCluster:
     """Reads objects, writes their status, and records Events."""
 
-    def __init__(self, server: ApiServer, recorder: EventRecorder) -> None:
-        """Both are shared and closed by their owner."""
+    def __init__(self, server: ApiServer, recorder: EventRecorder, namespaces: Sequence[str] = ()) -> None:
+        """Both are shared and closed by their owner. Nothing outside `namespaces` is listed; without them there is no limit."""
         self._server = server
+        self._namespaces = namespaces
         self._recorder = recorder
 
     async def get(self, key: ObjectKey) -> Mapping[str, Any] | None:
@@ -78,19 +81,36 @@ class KubernetesCluster:
 
     async def names(self, kind: str) -> AsyncIterator[tuple[str, str, str]]:
         """Yield (namespace, name, uid) of every object of a kind, page by page. Raises Retryable also where the CRD is not there (yet)."""
-        path, query = f"/apis/{GROUP}/{VERSION}/{PLURALS[kind]}", [("limit", str(_PAGE))]
-        token = ""
-        while True:
-            try:
-                page = await self._server.request("GET", path, query=[*query, ("continue", token)] if token else query, accept=NAMES_ONLY)
-            except NotFound as error:
-                raise Retryable(f"the Kubernetes API does not know {PLURALS[kind]}.{GROUP} {VERSION}: apply the CRDs (crds/)") from error
-            for item in page["items"] or ():
-                meta = item["metadata"]
-                yield meta.get("namespace", ""), meta["name"], meta["uid"]
-            token = page["metadata"].get("continue", "")
-            if not token:
-                return
+        for path in self._lists(kind):
+            token = ""
+            while True:
+                page = await self._page(path, kind, _NAMES, token)
+                for item in page["items"] or ():
+                    meta = item["metadata"]
+                    yield meta.get("namespace", ""), meta["name"], meta["uid"]
+                token = page["metadata"].get("continue", "")
+                if not token:
+                    break
+
+    async def count(self, kind: str) -> int:
+        """Count the objects of a kind by reading one of them. Raises Retryable also where the CRD is not there (yet).
+
+        The API server says with a page how many come after it ("remainingItemCount", an estimate by its documentation).
+        """
+        pages = [await self._page(path, kind, 1) for path in self._lists(kind)]
+        return sum(len(page["items"] or ()) + page["metadata"].get("remainingItemCount", 0) for page in pages)
+
+    def _lists(self, kind: str) -> list[str]:
+        base = f"/apis/{GROUP}/{VERSION}"
+        within = [f"{base}/namespaces/{n}" for n in self._namespaces] if kind not in CLUSTER_SCOPED else []
+        return [f"{path}/{PLURALS[kind]}" for path in within or [base]]
+
+    async def _page(self, path: str, kind: str, limit: int, token: str = "") -> Mapping[str, Any]:
+        query = [("limit", str(limit)), *([("continue", token)] if token else ())]
+        try:
+            return await self._server.request("GET", path, query=query, accept=NAMES_ONLY)
+        except NotFound as error:
+            raise Retryable(f"the Kubernetes API does not know {PLURALS[kind]}.{GROUP} {VERSION}: apply the CRDs (crds/)") from error
 
     async def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
         """Return a Namespace's labels; None where it is gone or may not be read."""
@@ -99,6 +119,14 @@ class KubernetesCluster:
         except (NotFound, Denied):
             return None
         return dict(found["metadata"].get("labels") or {})
+
+    async def has_policy(self, resource: str, name: str) -> bool:
+        """Tell whether an object of admissionregistration.k8s.io/v1 is there: not so either where the cluster does not serve its kind."""
+        try:
+            await self._server.request("GET", f"/apis/admissionregistration.k8s.io/v1/{resource}/{name}")
+        except NotFound:
+            return False
+        return True
 
 
 def _path(key: ObjectKey) -> str:

@@ -93,7 +93,7 @@ def _exists(facts: Facts, draft: Draft) -> Outcome | None:
 def _held_by_us(facts: Facts, draft: Draft) -> Outcome | None:
     """Only one Release changes a service (law 16)."""
     running = ownership(facts.running) if facts.running else None
-    whose = holder(facts.claims, running, facts.limits.installation)
+    whose = holder(facts.claims, running, facts.limits.installation, facts.limits.namespaces)
     if not whose or whose == facts.name:
         return None
     assert facts.target is not None

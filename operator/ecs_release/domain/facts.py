@@ -35,6 +35,8 @@ class Limits:
     rollback_s: float = 60
     grace_s: float = 300
     retry_s: float = 10
+    namespaces: tuple[str, ...] = ()
+    """Those that are watched; empty: all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,8 +236,14 @@ class Cluster(Protocol):
     def names(self, kind: str) -> AsyncIterator[tuple[str, str, str]]:
         """Yield (namespace, name, uid) of every object of a kind, page by page."""
 
+    async def count(self, kind: str) -> int:
+        """Count the objects of a kind, as good as exactly."""
+
     async def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
         """Return a Namespace's labels; None where it is gone or may not be read."""
+
+    async def has_policy(self, resource: str, name: str) -> bool:
+        """Tell whether an admission policy, or a binding of one, is there. Raises Denied where it may not be read."""
 
 
 class Fence(Protocol):

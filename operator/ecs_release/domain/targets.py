@@ -5,7 +5,7 @@ Nobody gains AWS rights by writing a Release or a Project: role, clusters, servi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -85,6 +85,27 @@ def _expression_holds(operator: str, value: str | None, values: list[str]) -> bo
     return False
 
 
+def may_admit(environment: Environment, namespaces: Collection[str]) -> bool:
+    """Tell whether an Environment may admit one of some namespaces. What it says of labels may be so of any."""
+    allowed = environment.spec.allowed_namespaces
+    if allowed is None:
+        return False
+    return any(name in namespaces for name in allowed.names) if allowed.names else allowed.selector is not None
+
+
+def refused(environment: Environment, namespace: str, labels: Mapping[str, str] | None) -> str:
+    """Say that, and why, an Environment does not admit a namespace, and what to do; empty where it does."""
+    if namespace_allowed(environment, namespace, labels):
+        return ""
+    name, allowed = environment.metadata.name, environment.spec.allowed_namespaces
+    if labels is None and allowed is not None and allowed.selector is not None:
+        return (
+            f"Environment {name!r} allows namespaces by label, and those of namespace {namespace!r} may not be read: name it in"
+            " spec.allowedNamespaces.names instead, or give the operator the right to get Namespaces"
+        )
+    return f"Environment {name!r} does not allow namespace {namespace!r}: ask its owner to add it to spec.allowedNamespaces"
+
+
 def find_service(project: Project, name: str) -> tuple[str, Service]:
     """Find a service of a Project with the name of its service set. Raises Blocked(InvalidSpec) that lists the services there are."""
     for service_set in project.spec.service_sets:
@@ -110,12 +131,8 @@ def resolve_target(
     Raises Blocked: TargetNotAllowed for what the Environment does not allow to the Project's namespace, InvalidSpec for an unknown service.
     """
     namespace = project.metadata.namespace or ""
-    name = environment.metadata.name
-    if not namespace_allowed(environment, namespace, namespace_labels):
-        raise Blocked(
-            Reason.TARGET_NOT_ALLOWED,
-            f"Environment {name!r} does not allow namespace {namespace!r}: ask its owner to add it to spec.allowedNamespaces",
-        )
+    if why := refused(environment, namespace, namespace_labels):
+        raise Blocked(Reason.TARGET_NOT_ALLOWED, why)
     service_set, service = find_service(project, service_name)
     cluster, ecs_service = _ecs_names(environment, project, service_set, service)
     containers = tuple(ListedContainer(c.name, c.repository) for c in service.containers)

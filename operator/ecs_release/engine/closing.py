@@ -6,14 +6,16 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, Stage
 from ecs_release.api.names import RELEASE
 from ecs_release.domain.attempts import ABANDONED
-from ecs_release.domain.errors import Blocked, Problem
+from ecs_release.domain.errors import Blocked, Denied, Problem
 from ecs_release.domain.ledger_port import Ledger, LedgerWrite
 from ecs_release.domain.ports import Clock, ObjectKey
+from ecs_release.domain.records.acknowledgements import foreign_id
 from ecs_release.domain.records.entries import begun
 from ecs_release.engine.lines import LineKey
 
@@ -88,6 +90,27 @@ class Closer:
             self._news.set()
         self._environments |= names
 
+    async def abandon(self, identity: Identity, known: frozenset[str]) -> None:
+        """End the attempt that an earlier Release of the service has left open, unless the present one knows it: `known` are its attempts.
+
+        Raises Problem. One that was made again while the ledger could not be read knows nothing of what was before it.
+        """
+        ledger = self._ledger
+        if ledger is None:
+            return
+        try:
+            current = await ledger.current(*identity)
+            if current is not None and current.deployed is not None and current.deployed.attempt_id not in known:
+                end = await self._end(ledger, identity, current)
+                if end is not None:
+                    await ledger.record(LedgerWrite(entry=end, current=None))
+                await self._end_foreign(ledger, identity, current)
+        except Denied:
+            raise
+        except Blocked as problem:
+            # What cannot be read keeps nothing else from being written.
+            log.warning("an earlier Release's attempt is not looked for: %s", problem.message, extra={"object": "/".join(identity)})
+
     async def run(self) -> None:
         """Close until cancelled."""
         ledger = self._ledger
@@ -116,6 +139,8 @@ class Closer:
                         identity = Identity(environment, current.namespace, current.project, current.service)
                         if identity[1:] not in known:
                             self._gone.setdefault(identity, _Gone(None, self._clock.monotonic() + self._grace_s))
+            except Denied:
+                raise
             except Blocked as problem:
                 # One that cannot be read: what comes after it is found at the next start.
                 log.warning("not all records of deleted Releases are looked for: %s", problem.message, extra={"environment": environment})
@@ -142,12 +167,16 @@ class Closer:
         if gone.line_key is None and await self._exists(ObjectKey(RELEASE, identity.namespace, current.release or "")):
             return
         end = await self._end(ledger, identity, current)
+        if identity[1:] in self._known(identity.environment):
+            # It was made again meanwhile. One that comes later still speaks later, and the ledger keeps what was said last.
+            return
         now = max(self._clock.now(), current.observed_time)
         deployed = current.deployed
         if end is not None and deployed is not None:
             deployed = deployed.model_copy(update={"outcome": ABANDONED, "message": _WHY, "time": now})
-        closed = current.model_copy(update={"deployed": deployed, "deleted_time": now, "observed_time": now})
+        closed = current.model_copy(update={"deployed": deployed, "foreign": None, "deleted_time": now, "observed_time": now})
         await ledger.record(LedgerWrite(entry=end, current=closed))
+        await self._end_foreign(ledger, identity, current)
         log.info("closed the record of %s: its Release is gone", "/".join(identity[1:]), extra={"environment": identity.environment})
 
     async def _end(self, ledger: Ledger, identity: Identity, current: LedgerCurrent) -> LedgerEntry | None:
@@ -155,9 +184,20 @@ class Closer:
         deployed = current.deployed
         if deployed is None or not deployed.attempt_id or deployed.outcome or deployed.time is None:
             return None
-        start_time = begun(deployed.attempt_id, deployed.time)
-        assert start_time is not None
-        start, end = await ledger.attempt(*identity, deployed.attempt_id, start_time)
+        return await self._end_of(ledger, identity, deployed.attempt_id, begun(deployed.attempt_id, deployed.time))
+
+    async def _end_foreign(self, ledger: Ledger, identity: Identity, current: LedgerCurrent) -> None:
+        """End somebody else's deployment that nobody follows any more."""
+        part = current.foreign
+        if part is not None and part.deployment_id:
+            end = await self._end_of(ledger, identity, foreign_id(part.deployment_id), part.time)
+            if end is not None:
+                await ledger.record(LedgerWrite(entry=end, current=None))
+
+    async def _end_of(self, ledger: Ledger, identity: Identity, attempt_id: str, start_time: datetime | None) -> LedgerEntry | None:
+        if start_time is None:
+            return None
+        start, end = await ledger.attempt(*identity, attempt_id, start_time)
         if start is None or end is not None:
             return None
         return start.model_copy(

@@ -36,13 +36,12 @@ from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.state import EngineState, state_of
 from ecs_release.engine.statuses import Statuses
 from ecs_release.engine.store import ReleaseFacts, Store
-from ecs_release.engine.supervisor import sweep_ghosts
+from ecs_release.engine.supervisor import sweep_ghosts, until_told
 from ecs_release.engine.tagged import TagReader
 
 log = logging.getLogger(__name__)
 
 KINDS = (ENVIRONMENT, PROJECT, RELEASE_SET, RELEASE)
-_SYNC_POLL_S = 0.05
 # Children that move together are looked at together.
 _GATHER_S = 0.2
 _OBSERVE_S = 0.02
@@ -150,7 +149,8 @@ class Engine:
             self._observers.stop_all()
 
     async def _work(self, leading: asyncio.Event) -> None:
-        await self._sync()
+        await until_told(self._cluster, self.store, KINDS, self._clock, self._settings.sync_timeout_s, self._settings.retry_interval_s)
+        log.info("watching %d Environments, %d Projects, %d ReleaseSets, %d Releases", *(self.store.count(k) for k in KINDS))
         self.synced.set()
         await leading.wait()
         for key in list(self._scope.begin()):
@@ -163,24 +163,6 @@ class Engine:
     async def _once(leading: asyncio.Event, work: Callable[[], Awaitable[None]]) -> None:
         await leading.wait()
         await work()
-
-    async def _sync(self) -> None:
-        """Wait until the watch has told of every object that is there: a Release must not be judged before its Environment is known."""
-        for kind in KINDS:
-            while True:
-                try:
-                    there = {uid async for _, _, uid in self._cluster.names(kind)}
-                    break
-                except Retryable as problem:
-                    log.warning("cannot list %ss yet: %s", kind, problem.message)
-                    await asyncio.sleep(self._settings.retry_interval_s)
-            deadline = self._clock.monotonic() + self._settings.sync_timeout_s
-            while missing := there - {uid for _, _, uid in self.store.known(kind)}:
-                if self._clock.monotonic() > deadline:
-                    log.warning("the watch has not told of %d %ss: going on without", len(missing), kind)
-                    break
-                await asyncio.sleep(_SYNC_POLL_S)
-        log.info("watching %d Environments, %d Projects, %d ReleaseSets, %d Releases", *(len(list(self.store.known(k))) for k in KINDS))
 
     def _add(self, key: ObjectKey, after_s: float = 0.0) -> None:
         if self._scope.covers(key):
@@ -275,7 +257,8 @@ class Engine:
         self.recorder.decided(key_of(facts.release), facts, status)
 
     async def _exists(self, key: ObjectKey) -> bool:
-        return await self._cluster.get(key) is not None
+        elsewhere = self._settings.namespaces and key.namespace not in self._settings.namespaces
+        return bool(elsewhere) or await self._cluster.get(key) is not None
 
     def _ledger_troubled(self) -> None:
         for name in self._observers.all:

@@ -36,7 +36,11 @@ class LineKey(NamedTuple):
 
 @dataclass(slots=True)
 class Line:
-    """What one Release has for the ledger; `since_s` is since when it has waited. `gone`: the Release is, and no status will say more."""
+    """What one Release has for the ledger; `since_s` is since when it has waited. `gone`: the Release is, and no status will say more.
+
+    `attempts` are those that its status knows, where the ledger has nothing of this Release yet: what is open there of an earlier one must
+    be ended first. None: nothing need be looked for.
+    """
 
     writes: tuple[LedgerWrite, ...]
     since_s: float
@@ -46,6 +50,7 @@ class Line:
     problem: Problem | None = None
     taken: set[tuple[str, Stage]] = field(default_factory=set)
     has_current: bool = False
+    attempts: frozenset[str] | None = None
 
     def first(self) -> LedgerWrite | None:
         """Return what is to be written next; None where all is there."""
@@ -112,19 +117,24 @@ class Lines:
         now = self._clock.monotonic()
         return now - min((line.since_s for line in self._lines.values()), default=now)
 
+    @property
+    def fails(self) -> bool:
+        """Whether the latest try to write failed, for whatever reason and however short a time ago."""
+        return self.problem is not None or math.isfinite(self._failing_since_s)
+
     def problem_of(self, line_key: LineKey) -> Problem | None:
         """Say why a Release's entries cannot be written."""
         line = self._lines.get(line_key)
         return (line.problem if line else None) or self.problem
 
-    def put(self, line_key: LineKey, writes: tuple[LedgerWrite, ...]) -> None:
-        """Have a Release's line hold this, and nothing else."""
+    def put(self, line_key: LineKey, writes: tuple[LedgerWrite, ...], attempts: frozenset[str] | None = None) -> None:
+        """Have a Release's line hold this, and nothing else. `attempts`: see `Line`."""
         before = self._lines.get(line_key)
         if not writes:
             self._lines.pop(line_key, None)
             return
         if before is None:
-            self._lines[line_key] = Line(writes, self._clock.monotonic())
+            self._lines[line_key] = Line(writes, self._clock.monotonic(), attempts=attempts)
         else:
             # Those under way are another line's; what was taken meanwhile is not written again.
             self._lines[line_key] = replace(before, writes=writes, has_current=False)

@@ -10,7 +10,7 @@ from ecs_release.api.environment import Environment
 from ecs_release.api.project import Project, ServiceSet
 from ecs_release.domain.errors import Blocked, Waiting
 from ecs_release.domain.ports import Cluster
-from ecs_release.domain.targets import Target, namespace_allowed, resolve_target
+from ecs_release.domain.targets import Target, refused, resolve_target
 from ecs_release.engine.claims import Claims
 from ecs_release.engine.store import Invalid, Store
 
@@ -59,9 +59,9 @@ class Places:
         """Resolve a service's target. Raises Blocked as `resolve_target` does."""
         return resolve_target(environment, project, service, await self.labels(environment, project, namespace))
 
-    async def allows(self, environment: Environment, project: Project, namespace: str) -> bool:
-        """Tell whether an Environment admits a namespace."""
-        return namespace_allowed(environment, namespace, await self.labels(environment, project, namespace))
+    async def refused(self, environment: Environment, project: Project, namespace: str) -> str:
+        """Say why an Environment does not admit a namespace; empty where it does."""
+        return refused(environment, namespace, await self.labels(environment, project, namespace))
 
     async def labels(self, environment: Environment, project: Project, namespace: str) -> Mapping[str, str] | None:
         """Read a namespace's labels where the Environment asks for some."""

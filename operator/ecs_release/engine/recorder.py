@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from ecs_release.api.ledger import LedgerCurrent, LedgerEntry
 from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.domain.errors import Problem
 from ecs_release.domain.facts import Facts
-from ecs_release.domain.ledger_port import Ledger
+from ecs_release.domain.ledger_port import Ledger, LedgerWrite
 from ecs_release.domain.ports import Clock, ObjectKey
 from ecs_release.domain.records.acknowledgements import Acknowledged
 from ecs_release.domain.records.entries import named_in_s, writes
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 audit = logging.getLogger("ecs_release.audit")
 
 _WRITERS = 8
+_GONE = 1000
+"""Releases that went lately, of which a pass may still be under way."""
 _DEADLINE_S, _REMEMBER_S, _BLIND_S, _BEGIN_AGAIN_S = 60.0, 5.0, 30.0, 60.0
 
 
@@ -45,6 +47,7 @@ class Recorder:
         self._troubled = troubled
         self._lines = Lines(clock, self._changed)
         self._acknowledged: dict[ObjectKey, tuple[Acknowledged, ...]] = {}
+        self._gone: OrderedDict[LineKey, Identity] = OrderedDict()
         self._blind_until = 0.0
         self.closer = Closer(ledger, clock, self._is_clear)
         self.table = ""
@@ -89,7 +92,14 @@ class Recorder:
         later = tuple(a for a in self._acknowledged.pop(key, ()) if a not in facts.acknowledged)
         if later:
             self._acknowledged[key] = later
-        self._lines.put(LineKey(key, facts.release.metadata.uid), writes(facts, status))
+        line_key = LineKey(key, facts.release.metadata.uid)
+        is_new = facts.status.ledger is None or facts.status.ledger.current is None
+        attempts = frozenset(e.attempt_id for e in status.history or ()) if is_new else None
+        self._lines.put(line_key, writes(facts, status), attempts)
+        if line_key in self._gone:
+            # It went while the pass over it was under way.
+            self._leave(line_key, self._gone[line_key])
+            return
         in_s = named_in_s(facts, status)
         if in_s is not None:
             self._again(key, in_s)
@@ -105,11 +115,18 @@ class Recorder:
             return
         self._acknowledged.pop(facts.key, None)
         line_key = LineKey(facts.key, facts.uid)
+        identity = Identity(facts.environment, facts.key.namespace, facts.project, facts.service)
+        self._gone[line_key] = identity
+        while len(self._gone) > _GONE:
+            self._gone.popitem(last=False)
+        self._leave(line_key, identity)
+
+    def _leave(self, line_key: LineKey, identity: Identity) -> None:
         line = self._lines.leave(line_key)
-        if line is not None and self.problem is not None:
-            # Should the process end before the ledger is back, nobody else would know.
-            self.left_out(facts.key, line.entries())
-        self.closer.close(Identity(facts.environment, facts.key.namespace, facts.project, facts.service), line_key)
+        if line is not None and self._lines.fails:
+            # Should the process be killed before the ledger is back, nobody else would know.
+            self.left_out(line_key.key, line.entries())
+        self.closer.close(identity, line_key)
 
     async def remember(self, environment: str, namespace: str, project: str, service: str) -> LedgerCurrent | None:
         """Return what the ledger knows of a service whose Release has no past; None also where it cannot be read just now.
@@ -134,13 +151,16 @@ class Recorder:
             return
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._check(self._ledger))
+                group.create_task(self._check_and_close(self._ledger))
                 for _ in range(_WRITERS):
                     group.create_task(self._keep_writing(self._ledger))
-                group.create_task(self.closer.run())
         finally:
             for line_key, line in self._lines.left():
                 self.left_out(line_key.key, line.entries())
+
+    async def _check_and_close(self, ledger: Ledger) -> None:
+        await self._check(ledger)
+        await self.closer.run()
 
     async def _check(self, ledger: Ledger) -> None:
         """Make sure that the ledger is there, for as long as it takes. Nothing is written before."""
@@ -173,6 +193,9 @@ class Recorder:
             return
         try:
             async with asyncio.timeout(_DEADLINE_S):
+                if line.attempts is not None:
+                    await self.closer.abandon(_identity(write), line.attempts)
+                    line.attempts = None
                 recorded = await ledger.record(write)
         except (Problem, TimeoutError) as error:
             self.results[type(error).__name__] += 1
@@ -204,3 +227,9 @@ class Recorder:
         self._troubled()
         for line_key in waiting:
             self._again(line_key.key, 0.0)
+
+
+def _identity(write: LedgerWrite) -> Identity:
+    of = write.entry or write.current
+    assert of is not None, "a Release's write has one of them"
+    return Identity(of.environment, of.namespace, of.project, of.service)

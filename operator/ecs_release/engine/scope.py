@@ -1,5 +1,8 @@
 """What this process acts on: nothing before it is the active one of its shard, then what belongs to that shard, and in the end nothing.
 
+Where it watches some namespaces only, an Environment that admits none of them is not its own: another operator's, perhaps, who writes that
+status. Two that wrote it would never come to rest.
+
 The store holds everything all the same: a standby takes over without a list, and what is counted or promoted may be another shard's.
 """
 
@@ -11,6 +14,7 @@ from ecs_release.api.environment import Environment
 from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
 from ecs_release.domain.ports import ObjectKey
 from ecs_release.domain.shards import DEFAULT
+from ecs_release.domain.targets import may_admit
 from ecs_release.engine.settings import EngineSettings
 from ecs_release.engine.store import Store
 
@@ -23,6 +27,7 @@ class Scope:
         self._store = store
         self._shard = settings.shard
         self._shards = settings.shards
+        self._namespaces = settings.namespaces
         self.acting = False
 
     def begin(self) -> Iterator[ObjectKey]:
@@ -39,10 +44,16 @@ class Scope:
 
     def covers(self, key: ObjectKey) -> bool:
         """Tell whether an object is this process's to act on. It may become another's, where its Environment is made again elsewhere."""
-        return self.acting and self._shard_of(key) == self._shard
+        return self.acting and self._shard_of(key) == self._shard and not self._is_anothers(key)
 
     def _covered(self, keys: Iterator[ObjectKey]) -> list[ObjectKey]:
         return [key for key in keys if self.covers(key)]
+
+    def _is_anothers(self, key: ObjectKey) -> bool:
+        if key.kind != ENVIRONMENT or not self._namespaces:
+            return False
+        environment = self._store.environments.get(key.name)
+        return isinstance(environment, Environment) and not may_admit(environment, self._namespaces)
 
     def _shard_of(self, key: ObjectKey) -> str:
         facts = self._store.releases.get(key) or self._store.sets.get(key)

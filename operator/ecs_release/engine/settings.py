@@ -16,6 +16,8 @@ class EngineSettings:
     shard: str = DEFAULT
     """What this operator serves of `shards`."""
     shards: Shards = ONE
+    namespaces: tuple[str, ...] = ()
+    """Those whose Releases, ReleaseSets and Projects are watched; empty: all."""
     workers: int = 32
     rollout_interval_s: float = 5.0
     """Between two looks at a service whose rollout is under way."""

@@ -21,6 +21,7 @@ from ecs_release.engine.notifier import Notifier
 from ecs_release.engine.observer import Observer
 from ecs_release.engine.recorder import Recorder
 from ecs_release.engine.settings import EngineSettings
+from ecs_release.engine.stamping import Stamping
 from ecs_release.engine.store import ReleaseFacts, Store
 
 _LATE = 1.25
@@ -51,6 +52,7 @@ class Statuses:
         self._clock = clock
         self._settings = settings
         self._observer_of = observer_of
+        self._stamping = Stamping(cluster, clock)
         self._said: dict[str, tuple[tuple[str, str], ...]] = {}
 
     def said(self) -> dict[str, tuple[tuple[str, str], ...]]:
@@ -93,7 +95,8 @@ class Statuses:
         except Blocked as problem:
             situation = of_problem(problem)
         notifying = self._notifier.said(environment)
-        others = (self._recorded(), *self._events_received(environment), *notifying)
+        stamped = await self._stamping.said(before.conditions)
+        others = (*stamped, self._recorded(), *self._events_received(environment), *notifying)
         said = [*triple(situation), authenticated, observed(observer, now), *others]
         kept = [c for c in before.conditions or () if c.type in {s.type for s in said}]
         conditions = merge(kept, said, generation, now)

@@ -15,9 +15,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
+from ecs_release.api.conditions import ConditionType
 from ecs_release.api.environment import Environment
 from ecs_release.api.names import ENVIRONMENT, OUR_LABELS, PROJECT, RELEASE, RELEASE_SET, REQUEST_ANNOTATIONS
 from ecs_release.api.project import Project
+from ecs_release.domain.availability import WARNED_OF
 from ecs_release.domain.ports import ObjectKey
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,8 @@ class ReleaseFacts:
     conditions: tuple[tuple[str, str], ...] = ()
     """Type and status of each. Shared by all Releases that stand alike."""
     happened: Happened = NEVER
+    artifact_warning: str = ""
+    """Reason of ArtifactAvailable where it is one to be warned of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,11 @@ def _happened(status: Mapping[str, Any]) -> Happened:
     return Happened(last, zlib.crc32(repr(told).encode())) if last else NEVER
 
 
+def _artifact_warning(conditions: Iterable[Mapping[str, Any]]) -> str:
+    reason = next((c["reason"] for c in conditions if c["type"] == ConditionType.ARTIFACT_AVAILABLE), "")
+    return sys.intern(reason) if reason in WARNED_OF else ""
+
+
 @lru_cache(maxsize=1024)
 def _shared(conditions: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """Return the one tuple that all Releases share which stand alike: there are few, and thousands of Releases."""
@@ -126,6 +135,7 @@ def release_facts(body: Mapping[str, Any]) -> ReleaseFacts:
         reason=sys.intern(ready.get("reason", "")),
         conditions=_shared(tuple((sys.intern(c["type"]), sys.intern(c["status"])) for c in conditions)),
         happened=_happened(status),
+        artifact_warning=_artifact_warning(conditions),
     )
 
 
@@ -206,6 +216,10 @@ class Store:
     def known(self, kind: str) -> Iterable[tuple[str, str, str]]:
         """List (namespace, name, uid) of all objects of a kind."""
         return [(k.namespace, k.name, uid) for k, uid in self._uids.items() if k.kind == kind]
+
+    def count(self, kind: str) -> int:
+        """Count the objects of a kind."""
+        return sum(k.kind == kind for k in self._uids)
 
     def project(self, namespace: str, name: str) -> Project | Invalid | None:
         """Find a Project."""

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 _FIRST_S, _LAST_S = 1.0, 60.0
 _MANY, _WINDOW_S = 10, 600.0
 _SERVED_S = 5.0
+_TOLD_S = 0.1
 
 
 class WatchBroken(RuntimeError):
@@ -52,8 +53,7 @@ async def until_served(cluster: Cluster, kinds: Sequence[str], stop: asyncio.Eve
         said = ""
         while not stop.is_set():
             try:
-                async for _ in cluster.names(kind):
-                    break
+                await cluster.count(kind)
                 break
             except Retryable as problem:
                 if problem.message != said:
@@ -66,8 +66,34 @@ async def until_served(cluster: Cluster, kinds: Sequence[str], stop: asyncio.Eve
 class Known(Protocol):
     """What is remembered of objects."""
 
+    def count(self, kind: str) -> int:
+        """Count all remembered objects of a kind."""
+
     def known(self, kind: str) -> Iterable[tuple[str, str, str]]:
         """List (namespace, name, uid) of all remembered objects of a kind."""
+
+
+async def until_told(cluster: Cluster, store: Known, kinds: Iterable[str], clock: Clock, timeout_s: float, retry_s: float) -> None:
+    """Wait until the watch has told of every object that is there: a Release must not be judged before its Environment is known.
+
+    Counted, not compared: to list 5,000 names, with the managed fields that come with them, takes longer than to take the objects in.
+    """
+    for kind in kinds:
+        deadline = clock.monotonic() + timeout_s
+        while (missing := await _count(cluster, kind, retry_s) - store.count(kind)) > 0:
+            if clock.monotonic() > deadline:
+                log.warning("the watch has not told of %d %ss: going on without", missing, kind)
+                break
+            await asyncio.sleep(_TOLD_S)
+
+
+async def _count(cluster: Cluster, kind: str, retry_s: float) -> int:
+    while True:
+        try:
+            return await cluster.count(kind)
+        except Retryable as problem:
+            log.warning("cannot count %ss yet: %s", kind, problem.message)
+            await asyncio.sleep(retry_s)
 
 
 async def sweep_ghosts(

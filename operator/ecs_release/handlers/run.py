@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from functools import partial
@@ -35,9 +35,10 @@ async def run_watch(
     stop: asyncio.Event,
     *,
     kinds: Iterable[str] = WATCHED,
+    namespaces: Sequence[str] = (),
     settings: kopf.OperatorSettings | None = None,
 ) -> None:
-    """Watch the kinds in all namespaces until `stop` is set. `sink` and `credentials` are called in the caller's loop.
+    """Watch the kinds until `stop` is set, in these namespaces, else in all. `sink` and `credentials` are called in the caller's loop.
 
     Raises what kopf raises when a watch breaks for good. At the end nothing is told to `sink` any more; kopf gets 15 seconds to close
     its connections, then its thread is left behind (it does not hold up the process).
@@ -45,7 +46,7 @@ async def run_watch(
     bridge = _Bridge(sink, asyncio.get_running_loop())
     registry = build_registry(bridge, kinds)
     register_login(registry, credentials, asyncio.get_running_loop())
-    thread = _WatchThread(registry, settings or operator_settings())
+    thread = _WatchThread(registry, settings or operator_settings(), namespaces)
     thread.start()
     ended: asyncio.Future[Any] = asyncio.wrap_future(thread.ended)
     stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
@@ -69,10 +70,11 @@ async def run_watch(
 class _WatchThread(threading.Thread):
     """kopf in a thread with a loop of its own. A daemon: nothing in it is worth holding up the end of the process for."""
 
-    def __init__(self, registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings) -> None:
+    def __init__(self, registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, namespaces: Sequence[str]) -> None:
         super().__init__(name="watch", daemon=True)
         self._registry = registry
         self._settings = settings
+        self._namespaces = namespaces
         self._stop: Future[Callable[[], object]] = Future()
         self.ended: Future[None] = Future()
 
@@ -98,7 +100,10 @@ class _WatchThread(threading.Thread):
         # An event of this loop, not of threading: kopf would wait for that in a thread that then never ends by itself.
         self._stop.set_result(partial(loop.call_soon_threadsafe, flag.set))
         before = asyncio.all_tasks()
-        tasks = await kopf.spawn_tasks(registry=self._registry, settings=self._settings, clusterwide=True, standalone=True, stop_flag=flag)
+        tasks = await kopf.spawn_tasks(
+            registry=self._registry, settings=self._settings, standalone=True, stop_flag=flag,
+            clusterwide=not self._namespaces, namespaces=self._namespaces,
+        )  # fmt: skip
         running = asyncio.create_task(kopf.run_tasks(tasks, ignored=before))
         await asyncio.wait([*tasks, running], return_when=asyncio.FIRST_COMPLETED)
         # kopf waits for its other tasks without a limit, and one that is stuck would leave us blind (seen when the API server came

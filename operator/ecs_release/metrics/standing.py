@@ -75,6 +75,9 @@ def _releases(releases: Sequence[ReleaseFacts]) -> Iterator[Metric]:
     yield _gauge("ecs_release_releases", "Releases by phase.", [*by, "phase"], phases.items())
     stalled = Counter((r.environment, r.key.namespace, r.reason) for r in releases if ("Stalled", TRUE) in r.conditions)
     yield _gauge("ecs_release_releases_stalled", "Releases that are stuck, by reason.", [*by, "namespace", "reason"], stalled.items())
+    warned = Counter((r.environment, r.key.namespace, r.artifact_warning) for r in releases if r.artifact_warning)
+    text = "Releases whose images are gone or at risk, or those to roll back to, by the reason of ArtifactAvailable."
+    yield _gauge("ecs_release_releases_artifact_warnings", text, [*by, "namespace", "reason"], warned.items())
     drifted = {(r.environment,): 0.0 for r in releases}
     moving = dict(drifted)
     for release in releases:

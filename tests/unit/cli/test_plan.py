@@ -166,7 +166,25 @@ def test_one_missing_and_none_moves_unless_what_runs_may_stay() -> None:
     overrides = [{"service": "web", "source": {"releaseHash": "nnnnnnn"}}]
     plan = plan_set(a_set(overrides=overrides), None, place(), found)
     assert plan.blocked_by == ("1 of 2 services cannot go: web; then none of them moves",)
-    assert plan_set(a_set(overrides=overrides, strategy={"missingArtifacts": "KeepCurrent"}), None, place(), found).blocked_by == ()
+    keeping = a_set(overrides=overrides, strategy={"missingArtifacts": "KeepCurrent"})
+    plan = plan_set(keeping, None, place(release("web", runs={"a": 2}), release("search", runs={"a": 2})), found)
+    assert plan.blocked_by == () and [(s.service, s.does) for s in plan.services] == [("web", NOTHING), ("search", DEPLOY)]
+    assert plan.services[0].after["app"].digest == digest("a")
+    assert plan.services[0].why.startswith("no image at that hash, so what runs is kept: ")
+    new = plan_set(keeping, None, place(), found)
+    assert [s.does for s in new.services] == [UNKNOWN, DEPLOY] and "no Release tells yet what that is" in new.blocked_by[0]
+
+
+def test_what_keep_current_does_not_keep() -> None:
+    """What is promoted waits for its image, and what is not allowed is refused."""
+    in_sync = {"conditions": [*READY["conditions"], {**READY["conditions"][0], "type": "InSync"}]}
+    proven = release("web", environment="test", wanted="c", standing={**READY, **in_sync})
+    promoted = a_set(source={"environmentRef": {"name": "test"}}, services=["web"], strategy={"missingArtifacts": "KeepCurrent"})
+    gone = place(proven, release("web", runs={"a": 2}))
+    assert plan_set(promoted, None, gone, lambda _target, _lookup: None).blocked_by[0].startswith("1 of 1 services cannot go: web")
+    refused = place(spec={"allowedNamespaces": {"names": ["other"]}})
+    keeping = a_set(strategy={"missingArtifacts": "KeepCurrent"})
+    assert plan_set(keeping, None, refused, found).blocked_by[0].startswith("2 of 2 services cannot go")
 
 
 def test_a_promotion_takes_what_is_proven_only() -> None:

@@ -192,6 +192,11 @@ class AnyHistory(RuleBasedStateMachine):
         before, after = release.status.rollout if release.status else None, decision.status.rollout
         if after is not None and after.cause == drift.CAUSE and (before is None or before.attempt_id != after.attempt_id):
             self.check_correction(facts)
+        self.report(facts, decision)
+
+    def report(self, facts: Facts, decision: Decision) -> None:
+        """Write the status, and note what it announces."""
+        before, after = facts.status.rollout, decision.status.rollout
         if (before and before.attempt_id, attempts.intends(before)) != (after and after.attempt_id, attempts.intends(after)):
             self.memory.intend(after)
         self.body["status"] = decision.status.to_kubernetes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from ecs_release.api.project import Project
 from ecs_release.domain.errors import Blocked
 from ecs_release.domain.holders import Claim, holder
 from ecs_release.domain.sources import hash_of_tags, lookups, source_hash, wanted_hash
-from ecs_release.domain.targets import ListedContainer, namespace_allowed, resolve_target
+from ecs_release.domain.targets import ListedContainer, may_admit, namespace_allowed, refused, resolve_target
 from ecs_release.domain.taskdefinitions import Ownership
 from tests.unit.domain.build import NEW, NOW, OLD
 
@@ -174,3 +175,50 @@ CLAIMS = (Claim(NOW, "shop/young"), Claim(NOW.replace(year=2020), "shop/old"))
 def test_who_holds_a_service(running: Ownership | None, whose: str) -> None:
     assert holder(CLAIMS, running, "default") == whose
     assert holder((), None, "default") == ""
+
+
+@pytest.mark.parametrize(
+    ("running", "namespaces", "whose"),
+    [
+        ("pay/gone", (), "shop/old"),
+        ("pay/gone", ("shop", "pay"), "shop/old"),
+        ("pay/web", ("shop",), "pay/web, in a namespace that this operator does not watch"),
+        ("shop/gone", ("shop",), "shop/old"),
+        ("", ("shop",), "shop/old"),
+    ],
+)
+def test_what_is_not_watched_is_not_taken_for_gone(running: str, namespaces: tuple[str, ...], whose: str) -> None:
+    assert holder(CLAIMS, Ownership("default", running, "", ""), "default", namespaces) == whose
+
+
+SELECTOR = {"selector": {"matchLabels": {"a": "b"}}}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "labels", "said"),
+    [
+        ({"names": ["shop"]}, None, ""),
+        (SELECTOR, {"a": "b"}, ""),
+        (SELECTOR, {"a": "c"}, "does not allow namespace 'shop'"),
+        ({"names": ["x"]}, None, "does not allow namespace 'shop'"),
+        (None, None, "does not allow namespace 'shop'"),
+        (SELECTOR, None, "allows namespaces by label, and those of namespace 'shop' may not be read"),
+    ],
+)
+def test_a_namespace_that_is_refused_is_told_why(allowed: Any, labels: dict[str, str] | None, said: str) -> None:
+    place = environment(allowedNamespaces=allowed)
+    why = refused(place, "shop", labels)
+    assert said in why
+    assert bool(said) == bool(why)
+    if said:
+        with pytest.raises(Blocked, match=re.escape(why)) as refusal:
+            resolve_target(place, project(), "web", labels)
+        assert refusal.value.reason == "TargetNotAllowed"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "may"),
+    [(None, False), ({"names": ["x", "shop"]}, True), ({"names": ["x"]}, False), (SELECTOR, True), ({"selector": {}}, True)],
+)
+def test_which_environments_may_admit_one_of_some_namespaces(allowed: Any, may: bool) -> None:
+    assert may_admit(environment(allowedNamespaces=allowed), ("shop", "other")) is may

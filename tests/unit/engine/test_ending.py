@@ -22,6 +22,9 @@ class Nothing:
 
     asked: list[str] = field(default_factory=list)
 
+    async def count(self, _: str) -> int:
+        return 0
+
     async def names(self, _: str) -> AsyncIterator[tuple[str, str, str]]:
         for nothing in ():
             yield nothing

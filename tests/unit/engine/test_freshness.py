@@ -101,6 +101,9 @@ class OneEnvironment:
     async def write_status(self, _: ObjectKey, status: Mapping[str, Any], **__: Any) -> None:
         self.status, self.writes = dict(status), self.writes + 1
 
+    async def has_policy(self, *_: str) -> bool:
+        return True
+
     def said(self) -> tuple[str, str]:
         found = find(EnvironmentStatus.model_validate(self.status).conditions, "Observed")
         assert found is not None

@@ -225,6 +225,9 @@ def test_a_queue_that_another_shard_reads_is_said(
         async def write_status(self, _: ObjectKey, said: Mapping[str, Any], **__: Any) -> None:
             written.update(said)
 
+        async def has_policy(self, *_: str) -> bool:
+            return True
+
     async def main() -> None:
         clock, cluster, settings = SimulatedClock(), OneEnvironment(), EngineSettings(shard="prod", shards=SHARDS)
         notifier = Notifier(store, cluster, None, clock, "default", lambda _: None)  # type: ignore[arg-type]

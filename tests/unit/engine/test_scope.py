@@ -22,9 +22,9 @@ def meta(name: str, namespace: str = "") -> dict[str, Any]:
     return {"name": name, "uid": f"{namespace}/{name}", "creationTimestamp": "2026-01-01T00:00:00Z", "generation": 1, **where}
 
 
-def environment(name: str, account: str) -> dict[str, Any]:
+def environment(name: str, account: str, **spec: Any) -> dict[str, Any]:
     aws = {"accountID": account, "region": "eu-west-1"}
-    return {"metadata": meta(name), "spec": {"aws": aws, "target": {"cluster": "c", "serviceName": "{service}"}}}
+    return {"metadata": meta(name), "spec": {"aws": aws, "target": {"cluster": "c", "serviceName": "{service}"}, **spec}}
 
 
 def release(name: str, into: str, **status: Any) -> dict[str, Any]:
@@ -91,3 +91,26 @@ def test_an_environment_that_is_made_again_elsewhere_changes_hands(store: Store)
     assert not prod.covers(key)
     store.changed(ENVIRONMENT, environment("prod", ACCOUNTS["stage"]) | {"metadata": meta("prod") | {"uid": "new"}})
     assert not prod.covers(key)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "namespaces", "covered"),
+    [
+        ({"names": ["team"]}, (), True),
+        (None, (), True),
+        ({"names": ["team", "other"]}, ("team",), True),
+        ({"names": ["other"]}, ("team",), False),
+        (None, ("team",), False),
+        ({"selector": {"matchLabels": {"a": "b"}}}, ("team",), True),
+    ],
+)
+def test_an_environment_that_admits_no_watched_namespace_is_anothers(
+    allowed: Any, namespaces: tuple[str, ...], covered: bool, store: Store
+) -> None:
+    """Nobody else writes its status; but a Release that names it is told so."""
+    store.changed(ENVIRONMENT, environment("shared", ACCOUNTS["stage"], **({"allowedNamespaces": allowed} if allowed else {})))
+    store.changed(RELEASE, release("web", "shared"))
+    its = Scope(store, EngineSettings(namespaces=namespaces))
+    list(its.begin())
+    assert its.covers(ObjectKey(ENVIRONMENT, "", "shared")) is covered
+    assert its.covers(ObjectKey(RELEASE, "team", "web"))

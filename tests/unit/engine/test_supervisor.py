@@ -11,8 +11,10 @@ import pytest
 from ecs_release.api.names import PROJECT, RELEASE
 from ecs_release.domain.errors import Conflict, NotFound, Problem, Retryable
 from ecs_release.domain.ports import ObjectKey
-from ecs_release.engine.supervisor import WatchBroken, keep_running, sweep_ghosts, sweep_once, until_served
+from ecs_release.engine.supervisor import WatchBroken, keep_running, sweep_ghosts, sweep_once, until_served, until_told
 from tests.unit.simulated_time import SimulatedClock, run_simulated
+
+WEB, API = ("shop", "web", "1"), ("shop", "api", "2")
 
 
 def now() -> float:
@@ -26,6 +28,12 @@ class FakeCluster:
         self.objects: dict[str, list[tuple[str, str, str]]] = {RELEASE: [], PROJECT: []}
         self.fault: Exception | None = None
         self.listed = 0
+
+    async def count(self, kind: str) -> int:
+        await asyncio.sleep(0.1)
+        if self.fault:
+            raise self.fault
+        return len(self.objects[kind])
 
     async def names(self, kind: str) -> AsyncIterator[tuple[str, str, str]]:
         self.listed += 1
@@ -41,6 +49,9 @@ class FakeCluster:
 class FakeStore:
     def __init__(self, *known: tuple[str, str, str]) -> None:
         self.objects = {RELEASE: set(known), PROJECT: set()}
+
+    def count(self, kind: str) -> int:
+        return len(self.objects[kind])
 
     def known(self, kind: str) -> Iterable[tuple[str, str, str]]:
         return list(self.objects[kind])
@@ -213,5 +224,47 @@ def test_waiting_for_the_crds_ends_when_told_to_stop() -> None:
         stop.set()
         assert await task is False
         assert now() < 8
+
+    run_simulated(main())
+
+
+def told(cluster: FakeCluster, store: FakeStore) -> asyncio.Task[None]:
+    return asyncio.create_task(until_told(cluster, store, [RELEASE, PROJECT], SimulatedClock(), 60, 5))  # type: ignore[arg-type]
+
+
+def test_it_waits_until_the_watch_has_told_of_all_that_is_there() -> None:
+    async def main() -> None:
+        cluster, store = FakeCluster(), FakeStore(WEB)
+        cluster.objects[RELEASE] = [WEB, API]
+        task = told(cluster, store)
+        await asyncio.sleep(30)
+        assert not task.done()
+        # Deleted before the watch has listed it.
+        cluster.objects[RELEASE] = [WEB]
+        await asyncio.wait_for(task, 1)
+
+    run_simulated(main())
+
+
+def test_a_watch_that_does_not_tell_is_not_waited_for_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        cluster, store = FakeCluster(), FakeStore()
+        cluster.objects[RELEASE] = [WEB]
+        await told(cluster, store)
+        assert now() == pytest.approx(60, abs=1)
+
+    run_simulated(main())
+    assert [r.getMessage() for r in caplog.records] == ["the watch has not told of 1 Releases: going on without"]
+
+
+def test_an_api_server_that_does_not_answer_is_asked_again() -> None:
+    async def main() -> None:
+        cluster, store = FakeCluster(), FakeStore()
+        cluster.fault = Retryable("down")
+        task = told(cluster, store)
+        await asyncio.sleep(300)
+        assert not task.done()
+        cluster.fault = None
+        await asyncio.wait_for(task, 6)
 
     run_simulated(main())

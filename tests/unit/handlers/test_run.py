@@ -27,6 +27,7 @@ class FakeApi:
     def __init__(self) -> None:
         self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.watching = asyncio.Event()
+        self.watched: set[str] = set()
         self.application = web.Application()
         self.application.add_routes([
             web.get("/api", self._answer({"versions": ["v1"]})),
@@ -36,6 +37,7 @@ class FakeApi:
             }]})),
             web.get(f"/apis/{GROUP}/{VERSION}", self._answer({"resources": [resource("releases", "Release")]})),
             web.get(f"/apis/{GROUP}/{VERSION}/releases", self._releases),
+            web.get(f"/apis/{GROUP}/{VERSION}/namespaces/{{namespace}}/releases", self._releases),
         ])  # fmt: skip
 
     def _answer(self, body: Mapping[str, Any]) -> Any:
@@ -52,6 +54,7 @@ class FakeApi:
         answer = web.StreamResponse()
         await answer.prepare(request)
         self.watching.set()
+        self.watched.add(request.match_info.get("namespace", ""))
         while True:
             await answer.write(json.dumps(await self.events.get()).encode() + b"\n")
 
@@ -91,11 +94,11 @@ def watch_threads() -> list[threading.Thread]:
     return [t for t in threading.enumerate() if t.name == "watch"]
 
 
-def start(api: FakeApi, sink: Sink, stop: asyncio.Event) -> asyncio.Task[None]:
+def start(api: FakeApi, sink: Sink, stop: asyncio.Event, *namespaces: str) -> asyncio.Task[None]:
     async def credentials() -> Credentials:
         return Credentials(api.url, "Bearer x")  # type: ignore[attr-defined]
 
-    return asyncio.create_task(run_watch(sink, credentials, stop, kinds=[RELEASE]))
+    return asyncio.create_task(run_watch(sink, credentials, stop, kinds=[RELEASE], namespaces=namespaces))
 
 
 async def test_an_error_in_the_stream_is_raised_and_nothing_is_left_behind(api: FakeApi) -> None:
@@ -109,6 +112,17 @@ async def test_an_error_in_the_stream_is_raised_and_nothing_is_left_behind(api: 
         async with asyncio.timeout(30):
             await watch
     await until(lambda: not watch_threads())
+
+
+@pytest.mark.parametrize(("namespaces", "watched"), [((), {""}), (("shop", "storage"), {"shop", "storage"})])
+async def test_some_namespaces_are_watched_else_all(namespaces: tuple[str, ...], watched: set[str], api: FakeApi) -> None:
+    """And Namespaces are not asked for: the fake would not know them."""
+    stop = asyncio.Event()
+    watch = start(api, Sink(), stop, *namespaces)
+    await until(lambda: api.watched == watched)
+    stop.set()
+    async with asyncio.timeout(30):
+        await watch
 
 
 async def test_it_stops_when_told_to(api: FakeApi) -> None:

@@ -40,6 +40,14 @@ class AwsReads:
         except Problem as problem:
             return self._refuse(access, "ecr", problem)
 
+    def tags(self, registry: Access, registry_id: str, repository: str) -> frozenset[str] | str:
+        """List the tags of a repository; a text where they cannot be read."""
+        access = self._access(registry)
+        try:
+            return self._unless_refused(access, "ecr") or self._aws.tags(access, registry_id, repository)
+        except Problem as problem:
+            return self._refuse(access, "ecr", problem)
+
     def task_definition(self, environment: Environment, arn: str) -> TaskDefinition | str:
         """Describe a revision; a text where it cannot be read."""
         access = self._access(access_of(environment))

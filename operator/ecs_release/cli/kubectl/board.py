@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -82,6 +82,15 @@ def board(releases: Sequence[Object], environments: Sequence[Object] | None, now
         lines.setdefault(key, Line(*key)).squares.setdefault(spec["environmentRef"]["name"], _square(body))
     places = tuple(_place(name, known.get(name), now, readable=environments is not None) for name in names)
     return Board(now, places, tuple(lines[key] for key in sorted(lines)))
+
+
+def in_order(shown: Board, releases: Sequence[Object]) -> Board:
+    """Put a board's lines in the order of Releases: each where the first of its own stands."""
+    places: dict[tuple[str, str, str], int] = {}
+    for number, body in enumerate(releases):
+        key = (body["metadata"]["namespace"], body["spec"]["projectRef"]["name"], body["spec"]["service"])
+        places.setdefault(key, number)
+    return replace(shown, lines=tuple(sorted(shown.lines, key=lambda line: places[line.namespace, line.project, line.service])))
 
 
 def _place(name: str, environment: Environment | None, now: datetime, *, readable: bool) -> Place:

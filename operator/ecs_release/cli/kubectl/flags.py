@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Sequence
 
 from ecs_release.cli.kubectl.durations import seconds
+from ecs_release.cli.kubectl.sorting import path
 
 SWITCHES = frozenset(
     {
@@ -96,6 +97,16 @@ def add_output(parser: argparse.ArgumentParser, *more: str, formats: tuple[str, 
 def add_project(parser: argparse.ArgumentParser) -> None:
     """Add --project."""
     parser.add_argument("--project", metavar="NAME", help="Only this Project")
+
+
+def add_selector(parser: argparse.ArgumentParser) -> None:
+    """Add -l: the API server evaluates it."""
+    parser.add_argument("-l", "--selector", default="", metavar="LABELS", help="Only objects with these labels: a=b, a!=b, a in (b,c), a")
+
+
+def add_sort(parser: argparse.ArgumentParser, example: str) -> None:
+    """Add --sort-by."""
+    parser.add_argument("--sort-by", type=path, metavar="PATH", help=f"Sort by a field, as in -o json: {example}")
 
 
 def add_role(parser: argparse.ArgumentParser) -> None:

@@ -36,7 +36,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """What would be done for a service. `does` is one of the words above; `why` explains it."""
+    """What would be done for a service. `does` is one of the words above; `why` explains it. `missing`: its image is not there."""
 
     service: str
     does: str
@@ -44,6 +44,7 @@ class ServicePlan:
     before: Mapping[str, Image] = field(default_factory=dict)
     after: Mapping[str, Image] = field(default_factory=dict)
     wave: str = ""
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def plan_service(
     if missing:
         names = {c.name: c.repository for c in target.containers}
         text = ", ".join(f"{names.get(name, name)} has no image {_tags(target, source)}" for name in missing)
-        return ServicePlan(service, BLOCKED, text, before, images)
+        return ServicePlan(service, BLOCKED, text, before, images, missing=True)
     return _judged(place, service, status, before, images, unchanged=bool(pinned) or _is_pinned(status, source))
 
 

@@ -6,15 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ecs_release.api.artifacts import Source
+from ecs_release.api.conditions import Reason
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import PinnedImage
 from ecs_release.api.releaseset import ReleaseSet, ReleaseSetSpec
-from ecs_release.cli.kubectl.planning import BLOCKED, UNKNOWN, Resolver, ServicePlan, Surroundings, brakes, closed_window, plan_service
-from ecs_release.domain.errors import Problem
+from ecs_release.cli.kubectl.planning import (
+    BLOCKED,
+    NOTHING,
+    UNKNOWN,
+    Resolver,
+    ServicePlan,
+    Surroundings,
+    brakes,
+    closed_window,
+    plan_service,
+)
+from ecs_release.domain.errors import Blocked, Problem
 from ecs_release.domain.proof import unproven
-from ecs_release.domain.sets.facts import hash_for_people, set_hash
+from ecs_release.domain.sets.facts import Resolved, hash_for_people, set_hash
 from ecs_release.domain.sets.naming import child_name
-from ecs_release.domain.sets.pins import check_spec
+from ecs_release.domain.sets.pins import check_spec, keeps, kept
 from ecs_release.domain.sets.waves import compose
 from ecs_release.domain.sources import pinned_source, source_hash, wanted_hash
 
@@ -72,7 +83,7 @@ def plan_set(wanted: ReleaseSet, live: ReleaseSet | None, place: Surroundings, r
         child = place.releases.get(child_name(wanted.metadata.name, name)) or _of_service(place, name, spec.environment_ref.name)
         pinned = list(lines[name].images or ()) if name in lines else None
         services.append(replace(_of_member(place, spec, name, child, resolve, pinned), wave=waves[name]))
-    blocked = [*_missing(spec, services), *_blocked(place, services, suspended=spec.suspend)]
+    blocked = [*_missing(services), *_blocked(place, services, suspended=spec.suspend)]
     return replace(plan, blocked_by=tuple(blocked), services=tuple(services))
 
 
@@ -95,7 +106,26 @@ def _of_member(
         if pinned is None:
             return ServicePlan(name, BLOCKED, source)
         source = Source()
-    return plan_service(place, name, source, child, resolve, pinned=pinned)
+    plan = plan_service(place, name, source, child, resolve, pinned=pinned)
+    return _keeping(place, plan, child, resolve) if plan.missing and keeps(spec, name) else plan
+
+
+def _keeping(place: Surroundings, plan: ServicePlan, child: Release | None, resolve: Resolver) -> ServicePlan:
+    """Plan a service that keeps what runs, for there is no image: what that is its Release tells; the operator also asks ECS."""
+    if not plan.before:
+        return replace(plan, does=UNKNOWN, why=f"{plan.why}; what runs is kept, and no Release tells yet what that is")
+    runs = [
+        PinnedImage(container=name, digest=plan.before[name].digest, release_hash=plan.before[name].hash or None)
+        for name in plan.after
+        if name in plan.before
+    ]
+    all_known = tuple(runs) if len(runs) == len(plan.after) else ()
+    try:
+        found = kept(Resolved(plan.service, runs=all_known), Blocked(Reason.ARTIFACT_NOT_FOUND, plan.why))
+    except Problem as problem:
+        return replace(plan, why=problem.message)
+    stays = plan_service(place, plan.service, Source(), child, resolve, pinned=list(found.images))
+    return replace(stays, why=found.note if stays.does == NOTHING else f"{found.note}; {stays.why}")
 
 
 def _source(place: Surroundings, spec: ReleaseSetSpec, name: str) -> Source | str:
@@ -114,10 +144,10 @@ def _source(place: Surroundings, spec: ReleaseSetSpec, name: str) -> Source | st
     return pinned_source(proven.status.pin if proven.status else None)
 
 
-def _missing(spec: ReleaseSetSpec, services: Sequence[ServicePlan]) -> list[str]:
+def _missing(services: Sequence[ServicePlan]) -> list[str]:
     """Say that a set moves whole or not at all (law 10)."""
     refused = [s for s in services if s.does == BLOCKED]
-    if not refused or spec.strategy.missing_artifacts == "KeepCurrent":
+    if not refused:
         return []
     return [f"{len(refused)} of {len(services)} services cannot go: {', '.join(s.service for s in refused)}; then none of them moves"]
 

@@ -11,6 +11,7 @@ from ecs_release.domain.facts import Facts
 from ecs_release.domain.observation import COMPLETED, FAILED, Deployment, Service
 from ecs_release.domain.replaced import by_ecs
 from ecs_release.domain.runs import changed_by
+from ecs_release.domain.taskdefinitions import ownership
 
 MOST = 5
 ENDED_COMPLETED, ENDED_FAILED, ENDED_REPLACED = "Completed", "Failed", "Replaced"
@@ -27,12 +28,12 @@ def note(facts: Facts, draft: Draft) -> None:
         return
     known = tuple(_follow(facts, service, f) for f in draft.foreign)
     primary = service.primary
-    if primary is not None and since is not None and primary.created_at > since and _is_foreign(draft, primary, known):
+    if primary is not None and since is not None and primary.created_at > since and _is_foreign(facts, draft, primary, known):
         known = (_begun(facts, primary), *known)
     draft.foreign = known
 
 
-def _is_foreign(draft: Draft, primary: Deployment, known: tuple[ForeignDeployment, ...]) -> bool:
+def _is_foreign(facts: Facts, draft: Draft, primary: Deployment, known: tuple[ForeignDeployment, ...]) -> bool:
     """Tell whether nobody of ours started the PRIMARY deployment.
 
     What has come up during an attempt may be that attempt's, or ECS's return from it: its verdict tells, and is waited for.
@@ -40,7 +41,7 @@ def _is_foreign(draft: Draft, primary: Deployment, known: tuple[ForeignDeploymen
     rollout = draft.rollout
     if any(f.deployment_id == primary.id for f in known) or by_ecs(primary):
         return False
-    if any(entry.deployment_id == primary.id for entry in draft.history):
+    if any(entry.deployment_id == primary.id for entry in draft.history) or _is_forgotten(facts, draft, primary):
         return False
     if rollout is None or rollout.intent is None or primary.id in (rollout.intent.deployments or ()):
         return True
@@ -49,6 +50,19 @@ def _is_foreign(draft: Draft, primary: Deployment, known: tuple[ForeignDeploymen
     if rollout.deployment_id == primary.id:
         return attempts.overtaken(draft)
     return not (rollout.outcome in _BACK and attempts.is_deployed(rollout) and primary.task_definition == rollout.rollback_target)
+
+
+def _is_forgotten(facts: Facts, draft: Draft, primary: Deployment) -> bool:
+    """Tell whether a later attempt of ours started a deployment, and this status is from before: it was restored from a backup.
+
+    The revision's tags name the attempt. One that the history knows, or could know, is rolled out by somebody else where its deployment
+    is another one: a revision of ours may be anybody's to go back to.
+    """
+    running = facts.running
+    owner = ownership(running) if running is not None and running.arn == primary.task_definition else None
+    if owner is None or (owner.installation, owner.release) != (facts.limits.installation, facts.name):
+        return False
+    return bool(draft.history) and owner.attempt > max(entry.attempt_id for entry in draft.history)
 
 
 def _begun(facts: Facts, primary: Deployment) -> ForeignDeployment:

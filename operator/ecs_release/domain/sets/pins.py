@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from ecs_release.api.conditions import Reason
@@ -60,6 +61,27 @@ def together(resolved: Sequence[Resolved]) -> Problem | None:
     if isinstance(first, Waiting):
         return Waiting(first.reason, text)
     return Denied(text) if isinstance(first, Denied) else Blocked(first.reason, text)
+
+
+def keeps(spec: ReleaseSetSpec, service: str) -> bool:
+    """Tell whether a service that has no image at the hash stays as it is. One that is promoted waits for its image instead."""
+    own = any(o.service == service for o in spec.overrides or ())
+    promoted = not own and spec.source is not None and spec.source.environment_ref is not None
+    return spec.strategy.missing_artifacts == "KeepCurrent" and not promoted
+
+
+def kept(found: Resolved, problem: Blocked) -> Resolved:
+    """Keep what runs where there is no image at the hash. Raises Blocked where nobody knows what that is."""
+    if not found.runs:
+        raise Blocked(problem.reason, f"{problem.message}; what runs cannot be kept, for its digests are not known") from problem
+    hashes = {i.release_hash for i in found.runs}
+    return replace(
+        found,
+        images=found.runs,
+        kept=True,
+        hash=(hashes.pop() if len(hashes) == 1 else None) or "",
+        note=f"no image at that hash, so what runs is kept: {problem.message}",
+    )
 
 
 def first_wave_is_due(facts: SetFacts, stands_s: float) -> bool:

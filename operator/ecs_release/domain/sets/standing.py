@@ -22,7 +22,7 @@ def situation_of(facts: SetFacts, draft: SetDraft, stand: Mapping[str, Standing]
     if facts.observed_only:
         return held(all_ready, Reason.OBSERVING, f"{summary}: the Environment is in mode Observe, nothing is changed in AWS")
     if all_ready and not draft.is_open:
-        return _ready(stand, summary)
+        return _at_rest(facts, stand, summary)
     if draft.is_held or draft.rolls_back:
         return _held(draft, stand, summary)
     return _going(facts, draft, stand, summary, all_ready=all_ready)
@@ -38,6 +38,16 @@ def _going(facts: SetFacts, draft: SetDraft, stand: Mapping[str, Standing], summ
     if facts.release_set.spec.suspend and not moving:
         return held(all_ready, Reason.SUSPENDED, f"{summary}: spec.suspend is true, no further service starts until it is false")
     return _under_way(draft, stand, summary)
+
+
+def _at_rest(facts: SetFacts, stand: Mapping[str, Standing], summary: str) -> Situation:
+    """Say how a set stands that is Ready: Suspended, as a Release is, where no new source would move anything."""
+    if facts.release_set.spec.suspend:
+        return held(True, Reason.SUSPENDED, f"{summary}: spec.suspend is true, nothing starts until it is false")
+    suspended = [found for found in stand.values() if found.reason == Reason.SUSPENDED]
+    if suspended and len(suspended) == len(stand):
+        return held(True, Reason.SUSPENDED, f"{summary}: {suspended[0].message}")
+    return _ready(stand, summary)
 
 
 def _ready(stand: Mapping[str, Standing], summary: str) -> Situation:

@@ -21,7 +21,7 @@ from ecs_release.domain.observation import Service, TaskDefinition
 from ecs_release.domain.ports import Aws
 from ecs_release.domain.sets.current import as_images, current_images, gone, older
 from ecs_release.domain.sets.facts import Resolved, SetFacts
-from ecs_release.domain.sets.pins import lost
+from ecs_release.domain.sets.pins import keeps, kept, lost
 from ecs_release.domain.sources import wanted_hash
 from ecs_release.domain.targets import Target
 from ecs_release.domain.taskdefinitions import pulled_from
@@ -78,7 +78,7 @@ class Pinner:
             )
             found = Resolved(name, runs=runs)
             if missing is not None:
-                return _kept(found, missing)
+                return kept(found, missing)
             images = tuple(pin.images or ()) if pin is not None else ()
             await self._check_replicated(target, revision, images)
             its_hash = wanted_hash(source) or next((i.release_hash for i in images if i.release_hash), "")
@@ -122,7 +122,7 @@ class Pinner:
                 raise
             if promotes:
                 raise Waiting(Reason.AWAITING_REPLICATION, problem.message) from problem
-            if release_set.spec.strategy.missing_artifacts != "KeepCurrent":
+            if not keeps(release_set.spec, service):
                 raise
             return None, source, problem
 
@@ -158,17 +158,3 @@ class Pinner:
                 continue
             notes.append(older(image, digest, found.pushed_at) if found else gone(image, digest))
         return "; ".join(n for n in notes if n)
-
-
-def _kept(found: Resolved, problem: Blocked) -> Resolved:
-    """Keep what runs where there is no image at the hash. Raises Blocked where nobody knows what that is."""
-    if not found.runs:
-        raise Blocked(problem.reason, f"{problem.message}; what runs cannot be kept, for its digests are not known") from problem
-    hashes = {i.release_hash for i in found.runs}
-    return replace(
-        found,
-        images=found.runs,
-        kept=True,
-        hash=(hashes.pop() if len(hashes) == 1 else None) or "",
-        note=f"no image at that hash, so what runs is kept: {problem.message}",
-    )

@@ -30,11 +30,8 @@ class Promoter:
         service is Ready there with all its tasks on the wanted digests.
         """
         namespace = project.metadata.namespace or ""
-        if not await self._places.allows(self._places.environment(environment), project, namespace):
-            raise Blocked(
-                Reason.TARGET_NOT_ALLOWED,
-                f"Environment {environment!r}, which is promoted, does not allow namespace {namespace!r}: ask its owner",
-            )
+        if why := await self._places.refused(self._places.environment(environment), project, namespace):
+            raise Blocked(Reason.TARGET_NOT_ALLOWED, f"not promoted from {environment}: {why}")
         keys = [
             f.key
             for f in self._places.store.of_project(namespace, project.metadata.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ecs_release.api.names import ENVIRONMENT, RELEASE
-from ecs_release.cli.kubectl import board, board_page, flags
+from ecs_release.cli.kubectl import board, board_page, flags, sorting
 from ecs_release.cli.kubectl.api import Object
 from ecs_release.cli.kubectl.problems import Denied
 from ecs_release.cli.kubectl.session import Session
@@ -20,21 +20,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the flags."""
     parser.epilog = f"{_EPILOG}\n{parser.epilog}"
     flags.add_project(parser)
+    flags.add_selector(parser)
+    flags.add_sort(parser, "a Release's, such as .metadata.creationTimestamp; of a line that comes first")
     flags.add_output(parser, formats=("wide", "json", "yaml", "html"))
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Print the board."""
     selector = f"spec.projectRef.name={arguments.project}" if arguments.project else ""
-    releases = session.api.list(RELEASE, session.scope, fields=selector)
+    releases = session.api.list(RELEASE, session.scope, labels=arguments.selector, fields=selector)
     shown = board.board(releases, _environments(session), session.now())
+    if arguments.sort_by:
+        shown = board.in_order(shown, sorting.by(arguments.sort_by, releases))
     if arguments.output == "html":
         session.out.stdout.write(board_page.page(shown))
     elif arguments.output in ("json", "yaml"):
         session.out.data(board.data(shown), arguments.output)
     elif not shown.lines:
         where = "in any namespace" if session.all_namespaces else f"in namespace {session.namespace!r}; -A looks into all"
-        session.out.note(f"No Releases {where}.")
+        labelled = f" with labels {arguments.selector}" if arguments.selector else ""
+        session.out.note(f"No Releases {where}{labelled}.")
     else:
         head, rows = board.rows(shown, wide=arguments.output == "wide", namespaces=session.all_namespaces)
         session.out.rows(head, rows, no_headers=arguments.no_headers)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.api.names import RELEASE, RELEASE_SET
-from ecs_release.cli.kubectl import flags, history, ledger
+from ecs_release.cli.kubectl import flags, history, ledger, sorting
 from ecs_release.cli.kubectl.api import Object
 from ecs_release.cli.kubectl.durations import instant
 from ecs_release.cli.kubectl.history import Entry
@@ -40,12 +40,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", type=_instant, metavar="TIME", help="From then on")
     parser.add_argument("--until", type=_instant, metavar="TIME", help="Until then")
     parser.add_argument("--ledger-table", metavar="NAME|ARN", help=f"The ledger's table; else {ledger.SETTING}, else what Environments say")
+    flags.add_sort(parser, "an attempt's, such as .outcome")
     flags.add_output(parser, formats=("wide", "json", "yaml"))
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Print it."""
     entries = _entries(session, arguments)
+    if arguments.sort_by:
+        entries = sorting.by(arguments.sort_by, entries)
     if arguments.output in ("json", "yaml"):
         session.out.data(entries, arguments.output)
         return 0

@@ -18,6 +18,7 @@ from ecs_release.cli.kubectl import flags
 from ecs_release.cli.kubectl.api import Object, is_ours
 from ecs_release.cli.kubectl.aws_reads import AwsReads
 from ecs_release.cli.kubectl.board import short
+from ecs_release.cli.kubectl.hashes import namespace_labels
 from ecs_release.cli.kubectl.manifests.text import load_documents
 from ecs_release.cli.kubectl.planning import ADOPT, BLOCKED, DEPLOY, NOTHING, Image, ServicePlan, Surroundings
 from ecs_release.cli.kubectl.planning_sets import ObjectPlan, plan_release, plan_set
@@ -135,7 +136,7 @@ def _surroundings(session: Session, body: Object, wanted: list[tuple[Object, Obj
         session.now(),
         project,
         environment,
-        _labels(session, namespace),
+        namespace_labels(session, namespace),
     )
 
 
@@ -144,14 +145,6 @@ def _readable(session: Session, name: str) -> Object | None:
         return session.api.find(ENVIRONMENT, name)
     except Denied as refusal:
         session.out.note(f"warning: {refusal}")
-        return None
-
-
-def _labels(session: Session, namespace: str) -> dict[str, str] | None:
-    """Read the namespace's labels, by which an Environment may admit it; None where they may not be read."""
-    try:
-        return dict(session.api.request("GET", f"/api/v1/namespaces/{namespace}")["metadata"].get("labels") or {})
-    except CommandError:
         return None
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecs_release.api.environment import Artifacts
-from ecs_release.cli.kubectl import git
+from ecs_release.cli.kubectl import git, hashes
 from ecs_release.cli.kubectl.aws_flags import access_of, add_aws, region_of, with_aws
 from ecs_release.cli.kubectl.ecr_names import Reference, reference, registry, release_tag
 from ecs_release.cli.kubectl.flags import add_output
@@ -58,14 +59,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Tag them. Raises CommandError; nothing is tagged where one of the images is not there, or may not have the tag."""
-    release_hash = _release_hash(session, arguments.release_hash)
     try:
+        images = tuple(dict.fromkeys(reference(text) for text in arguments.images))
+        home = registry(arguments.registry) if arguments.registry else ("", "")
+        release_hash = _release_hash(session, arguments.release_hash, images, home, arguments.tag_format)
         wanted = Wanted(
-            tuple(dict.fromkeys(reference(text) for text in arguments.images)),
+            images,
             release_tag(arguments.tag_format, release_hash),
             () if arguments.no_moving_tag else tuple(dict.fromkeys(arguments.moving_tag or ["latest"])),
         )
-        home = registry(arguments.registry) if arguments.registry else ("", "")
     except ValueError as error:
         raise CommandError(str(error)) from error
     done = with_aws(session, lambda bench: _publish(session, bench, wanted, home))
@@ -73,7 +75,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _release_hash(session: Session, given: str | None) -> str:
+def _release_hash(session: Session, given: str | None, images: Sequence[Reference], home: tuple[str, str], tag_format: str) -> str:
     """Return the whole release hash: a short one would be another tag, for ever. Raises CommandError."""
     if not given:
         found = git.head()
@@ -84,10 +86,22 @@ def _release_hash(session: Session, given: str | None) -> str:
         return found
     if not git.is_abbreviated(given):
         return given
-    commits = git.commits(given)
-    if len(commits) > 1:
-        raise CommandError(f"{given} is ambiguous: it may be {', '.join(commits)}")
-    return commits[0] if commits else given
+    return hashes.one_of(given, git.commits(given)) or _in_registry(session, given, images, home, tag_format) or given
+
+
+def _in_registry(session: Session, given: str, images: Sequence[Reference], home: tuple[str, str], tag_format: str) -> str:
+    """Expand a hash that git does not know by what the images' repositories hold. Raises CommandError where it may be several."""
+    from ecs_release.cli.kubectl.aws_reads import AwsReads
+
+    aws, found = AwsReads(session, through_roles=True), set[str]()
+    for image in images:
+        access = access_of(session, region_of(session, image.region or home[1]))
+        tags = aws.tags(access, image.account or home[0], image.repository)
+        if isinstance(tags, str):
+            session.out.note(f"cannot look for release hash {given} in ECR, it is taken as it is: {tags}")
+            return ""
+        found |= hashes.meant(given, tags, [tag_format])
+    return hashes.one_of(given, found)
 
 
 async def _publish(session: Session, bench: Workbench, wanted: Wanted, home: tuple[str, str]) -> list[tuple[Image, list[Published]]]:

@@ -9,7 +9,7 @@ from ecs_release.api.artifacts import Source
 from ecs_release.api.names import LABEL_RELEASE_SET, RELEASE, RELEASE_SET
 from ecs_release.api.release import Release
 from ecs_release.api.releaseset import ReleaseSet
-from ecs_release.cli.kubectl import acting, git
+from ecs_release.cli.kubectl import acting, flags, git, hashes
 from ecs_release.cli.kubectl.manifests import delivering, pinned, rollbacks
 from ecs_release.cli.kubectl.manifests.delivering import Target
 from ecs_release.cli.kubectl.owners import release_set_of
@@ -30,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--to", type=_number, metavar="N", help="Go back to this release number, as the ledger has it")
     which.add_argument("--to-hash", metavar="HASH", help="Go back to this release hash, which may be abbreviated")
     parser.add_argument("--ledger-table", metavar="TABLE", help="Name or ARN of the ledger's table, where it is not known otherwise")
+    flags.add_role(parser)
     delivering.configure(parser)
 
 
@@ -89,14 +90,33 @@ def _of_number(session: Session, body: dict[str, Any], number: int) -> dict[str,
 
 
 def _at_hash(session: Session, body: dict[str, Any], given: str) -> dict[str, Source]:
-    """Return what ran at a release hash. It may be abbreviated: status tells what ran, git what else there is."""
+    """Return what ran at a release hash, as status tells; one that status has forgotten is looked up in ECR. It may be abbreviated."""
     releases = _releases(session, body)
     known = rollbacks.known_hashes(list(releases.values()))
-    if git.is_abbreviated(given) and not any(h.startswith(given) for h in known):
-        commits = git.commits(given)
-        if len(commits) > 1:
-            raise CommandError(f"{given} is ambiguous: it may be {', '.join(commits)}")
-    return rollbacks.at_hash(releases, rollbacks.expanded(given, known))
+    if any(h.startswith(given) for h in known):
+        return rollbacks.at_hash(releases, rollbacks.expanded(given, known))
+    whole = hashes.one_of(given, git.commits(given)) if git.is_abbreviated(given) else given
+    return _in_registry(session, body, releases, whole or given) or rollbacks.at_hash(releases, rollbacks.expanded(given, known))
+
+
+def _in_registry(session: Session, body: dict[str, Any], releases: dict[str, Release], given: str) -> dict[str, Source]:
+    """Look a release hash up in ECR, for all of these Releases; nothing where that cannot be asked, or has none that begins so.
+
+    Raises CommandError where it may be several, NotFound where a repository lacks it.
+    """
+    from ecs_release.cli.kubectl.aws_reads import AwsReads
+
+    aws = AwsReads(session, through_roles=session.arguments.assume_roles)
+    try:
+        targets = hashes.targets_of(session, body, releases)
+    except CommandError as refusal:
+        session.out.note(f"cannot look for release hash {given} in ECR: {refusal}")
+        return {}
+    whole = hashes.expanded(session, given, list(targets.values()), aws) if git.is_abbreviated(given) else given
+    found = hashes.images_at(session, whole, targets, aws) if whole else {}
+    if found:
+        session.out.note(f"warning: status does not remember that {whole} ran there: its images are those that ECR has")
+    return found
 
 
 def _releases(session: Session, body: dict[str, Any]) -> dict[str, Release]:

@@ -1,0 +1,103 @@
+"""Release hashes that are written short: what they mean, as the tags in ECR tell. What git and status know is asked first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ecs_release.api.artifacts import Source, SourceImage
+from ecs_release.api.environment import Environment
+from ecs_release.api.names import ENVIRONMENT, PROJECT
+from ecs_release.api.project import Project
+from ecs_release.cli.kubectl.problems import CommandError, NotFound
+from ecs_release.domain.errors import Problem
+from ecs_release.domain.observation import RegistryImage
+from ecs_release.domain.sources import lookups
+from ecs_release.domain.targets import Target, resolve_target
+
+if TYPE_CHECKING:
+    from ecs_release.cli.kubectl.aws_reads import AwsReads
+    from ecs_release.cli.kubectl.session import Session
+
+_MOST_LISTED = 10
+
+
+def meant(abbreviated: str, tags: Iterable[str], tag_formats: Collection[str]) -> set[str]:
+    """Return the release hashes that begin so, of images with these tags."""
+    found = set()
+    for tag in tags:
+        for tag_format in tag_formats:
+            before, _, after = tag_format.partition("{releaseHash}")
+            if len(tag) > len(before) + len(after) and tag.startswith(before + abbreviated) and tag.endswith(after):
+                found.add(tag[len(before) : len(tag) - len(after)])
+    return found
+
+
+def one_of(abbreviated: str, candidates: Collection[str]) -> str:
+    """Return the only candidate; an empty string where there is none. Raises CommandError that lists several."""
+    if len(candidates) > 1:
+        listed = sorted(candidates)
+        more = f" and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
+        raise CommandError(f"{abbreviated} is ambiguous: it may be {', '.join(listed[:_MOST_LISTED])}{more}")
+    return next(iter(candidates), "")
+
+
+def expanded(session: Session, abbreviated: str, targets: Collection[Target], aws: AwsReads) -> str:
+    """Expand a hash by the tags of all repositories that some services have their images from; an empty string where none begins so.
+
+    What AWS does not tell is said on stderr. Raises CommandError where it may be several.
+    """
+    found: set[str] = set()
+    for target in targets:
+        for container in target.containers:
+            tags = aws.tags(target.registry_access, target.registry_id, container.repository)
+            if isinstance(tags, str):
+                session.out.note(f"cannot look for release hash {abbreviated} in ECR: {tags}")
+                return ""
+            found |= meant(abbreviated, tags, target.tag_formats)
+    return one_of(abbreviated, found)
+
+
+def targets_of(session: Session, body: Mapping[str, Any], services: Iterable[str]) -> dict[str, Target]:
+    """Resolve where some services of an object's Project go. Raises CommandError."""
+    spec, namespace = body["spec"], str(body["metadata"]["namespace"])
+    environment = session.api.find(ENVIRONMENT, spec["environmentRef"]["name"])
+    project = session.api.find(PROJECT, spec["projectRef"]["name"], namespace)
+    if environment is None or project is None:
+        raise NotFound(f"Environment {spec['environmentRef']['name']} or Project {spec['projectRef']['name']} is not there")
+    place, owner, labels = Environment.model_validate(environment), Project.model_validate(project), namespace_labels(session, namespace)
+    try:
+        return {name: resolve_target(place, owner, name, labels) for name in services}
+    except Problem as problem:
+        raise CommandError(problem.message) from problem
+
+
+def namespace_labels(session: Session, namespace: str) -> dict[str, str] | None:
+    """Read a namespace's labels, by which an Environment may admit it; None where they may not be read."""
+    try:
+        return dict(session.api.request("GET", f"/api/v1/namespaces/{namespace}")["metadata"].get("labels") or {})
+    except CommandError:
+        return None
+
+
+def images_at(session: Session, release_hash: str, targets: Mapping[str, Target], aws: AwsReads) -> dict[str, Source]:
+    """Look up what each service would run at a release hash, by digest; nothing where AWS does not tell, which is said on stderr.
+
+    Raises NotFound that names the repositories without such an image.
+    """
+    found, missing = {}, list[str]()
+    for service, target in targets.items():
+        images = []
+        for lookup in lookups(Source(release_hash=release_hash), target.containers, target.tag_formats):
+            image = aws.image(target, lookup)
+            if isinstance(image, str):
+                session.out.note(f"cannot look for release hash {release_hash} in ECR: {image}")
+                return {}
+            if isinstance(image, RegistryImage):
+                images.append(SourceImage(container=lookup.container, digest=image.digest, release_hash=release_hash))
+            else:
+                missing.append(lookup.repository)
+        found[service] = Source(images=images or None)
+    if missing:
+        raise NotFound(f"{', '.join(sorted(set(missing)))} has no image of release hash {release_hash} in ECR")
+    return found
