@@ -39,9 +39,11 @@ playground-down: bootstrap ## End the playground
 
 ##@ Before a pull request
 .PHONY: test
-test: check control-plane chart-tools ## All that CI runs: check, then unit, contract, apiserver, chart and e2e tests
+test: check control-plane chart-tools ## All that CI runs: check, then unit, contract, apiserver, chart and e2e tests, and whether all rights were used
 	@echo "test: $(SUITES) with $(WORKERS) workers" >&2
-	@$(RUN) pytest $(SUITES) --numprocesses=$(WORKERS) --dist=loadgroup $(PYTEST_ARGS)
+	@rm -rf build/used
+	@ECS_RELEASE_TEST_USED=$(CURDIR)/build/used $(RUN) pytest $(SUITES) --numprocesses=$(WORKERS) --dist=loadgroup $(PYTEST_ARGS)
+	@$(if $(strip $(PYTEST_ARGS)),echo "test: PYTEST_ARGS may leave tests out: rights are not compared with their use" >&2,$(RUN) tests.proof build/used > build/rights.txt)
 
 .PHONY: check
 check: lint types imports verify ## All checks that run nothing: lint, types, imports, generated files

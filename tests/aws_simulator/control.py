@@ -2,6 +2,7 @@
 
 ready; time (AWS's clock); reset
 calls {field: value, since, mutating}: the log of calls; count-calls with the same filters; mark: the last one's number
+used: which actions were asked for since the start, by whom, how often
 configure {section: {field: value}}: sections are switches, faults, throttling, clock (see `world`); `daemon_instances` resizes daemons
 fault {action, kind, ...} and deny {action, role, account, match}: see `faults`; clear-faults {match}
 external-id {role, id}: what a role expects; roles {arns}: the only roles that may be assumed
@@ -25,7 +26,7 @@ from urllib.parse import parse_qsl
 from moto.ecs.models import ecs_backends
 from moto.sts.models import sts_backends
 
-from tests.aws_simulator import callers, events
+from tests.aws_simulator import callers, events, used
 from tests.aws_simulator.behaviour import KINDS
 from tests.aws_simulator.dynamodb import list_items, put_items
 from tests.aws_simulator.ecs.failing import alarm
@@ -63,6 +64,9 @@ class Control:
 
     def do_calls(self, **filters: Any) -> list[dict[str, Any]]:
         return WORLD.faults.listed(**filters)
+
+    def do_used(self) -> list[dict[str, Any]]:
+        return used.listed()
 
     def do_reset(self) -> dict[str, Any]:
         from moto.core.base_backend import BackendDict

@@ -15,7 +15,7 @@ from typing import Any
 
 from moto.core.utils import camelcase_to_underscores
 
-from tests.aws_simulator import events
+from tests.aws_simulator import events, used
 from tests.aws_simulator.control import Control
 from tests.aws_simulator.ecr.responses import SimulatedEcrResponse
 from tests.aws_simulator.ecs.quick import describe_services
@@ -48,6 +48,7 @@ class Simulator:
             time.sleep(WORLD.faults.latency_s)
         with WORLD.lock:
             request = Request(environ, body)
+            used.note(request)
             refusal = _refusal(request)
             fault = None if refusal else WORLD.faults.fault_for(request.account, request.action, request.parameters)
             call = WORLD.faults.record(

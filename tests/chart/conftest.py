@@ -44,8 +44,8 @@ def settings() -> dict[str, str]:
     return FAST | ours | {"ECS_RELEASE_LEADER_ELECT": "true", "ECS_RELEASE_LEASE_NAMESPACE": NAMESPACE}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def installed() -> Iterator[Bed]:
-    """A bed of its own: the chart is on it, and the operator has that service account's token."""
+    """A bed of this folder's own: the chart is on it, and the operator has that service account's token."""
     with running_bed(settings(), prepare=install) as bed:
         yield bed

@@ -11,7 +11,7 @@ import shutil
 import ssl
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,11 @@ _AUDIT_POLICY = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages"
 __all__ = ["Cluster", "ControlPlane", "KindCluster", "KubectlError", "control_plane"]
 
 
-def control_plane(folder: Path | None = None, *, audit: bool = False) -> Cluster:
-    """Return a control plane, in this order: KUBECONFIG_TEST, a kind cluster, our own processes. Use it as a context manager."""
+def control_plane(folder: Path | None = None, *, audit: bool | Mapping[str, Any] = False) -> Cluster:
+    """Return a control plane, in this order: KUBECONFIG_TEST, a kind cluster, our own processes. Use it as a context manager.
+
+    `audit` has only our own processes keep an audit log.
+    """
     given = os.environ.get("KUBECONFIG_TEST")
     if given:
         if not Path(given).is_file():
@@ -51,15 +54,18 @@ class ControlPlane(Cluster):
     There are no nodes: nothing runs in pods. Garbage collection, namespaces, service accounts and RBAC, aggregated roles too, are real.
     """
 
-    def __init__(self, folder: Path | None = None, *, audit: bool = False) -> None:
-        """`folder` is made where it is not there, and removed at the end unless it was given; `audit` keeps a log of all requests."""
+    def __init__(self, folder: Path | None = None, *, audit: bool | Mapping[str, Any] = False) -> None:
+        """`folder` is made where it is not there, and removed at the end unless it was given; `audit` keeps a log of requests.
+
+        That is of all with their bodies, or as an audit policy has it.
+        """
         self._programs = binaries()
         self._own_folder = folder is None
         self.folder = folder.absolute() if folder else Path(tempfile.mkdtemp(prefix="control-plane-"))
         self.folder.mkdir(parents=True, exist_ok=True)
         self._certificates = self.folder / "certificates"
         super().__init__(self.folder / "kubeconfig", self._programs.kubectl, self.folder / "kubectl-cache")
-        self._audit = audit
+        self._audit = _AUDIT_POLICY if audit is True else audit
         self._token = secrets.token_hex(16)
         self._tls: ssl.SSLContext | None = None
         self._running: list[ChildProcess] = []
@@ -102,9 +108,11 @@ class ControlPlane(Cluster):
 
     def audit_events(self) -> Iterator[dict[str, Any]]:
         """Yield the audit log's events so far. Raises FileNotFoundError without `audit`."""
-        # Texts may hold other line breaks of Unicode's. What follows the last one may be half written.
-        for line in (self.folder / "audit.log").read_text().split("\n")[:-1]:
-            yield json.loads(line)
+        # Texts may hold other line breaks of Unicode's, which a file is not read by. What follows the last one may be half written.
+        with (self.folder / "audit.log").open() as log:
+            for line in log:
+                if line.endswith("\n"):
+                    yield json.loads(line)
 
     def _take_folder(self) -> None:
         lock = (self.folder / "lock").open("w")
@@ -120,7 +128,7 @@ class ControlPlane(Cluster):
         self._tls = ssl.create_default_context(cafile=str(self._certificates / "ca.crt"))
         (self.folder / "tokens.csv").touch(mode=0o600)
         (self.folder / "tokens.csv").write_text(f"{self._token},admin,admin,system:masters\n")
-        (self.folder / "audit-policy.yaml").write_text(json.dumps(_AUDIT_POLICY))
+        (self.folder / "audit-policy.yaml").write_text(json.dumps(self._audit or _AUDIT_POLICY))
         for attempt in range(1, _ATTEMPTS + 1):
             self._ports = [free_port() for _ in range(4)]
             self._write_kubeconfig()

@@ -23,6 +23,7 @@ from tests.control_plane.control_plane import Cluster, control_plane
 from tests.kind.installed import InstalledOperator, InstalledSimulator
 from tests.kind.steps import INSTALLED
 from tests.operator_process import FAST, Operator
+from tests.proof import rights, usage
 
 ROOT = Path(__file__).parent.parent.parent
 GROUP, VERSION = "ecs-release.dev", "v1alpha1"
@@ -58,27 +59,37 @@ class Bed:
         self.operator.wait_until_ready()
 
 
-_ADMIN: Callable[[Cluster], Path] = attrgetter("kubeconfig")
+ADMIN: Callable[[Cluster], Path] = attrgetter("kubeconfig")
+"""The operator may do everything: for those that outlive their service account."""
+
+
+def chart_rights(cluster: Cluster) -> Path:
+    """Give the operator what the chart gives it. Returns the KUBECONFIG of its service account."""
+    found = rights.rendered()
+    account = next(o["metadata"] for o in found if o["kind"] == "ServiceAccount")
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": account["namespace"]}}, *found)
+    return cluster.service_account_kubeconfig(account["namespace"], account["name"])
 
 
 @contextmanager
 def running_bed(
     settings: Mapping[str, str] = FAST,
-    prepare: Callable[[Cluster], Path] = _ADMIN,
-    **control_plane_options: Any,
+    prepare: Callable[[Cluster], Path] = chart_rights,
 ) -> Iterator[Bed]:
     """Run a bed. `settings` are the operator's; `prepare` gets the cluster ready, and returns the KUBECONFIG that the operator has."""
     if INSTALLED in os.environ:
-        with _installed_bed(settings is FAST and prepare is _ADMIN and not control_plane_options) as bed:
+        with _installed_bed(settings is FAST and prepare is chart_rights) as bed:
             yield bed
         return
-    with control_plane(**control_plane_options) as cluster, Simulator(time_scale=60) as aws:
+    with control_plane(audit=usage.SERVICE_ACCOUNTS if usage.wanted() else False) as cluster, Simulator(time_scale=60) as aws:
         cluster.install_crds(ROOT / "crds")
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         api = kubernetes_client.CustomObjectsApi(kubernetes_config.new_client_from_config(str(cluster.kubeconfig)))
-        with Operator(prepare(cluster), aws.environment(), settings) as operator:
+        kubeconfig = prepare(cluster)
+        with Operator(kubeconfig, aws.environment(), settings) as operator:
             operator.wait_until_ready()
             yield Bed(cluster, aws, operator, api)
+        usage.write(cluster, aws, kubeconfig)
 
 
 @contextmanager

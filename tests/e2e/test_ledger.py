@@ -12,7 +12,8 @@ import pytest
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.aws.ledger_queries import LedgerReader
 from tests.aws_simulator.client import ACCOUNT, REGION, image_name
-from tests.e2e.bed import ROOT, Bed, Place, condition, running_bed
+from tests.e2e import plugin
+from tests.e2e.bed import ADMIN, ROOT, Bed, Place, condition, running_bed
 from tests.operator_process import FAST
 
 TABLE = "ecs-release"
@@ -102,6 +103,21 @@ def test_an_attempt_is_recorded_from_start_to_end(place: Place) -> None:
     assert [h["number"] for h in history] == [2, 1]
     environment = place.get_environment()["status"]
     assert environment["ledgerTable"].endswith(f"table/{TABLE}") and condition(environment, "Recorded")["status"] == "True"
+
+
+def test_people_ask_the_ledger(place: Place) -> None:
+    """With kubectl, and credentials that may query its table."""
+    place.services("web")
+    place.environment()
+    place.release("v1")
+    place.wait("Succeeded")
+    recorded(place)
+    role = place.aws.client("sts").assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/reader", RoleSessionName="ben")["Credentials"]
+    keys = {"AWS_ACCESS_KEY_ID": "AccessKeyId", "AWS_SECRET_ACCESS_KEY": "SecretAccessKey", "AWS_SESSION_TOKEN": "SessionToken"}
+    done = plugin.run(place, "history", "web", "--all", **{name: role[key] for name, key in keys.items()})
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0 and len(lines) == 2, done
+    assert {"Adopted", "Succeeded", "v1"} <= set(lines[1].split())
 
 
 def test_the_same_artifacts_have_one_number_and_a_retry_shares_it(place: Place) -> None:
@@ -249,7 +265,8 @@ def test_nothing_is_written_while_nothing_happens(place: Place) -> None:
 
 def test_a_restored_cluster_knows_from_the_ledger() -> None:
     """Also by method EnvironmentTag, which leaves no tags of ours: a failure is held, and a tag that has moved means what it meant."""
-    with running_bed(SETTINGS) as bed:
+    # Its service account is lost with all the rest.
+    with running_bed(SETTINGS, prepare=ADMIN) as bed:
         place = Place(bed)
         for service in ("moving", "broken", "good"):
             place.service("v1", service)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 
-from tests.e2e.bed import ROOT, Place, running_bed
+from tests.e2e.bed import ADMIN, ROOT, Place, running_bed
 
 
 def test_a_restored_cluster_deploys_nothing() -> None:
-    with running_bed() as bed:
+    # Its service account is lost with all the rest.
+    with running_bed(prepare=ADMIN) as bed:
         place = Place(bed)
         for service in ("hashed", "moving", "broken", "drifted"):
             place.service("v1", service)

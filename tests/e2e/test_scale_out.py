@@ -20,13 +20,15 @@ from kubernetes import config as kubernetes_config
 
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator
 from tests.control_plane.control_plane import ControlPlane, control_plane
-from tests.e2e.bed import ROOT, Bed, Place
+from tests.e2e.bed import ROOT, Bed, Place, chart_rights
 from tests.e2e.test_events import queue as event_queue
 from tests.e2e.test_notifications import Inbox, topic
 from tests.operator_process import FAST, Operator
+from tests.proof import usage
 
 OTHER_ACCOUNT = "444455556666"
-ELECTED = FAST | {"ECS_RELEASE_LEADER_ELECT": "true"}
+# The namespace is the pod's own where there is one.
+ELECTED = FAST | {"ECS_RELEASE_LEADER_ELECT": "true", "ECS_RELEASE_LEASE_NAMESPACE": "ecs-release"}
 # As short as can be told from the noise of this machine; the hand-over itself is measured with the real ones.
 SHORT = {
     "ECS_RELEASE_LEASE_DURATION_SECONDS": "4",
@@ -41,12 +43,13 @@ class Replicas:
 
     def __init__(self, bed: Bed, stack: ExitStack) -> None:
         self._bed = bed
+        self._kubeconfig = chart_rights(bed.cluster)
         self._stack = stack
         self._all: dict[str, Operator] = {}
 
     def start(self, name: str, settings: Mapping[str, str] | None = None) -> Operator:
         aws = self._bed.aws.environment() | {"AWS_SDK_UA_APP_ID": name}
-        replica = Operator(self._bed.cluster.kubeconfig, aws, ELECTED | dict(settings or {}))
+        replica = Operator(self._kubeconfig, aws, ELECTED | dict(settings or {}))
         self._stack.enter_context(replica)
         self._all[name] = self._bed.operator = replica
         replica.wait_until_ready()
@@ -85,6 +88,7 @@ def empty_bed() -> Iterator[Bed]:
         none = Operator(cluster.kubeconfig, {})
         yield Bed(cluster, aws, none, api)
         none._folder.cleanup()
+        usage.write(cluster, aws, chart_rights(cluster))
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +117,7 @@ def shop(place: Place) -> Place:
 
 
 def lease(place: Place, shard: str = "default") -> dict[str, Any]:
-    return dict(place.bed.cluster.get("lease", f"ecs-release.default.{shard}", "-n", "default")["spec"])
+    return dict(place.bed.cluster.get("lease", f"ecs-release.default.{shard}", "-n", "ecs-release")["spec"])
 
 
 def test_killed_in_mid_rollout_the_other_goes_on_and_the_source_is_deployed_once(replicas: Replicas, place: Place) -> None:

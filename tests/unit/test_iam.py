@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
-import string
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ecs_release.aws.models import _OPERATIONS
 from tests.iam import actions, allowed, matches, several
+from tests.iam_policies import FOLDER, NO_CALL_OF_OURS, POLICIES, TEXTS, VALUES
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "examples" / "iam"
 TERRAFORM = (FOLDER / "main.tf").read_text()
-VALUES = {
-    "partition": "aws", "region": "eu-west-1", "account_id": "444455556666", "cluster": "production", "services": "shop-*",
-    "registry_id": "111122223333", "repositories": "shop/*", "task_roles": "shop-*",
-    "ledger_arn": "arn:aws:dynamodb:eu-west-1:999988887777:table/ecs-release-ledger",
-    "event_queue_arn": "arn:aws:sqs:eu-west-1:444455556666:ecs-release-events",
-    "notification_arn": "arn:aws:sns:eu-west-1:444455556666:releases",
-    "environment_roles": "ecs-release-*",
-    "operator_role_arn": "arn:aws:iam::999988887777:role/ecs-release-operator", "external_id": "shop-releases",
-}  # fmt: skip
-TEXTS = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.json"))}
-POLICIES: dict[str, dict[str, Any]] = {name: json.loads(string.Template(text).substitute(VALUES)) for name, text in TEXTS.items()}
 OPERATORS = [name for name in POLICIES if name not in {"trust", "ledger-reader"}]
 
 PREFIXES = {"ECS": "ecs", "ECR": "ecr", "SQS": "sqs", "SNS": "sns", "EventBridge": "events", "DynamoDB": "dynamodb"}
@@ -36,11 +22,6 @@ AUTHORISED_AS = {
     "sqs:DeleteMessageBatch": {"sqs:DeleteMessage"},
 }
 NOT_THE_OPERATORS = {"ecs:ListServices": "only kubectl ecs-release import makes it, with the rights of who types it"}
-NO_CALL_OF_OURS = {
-    "iam:PassRole": "asked for by RegisterTaskDefinition, for the roles that a revision names",
-    "ecs:TagResource": "asked for by RegisterTaskDefinition with tags",
-    "sts:AssumeRole": "made by the SDK, for an Environment's role",
-}
 # Service Authorization Reference of each service, 2026-09: the types of resource, all of which are asked for, and the condition keys
 # that our policies use and AWS says to fill in. An action that is not here authorises on * alone, without conditions.
 RESOURCES = {

@@ -24,9 +24,9 @@ from ecs_release.aws.faults import problem_of
 Answer = TypeVar("Answer")
 
 
-def ledger_client(region: str | None = None, profile: str | None = None) -> Any:
-    """Return a client of DynamoDB with the credentials of whoever runs this, and with deadlines."""
-    config = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+def ledger_client(region: str | None = None, profile: str | None = None, user_agent: str | None = None) -> Any:
+    """Return a client of DynamoDB with the credentials of whoever runs this, and with deadlines. CloudTrail shows the `user_agent`."""
+    config = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3}, user_agent_extra=user_agent)
     return boto3.Session(profile_name=profile, region_name=region).client("dynamodb", config=config)
 
 

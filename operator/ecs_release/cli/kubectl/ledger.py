@@ -99,7 +99,7 @@ def open_ledger(session: Session, named: str | None, environment: str = "") -> L
     if not region:
         raise CommandError(f"the region of table {table!r} is not known: give its ARN, or set AWS_REGION")
     with told_to_people():
-        return Ledger(_reader(region, table))
+        return Ledger(_reader(region, table, f"kubectl-ecs-release/{session.version}"))
 
 
 @contextmanager
@@ -126,11 +126,11 @@ def _table_of_environments(session: Session, environment: str) -> str:
     return tables.pop() if tables else ""
 
 
-def _reader(region: str, table: str) -> Any:
+def _reader(region: str, table: str, user_agent: str) -> Any:
     """Import what reads the table: boto3 is slow to load, and most commands need none of it. Raises Problem."""
     from ecs_release.aws import ledger_queries as queries
     from ecs_release.aws.personal import check_credentials, told
 
     check_credentials(f"dynamodb:Query on {table}")
     with told(f"dynamodb in {region}"):
-        return queries.LedgerReader(queries.ledger_client(region), table)
+        return queries.LedgerReader(queries.ledger_client(region, user_agent=user_agent), table)

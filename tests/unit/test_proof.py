@@ -1,0 +1,195 @@
+"""What `make test` says of rights that are missing or not needed, and how it knows."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.aws_simulator import used
+from tests.iam import actions as actions_of
+from tests.iam_policies import POLICIES
+from tests.proof import __main__ as command
+from tests.proof import actions, rights
+from tests.proof.rights import Right
+from tests.proof.usage import Call, Request, Usage, calls_of, read, requests_of, subject
+
+OURS = "ecs-release.dev"
+ALL = {Call(a, role="x") for name in actions.ENVIRONMENT for a in actions_of(POLICIES[name]) if a not in actions.UNSEEN}
+ALL |= {Call(a, role="ledger") for name in actions.LEDGER for a in actions_of(POLICIES[name])} - {
+    Call("dynamodb:UpdateItem", role="ledger")
+}
+ALL |= {Call("dynamodb:UpdateItem", "ledger", partition) for partition in ("E#", "N#")}
+OPERATOR = dict.fromkeys({*ALL, Call("sts:AssumeRole"), Call("sts:GetCallerIdentity")}, 1)
+PLUGIN = {Call("dynamodb:Query"): 1, Call("ecs:ListServices", role="reader"): 2}
+
+
+def event(
+    verb: str, resource: str, stage: str = "ResponseComplete", user: str = "me", decision: str = "allow", **more: str
+) -> dict[str, Any]:
+    what = {"resource": resource, "apiGroup": OURS, **more}
+    return {
+        "user": {"username": user}, "verb": verb, "stage": stage, "objectRef": what, "annotations": {"authorization.k8s.io/decision": decision},
+    }  # fmt: skip
+
+
+def test_requests_are_counted_once_each() -> None:
+    events = [
+        event("get", "releases"),
+        event("get", "releases"),
+        event("get", "releases", user="somebody"),
+        event("patch", "releases", subresource="status"),
+        event("watch", "releases", stage="ResponseStarted"),
+        event("watch", "releases"),
+        event("watch", "projects", decision="forbid"),
+        {"user": {"username": "me"}, "verb": "get", "stage": "ResponseComplete", "requestURI": "/apis"},
+    ]
+    assert requests_of("me", events) == {
+        Request(OURS, "releases", "get"): 2,
+        Request(OURS, "releases/status", "patch"): 1,
+        Request(OURS, "releases", "watch"): 1,
+        Request(OURS, "projects", "watch", allowed=False): 1,
+    }
+
+
+def test_the_charts_rules_are_read() -> None:
+    given = rights.given(rights.rendered())
+    assert Right(OURS, "releases/status", "patch") in given and Right("coordination.k8s.io", "leases", "update") in given
+    assert Right(OURS, "releases/status", "update") not in given
+    assert Right(OURS, "environments", "create") not in given, "a role of people's, which is not bound to the account"
+
+
+READ, WRITE, ASK = Right(OURS, "releases", "get"), Right(OURS, "releases", "create"), Right(OURS, "releases", "retry")
+
+
+@pytest.mark.parametrize(
+    ("requests", "expected"),
+    [
+        ({Request(*READ): 3, Request(*WRITE): 1}, []),
+        ({Request(*READ): 3}, ["create releases.ecs-release.dev: the chart gives it, and no test used it"]),
+        ({Request(*READ): 1, Request(*WRITE): 1, Request("", "secrets", "get", allowed=False): 1}, ["get secrets: the operator asked"]),
+        # Given by somebody else's role: no fault of the chart's.
+        ({Request(*READ): 1, Request(*WRITE): 1, Request("", "secrets", "get"): 1}, []),
+        ({Request(*READ): 1, Request(*WRITE): 1, Request(*ASK): 1}, ["retry releases.ecs-release.dev: its justification is not needed"]),
+    ],
+)
+def test_rights_that_are_not_needed_or_missing_are_told(requests: Mapping[Request, int], expected: list[str]) -> None:
+    found = list(rights.faults({READ, WRITE, ASK}, requests, {ASK: "the policies ask"}, {}))
+    assert len(found) == len(expected) and all(f.startswith(e) for f, e in zip(found, expected, strict=True)), found
+
+
+def test_justifications_are_of_rights_that_there_are() -> None:
+    assert rights.UNSEEN.keys() <= rights.given(rights.rendered())
+    assert list(rights.faults({READ}, {Request(*READ): 1}, {ASK: "x"}, {})) == [
+        "retry releases.ecs-release.dev: it is justified, and the chart does not give it"
+    ]
+
+
+def test_what_is_called_and_allowed_is_no_fault() -> None:
+    assert list(actions.faults(OPERATOR, PLUGIN)) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (Call("ecs:DeleteService", "x"), "ecs:DeleteService: the operator calls it as x, and no policy"),
+        (Call("ecs:UpdateService"), "ecs:UpdateService: the operator calls it as itself"),
+        (Call("dynamodb:PutItem", "x", "S#"), "dynamodb:PutItem of S# in the ledger: the operator calls it as x"),
+        (Call("dynamodb:UpdateItem", "ledger", "S#"), "dynamodb:UpdateItem of S# in the ledger: the operator calls it as ledger"),
+        (Call("dynamodb:DeleteItem", "ledger", "E#"), "dynamodb:DeleteItem of E# in the ledger"),
+        (Call("iam:PassRole", "x"), "iam:PassRole: its justification is not needed"),
+    ],
+)
+def test_what_no_policy_allows_is_told(more: Call, expected: str) -> None:
+    (found,) = actions.faults({**OPERATOR, more: 1}, PLUGIN)
+    assert found.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("action", "policy"),
+    [
+        ("ecs:UpdateService", "deployer"),
+        ("ecs:GetTaskProtection", "observer"),
+        ("sqs:DeleteMessage", "event-queue"),
+        ("sts:AssumeRole", "operator"),
+    ],
+)
+def test_what_is_allowed_and_never_called_is_told(action: str, policy: str) -> None:
+    (found,) = actions.faults({c: n for c, n in OPERATOR.items() if c.action != action}, PLUGIN)
+    assert found.startswith(f"{action}: {policy}.json allows it, and no test called it")
+
+
+def test_what_the_plugin_needs_is_documented() -> None:
+    (found,) = actions.faults(OPERATOR, {**PLUGIN, Call("ecs:StopTask"): 1})
+    assert found.startswith("ecs:StopTask: kubectl ecs-release calls it, and none of")
+    (found,) = actions.faults(OPERATOR, {Call("ecs:ListServices"): 1})
+    assert found.startswith("dynamodb:Query: ledger-reader.json allows it")
+
+
+def test_calls_are_told_apart_by_tool_and_role() -> None:
+    assumed = "arn:aws:sts::111122223333:assumed-role/t1/ecs-release-main"
+    own = "arn:aws:iam::111122223333:user/simulator"
+    agent = "Boto3/1 md/Botocore#1 ecs-release-operator/0.1.0"
+    seen = [
+        {"caller": assumed, "user_agent": agent, "action": "ecs:ListTasks", "partition": "", "count": 2},
+        {"caller": assumed, "user_agent": f"{agent} m/E", "action": "ecs:ListTasks", "partition": "", "count": 1},
+        {"caller": own, "user_agent": agent, "action": "sts:AssumeRole", "partition": "", "count": 1},
+        {"caller": own, "user_agent": "kubectl-ecs-release/0.1.0", "action": "ecr:PutImage", "partition": "", "count": 1},
+        {"caller": own, "user_agent": "Boto3/1 test", "action": "ecs:CreateCluster", "partition": "", "count": 1},
+    ]
+    assert calls_of("ecs-release-operator", seen) == {Call("ecs:ListTasks", "t1"): 3, Call("sts:AssumeRole"): 1}
+    assert calls_of("kubectl-ecs-release", seen) == {Call("ecr:PutImage"): 1}
+
+
+def test_a_transaction_needs_the_rights_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(used, "_used", type(used._used)())
+    item = {"pk": {"S": "S#prod#shop/shop#web"}, "sk": {"S": "x"}}
+    parts = [{"Put": {"Item": item}}, {"Update": {"Key": {"pk": {"S": "E#prod"}}}}, {"Delete": {"Key": {"pk": {"S": "E#prod"}}}}]
+    for action, parameters in (("TransactWriteItems", {"TransactItems": parts}), ("DeleteMessageBatch", {}), ("Query", {})):
+        used.note(request(action, parameters))
+    assert [(u["action"], u["partition"]) for u in used.listed()] == [
+        ("x:DeleteItem", "E#"), ("x:DeleteMessage", ""), ("x:PutItem", "S#"), ("x:Query", ""), ("x:UpdateItem", "E#"),
+    ]  # fmt: skip
+
+
+def request(action: str, parameters: dict[str, Any]) -> Any:
+    facts = {"caller": "c", "user_agent": "u", "service": "x", "action": action, "parameters": parameters}
+    return type("Request", (), facts)()
+
+
+def test_whom_a_token_names(tmp_path: Path) -> None:
+    payload = base64.urlsafe_b64encode(json.dumps({"sub": "system:serviceaccount:a:b"}).encode()).decode().rstrip("=")
+    for token, expected in ((f"x.{payload}.y", "system:serviceaccount:a:b"), ("0123abc", "")):
+        path = tmp_path / "kubeconfig"
+        path.write_text(yaml.safe_dump({"users": [{"name": "u", "user": {"token": token}}]}))
+        assert subject(path) == expected
+
+
+def write(folder: Path, number: int, usage: Usage) -> None:
+    (folder / f"{number}.json").write_text(json.dumps(usage.to_json()))
+
+
+def test_beds_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    half = Usage(operator=type(Usage().operator)(OPERATOR), plugin=type(Usage().plugin)(PLUGIN))
+    write(tmp_path, 1, half)
+    assert command.main([str(tmp_path)]) == 0
+    assert "NOT proven" in capsys.readouterr().err, "without an audit log nothing is known of the cluster"
+
+    given = rights.given(rights.rendered()) - rights.UNSEEN.keys()
+    write(tmp_path, 2, Usage(audited=True, requests=type(half.requests)({Request(*right): 1 for right in given})))
+    assert command.main([str(tmp_path)]) == 0
+    assert read(tmp_path).requests.keys() == {Request(*right) for right in given}
+
+    lacking = {Request(*right): 1 for right in given if right.verb != "create"}
+    write(tmp_path, 2, Usage(audited=True, requests=type(half.requests)(lacking)))
+    assert command.main([str(tmp_path)]) == 1
+    assert "create events.events.k8s.io: the chart gives it" in capsys.readouterr().err
+
+
+def test_a_suite_that_has_written_nothing_proves_nothing(tmp_path: Path) -> None:
+    assert command.main([str(tmp_path)]) == 1
