@@ -44,7 +44,7 @@ test: check control-plane chart-tools ## All that CI runs: check, then unit, con
 	@$(RUN) pytest $(SUITES) --numprocesses=$(WORKERS) --dist=loadgroup $(PYTEST_ARGS)
 
 .PHONY: check
-check: lint types imports verify ## All checks that run nothing: lint, types, imports, generated files
+check: lint types imports verify docs ## All checks that run nothing: lint, types, imports, generated files, the documentation's site
 
 .PHONY: lint
 lint: bootstrap ## Ruff: rules and format
@@ -68,6 +68,11 @@ verify: bootstrap ## Generated files are what make generate writes
 	@rm -rf build/crds && $(RUN) ecs_release.api.generate build/crds
 	@diff -ru crds build/crds || { echo "verify: crds/ is not what the models say: run make generate" >&2; exit 1; }
 	@$(RUN) tests.chart.generate --check
+
+.PHONY: docs
+docs: bootstrap ## The documentation as a site in build/site; no link in it may be broken
+	@echo "docs: mkdocs" >&2
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 ##@ Release the project
 .PHONY: release-check
