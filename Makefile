@@ -68,6 +68,7 @@ verify: bootstrap ## Generated files are what make generate writes
 	@rm -rf build/crds && $(RUN) ecs_release.api.generate build/crds
 	@diff -ru crds build/crds || { echo "verify: crds/ is not what the models say: run make generate" >&2; exit 1; }
 	@$(RUN) tests.chart.generate --check
+	@$(RUN) tests.documentation.reference --check
 
 .PHONY: docs
 docs: bootstrap ## The documentation as a site in build/site; no link in it may be broken
@@ -98,10 +99,11 @@ format: bootstrap ## Format, and mend what Ruff can mend
 	@$(BIN)/ruff format .
 
 .PHONY: generate
-generate: bootstrap ## Write crds/ from the models, the chart's copies, and examples/argo-cd/argocd-cm.yaml from the Lua beside it
+generate: bootstrap ## Write crds/ from the models, the chart's copies, the reference's pages of API and IAM, and examples/argo-cd/argocd-cm.yaml from the Lua beside it
 	@$(RUN) ecs_release.api.generate
 	@$(RUN) tests.argo_cd_page
 	@$(RUN) tests.chart.generate
+	@$(RUN) tests.documentation.reference
 
 .PHONY: bench
 bench: control-plane ## The benchmarks (BENCH='release sets ledger scrape fleet'): a table, and build/bench.json
