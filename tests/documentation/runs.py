@@ -11,14 +11,12 @@ ON_THE_SHOP = (
     "how-to/roll-back.md",
     "how-to/promote.md",
     "how-to/operate.md",
-    "how-to/release-a-set.md",
     "how-to/install.md",
     "how-to/runbook.md",
-    "how-to/restore-a-cluster.md",
 )
 """How-tos whose blocks run, top to bottom, on the playground's services: tests/e2e/test_documentation.py. In this order."""
 FRESH = ("how-to/release-a-set.md", "how-to/restore-a-cluster.md")
-"""Those that begin with nothing applied but Environments and the Project: what runs is adopted."""
+"""The same, but each begins with nothing applied but Environments and the Project: what runs is adopted."""
 
 NOT_RUN = {
     "NAME is yours": 1,

@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 
 from tests.documentation.blocks import COMMANDS, DATA, Step, blocks, commands, pages
-from tests.documentation.runs import NOT_RUN, ON_THE_SHOP, TUTORIAL
+from tests.documentation.runs import FRESH, NOT_RUN, ON_THE_SHOP, TUTORIAL
 from tests.documentation.shell import unseen
 
-RUN = {TUTORIAL, *ON_THE_SHOP}
+RUN = {TUTORIAL, *ON_THE_SHOP, *FRESH}
 
 
 @pytest.mark.parametrize("page", pages())
