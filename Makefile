@@ -73,7 +73,8 @@ verify: bootstrap ## Generated files are what make generate writes
 .PHONY: docs
 docs: bootstrap ## The documentation as a site in build/site; no link in it may be broken
 	@echo "docs: mkdocs" >&2
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@# Not --quiet: mkdocs counts no warning that it does not tell, and so would find nothing.
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict > build/docs.log 2>&1 || { cat build/docs.log; exit 1; }
 
 ##@ Release the project
 .PHONY: release-check
