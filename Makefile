@@ -46,7 +46,7 @@ test: check control-plane chart-tools ## All that CI runs: check, then unit, con
 	@$(if $(strip $(PYTEST_ARGS)),echo "test: PYTEST_ARGS may leave tests out: rights are not compared with their use" >&2,$(RUN) tests.proof build/used > build/rights.txt)
 
 .PHONY: check
-check: lint types imports verify ## All checks that run nothing: lint, types, imports, generated files
+check: lint types imports verify docs ## All checks that run nothing: lint, types, imports, generated files, the documentation's site
 
 .PHONY: lint
 lint: bootstrap ## Ruff: rules and format
@@ -70,6 +70,13 @@ verify: bootstrap ## Generated files are what make generate writes
 	@rm -rf build/crds && $(RUN) ecs_release.api.generate build/crds
 	@diff -ru crds build/crds || { echo "verify: crds/ is not what the models say: run make generate" >&2; exit 1; }
 	@$(RUN) tests.chart.generate --check
+	@$(RUN) tests.documentation.reference --check
+
+.PHONY: docs
+docs: bootstrap ## The documentation as a site in build/site; no link in it may be broken
+	@echo "docs: mkdocs" >&2
+	@# Not --quiet: mkdocs counts no warning that it does not tell, and so would find nothing.
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict > build/docs.log 2>&1 || { cat build/docs.log; exit 1; }
 
 ##@ Release the project
 .PHONY: release-check
@@ -95,10 +102,11 @@ format: bootstrap ## Format, and mend what Ruff can mend
 	@$(BIN)/ruff format .
 
 .PHONY: generate
-generate: bootstrap ## Write crds/ from the models, the chart's copies, and examples/argo-cd/argocd-cm.yaml from the Lua beside it
+generate: bootstrap ## Write crds/ from the models, the chart's copies, the reference's pages of API and IAM, and examples/argo-cd/argocd-cm.yaml from the Lua beside it
 	@$(RUN) ecs_release.api.generate
 	@$(RUN) tests.argo_cd_page
 	@$(RUN) tests.chart.generate
+	@$(RUN) tests.documentation.reference
 
 .PHONY: bench
 bench: control-plane ## The benchmarks (BENCH='release sets ledger scrape fleet'): a table, and build/bench.json

@@ -22,6 +22,8 @@ SERVICES = {
     "search": {"app": "shop/search"},
     "reports": {"app": "shop/reports"},
 }
+CRASHING = ("shop/checkout", "shop/reports")
+"""Repositories whose BAD image crashes."""
 LOG_ROUTER = "public.ecr.aws/aws-observability/aws-for-fluent-bit:stable"
 
 # Fast enough to watch; everything else is as it is by default.
@@ -49,22 +51,23 @@ def demo_bed(folder: Path | None = None, *, time_scale: float = 20) -> Iterator[
     with control_plane(folder / "control-plane" if folder else None) as cluster, Simulator(time_scale=time_scale) as aws:
         cluster.install_crds(ROOT / "crds")
         cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
-        _seed(aws)
+        seed(aws)
         with Operator(cluster.kubeconfig, aws.environment(), SETTINGS, log) as operator:
             operator.wait_until_ready()
             yield DemoBed(cluster, aws, operator)
 
 
-def _seed(aws: Simulator) -> None:
+def seed(aws: Simulator) -> None:
     """Push the images, and create the services that the platform team has made with Terraform."""
     for account in ACCOUNTS.values():
         aws.control("external-id", role=f"arn:aws:iam::{account}:role/releases", id="shop-releases")
     for containers in SERVICES.values():
         for repository in containers.values():
-            for release_hash in (FIRST, GOOD, FIX) if repository == "shop/checkout" else (FIRST, GOOD, BAD, FIX):
+            for release_hash in (FIRST, GOOD, FIX) if repository in CRASHING else (FIRST, GOOD, BAD, FIX):
                 aws.push_image(repository, [f"ref.{release_hash}"], account=STAGING)
     # The tag tells the simulator how the image behaves; the release hash is all that people see.
-    aws.push_image("shop/checkout", ["crash", f"ref.{BAD}"], account=STAGING)
+    for repository in CRASHING:
+        aws.push_image(repository, ["crash", f"ref.{BAD}"], account=STAGING)
     for environment, account in ACCOUNTS.items():
         for service, containers in SERVICES.items():
             images = {

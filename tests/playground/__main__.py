@@ -10,30 +10,33 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from pathlib import Path
 
 from tests.control_plane.build import binaries
 from tests.demo.bed import EXAMPLES, ROOT, demo_bed
+from tests.playground import by_hand
 
 FOLDER = ROOT / "build" / "playground"
 _READY = FOLDER / "ready.json"
 _LOG = FOLDER / "playground.log"
+ENV = FOLDER / "env"
 _START_S, _STOP_S = 120, 40
 
 _HOW = """
 The playground runs: a Kubernetes API server, a simulated AWS with two accounts, and the operator.
 
-  export KUBECONFIG={kubeconfig}
-  export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
-  export PATH={bin}:$PATH     # a kubectl that fits
+{variables}
+The same is in a file:  . {env}
 
   kubectl apply -f {examples}
   kubectl get releasesets,releases -A
 
-To deploy by hand, as somebody else, assume arn:aws:iam::111122223333:role/you (staging) or arn:aws:iam::444455556666:role/you (production).
-Images of release hashes 1a2b3c4, 5d6e7f8 and c0ffee1 are in ECR; checkout's bad0bad crashes.
+docs/tutorial.md leads on. To deploy by hand, as somebody else: .venv/bin/python -m tests.playground deploy reports 1a2b3c4
+or assume arn:aws:iam::111122223333:role/you (staging) or arn:aws:iam::444455556666:role/you (production).
+Images of release hashes 1a2b3c4, 5d6e7f8 and c0ffee1 are in ECR; bad0bad of checkout and reports crashes.
 The operator's log is {log}. End it all with: make playground-down
 """
 
@@ -73,11 +76,21 @@ def serve() -> int:
         signal.signal(number, lambda *_: stop.set())
     with demo_bed(FOLDER) as bed:
         facts = {"pid": os.getpid(), "kubeconfig": str(bed.cluster.kubeconfig), "endpoint": bed.aws.endpoint}
+        ENV.write_text(variables(facts["kubeconfig"], facts["endpoint"]))
         part = _READY.with_suffix(".part")
         part.write_text(json.dumps(facts))
         part.rename(_READY)
         stop.wait()
     return 0
+
+
+def variables(kubeconfig: str, endpoint: str) -> str:
+    """Return what a shell has to know: cluster, AWS, a kubectl that fits, and its plugin."""
+    return (
+        f"export KUBECONFIG={kubeconfig}\n"
+        f"export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n"
+        f"export PATH={Path(binaries().kubectl).parent}:{ROOT / '.venv' / 'bin'}:$PATH\n"
+    )
 
 
 def down() -> int:
@@ -119,17 +132,22 @@ def _pid() -> int | None:
 
 def _how() -> str:
     facts = _facts()
-    return _HOW.format(
-        kubeconfig=facts.get("kubeconfig"), endpoint=facts.get("endpoint"), bin=Path(binaries().kubectl).parent,
-        examples=EXAMPLES.relative_to(ROOT), log=(FOLDER / "operator.log").relative_to(ROOT),
-    )  # fmt: skip
+    shell = textwrap.indent(variables(facts.get("kubeconfig", ""), facts.get("endpoint", "")), "  ")
+    log = FOLDER / "operator.log"
+    return _HOW.format(variables=shell, env=ENV.relative_to(ROOT), examples=EXAMPLES.relative_to(ROOT), log=log.relative_to(ROOT))
 
 
 def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="tests.playground", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["up", "down", "serve"], default="up")
-    return {"up": up, "down": down, "serve": serve}[parser.parse_args().command]()
+    commands = parser.add_subparsers(dest="command")
+    for name in ("up", "down", "serve"):
+        commands.add_parser(name)
+    by_hand.add(commands.add_parser("deploy", help="deploy by hand, as somebody else"))
+    arguments = parser.parse_args()
+    if arguments.command == "deploy":
+        return by_hand.deploy(arguments)
+    return {"up": up, "down": down, "serve": serve}[arguments.command or "up"]()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from ecs_release.api.names import REQUEST_ANNOTATIONS, TAG_ATTEMPT, TAG_INSTALLA
 from ecs_release.config import Settings
 from ecs_release.domain import hearing
 from tests.benchmarks.page import FIGURES, PAGE, page
+from tests.documentation import reference
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -41,7 +42,9 @@ def test_annotations_and_tags_are_documented() -> None:
 
 @pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")], ids=lambda p: p.name)
 def test_links_lead_somewhere(path: Path) -> None:
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", path.read_text()) if "://" not in link]
+    # A pattern of the API's page looks like a link.
+    plain = re.sub(r"`[^`\n]*`\s*[|;]", "", path.read_text())
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", plain) if "://" not in link]
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
@@ -78,3 +81,17 @@ def test_the_event_queues_rules_ask_for_what_is_read() -> None:
 
 def test_the_page_of_figures_is_made_from_the_figures() -> None:
     assert PAGE.read_text() == page(PAGE.read_text(), json.loads(FIGURES.read_text()))
+
+
+def test_the_reference_of_the_api_and_of_iam_is_made_of_the_models_and_policies() -> None:
+    assert {path.name for path, text in reference.pages().items() if path.read_text() != text} == set()
+
+
+def test_every_policy_is_on_its_page() -> None:
+    page = text("reference/iam.md")
+    assert [p.name for p in (ROOT / "examples" / "iam").glob("*.json") if f"<!-- policy: {p.name} -->" not in page] == []
+
+
+def test_there_are_sixteen_laws() -> None:
+    found = re.findall(r"^(\d+)\. \*\*", text("explanation/laws.md"), re.MULTILINE)
+    assert sorted(map(int, found)) == list(range(1, 17))

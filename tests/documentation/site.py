@@ -1,0 +1,75 @@
+"""A hook of mkdocs: files outside of docs/ that pages link to are pages of the site, which show them.
+
+On GitHub `../../examples/iam` is a folder to look into. The site has no folders outside of docs/, and does not know where the repository
+is, so it brings along what is linked: a page for each file, and one for each folder that lists its files.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+_LINK = re.compile(r"(?<=\]\()((?:\.\./)+[^)#\s]+)(#[^)\s]*)?(?=\))")
+_HIDDEN = ("__pycache__",)
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add a page for all that is linked."""
+    for path in sorted(linked()):
+        files.append(File.generated(config, source(path), content=_page(path)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+    """Have links to files outside of docs/ lead to their pages; what is not there is left alone, for mkdocs to complain."""
+    here = posixpath.dirname(page.file.src_uri)
+
+    def lead(match: re.Match[str]) -> str:
+        path = _outside(here, match[1])
+        return posixpath.relpath(source(path), here or ".") if path is not None and path.exists() else match[0]
+
+    return _LINK.sub(lead, markdown)
+
+
+def linked() -> set[Path]:
+    """Return all that pages link to outside of docs/, and what is in the folders among it."""
+    found: set[Path] = set()
+    for page in DOCS.rglob("*.md"):
+        for link, _ in _LINK.findall(page.read_text()):
+            path = _outside(page.parent.relative_to(DOCS).as_posix(), link)
+            if path is not None and path.exists():
+                found |= {path, *_inside(path)}
+    return found
+
+
+def source(path: Path) -> str:
+    """Name the page of a file or folder."""
+    name = path.relative_to(ROOT).as_posix()
+    return f"sources/{name}/index.md" if path.is_dir() else f"sources/{name}.md"
+
+
+def _outside(here: str, link: str) -> Path | None:
+    path = Path(posixpath.normpath((DOCS / here / link).as_posix()))
+    return None if path.is_relative_to(DOCS) or not path.is_relative_to(ROOT) else path
+
+
+def _inside(path: Path) -> set[Path]:
+    return {p for p in path.rglob("*") if not set(p.parts) & set(_HIDDEN)} if path.is_dir() else set()
+
+
+def _page(path: Path) -> str:
+    name = path.relative_to(ROOT).as_posix()
+    if path.is_dir():
+        here = posixpath.dirname(source(path))
+        rows = [
+            f"- [{p.name}{'/' * p.is_dir()}]({posixpath.relpath(source(p), here)})" for p in sorted(path.iterdir()) if p.name not in _HIDDEN
+        ]
+        return f"# {name}\n\n" + "\n".join(rows) + "\n"
+    # A fence longer than any that the file holds.
+    return f"# {name}\n\n``````{ {'.tf': 'hcl', '.md': 'markdown'}.get(path.suffix, path.suffix[1:]) }\n{path.read_text()}\n``````\n"
