@@ -154,6 +154,7 @@ def _watch(place: Place, admin: Shell, pam: Shell, dora: Shell) -> None:
     place.until(lambda: "yes" in dora.run(f"{can} || true"), "the right to read Environments", show=dict)
     said = dora.documented(planning, "--assume-roles")
     assert f"blocked by: Environment {place.name} is in mode Observe" in said, said
+    assert f"blocked by: held by another Release: api by release/api-{place.name}, web by release/web-{place.name}" in said, said
     assert len(re.findall(r"^(?:api|web) +v1 \(\w+\) +v2 \(\w+\) +deploy$", said, re.MULTILINE)) == 2, said
 
 

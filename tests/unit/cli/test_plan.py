@@ -15,6 +15,7 @@ from ecs_release.cli.kubectl.planning import ADOPT, BLOCKED, DEPLOY, HELD, NOTHI
 from ecs_release.cli.kubectl.planning_sets import ObjectPlan, plan_release, plan_set
 from ecs_release.domain.observation import RegistryImage
 from ecs_release.domain.sets.facts import set_hash
+from ecs_release.domain.sets.naming import child_name
 from ecs_release.domain.sources import Lookup, source_hash
 from ecs_release.domain.targets import Target
 from tests.unit.cli.objects import NOW, READY, ago, digest, environment, member, project, release, release_set
@@ -159,7 +160,25 @@ def test_a_set_is_planned_service_by_service_in_waves() -> None:
     children = [release("web", runs={"a": 2}), release("search", runs={"a": 2})]
     plan = plan_set(a_set(strategy={"waves": [{"services": ["search"]}]}), None, place(*children), found)
     assert [(s.wave, s.service, s.does) for s in plan.services] == [("1", "search", DEPLOY), ("2", "web", DEPLOY)]
-    assert (plan.before, plan.after, plan.changed, plan.blocked_by) == ("", "bbbbbbb", True, ())
+    assert (plan.before, plan.after, plan.changed) == ("", "bbbbbbb", True)
+    held = "held by another Release: search by release/search-staging, web by release/web-staging; delete it first, which touches nothing in AWS"
+    assert plan.blocked_by == (held,)
+
+
+def test_a_child_of_the_set_holds_what_it_is_for() -> None:
+    """Unless another Release was there before it."""
+
+    def named(name: str, created: str) -> dict[str, Any]:
+        body = release("web", runs={"a": 2})
+        return {**body, "metadata": {**body["metadata"], "name": name, "creationTimestamp": created}}
+
+    wanted, child = a_set(services=["web"]), named(child_name("all", "web"), "2026-01-02T00:00:00Z")
+    for others, blocked in (
+        ((), False),
+        ([named("later", "2026-01-03T00:00:00Z")], False),
+        ([named("before", "2026-01-01T00:00:00Z")], True),
+    ):
+        assert bool(plan_set(wanted, None, place(child, *others), found).blocked_by) is blocked
 
 
 def test_one_missing_and_none_moves_unless_what_runs_may_stay() -> None:
@@ -168,7 +187,10 @@ def test_one_missing_and_none_moves_unless_what_runs_may_stay() -> None:
     assert plan.blocked_by == ("1 of 2 services cannot go: web; then none of them moves",)
     keeping = a_set(overrides=overrides, strategy={"missingArtifacts": "KeepCurrent"})
     plan = plan_set(keeping, None, place(release("web", runs={"a": 2}), release("search", runs={"a": 2})), found)
-    assert plan.blocked_by == () and [(s.service, s.does) for s in plan.services] == [("web", NOTHING), ("search", DEPLOY)]
+    assert all("held" in text for text in plan.blocked_by) and [(s.service, s.does) for s in plan.services] == [
+        ("web", NOTHING),
+        ("search", DEPLOY),
+    ]
     assert plan.services[0].after["app"].digest == digest("a")
     assert plan.services[0].why.startswith("no image at that hash, so what runs is kept: ")
     new = plan_set(keeping, None, place(), found)

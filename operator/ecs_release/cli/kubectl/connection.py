@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from kubernetes.client import Configuration
 from kubernetes.config import ConfigException, load_incluster_config
@@ -17,6 +18,7 @@ from ecs_release.cli.kubectl.problems import CommandError
 
 _DEFAULT = "~/.kube/config"
 _OURS = "kubectl ecs-release"
+_Headers = tuple[tuple[str, str], ...]
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -26,7 +28,7 @@ class Connection:
 
     configuration: Configuration
     namespace: str
-    impersonation: tuple[tuple[str, str], ...] = ()
+    impersonation: _Headers = ()
 
 
 def connect(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Connection:
@@ -39,8 +41,9 @@ def connect(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Co
     there = [file for file in files.split(os.pathsep) if file and Path(file).expanduser().is_file()]
     if arguments.kubeconfig and not there:
         raise CommandError(f"there is no file {arguments.kubeconfig}: correct --kubeconfig")
+    acting_as: _Headers = ()
     if there:
-        namespace = _from_files(configuration, files, arguments)
+        namespace, acting_as = _from_files(configuration, files, arguments)
     elif environment.get("KUBERNETES_SERVICE_HOST") and not arguments.server:
         namespace = _from_pod(configuration)
     elif arguments.server:
@@ -48,11 +51,11 @@ def connect(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Co
     else:
         raise CommandError(f"no cluster to connect to: there is no file {files}; set KUBECONFIG or give --kubeconfig")
     _override(configuration, arguments)
-    return Connection(configuration, namespace, _impersonation(arguments))
+    return Connection(configuration, namespace, _impersonation(arguments) or acting_as)
 
 
-def _from_files(configuration: Configuration, files: str, arguments: argparse.Namespace) -> str:
-    """Load kubeconfig files and return the context's namespace."""
+def _from_files(configuration: Configuration, files: str, arguments: argparse.Namespace) -> tuple[str, _Headers]:
+    """Load kubeconfig files and return the context's namespace, and whom its user acts as."""
     try:
         merged = KubeConfigMerger(files).config
         context = _context(merged.value, arguments)
@@ -65,7 +68,24 @@ def _from_files(configuration: Configuration, files: str, arguments: argparse.Na
         raise CommandError(f"kubeconfig {files}: {error}") from error
     except Exception as error:
         raise CommandError(f"cannot read the kubeconfig {files}: {type(error).__name__}: {error}") from error
-    return str(context.get("namespace") or "default")
+    users = {entry["name"]: _plain(entry).get("user") or {} for entry in merged.value.get("users") or ()}
+    return str(context.get("namespace") or "default"), _acting_as(users.get(context.get("user", ""), {}))
+
+
+def _plain(node: Any) -> dict[str, Any]:
+    """Return what a node of the merged kubeconfig holds: it is no dictionary, but keeps one."""
+    return dict(getattr(node, "value", node))
+
+
+def _acting_as(user: Mapping[str, Any]) -> _Headers:
+    """Return the impersonation that a kubeconfig asks for (client-go's AuthInfo); the Python client does not know of it."""
+    headers = [("Impersonate-User", user["as"])] if user.get("as") else []
+    headers += [("Impersonate-Group", group) for group in user.get("as-groups") or ()]
+    headers += [("Impersonate-Uid", user["as-uid"])] if user.get("as-uid") else []
+    headers += [
+        (f"Impersonate-Extra-{quote(key, safe='')}", value) for key, values in (user.get("as-user-extra") or {}).items() for value in values
+    ]
+    return tuple(headers)
 
 
 def _context(config: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
@@ -120,7 +140,7 @@ def _file(name: str) -> str:
     return name
 
 
-def _impersonation(arguments: argparse.Namespace) -> tuple[tuple[str, str], ...]:
+def _impersonation(arguments: argparse.Namespace) -> _Headers:
     """Return the headers that ask to act as somebody else (Kubernetes, "User impersonation")."""
     if not arguments.as_user:
         if arguments.as_group or arguments.as_uid:

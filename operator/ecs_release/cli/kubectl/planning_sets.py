@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ecs_release.api.artifacts import Source
@@ -54,7 +54,10 @@ def plan_release(wanted: Release, live: Release | None, place: Surroundings, res
         wanted_hash(live.spec.source) or "digests" if live else "",
         wanted_hash(source) or "digests",
         changed=live is None or source_hash(live.spec.source) != source_hash(source),
-        blocked_by=_blocked(place, [service], suspended=wanted.spec.suspend),
+        blocked_by=(
+            *_held(place, {wanted.spec.service: wanted.metadata.name}, wanted.spec.environment_ref.name),
+            *_blocked(place, [service], suspended=wanted.spec.suspend),
+        ),
         services=(service,),
     )
 
@@ -83,7 +86,8 @@ def plan_set(wanted: ReleaseSet, live: ReleaseSet | None, place: Surroundings, r
         child = place.releases.get(child_name(wanted.metadata.name, name)) or _of_service(place, name, spec.environment_ref.name)
         pinned = list(lines[name].images or ()) if name in lines else None
         services.append(replace(_of_member(place, spec, name, child, resolve, pinned), wave=waves[name]))
-    blocked = [*_missing(services), *_blocked(place, services, suspended=spec.suspend)]
+    own = {s.service: child_name(wanted.metadata.name, s.service) for s in services}
+    blocked = [*_missing(services), *_held(place, own, spec.environment_ref.name), *_blocked(place, services, suspended=spec.suspend)]
     return replace(plan, blocked_by=tuple(blocked), services=tuple(services))
 
 
@@ -150,6 +154,22 @@ def _missing(services: Sequence[ServicePlan]) -> list[str]:
     if not refused:
         return []
     return [f"{len(refused)} of {len(services)} services cannot go: {', '.join(s.service for s in refused)}; then none of them moves"]
+
+
+def _held(place: Surroundings, own: Mapping[str, str], environment: str) -> list[str]:
+    """Say which services another Release of the Project goes to: the older one holds them. `own` is what would go there, by service."""
+    found = {}
+    for service, name in own.items():
+        mine = place.releases.get(name)
+        since = mine.metadata.creation_timestamp if mine else None
+        others = [r.metadata for r in place.releases.values() if (r.spec.service, r.spec.environment_ref.name) == (service, environment)]
+        older = [m.name for m in others if m.name != name and (since is None or (m.creation_timestamp or since, m.name) < (since, name))]
+        if older:
+            found[service] = min(older)
+    if not found:
+        return []
+    listed = ", ".join(f"{service} by release/{name}" for service, name in found.items())
+    return [f"held by another Release: {listed}; delete it first, which touches nothing in AWS"]
 
 
 def _blocked(place: Surroundings, services: Sequence[ServicePlan], *, suspended: bool) -> tuple[str, ...]:
