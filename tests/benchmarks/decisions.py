@@ -55,8 +55,8 @@ def decisions_alone(bed: Fleet) -> dict[str, Result]:
 def _results(what: str, single: list[float], burst: list[float], bounds: tuple[int | None, int | None]) -> dict[str, Result]:
     return {
         f"{what} single": Result(f"{what}, p99", 1000 * _p99(single), "ms", bound=bounds[0], n=len(single)),
-        f"{what} median": Result("the same, median", 1000 * statistics.median(single), "ms", n=len(single)),
-        f"{what} burst": Result(f"the same, {_AT_ONCE} at once, p99", 1000 * _p99(burst), "ms", bound=bounds[1], n=len(burst)),
+        f"{what} median": Result(f"{what}, median", 1000 * statistics.median(single), "ms", n=len(single)),
+        f"{what} burst": Result(f"{what}, {_AT_ONCE} at once, p99", 1000 * _p99(burst), "ms", bound=bounds[1], n=len(burst)),
     }
 
 
