@@ -115,8 +115,8 @@ def test_people_ask_the_ledger(place: Place) -> None:
     role = place.aws.client("sts").assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/reader", RoleSessionName="ben")["Credentials"]
     keys = {"AWS_ACCESS_KEY_ID": "AccessKeyId", "AWS_SECRET_ACCESS_KEY": "SecretAccessKey", "AWS_SESSION_TOKEN": "SessionToken"}
     done = plugin.run(place, "history", "web", "--all", **{name: role[key] for name, key in keys.items()})
-    lines = done.stdout.splitlines()
-    assert done.returncode == 0 and len(lines) == 2, done
+    lines = done.out.splitlines()
+    assert done.code == 0 and len(lines) == 2, done
     assert {"Adopted", "Succeeded", "v1"} <= set(lines[1].split())
 
 
