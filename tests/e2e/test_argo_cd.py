@@ -182,14 +182,13 @@ def test_what_git_does_not_state_stays_unless_replaced(application: Application)
     for kind, name in (("releaseset", "all"), ("release", "single")):
         place.kubectl("patch", kind, name, "--type=merge", "-p", '{"spec": {"suspend": true}}')
         place.annotate(name, kind, refresh="by-hand")
-    # A set that is Ready has nothing to hold.
-    place.wait_set("Succeeded", lastHandledRefresh="by-hand")
+    place.wait_set("Suspended", lastHandledRefresh="by-hand")
     place.wait("Suspended", "single", lastHandledRefresh="by-hand")
     updates = len(place.updates())
 
     application.sync()
     stays = application.way != "replace"
-    place.wait_set("Succeeded", lastHandledRefresh="by-hand")
+    place.wait_set("Suspended" if stays else "Succeeded", lastHandledRefresh="by-hand")
     place.wait("Suspended" if stays else "Succeeded", "single", lastHandledRefresh="by-hand")
     for kind, name in (("ReleaseSet", "all"), ("Release", "single")):
         body = application.read(kind, name)
