@@ -33,7 +33,9 @@ UNSEEN: Mapping[Right, str] = {
     Right("ecs-release.dev", "environments", "override-window"): _VERBS,
 }
 """Rights that no audit log shows in use, and why they are needed."""
-REFUSED: Mapping[Right, str] = {}
+REFUSED: Mapping[Right, str] = {
+    Right("", "namespaces", "get"): "an operator for some namespaces, without rbac.readNamespaces, asks for labels and says what it lacks",
+}
 """What the operator asks for though it has no right to it, and why that is meant so."""
 
 

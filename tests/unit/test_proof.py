@@ -181,9 +181,10 @@ def test_beds_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "NOT proven" in capsys.readouterr().err, "without an audit log nothing is known of the cluster"
 
     given = rights.given(rights.rendered()) - rights.UNSEEN.keys()
-    write(tmp_path, 2, Usage(audited=True, requests=type(half.requests)({Request(*right): 1 for right in given})))
+    asked = {Request(*right): 1 for right in given} | {Request(*right, allowed=False): 1 for right in rights.REFUSED}
+    write(tmp_path, 2, Usage(audited=True, requests=type(half.requests)(asked)))
     assert command.main([str(tmp_path)]) == 0
-    assert read(tmp_path).requests.keys() == {Request(*right) for right in given}
+    assert read(tmp_path).requests.keys() == asked.keys()
 
     lacking = {Request(*right): 1 for right in given if right.verb != "create"}
     write(tmp_path, 2, Usage(audited=True, requests=type(half.requests)(lacking)))
