@@ -68,7 +68,7 @@ def test_an_attempt_ends_once(outcome: str, ready: str, counts: Any, lead_s: flo
 
 def test_every_outcome_is_documented_and_counted_as_something() -> None:
     text = CONDITIONS.read_text()
-    listed = re.search(r"Outcomes in `status.history`: (.*?)\.\n\n", text, re.DOTALL)
+    listed = re.search(r"In `status.history` of a Release: (.*?)\.\n\n", text, re.DOTALL)
     assert listed is not None
     assert set(re.findall(r"[A-Z]\w+", listed[1])) == {str(outcome) for outcome in OUTCOMES}
 
