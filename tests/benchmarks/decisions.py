@@ -28,10 +28,9 @@ def decisions(bed: Fleet) -> dict[str, Result]:
     names = list(bed.statuses())
     with watched(bed.api, "releases", NAMESPACE) as seen:
         rounds = [(partial(_suspend, bed, on), partial(_decided, on)) for on in (True, False)]
-        single = [_one(seen, name, *way) for name in names[:_SINGLE] for way in rounds]
-        burst = [t for way in rounds for t in _many(seen, names[-_AT_ONCE:], *way)]
+        times = _timed(seen, names, rounds)
     bounds = (25, 400) if bed.releases == _LARGE else (None, None)
-    return _results("from a patch to its decision in status", single, burst, bounds)
+    return _results("from a patch to its decision in status", *times, bounds)
 
 
 def decisions_alone(bed: Fleet) -> dict[str, Result]:
@@ -43,12 +42,11 @@ def decisions_alone(bed: Fleet) -> dict[str, Result]:
     names = list(before)
     with watched(bed.api, "releases", NAMESPACE) as seen:
         rounds = [(partial(_write, bed, text), partial(_written, text)) for text in ("one", "two")]
-        single = [_one(seen, name, *way) for name in names[:_SINGLE] for way in rounds]
-        burst = [t for way in rounds for t in _many(seen, names[-_AT_ONCE:], *way)]
+        times = _timed(seen, names, rounds)
     for name in {*names[:_SINGLE], *names[-_AT_ONCE:]}:
         status = {k: v for k, v in before[name].items() if k != "version"}
         bed.api.patch_namespaced_custom_object_status(GROUP, VERSION, NAMESPACE, "releases", name, {"status": status})
-    found = _results("a patch and a status write alone, by a script", single, burst, (None, None))
+    found = _results("a patch and a status write alone, by a script", *times, (None, None))
     return {f"{short} alone": result for short, result in found.items()}
 
 
@@ -58,6 +56,12 @@ def _results(what: str, single: list[float], burst: list[float], bounds: tuple[i
         f"{what} median": Result(f"{what}, median", 1000 * statistics.median(single), "ms", n=len(single)),
         f"{what} burst": Result(f"{what}, {_AT_ONCE} at once, p99", 1000 * _p99(burst), "ms", bound=bounds[1], n=len(burst)),
     }
+
+
+def _timed(seen: Watched, names: list[str], rounds: list[tuple[_Change, _There]]) -> tuple[list[float], list[float]]:
+    """Return the seconds of changes one by one, and of all at once."""
+    single = [_one(seen, name, *way) for name in names[:_SINGLE] for way in rounds]
+    return single, [t for way in rounds for t in _many(seen, names[-_AT_ONCE:], *way)]
 
 
 def _one(seen: Watched, name: str, change: _Change, there: _There) -> float:

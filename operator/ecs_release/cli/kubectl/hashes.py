@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecs_release.api.artifacts import Source, SourceImage
@@ -11,7 +12,7 @@ from ecs_release.api.names import ENVIRONMENT, PROJECT
 from ecs_release.api.project import Project
 from ecs_release.cli.kubectl.problems import CommandError, NotFound
 from ecs_release.domain.errors import Problem
-from ecs_release.domain.observation import RegistryImage
+from ecs_release.domain.observation import Access, RegistryImage
 from ecs_release.domain.sources import lookups
 from ecs_release.domain.targets import Target, resolve_target
 
@@ -42,19 +43,34 @@ def one_of(abbreviated: str, candidates: Collection[str]) -> str:
     return next(iter(candidates), "")
 
 
-def expanded(session: Session, abbreviated: str, targets: Collection[Target], aws: AwsReads) -> str:
-    """Expand a hash by the tags of all repositories that some services have their images from; an empty string where none begins so.
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A repository that may hold images of a release hash, how it is read, and how its tags name hashes."""
 
-    What AWS does not tell is said on stderr. Raises CommandError where it may be several.
+    access: Access
+    registry_id: str
+    name: str
+    tag_formats: Collection[str]
+
+
+def expanded(session: Session, abbreviated: str, targets: Collection[Target], aws: AwsReads) -> str:
+    """Expand a hash by the tags of all repositories that some services have their images from, as `among` does."""
+    repositories = (Repository(t.registry_access, t.registry_id, c.repository, t.tag_formats) for t in targets for c in t.containers)
+    return among(session, abbreviated, repositories, aws)
+
+
+def among(session: Session, abbreviated: str, repositories: Iterable[Repository], aws: AwsReads, otherwise: str = "") -> str:
+    """Expand a hash by the tags of some repositories; an empty string where none begins so.
+
+    What AWS does not tell is said on stderr, with what is done `otherwise`. Raises CommandError where it may be several.
     """
     found: set[str] = set()
-    for target in targets:
-        for container in target.containers:
-            tags = aws.tags(target.registry_access, target.registry_id, container.repository)
-            if isinstance(tags, str):
-                session.out.note(f"cannot look for release hash {abbreviated} in ECR: {tags}")
-                return ""
-            found |= meant(abbreviated, tags, target.tag_formats)
+    for repository in repositories:
+        tags = aws.tags(repository.access, repository.registry_id, repository.name)
+        if isinstance(tags, str):
+            session.out.note(f"cannot look for release hash {abbreviated} in ECR{otherwise}: {tags}")
+            return ""
+        found |= meant(abbreviated, tags, repository.tag_formats)
     return one_of(abbreviated, found)
 
 

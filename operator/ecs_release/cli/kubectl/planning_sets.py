@@ -81,12 +81,12 @@ def plan_set(wanted: ReleaseSet, live: ReleaseSet | None, place: Surroundings, r
     waves = {s: str(n) for n, wave in enumerate(compose(spec.strategy, members), 1) for s in wave}
     stands = status is not None and status.source_hash == set_hash(spec)
     lines = {s.name: s for s in (status.services if stands and status else None) or ()}
+    own = {s: child_name(wanted.metadata.name, s) for s in sorted(members, key=lambda s: (int(waves[s]), members.index(s)))}
     services = []
-    for name in sorted(members, key=lambda s: (int(waves[s]), members.index(s))):
-        child = place.releases.get(child_name(wanted.metadata.name, name)) or _of_service(place, name, spec.environment_ref.name)
+    for name, its_child in own.items():
+        child = place.releases.get(its_child) or _of_service(place, name, spec.environment_ref.name)
         pinned = list(lines[name].images or ()) if name in lines else None
         services.append(replace(_of_member(place, spec, name, child, resolve, pinned), wave=waves[name]))
-    own = {s.service: child_name(wanted.metadata.name, s.service) for s in services}
     blocked = [*_missing(services), *_held(place, own, spec.environment_ref.name), *_blocked(place, services, suspended=spec.suspend)]
     return replace(plan, blocked_by=tuple(blocked), services=tuple(services))
 
@@ -97,9 +97,12 @@ def _there(place: Surroundings, spec: ReleaseSetSpec) -> list[str] | None:
     return next(([s.name for s in group.services] for group in sets if group.name == spec.service_set), None)
 
 
+def _going_to(place: Surroundings, service: str, environment: str) -> list[Release]:
+    return [r for r in place.releases.values() if (r.spec.service, r.spec.environment_ref.name) == (service, environment)]
+
+
 def _of_service(place: Surroundings, service: str, environment: str) -> Release | None:
-    fits = (r for r in place.releases.values() if (r.spec.service, r.spec.environment_ref.name) == (service, environment))
-    return next(fits, None)
+    return next(iter(_going_to(place, service, environment)), None)
 
 
 def _of_member(
@@ -141,7 +144,7 @@ def _source(place: Surroundings, spec: ReleaseSetSpec, name: str) -> Source | st
     if spec.source.environment_ref is None:
         return Source(release_hash=spec.source.release_hash, tag=spec.source.tag)
     promoted = spec.source.environment_ref.name
-    found = [r for r in place.releases.values() if (r.spec.service, r.spec.environment_ref.name) == (name, promoted)]
+    found = _going_to(place, name, promoted)
     proven = next((r for r in found if not unproven(r)), None)
     if proven is None:
         return f"not promoted from {promoted}: {unproven(found[0]) if found else 'no Release of it goes there'}"
@@ -162,7 +165,7 @@ def _held(place: Surroundings, own: Mapping[str, str], environment: str) -> list
     for service, name in own.items():
         mine = place.releases.get(name)
         since = mine.metadata.creation_timestamp if mine else None
-        others = [r.metadata for r in place.releases.values() if (r.spec.service, r.spec.environment_ref.name) == (service, environment)]
+        others = [r.metadata for r in _going_to(place, service, environment)]
         older = [m.name for m in others if m.name != name and (since is None or (m.creation_timestamp or since, m.name) < (since, name))]
         if older:
             found[service] = min(older)

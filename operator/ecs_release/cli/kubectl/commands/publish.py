@@ -93,15 +93,13 @@ def _in_registry(session: Session, given: str, images: Sequence[Reference], home
     """Expand a hash that git does not know by what the images' repositories hold. Raises CommandError where it may be several."""
     from ecs_release.cli.kubectl.aws_reads import AwsReads
 
-    aws, found = AwsReads(session, through_roles=True), set[str]()
-    for image in images:
-        access = access_of(session, region_of(session, image.region or home[1]))
-        tags = aws.tags(access, image.account or home[0], image.repository)
-        if isinstance(tags, str):
-            session.out.note(f"cannot look for release hash {given} in ECR, it is taken as it is: {tags}")
-            return ""
-        found |= hashes.meant(given, tags, [tag_format])
-    return hashes.one_of(given, found)
+    repositories = (
+        hashes.Repository(
+            access_of(session, region_of(session, image.region or home[1])), image.account or home[0], image.repository, [tag_format]
+        )
+        for image in images
+    )
+    return hashes.among(session, given, repositories, AwsReads(session, through_roles=True), ", it is taken as it is")
 
 
 async def _publish(session: Session, bench: Workbench, wanted: Wanted, home: tuple[str, str]) -> list[tuple[Image, list[Published]]]:
