@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -26,6 +27,8 @@ from ecs_release.domain.requests import pending as requests_pending
 from ecs_release.domain.situations import is_moving
 from ecs_release.domain.targets import Target
 from ecs_release.engine.memory import Memory
+
+log = logging.getLogger(__name__)
 
 _MOST, _MOST_PROTECTED = 3, 100
 _STANDS = timedelta(seconds=60)
@@ -104,9 +107,21 @@ async def explain(ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Fac
         facts = replace(facts, explained=await _explained(ecs, service, rollout.deployment_id or "", facts.now, memory))
     if attempts.is_open(rollout) and not replaced:
         facts = replace(facts, protected=await _protected(ecs, target, facts, rollout, memory))
-    if failing:
-        facts = replace(facts, evidence=await _evidence_once(ecs, target, rollout, own.failed_tasks if own else -2, memory))
+    thirds = _thirds_without_progress(facts, rollout)
+    if failing or thirds:
+        state = (rollout.deployment_id or "", own.failed_tasks if own else -2, thirds)
+        facts = replace(facts, evidence=await _evidence_once(ecs, target, rollout, state, memory))
     return await _with_foreign(ecs, facts, memory)
+
+
+def _thirds_without_progress(facts: Facts, rollout: Rollout) -> int:
+    """Count the thirds of the deadline in which nothing moved.
+
+    ECS's count of failures tells of those in a row, and begins anew with each task that comes up, be it to crash at once.
+    """
+    if not attempts.is_open(rollout):
+        return 0
+    return max(0, int((facts.now - attempts.moved(facts, rollout)) / (facts.deadline / 3)))
 
 
 async def _with_foreign(ecs: Ecs, facts: Facts, memory: Memory) -> Facts:
@@ -145,13 +160,16 @@ async def _protected(ecs: Ecs, target: Target, facts: Facts, rollout: Rollout, m
     return memory.protected
 
 
-async def _evidence_once(ecs: Ecs, target: Target, rollout: Rollout, failures: int, memory: Memory) -> tuple[Evidence, ...]:
-    state = (rollout.deployment_id or "", failures)
+async def _evidence_once(
+    ecs: Ecs, target: Target, rollout: Rollout, state: tuple[str, int, int], memory: Memory
+) -> tuple[Evidence, ...]:
+    """Read which tasks failed, once for each state that a rollout is in."""
     if memory.evidence_for != state or not memory.evidence:
         try:
             tasks = await stopped_tasks(ecs, target.key)
             revision, _ = await read_revision(ecs, rollout.task_definition or "")
-        except Problem:
+        except Problem as problem:
+            log.info("cannot read which tasks failed: %s", problem.message, extra={"service": str(target.key)})
             return memory.evidence
         memory.evidence = evidence_of(target.key, tasks, rollout.deployment_id or "", revision) or memory.evidence
         memory.evidence_for = state

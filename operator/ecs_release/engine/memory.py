@@ -24,7 +24,7 @@ class Memory:
     progress: Progress | None = None
     patient_from: datetime | None = None
     counts_written: float = float("-inf")
-    evidence_for: tuple[str, int] = ("", -1)
+    evidence_for: tuple[str, int, int] = ("", -1, 0)
     evidence: tuple[Evidence, ...] = ()
     foreign: str = ""
     foreign_time: datetime | None = None
@@ -45,7 +45,7 @@ class Memory:
         attempt = rollout.attempt_id if rollout else ""
         if attempt != self.attempt:
             self.attempt, self.progress, self.doubt_since = attempt, None, None
-            self.evidence_for, self.evidence = ("", -1), ()
+            self.evidence_for, self.evidence = ("", -1, 0), ()
             self.protected, self.protected_at = (), None
             self.patient_from = now
         intended = attempts.intends(rollout)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from ecs_release.domain.errors import Denied
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.health import HealthRules
-from ecs_release.domain.observation import Access, ProtectedTask, Service, ServiceDeployment
+from ecs_release.domain.observation import Access, ProtectedTask, Service, ServiceDeployment, Task, TaskDefinition
 from ecs_release.engine.explaining import explain
 from ecs_release.engine.looks import Watched
 from ecs_release.engine.memory import Memory
@@ -29,6 +30,8 @@ class FakeEcs:
     told: ServiceDeployment | None = SCALING
     deployments: list[str] = field(default_factory=list)
     protections: list[tuple[str, ...]] = field(default_factory=list)
+    stopped: list[Task] = field(default_factory=list)
+    listed: int = 0
 
     async def service_deployment(self, service_arn: str, deployment_id: str) -> ServiceDeployment | None:
         self.deployments.append(deployment_id)
@@ -37,6 +40,17 @@ class FakeEcs:
     async def protected_tasks(self, cluster: str, arns: Sequence[str]) -> list[ProtectedTask]:
         self.protections.append(tuple(arns))
         return [ProtectedTask(arns[0], NOW)]
+
+    async def list_tasks(self, cluster: str, service: str, *, stopped: bool = False) -> list[str]:
+        assert stopped
+        self.listed += 1
+        return [t.arn for t in self.stopped]
+
+    async def describe_tasks(self, cluster: str, arns: Sequence[str]) -> list[Task]:
+        return self.stopped
+
+    async def describe_task_definition(self, arn: str) -> TaskDefinition:
+        raise Denied("ecs:DescribeTaskDefinition: no policy allows it")
 
 
 async def explained(ecs: FakeEcs, given: Facts, memory: Memory | None = None, *, known: bool = True) -> Facts:
@@ -85,6 +99,18 @@ async def test_protection_is_asked_of_once_a_minute_and_only_while_nothing_moves
     )
     assert moved.protected == ()
     assert ecs.protections[0] == (task(1, OLD).arn, task(1, OLD).arn)
+
+
+async def test_stopped_tasks_are_read_where_nothing_moves_though_ecs_counts_no_failure() -> None:
+    """Its count begins anew with each task that comes up: one that crashes then is never counted."""
+    crashed = replace(task(2), stop_code="EssentialContainerExited", stopped_reason="Essential container in task exited")
+    ecs, memory = FakeEcs(stopped=[crashed]), Memory(NOW)
+    given = facts(PLAIN, idle_s=0)
+    third_s = given.deadline.total_seconds() / 3
+    for thirds, listed in {0.9: 0, 1.1: 1, 1.5: 1, 2.1: 2, 3.0: 3}.items():
+        found = await explained(ecs, replace(given, now=NOW + timedelta(seconds=thirds * third_s)), memory)
+        assert ecs.listed == listed, thirds
+        assert [e.task for e in found.evidence] == ([crashed.arn] if listed else [])
 
 
 async def test_nobody_asks_where_no_old_task_runs() -> None:
