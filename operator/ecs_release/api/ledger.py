@@ -126,7 +126,7 @@ class LedgerCurrent(LedgerService):
     deployed: Annotated[CurrentPart | None, Field(description="The latest attempt.")] = None
     ready: Annotated[CurrentPart | None, Field(description="What the Release was Ready on last.")] = None
     observed: Annotated[CurrentPart | None, Field(description="What tasks show.")] = None
-    foreign: Annotated[CurrentPart | None, Field(description="Somebody else's deployment that is under way, and what ran before.")] = None
+    foreign: Annotated[CurrentPart | None, Field(description="Somebody else's deployment without an end yet, and what ran before.")] = None
     drifted: Annotated[bool | None, Field(description="True where something else runs than what is wanted.")] = None
     deleted_time: Annotated[MicroTime | None, Field(description="When the Release was deleted; nothing in AWS was touched.")] = None
     observed_time: Annotated[MicroTime, Field(description="When this was said: an older record never replaces a newer one.")]

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
-from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, Stage
+from ecs_release.api.ledger import CurrentPart, LedgerCurrent, LedgerEntry, Stage
 from ecs_release.api.names import RELEASE
 from ecs_release.domain.attempts import ABANDONED
 from ecs_release.domain.errors import Blocked, Denied, Problem
@@ -42,6 +42,13 @@ class _Gone(NamedTuple):
 
     line_key: LineKey | None
     due_s: float
+
+
+class _End(NamedTuple):
+    """How an attempt ended; `is_new`: the ledger does not know of it yet."""
+
+    entry: LedgerEntry
+    is_new: bool
 
 
 async def _is_nowhere(_: ObjectKey) -> bool:
@@ -91,20 +98,22 @@ class Closer:
         self._environments |= names
 
     async def abandon(self, identity: Identity, known: frozenset[str]) -> None:
-        """End the attempt that an earlier Release of the service has left open, unless the present one knows it: `known` are its attempts.
+        """End what an earlier Release of the service has left open, unless the present one knows it.
 
-        Raises Problem. One that was made again while the ledger could not be read knows nothing of what was before it.
+        `known` are its attempts, and others' deployments as `foreign_id` names them. One that was made again while the ledger could not be
+        read knows nothing of what was before it. Raises Problem.
         """
         ledger = self._ledger
         if ledger is None:
             return
         try:
             current = await ledger.current(*identity)
-            if current is not None and current.deployed is not None and current.deployed.attempt_id not in known:
-                end = await self._end(ledger, identity, current)
-                if end is not None:
-                    await ledger.record(LedgerWrite(entry=end, current=None))
-                await self._end_foreign(ledger, identity, current)
+            if current is None:
+                return
+            end = await self._end(ledger, identity, current)
+            if end is not None and end.is_new and end.entry.attempt_id not in known:
+                await ledger.record(LedgerWrite(entry=end.entry, current=None))
+            await self._end_foreign(ledger, identity, current, known)
         except Denied:
             raise
         except Blocked as problem:
@@ -156,7 +165,13 @@ class Closer:
             if identity.environment not in known:
                 known[identity.environment] = self._known(identity.environment)
             if identity[1:] not in known[identity.environment]:
-                await self._close_one(ledger, identity, gone)
+                try:
+                    await self._close_one(ledger, identity, gone)
+                except Denied:
+                    raise
+                except Blocked as problem:
+                    # What cannot be read today cannot be tomorrow, and the others wait behind it.
+                    log.warning("the record of a deleted Release is not closed: %s", problem.message, extra={"object": "/".join(identity)})
             if self._gone.get(identity) == gone:
                 self._gone.pop(identity, None)
 
@@ -171,35 +186,47 @@ class Closer:
             # It was made again meanwhile. One that comes later still speaks later, and the ledger keeps what was said last.
             return
         now = max(self._clock.now(), current.observed_time)
-        deployed = current.deployed
-        if end is not None and deployed is not None:
-            deployed = deployed.model_copy(update={"outcome": ABANDONED, "message": _WHY, "time": now})
+        deployed = _ended(current.deployed, end.entry if end is not None else None, now)
         closed = current.model_copy(update={"deployed": deployed, "foreign": None, "deleted_time": now, "observed_time": now})
-        await ledger.record(LedgerWrite(entry=end, current=closed))
+        # First: of a record that is closed nobody asks what it has left open.
         await self._end_foreign(ledger, identity, current)
+        await ledger.record(LedgerWrite(entry=end.entry if end is not None and end.is_new else None, current=closed))
         log.info("closed the record of %s: its Release is gone", "/".join(identity[1:]), extra={"environment": identity.environment})
 
-    async def _end(self, ledger: Ledger, identity: Identity, current: LedgerCurrent) -> LedgerEntry | None:
-        """Make the end of an attempt that is under way, from its start; None where none is."""
+    async def _end(self, ledger: Ledger, identity: Identity, current: LedgerCurrent) -> _End | None:
+        """Find the end of an attempt that is told as under way; None where none is."""
         deployed = current.deployed
         if deployed is None or not deployed.attempt_id or deployed.outcome or deployed.time is None:
             return None
         return await self._end_of(ledger, identity, deployed.attempt_id, begun(deployed.attempt_id, deployed.time))
 
-    async def _end_foreign(self, ledger: Ledger, identity: Identity, current: LedgerCurrent) -> None:
+    async def _end_foreign(self, ledger: Ledger, identity: Identity, current: LedgerCurrent, known: frozenset[str] = frozenset()) -> None:
         """End somebody else's deployment that nobody follows any more."""
         part = current.foreign
-        if part is not None and part.deployment_id:
-            end = await self._end_of(ledger, identity, foreign_id(part.deployment_id), part.time)
-            if end is not None:
-                await ledger.record(LedgerWrite(entry=end, current=None))
+        if part is not None and part.deployment_id and foreign_id(part.deployment_id) not in known:
+            end = await self._end_of(ledger, identity, foreign_id(part.deployment_id), part.time, part.outcome)
+            if end is not None and end.is_new:
+                await ledger.record(LedgerWrite(entry=end.entry, current=None))
 
-    async def _end_of(self, ledger: Ledger, identity: Identity, attempt_id: str, start_time: datetime | None) -> LedgerEntry | None:
+    async def _end_of(
+        self, ledger: Ledger, identity: Identity, attempt_id: str, start_time: datetime | None, outcome: str | None = None
+    ) -> _End | None:
+        """Find an end, or make it of the start; with the `outcome`, where that was known before the Release went."""
         if start_time is None:
             return None
         start, end = await ledger.attempt(*identity, attempt_id, start_time)
-        if start is None or end is not None:
+        if end is not None:
+            return _End(end, is_new=False)
+        if start is None:
             return None
-        return start.model_copy(
-            update={"stage": Stage.END, "outcome": ABANDONED, "message": _WHY, "completion_time": self._clock.now().replace(microsecond=0)}
-        )
+        told = {"outcome": outcome, "message": None} if outcome else {"outcome": ABANDONED, "message": _WHY}
+        made = start.model_copy(update={"stage": Stage.END, "completion_time": self._clock.now().replace(microsecond=0), **told})
+        return _End(made, is_new=True)
+
+
+def _ended(deployed: CurrentPart | None, end: LedgerEntry | None, now: datetime) -> CurrentPart | None:
+    """Say of a latest attempt how it ended: as the ledger has it, else abandoned (also where not even its start was recorded)."""
+    if deployed is None or deployed.outcome:
+        return deployed
+    told = (end.outcome, end.message, end.completion_time or now) if end is not None else (ABANDONED, _WHY, now)
+    return deployed.model_copy(update=dict(zip(("outcome", "message", "time"), told, strict=True)))

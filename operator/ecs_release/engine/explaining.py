@@ -160,9 +160,7 @@ async def _protected(ecs: Ecs, target: Target, facts: Facts, rollout: Rollout, m
     return memory.protected
 
 
-async def _evidence_once(
-    ecs: Ecs, target: Target, rollout: Rollout, state: tuple[str, int, int], memory: Memory
-) -> tuple[Evidence, ...]:
+async def _evidence_once(ecs: Ecs, target: Target, rollout: Rollout, state: tuple[str, int, int], memory: Memory) -> tuple[Evidence, ...]:
     """Read which tasks failed, once for each state that a rollout is in."""
     if memory.evidence_for != state or not memory.evidence:
         try:

@@ -63,12 +63,14 @@ class Line:
     def take(self, write: LedgerWrite, recorded: Recorded) -> bool:
         """Note what was written. A current record that another process said later, by its clock, is said again, just after that.
 
-        Returns whether there is anything to acknowledge.
+        But not for a Release that is gone: its record is closed by now, or another one's. Returns whether there is anything to acknowledge.
         """
         if write.entry is not None:
             self.taken.add(_name(write.entry))
-        if recorded.newer is not None and write.current is not None:
-            again = write.current.model_copy(update={"observed_time": recorded.newer + _A_MOMENT})
+        if recorded.newer is not None and write.current is not None and not self.gone:
+            # What comes last says most.
+            latest = self.writes[-1].current or write.current
+            again = latest.model_copy(update={"observed_time": recorded.newer + _A_MOMENT})
             later = tuple(w for w in self.writes if w.entry is not None and _name(w.entry) not in self.taken)
             self.writes = (*later, LedgerWrite(None, again))
             self.has_current = False
@@ -127,17 +129,21 @@ class Lines:
         line = self._lines.get(line_key)
         return (line.problem if line else None) or self.problem
 
-    def put(self, line_key: LineKey, writes: tuple[LedgerWrite, ...], attempts: frozenset[str] | None = None) -> None:
-        """Have a Release's line hold this, and nothing else. `attempts`: see `Line`."""
+    def put(self, line_key: LineKey, writes: tuple[LedgerWrite, ...], attempts: frozenset[str], *, is_new: bool) -> None:
+        """Have a Release's line hold this, and nothing else.
+
+        `attempts` are those that its status knows, `is_new` tells whether the ledger has nothing of this Release yet.
+        """
         before = self._lines.get(line_key)
         if not writes:
             self._lines.pop(line_key, None)
             return
         if before is None:
-            self._lines[line_key] = Line(writes, self._clock.monotonic(), attempts=attempts)
+            self._lines[line_key] = Line(writes, self._clock.monotonic(), attempts=attempts if is_new else None)
         else:
             # Those under way are another line's; what was taken meanwhile is not written again.
-            self._lines[line_key] = replace(before, writes=writes, has_current=False)
+            known = None if before.attempts is None else before.attempts | attempts
+            self._lines[line_key] = replace(before, writes=writes, has_current=False, attempts=known)
         self._news.set()
 
     def leave(self, line_key: LineKey) -> Line | None:

@@ -19,7 +19,7 @@ from ecs_release.domain.errors import Problem
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.ledger_port import Ledger, LedgerWrite
 from ecs_release.domain.ports import Clock, ObjectKey
-from ecs_release.domain.records.acknowledgements import Acknowledged
+from ecs_release.domain.records.acknowledgements import Acknowledged, foreign_id
 from ecs_release.domain.records.entries import named_in_s, writes
 from ecs_release.engine.closing import Closer, Identity
 from ecs_release.engine.lines import Line, LineKey, Lines
@@ -48,6 +48,7 @@ class Recorder:
         self._lines = Lines(clock, self._changed)
         self._acknowledged: dict[ObjectKey, tuple[Acknowledged, ...]] = {}
         self._gone: OrderedDict[LineKey, Identity] = OrderedDict()
+        self._unnamed: dict[LineKey, tuple[LedgerWrite, ...]] = {}
         self._blind_until = 0.0
         self.closer = Closer(ledger, clock, self._is_clear)
         self.table = ""
@@ -94,14 +95,16 @@ class Recorder:
             self._acknowledged[key] = later
         line_key = LineKey(key, facts.release.metadata.uid)
         is_new = facts.status.ledger is None or facts.status.ledger.current is None
-        attempts = frozenset(e.attempt_id for e in status.history or ()) if is_new else None
-        self._lines.put(line_key, writes(facts, status), attempts)
+        attempts = frozenset((*(e.attempt_id for e in status.history or ()), *(foreign_id(f.deployment_id) for f in status.foreign or ())))
+        self._lines.put(line_key, writes(facts, status), attempts, is_new=is_new)
+        in_s = named_in_s(facts, status)
+        self._unnamed.pop(line_key, None)
+        if in_s is not None:
+            self._unnamed[line_key] = writes(facts, status, named=True)
         if line_key in self._gone:
             # It went while the pass over it was under way.
             self._leave(line_key, self._gone[line_key])
-            return
-        in_s = named_in_s(facts, status)
-        if in_s is not None:
+        elif in_s is not None:
             self._again(key, in_s)
 
     def left_out(self, key: ObjectKey, entries: Sequence[LedgerEntry]) -> None:
@@ -122,6 +125,9 @@ class Recorder:
         self._leave(line_key, identity)
 
     def _leave(self, line_key: LineKey, identity: Identity) -> None:
+        if (unnamed := self._unnamed.pop(line_key, None)) is not None:
+            # Nobody looks at it again once CloudTrail has told who it was.
+            self._lines.put(line_key, unnamed, frozenset(), is_new=False)
         line = self._lines.leave(line_key)
         if line is not None and self._lines.fails:
             # Should the process be killed before the ledger is back, nobody else would know.

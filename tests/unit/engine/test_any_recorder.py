@@ -25,6 +25,7 @@ from ecs_release.domain.errors import Retryable
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.ledger_port import LedgerWrite, Recorded
 from ecs_release.domain.ports import ObjectKey
+from ecs_release.domain.records.acknowledgements import foreign_id
 from ecs_release.domain.records.entries import due, is_current_due
 from ecs_release.domain.records.recalling import recorded_pin, recorded_source
 from ecs_release.domain.recovering import needs_recovery
@@ -55,6 +56,11 @@ class SlowLedger(FakeLedger):
 
     async def current(self, environment: str, namespace: str, project: str, service: str) -> LedgerCurrent | None:
         found = await super().current(environment, namespace, project, service)
+        await asyncio.sleep(self.delay_s)
+        return found
+
+    async def attempt(self, *attempt: Any) -> tuple[LedgerEntry | None, LedgerEntry | None]:
+        found = await super().attempt(*attempt)
         await asyncio.sleep(self.delay_s)
         return found
 
@@ -177,7 +183,10 @@ class AnyRecorder(AnyHistory):
         recorded = {(e.attempt_id, str(e.stage)) for e in self.ledger.entries.values()}
         lines = self.recorder._lines._lines.values() if told else ()
         waiting = {(e.attempt_id, str(e.stage)) for line in lines for e in line.entries()}
-        return {attempt for attempt, _ in happened - recorded - waiting}
+        # The current record names one of others' deployments; whatever else there is of them goes with the status.
+        foreign = {foreign_id(f.deployment_id) for f in self.status.foreign or () if f.state != "End"}
+        lost = foreign - {attempt for attempt, _ in waiting} if len(foreign) > 1 else set()
+        return {attempt for attempt, _ in happened - recorded - waiting} | lost
 
     @precondition(lambda self: not self.is_there)
     @rule(wanted=st.sampled_from(HASHES))
@@ -263,11 +272,14 @@ class AnyRecorder(AnyHistory):
         assert set(stages.values()) <= {1}, stages
         rollout = self.status.rollout
         is_open = {rollout.attempt_id} if rollout is not None and not rollout.outcome else set()
+        is_followed = {foreign_id(f.deployment_id) for f in self.status.foreign or () if not f.outcome}
         for attempt in self.begun - self.audit.attempts - self.untold:
             assert stages[attempt, "start"] == 1, (attempt, stages)
             assert stages[attempt, "end"] == (0 if attempt in is_open else 1), (attempt, stages)
         for entry in self.ledger.entries.values():
             assert stages[entry.attempt_id, "start"] == 1 or entry.attempt_id in self.audit.attempts | self.untold, (entry, stages)
+            if entry.attempt_id.startswith("foreign-") and entry.attempt_id not in is_followed | self.audit.attempts | self.untold:
+                assert stages[entry.attempt_id, "end"] == 1, (entry, stages)
         told = {e.attempt_id: e.outcome for e in self.status.history or ()}
         last = {e.attempt_id: e.outcome for e in self.ledger.entries.values() if e.stage != "start"}
         assert all(last[a] == outcome for a, outcome in told.items() if outcome and a not in self.audit.attempts)

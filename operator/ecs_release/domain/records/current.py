@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from ecs_release.api.release_status import ReleaseStatus, Running
 from ecs_release.domain.attempts import aims_at
 from ecs_release.domain.conditions import FALSE, find
 from ecs_release.domain.facts import Facts
+from ecs_release.domain.records.acknowledgements import END
 
 
 def whole_seconds(time: datetime | None) -> datetime | None:
@@ -40,14 +42,14 @@ def identity(facts: Facts, status: ReleaseStatus) -> dict[str, Any]:
     }
 
 
-def current_of(facts: Facts, status: ReleaseStatus) -> LedgerCurrent:
-    """Make the current record of what a status says."""
+def current_of(facts: Facts, status: ReleaseStatus, open_yet: Collection[str] = ()) -> LedgerCurrent:
+    """Make the current record of what a status says. Attempts that are `open_yet` are told as under way: their end is recorded later."""
     in_sync = find(status.conditions, ConditionType.IN_SYNC)
     at_rest = status.rollout is None or bool(status.rollout.outcome)
     return LedgerCurrent(
         **identity(facts, status),
         wanted=_wanted(status),
-        deployed=_deployed(status),
+        deployed=_deployed(status, open_yet),
         ready=_ready(status),
         observed=_observed(status.running),
         foreign=_foreign(status),
@@ -77,10 +79,11 @@ def _wanted(status: ReleaseStatus) -> CurrentPart | None:
     return CurrentPart(images=images, hash=shown, source_hash=pin.source_hash, time=pin.resolved_time)
 
 
-def _deployed(status: ReleaseStatus) -> CurrentPart | None:
+def _deployed(status: ReleaseStatus, open_yet: Collection[str]) -> CurrentPart | None:
     rollout = status.rollout
     if rollout is None:
         return None
+    ended = rollout.outcome and rollout.attempt_id not in open_yet
     entry = next((e for e in status.history or () if e.attempt_id == rollout.attempt_id), None)
     hashes = {i.container: i.to_hash for i in rollout.images or ()}
     return CurrentPart(
@@ -90,14 +93,14 @@ def _deployed(status: ReleaseStatus) -> CurrentPart | None:
         source_hash=rollout.source_hash,
         attempt_id=rollout.attempt_id,
         cause=rollout.cause,
-        outcome=rollout.outcome,
-        message=rollout.message if rollout.outcome else None,
+        outcome=rollout.outcome if ended else None,
+        message=rollout.message if ended else None,
         requested_by=entry.requested_by if entry else None,
         applied_by=entry.applied_by if entry else None,
         description=entry.description if entry else None,
         task_definition=rollout.task_definition,
         deployment_id=rollout.deployment_id,
-        time=rollout.completion_time or rollout.start_time,
+        time=(rollout.completion_time if ended else None) or rollout.start_time,
     )
 
 
@@ -110,7 +113,8 @@ def _ready(status: ReleaseStatus) -> CurrentPart | None:
 
 
 def _foreign(status: ReleaseStatus) -> CurrentPart | None:
-    newest = next((f for f in status.foreign or () if not f.outcome), None)
+    """Name the newest whose end the ledger lacks: should the Release go, its end is made of this."""
+    newest = next((f for f in status.foreign or () if f.state != END), None)
     if newest is None:
         return None
     images = [CurrentImage(container=i.container, digest=i.from_digest, hash=i.from_hash) for i in newest.images or ()]
@@ -118,6 +122,7 @@ def _foreign(status: ReleaseStatus) -> CurrentPart | None:
         images=images or None,
         task_definition=newest.task_definition,
         deployment_id=newest.deployment_id,
+        outcome=newest.outcome,
         time=whole_seconds(newest.start_time),
     )
 

@@ -17,7 +17,7 @@ from ecs_release.api.release_status import HistoryEntry, ReleaseStatus
 from ecs_release.domain.conditions import find
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.ledger_port import LedgerWrite
-from ecs_release.domain.records.acknowledgements import END, foreign_id
+from ecs_release.domain.records.acknowledgements import END, Acknowledged, acknowledge, foreign_id
 from ecs_release.domain.records.current import current_of, identity, sum_of, whole_seconds
 
 FOREIGN = "Foreign"
@@ -44,21 +44,29 @@ def due(facts: Facts, status: ReleaseStatus, *, named: bool = False) -> tuple[Du
     return tuple(sorted(found, key=lambda d: (d.time, d.stage is not Stage.START)))
 
 
-def writes(facts: Facts, status: ReleaseStatus) -> tuple[LedgerWrite, ...]:
-    """Return what is to be recorded, oldest first: each entry with the current record, or that alone where nothing but it has changed."""
-    current = current_of(facts, status) if _is_told(facts, status) else None
-    found = tuple(
-        LedgerWrite(
-            entry=entry_of(facts, status, one),
-            current=current,
-            pin=(one.of.record.pin or "" if one.of.record else "") if isinstance(one.of, HistoryEntry) else "",
-            release=_release(facts, one.of, one.time) if isinstance(one.of, HistoryEntry) else None,
-        )
-        for one in due(facts, status)
-    )
-    if found or current is None or _is_under_way(status) or not _is_news(status, current):
-        return found
-    return (LedgerWrite(entry=None, current=current),)
+def writes(facts: Facts, status: ReleaseStatus, *, named: bool = False) -> tuple[LedgerWrite, ...]:
+    """Return what is to be recorded, oldest first: each entry with the current record, or that alone where nothing but it has changed.
+
+    `named`: see `due`. A current record says of what has ended only what the ledger has by then: should the rest not come, for the process
+    is killed and the Release deleted, then what it leaves open is closed.
+    """
+    is_told, found, lacking = _is_told(facts, status), list[LedgerWrite](), due(facts, status, named=named)
+    for nth, one in enumerate(lacking, 1):
+        if isinstance(one.of, ForeignDeployment):
+            status = acknowledge(status, [Acknowledged(foreign_id(one.of.deployment_id), one.stage)])
+        open_yet = {later.of.attempt_id for later in lacking[nth:] if isinstance(later.of, HistoryEntry) and later.stage is Stage.END}
+        found.append(_write(facts, status, one, current_of(facts, status, open_yet) if is_told else None))
+    if found or not is_current_due(facts, status):
+        return tuple(found)
+    return (LedgerWrite(entry=None, current=current_of(facts, status)),)
+
+
+def _write(facts: Facts, status: ReleaseStatus, one: Due, current: LedgerCurrent | None) -> LedgerWrite:
+    entry = entry_of(facts, status, one)
+    if not isinstance(one.of, HistoryEntry):
+        return LedgerWrite(entry=entry, current=current)
+    pin = one.of.record.pin or "" if one.of.record else ""
+    return LedgerWrite(entry=entry, current=current, pin=pin, release=_release(facts, one.of, one.time))
 
 
 def is_current_due(facts: Facts, status: ReleaseStatus) -> bool:
