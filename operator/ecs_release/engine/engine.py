@@ -198,7 +198,8 @@ class Engine:
 
     def state(self) -> EngineState:
         """Return what metrics tell of how things stand."""
-        return state_of(self.store, self.queue, self._observers.all, self._statuses.said(), self.recorder)
+        said = {name: told for name, told in self._statuses.said().items() if self._scope.covers(ObjectKey(ENVIRONMENT, "", name))}
+        return state_of(self.store, self.queue, self._observers.all, said, self.recorder)
 
     # What depends on what.
 
@@ -241,7 +242,7 @@ class Engine:
 
     def _released(self, key: ObjectKey, facts: ReleaseFacts) -> None:
         """A Release is gone: whoever claims the same service may hold it now."""
-        if self._scope.covers(ObjectKey(ENVIRONMENT, "", facts.environment)):
+        if self._scope.keeps_record(facts.environment):
             self.recorder.gone(facts)
         service = next((s for s in self.claims.observed(facts.environment) if key in self.claims.releases_of(s)), None)
         self.claims.forget(key)

@@ -46,6 +46,10 @@ class Scope:
         """Tell whether an object is this process's to act on. It may become another's, where its Environment is made again elsewhere."""
         return self.acting and self._shard_of(key) == self._shard and not self._is_anothers(key)
 
+    def keeps_record(self, environment: str) -> bool:
+        """Tell whether the records of an Environment are this process's to close, be it that it admits our namespaces no longer."""
+        return self.acting and self._shard_of(ObjectKey(ENVIRONMENT, "", environment)) == self._shard
+
     def _covered(self, keys: Iterator[ObjectKey]) -> list[ObjectKey]:
         return [key for key in keys if self.covers(key)]
 

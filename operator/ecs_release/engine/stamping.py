@@ -1,4 +1,4 @@
-"""Whether the API server says who applied a Release, or anybody may: asked once an hour, for all Environments at once."""
+"""Whether the API server says who applied a Release, or anybody may: asked now and then, for all Environments at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ecs_release.domain.ports import Clock, Cluster
 log = logging.getLogger(__name__)
 
 _KIND = ConditionType.APPLIED_BY_AUTHENTICATED
-_EVERY_S, _AGAIN_S = 3600.0, 60.0
+_EVERY_S, _UNTIL_TRUE_S, _AGAIN_S = 3600.0, 300.0, 60.0
 _STAMPS = {(resource, name) for resource, name in APPLIED_BY_POLICIES if resource.startswith("mutating")}
 
 
@@ -41,9 +41,10 @@ class Stamping:
         return (Said(_KIND, was.status, was.reason, was.message),) if was is not None else ()
 
     async def _look(self) -> None:
-        pause_s = _EVERY_S
+        pause_s = _UNTIL_TRUE_S
         try:
             self._said = _verdict([one for one in APPLIED_BY_POLICIES if not await self._cluster.has_policy(*one)])
+            pause_s = _EVERY_S if self._said.status == TRUE else _UNTIL_TRUE_S
         except Denied as problem:
             log.info("whether appliedBy is authenticated is not known: %s", problem.message)
             text = "the operator may not read the admission policies that say who applied: see docs/how-to/who.md for what it needs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -79,8 +80,10 @@ async def until_told(cluster: Cluster, store: Known, kinds: Iterable[str], clock
     Counted, not compared: to list 5,000 names, with the managed fields that come with them, takes longer than to take the objects in.
     """
     for kind in kinds:
-        deadline = clock.monotonic() + timeout_s
+        deadline = math.inf
         while (missing := await _count(cluster, kind, retry_s) - store.count(kind)) > 0:
+            # From the first count on: while nothing can be counted the watch is told nothing either.
+            deadline = min(deadline, clock.monotonic() + timeout_s)
             if clock.monotonic() > deadline:
                 log.warning("the watch has not told of %d %ss: going on without", missing, kind)
                 break

@@ -25,8 +25,11 @@ AS_ANA = (
     [
         ({}, [], ()),
         (ANA, [], AS_ANA),
-        # A flag replaces all of it, as with kubectl.
-        (ANA, ["--as", "ben"], (("Impersonate-User", "ben"),)),
+        # A flag replaces its own field, as with kubectl.
+        (ANA, ["--as", "ben"], (("Impersonate-User", "ben"), *AS_ANA[1:])),
+        (ANA, ["--as-group", "one"], (AS_ANA[0], ("Impersonate-Group", "one"), *AS_ANA[3:])),
+        (ANA, ["--as-uid", "8"], (*AS_ANA[:3], ("Impersonate-Uid", "8"), AS_ANA[4])),
+        ({}, ["--as", "ben", "--as-group", "one"], (("Impersonate-User", "ben"), ("Impersonate-Group", "one"))),
         (ANA, ["--user", "plain"], ()),
     ],
 )

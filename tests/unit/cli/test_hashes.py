@@ -28,6 +28,9 @@ BOTH = ("ref.{releaseHash}", "{releaseHash}")
         ([f"ref.{FULL}", FULL, f"ref.{OTHER}"], BOTH, {FULL, OTHER}),
         ([f"{FULL}-arm"], ["{releaseHash}-arm"], {FULL}),
         (["ref.", "3f2", "build-3f2a91"], BOTH, set()),
+        ([f"ref.{FULL}", f"ref.{FULL}-amd64", f"ref.{FULL}-arm64"], BOTH, {FULL}),
+        (["ref.3f2a", f"ref.{FULL}"], BOTH, {"3f2a"}),
+        (["ref.3f2a-week-one"], BOTH, {"3f2a-week-one"}),
     ],
 )
 def test_tags_that_begin_so(tags: list[str], formats: list[str], found: set[str]) -> None:

@@ -165,20 +165,34 @@ def test_a_set_is_planned_service_by_service_in_waves() -> None:
     assert plan.blocked_by == (held,)
 
 
-def test_a_child_of_the_set_holds_what_it_is_for() -> None:
-    """Unless another Release was there before it."""
+CONFLICT = {"conditions": [{**READY["conditions"][0], "status": "False", "reason": "TargetConflict"}]}
 
-    def named(name: str, created: str) -> dict[str, Any]:
-        body = release("web", runs={"a": 2})
-        return {**body, "metadata": {**body["metadata"], "name": name, "creationTimestamp": created}}
 
-    wanted, child = a_set(services=["web"]), named(child_name("all", "web"), "2026-01-02T00:00:00Z")
-    for others, blocked in (
-        ((), False),
-        ([named("later", "2026-01-03T00:00:00Z")], False),
-        ([named("before", "2026-01-01T00:00:00Z")], True),
-    ):
-        assert bool(plan_set(wanted, None, place(child, *others), found).blocked_by) is blocked
+@pytest.mark.parametrize(
+    ("child", "other", "created", "blocked"),
+    [
+        ({}, {}, "2026-01-03", False),
+        ({}, {}, "2026-01-01", True),
+        # Whose revision runs comes before who is older, and status tells of it.
+        ({}, READY, "2026-01-03", True),
+        (READY, {}, "2026-01-01", False),
+        (READY, CONFLICT, "2026-01-01", False),
+        (CONFLICT, READY, "2026-01-03", True),
+        (CONFLICT, {}, "2026-01-01", True),
+    ],
+)
+def test_a_child_of_the_set_holds_what_it_is_for(child: dict[str, Any], other: dict[str, Any], created: str, blocked: bool) -> None:
+    """Unless another Release does."""
+
+    def named(name: str, created: str, status: dict[str, Any]) -> dict[str, Any]:
+        body = release("web", runs={"a": 2}, standing=status)
+        return {**body, "metadata": {**body["metadata"], "name": name, "creationTimestamp": f"{created}T00:00:00Z"}}
+
+    there = place(named(child_name("all", "web"), "2026-01-02", child), named("another", created, other))
+    plan = plan_set(a_set(services=["web"]), None, there, found)
+    assert plan.blocked_by == (
+        ("held by another Release: web by release/another; delete it first, which touches nothing in AWS",) if blocked else ()
+    )
 
 
 def test_one_missing_and_none_moves_unless_what_runs_may_stay() -> None:

@@ -113,4 +113,5 @@ def test_an_environment_that_admits_no_watched_namespace_is_anothers(
     its = Scope(store, EngineSettings(namespaces=namespaces))
     list(its.begin())
     assert its.covers(ObjectKey(ENVIRONMENT, "", "shared")) is covered
+    assert its.keeps_record("shared"), "it may have been ours until now"
     assert its.covers(ObjectKey(RELEASE, "team", "web"))

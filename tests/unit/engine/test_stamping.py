@@ -102,3 +102,19 @@ def test_after_a_fault_it_is_tried_again_in_a_minute() -> None:
         assert (await stamping.said(None))[0].status == "False"
 
     run_simulated(main())
+
+
+@pytest.mark.parametrize("start", [Policies(frozenset()), Policies(problem=Denied("forbidden"))])
+def test_what_is_lacking_is_looked_for_again_soon(start: Policies) -> None:
+    """Whoever installs it, or allows it to be read, wants to see that."""
+
+    async def main() -> None:
+        stamping = Stamping(start, SimulatedClock())  # type: ignore[arg-type]
+        assert (await stamping.said(None))[0].status != "True"
+        start.there, start.problem = ALL, None
+        await asyncio.sleep(290)
+        assert (await stamping.said(None))[0].status != "True"
+        await asyncio.sleep(20)
+        assert (await stamping.said(None))[0].status == "True"
+
+    run_simulated(main())

@@ -257,6 +257,24 @@ def test_a_watch_that_does_not_tell_is_not_waited_for_for_ever(caplog: pytest.Lo
     assert [r.getMessage() for r in caplog.records] == ["the watch has not told of 1 Releases: going on without"]
 
 
+def test_time_in_which_nothing_can_be_counted_is_not_the_watchs() -> None:
+    """An API server that is down tells the watch nothing either: to go on then would judge Releases without their Environments."""
+
+    async def main() -> None:
+        cluster, store = FakeCluster(), FakeStore()
+        cluster.objects[RELEASE] = [WEB]
+        cluster.fault = Retryable("down")
+        task = told(cluster, store)
+        await asyncio.sleep(300)
+        cluster.fault = None
+        await asyncio.sleep(50)
+        assert not task.done()
+        store.objects[RELEASE] = {WEB}
+        await asyncio.wait_for(task, 1)
+
+    run_simulated(main())
+
+
 def test_an_api_server_that_does_not_answer_is_asked_again() -> None:
     async def main() -> None:
         cluster, store = FakeCluster(), FakeStore()

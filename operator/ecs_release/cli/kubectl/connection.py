@@ -41,9 +41,9 @@ def connect(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Co
     there = [file for file in files.split(os.pathsep) if file and Path(file).expanduser().is_file()]
     if arguments.kubeconfig and not there:
         raise CommandError(f"there is no file {arguments.kubeconfig}: correct --kubeconfig")
-    acting_as: _Headers = ()
+    user: Mapping[str, Any] = {}
     if there:
-        namespace, acting_as = _from_files(configuration, files, arguments)
+        namespace, user = _from_files(configuration, files, arguments)
     elif environment.get("KUBERNETES_SERVICE_HOST") and not arguments.server:
         namespace = _from_pod(configuration)
     elif arguments.server:
@@ -51,11 +51,11 @@ def connect(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Co
     else:
         raise CommandError(f"no cluster to connect to: there is no file {files}; set KUBECONFIG or give --kubeconfig")
     _override(configuration, arguments)
-    return Connection(configuration, namespace, _impersonation(arguments) or acting_as)
+    return Connection(configuration, namespace, _acting_as(user, arguments))
 
 
-def _from_files(configuration: Configuration, files: str, arguments: argparse.Namespace) -> tuple[str, _Headers]:
-    """Load kubeconfig files and return the context's namespace, and whom its user acts as."""
+def _from_files(configuration: Configuration, files: str, arguments: argparse.Namespace) -> tuple[str, Mapping[str, Any]]:
+    """Load kubeconfig files and return the context's namespace, and its user."""
     try:
         merged = KubeConfigMerger(files).config
         context = _context(merged.value, arguments)
@@ -69,7 +69,7 @@ def _from_files(configuration: Configuration, files: str, arguments: argparse.Na
     except Exception as error:
         raise CommandError(f"cannot read the kubeconfig {files}: {type(error).__name__}: {error}") from error
     users = {entry["name"]: _plain(entry).get("user") or {} for entry in merged.value.get("users") or ()}
-    return str(context.get("namespace") or "default"), _acting_as(users.get(context.get("user", ""), {}))
+    return str(context.get("namespace") or "default"), users.get(context.get("user", ""), {})
 
 
 def _plain(node: Any) -> dict[str, Any]:
@@ -77,14 +77,21 @@ def _plain(node: Any) -> dict[str, Any]:
     return dict(getattr(node, "value", node))
 
 
-def _acting_as(user: Mapping[str, Any]) -> _Headers:
-    """Return the impersonation that a kubeconfig asks for (client-go's AuthInfo); the Python client does not know of it."""
-    headers = [("Impersonate-User", user["as"])] if user.get("as") else []
-    headers += [("Impersonate-Group", group) for group in user.get("as-groups") or ()]
-    headers += [("Impersonate-Uid", user["as-uid"])] if user.get("as-uid") else []
-    headers += [
-        (f"Impersonate-Extra-{quote(key, safe='')}", value) for key, values in (user.get("as-user-extra") or {}).items() for value in values
-    ]
+def _acting_as(user: Mapping[str, Any], arguments: argparse.Namespace) -> _Headers:
+    """Return the headers that ask to act as somebody else (Kubernetes, "User impersonation"). Raises CommandError.
+
+    Each flag replaces its own field of the kubeconfig's user and leaves the others, as client-go merges an AuthInfo; the Python client
+    knows of neither.
+    """
+    name, uid = arguments.as_user or user.get("as"), arguments.as_uid or user.get("as-uid")
+    groups, extra = arguments.as_group or user.get("as-groups") or (), user.get("as-user-extra") or {}
+    if not name:
+        if groups or uid or extra:
+            raise CommandError("--as-group and --as-uid need --as: name the user to impersonate")
+        return ()
+    headers = [("Impersonate-User", name), *(("Impersonate-Group", group) for group in groups)]
+    headers += [("Impersonate-Uid", uid)] if uid else []
+    headers += [(f"Impersonate-Extra-{quote(key, safe='')}", value) for key, values in extra.items() for value in values]
     return tuple(headers)
 
 
@@ -138,16 +145,3 @@ def _file(name: str) -> str:
     if not Path(name).is_file():
         raise CommandError(f"there is no file {name}")
     return name
-
-
-def _impersonation(arguments: argparse.Namespace) -> _Headers:
-    """Return the headers that ask to act as somebody else (Kubernetes, "User impersonation")."""
-    if not arguments.as_user:
-        if arguments.as_group or arguments.as_uid:
-            raise CommandError("--as-group and --as-uid need --as: name the user to impersonate")
-        return ()
-    headers = [("Impersonate-User", arguments.as_user)]
-    headers += [("Impersonate-Group", group) for group in arguments.as_group or ()]
-    if arguments.as_uid:
-        headers.append(("Impersonate-Uid", arguments.as_uid))
-    return tuple(headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,17 +22,24 @@ if TYPE_CHECKING:
     from ecs_release.cli.kubectl.session import Session
 
 _MOST_LISTED = 10
+_HEXADECIMAL = re.compile("[0-9a-f]+")
 
 
 def meant(abbreviated: str, tags: Iterable[str], tag_formats: Collection[str]) -> set[str]:
-    """Return the release hashes that begin so, of images with these tags."""
+    """Return the release hashes that begin so, of images with these tags.
+
+    A tag may have more after the hash (`ref.<hash>-amd64`): where one is written whole it is meant, and where some are of hexadecimal
+    digits the others are none.
+    """
     found = set()
     for tag in tags:
         for tag_format in tag_formats:
             before, _, after = tag_format.partition("{releaseHash}")
             if len(tag) > len(before) + len(after) and tag.startswith(before + abbreviated) and tag.endswith(after):
                 found.add(tag[len(before) : len(tag) - len(after)])
-    return found
+    if abbreviated in found:
+        return {abbreviated}
+    return {found_hash for found_hash in found if _HEXADECIMAL.fullmatch(found_hash)} or found
 
 
 def one_of(abbreviated: str, candidates: Collection[str]) -> str:

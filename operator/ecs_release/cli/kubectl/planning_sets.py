@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ecs_release.api.artifacts import Source
-from ecs_release.api.conditions import Reason
+from ecs_release.api.conditions import ConditionType, Reason
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import PinnedImage
 from ecs_release.api.releaseset import ReleaseSet, ReleaseSetSpec
@@ -21,6 +22,7 @@ from ecs_release.cli.kubectl.planning import (
     closed_window,
     plan_service,
 )
+from ecs_release.domain.conditions import find
 from ecs_release.domain.errors import Blocked, Problem
 from ecs_release.domain.proof import unproven
 from ecs_release.domain.sets.facts import Resolved, hash_for_people, set_hash
@@ -160,19 +162,36 @@ def _missing(services: Sequence[ServicePlan]) -> list[str]:
 
 
 def _held(place: Surroundings, own: Mapping[str, str], environment: str) -> list[str]:
-    """Say which services another Release of the Project goes to: the older one holds them. `own` is what would go there, by service."""
-    found = {}
-    for service, name in own.items():
-        mine = place.releases.get(name)
-        since = mine.metadata.creation_timestamp if mine else None
-        others = [r.metadata for r in _going_to(place, service, environment)]
-        older = [m.name for m in others if m.name != name and (since is None or (m.creation_timestamp or since, m.name) < (since, name))]
-        if older:
-            found[service] = min(older)
+    """Say which services another Release of the Project holds. `own` is what would go there, by service."""
+    holders = {service: _holder(_going_to(place, service, environment), name) for service, name in own.items()}
+    found = {service: holder for service, holder in holders.items() if holder}
     if not found:
         return []
     listed = ", ".join(f"{service} by release/{name}" for service, name in found.items())
     return [f"held by another Release: {listed}; delete it first, which touches nothing in AWS"]
+
+
+def _holder(claims: Sequence[Release], name: str) -> str:
+    """Name the Release that keeps another out of a service; an empty string where none does.
+
+    The operator asks the running revision first, then whoever is oldest: what it has found is in status.
+    """
+    mine = next((r for r in claims if r.metadata.name == name), None)
+    if mine is not None and _holds(mine):
+        return ""
+    others = [r for r in claims if r is not mine]
+    before = [r for r in others if _holds(r)] or [r for r in others if mine is None or _age(r) < _age(mine)]
+    return min(before, key=_age).metadata.name if before else ""
+
+
+def _holds(release: Release) -> bool:
+    ready = find(release.status.conditions, ConditionType.READY) if release.status else None
+    return ready is not None and ready.reason != Reason.TARGET_CONFLICT
+
+
+def _age(release: Release) -> tuple[float, str]:
+    created = release.metadata.creation_timestamp
+    return created.timestamp() if created else math.inf, release.metadata.name
 
 
 def _blocked(place: Surroundings, services: Sequence[ServicePlan], *, suspended: bool) -> tuple[str, ...]:
