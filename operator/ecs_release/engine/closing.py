@@ -38,10 +38,9 @@ class Identity(NamedTuple):
 
 
 class _Gone(NamedTuple):
-    """A Release that is gone; `line_key` is what may still wait for the ledger, `due_s` from when on it is closed (the clock's seconds)."""
+    """A Release that is gone; `line_key` is what may still wait for the ledger, None where it went while nobody watched."""
 
     line_key: LineKey | None
-    due_s: float
 
 
 class _End(NamedTuple):
@@ -66,7 +65,7 @@ class Closer:
         self._news = asyncio.Event()
         self._gone: OrderedDict[Identity, _Gone] = OrderedDict()
         self._environments: set[str] = set()
-        self._unswept: OrderedDict[str, None] = OrderedDict()
+        self._unswept: OrderedDict[str, float] = OrderedDict()
         self._installation, self._grace_s = "", 0.0
         self._known: Callable[[str], Services] = lambda _: frozenset()
         self._exists: Callable[[ObjectKey], Awaitable[bool]] = _is_nowhere
@@ -77,23 +76,23 @@ class Closer:
         """Close records of this installation. `known` lists an Environment's services that have a Release.
 
         `exists` asks the API server for a Release. One that is not there at the start is waited for, for `grace_s` seconds: a cluster
-        that is restored gets its objects one after the other.
+        that is restored gets its objects one after the other, and what another replica has sent last arrives by then.
         """
         self._installation, self._known, self._exists, self._grace_s = installation, known, exists, grace_s
 
     def close(self, identity: Identity, line_key: LineKey) -> None:
         """A Release is gone. Its records are closed once none of its own wait any more."""
         if self._ledger is not None:
-            self._gone[identity] = _Gone(line_key, 0.0)
+            self._gone[identity] = _Gone(line_key)
             self._news.set()
 
     def sweep(self, environments: Iterable[str]) -> None:
-        """Look once, in each of these Environments, for records of Releases that went while nobody watched."""
+        """Look once, in each of these Environments and after a while, for records of Releases that went while nobody watched."""
         if self._ledger is None:
             return
         names = set(environments)
         for name in sorted(names - self._environments):
-            self._unswept[name] = None
+            self._unswept[name] = self._clock.monotonic() + self._grace_s
             self._news.set()
         self._environments |= names
 
@@ -140,14 +139,16 @@ class Closer:
 
     async def _sweep(self, ledger: Ledger) -> None:
         while self._unswept:
-            environment = next(iter(self._unswept))
+            environment, due_s = next(iter(self._unswept.items()))
+            if due_s > self._clock.monotonic():
+                return
             known = self._known(environment)
             try:
                 async for current in ledger.currents(environment):
                     if current.deleted_time is None and current.installation == self._installation:
                         identity = Identity(environment, current.namespace, current.project, current.service)
                         if identity[1:] not in known:
-                            self._gone.setdefault(identity, _Gone(None, self._clock.monotonic() + self._grace_s))
+                            self._gone.setdefault(identity, _Gone(None))
             except Denied:
                 raise
             except Blocked as problem:
@@ -160,7 +161,7 @@ class Closer:
         known: dict[str, Services] = {}
         for identity, gone in list(self._gone.items()):
             await asyncio.sleep(0)
-            if gone.due_s > self._clock.monotonic() or (gone.line_key is not None and not self._is_clear(gone.line_key)):
+            if gone.line_key is not None and not self._is_clear(gone.line_key):
                 continue
             if identity.environment not in known:
                 known[identity.environment] = self._known(identity.environment)

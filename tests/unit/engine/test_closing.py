@@ -340,3 +340,20 @@ def test_one_record_that_cannot_be_read_holds_no_other_up(delete: Callable[[Proc
 
     run_simulated(main())
     assert sum("shop/store#api cannot be read" in r.getMessage() for r in caplog.records) <= 3, "it is said, and given up"
+
+
+def test_what_a_replica_sent_last_is_closed_by_the_one_that_took_over() -> None:
+    """It arrives when the other has begun."""
+
+    async def main() -> None:
+        ledger = FakeLedger()
+        async with Process(ledger) as second:
+            second.recorder.closer.sweep(["prod"])
+            await asyncio.sleep(5)
+            async with Process(ledger) as first:
+                first.says("web", first.attempt(1))
+                await asyncio.sleep(1)
+            await settle(second)
+            assert [(e.stage, e.outcome) for e in ledger.entries.values()] == [("start", None), ("end", "Abandoned")]
+
+    run_simulated(main())
