@@ -322,3 +322,16 @@ class Time:
 
 AnyRecorder.TestCase.settings = settings(max_examples=60, stateful_step_count=35, deadline=None)
 TestAnyRecorder = AnyRecorder.TestCase
+
+
+def test_what_was_deployed_is_followed_though_its_release_is_made_again() -> None:
+    """With another source at once: the ledger knows the attempt but not its deployment, which the revision's tags tell."""
+    state = AnyRecorder()
+    state.passes_are_made(times=3)
+    (deployed,) = state.updates
+    state.the_release_is_deleted(seen=False)
+    state.it_is_made_again(wanted=HASHES[0])
+    state.passes_are_made(times=1)
+    state.what_was_deployed_is_not_abandoned()
+    assert {h.attempt_id: h.outcome for h in state.status.history or ()}[deployed] == "Superseded"
+    state.teardown()

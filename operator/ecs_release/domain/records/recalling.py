@@ -12,6 +12,7 @@ from ecs_release.domain.facts import Facts
 from ecs_release.domain.observation import Service
 from ecs_release.domain.records.acknowledgements import END, START
 from ecs_release.domain.sources import source_hash
+from ecs_release.domain.taskdefinitions import ownership
 
 
 def recorded_source(remembered: LedgerCurrent | None, source: Source) -> Source | None:
@@ -51,8 +52,10 @@ def recall(facts: Facts, draft: Draft) -> bool:
         return False
     under_way = not deployed.outcome
     if under_way and not _is_listed(facts.service, deployed):
-        # Perhaps its deployment was never written down: our tags may know of it.
-        return False
+        found = _of_tags(facts, deployed)
+        if found is None:
+            return False
+        deployed = found
     draft.rollout = _rollout(deployed)
     draft.enter(_entry(facts, deployed, START if under_way else END))
     return True
@@ -78,6 +81,17 @@ def abandon_unknown(facts: Facts, draft: Draft) -> None:
 
 def _is_listed(service: Service | None, deployed: CurrentPart) -> bool:
     return service is not None and bool(deployed.deployment_id) and service.deployment(deployed.deployment_id or "") is not None
+
+
+def _of_tags(facts: Facts, deployed: CurrentPart) -> CurrentPart | None:
+    """Complete an attempt whose deployment was not recorded: the tags of the PRIMARY revision name the attempt that made it."""
+    primary, running = facts.service.primary if facts.service else None, facts.running
+    owner = ownership(running) if primary is not None and running is not None and running.arn == primary.task_definition else None
+    if primary is None or owner is None:
+        return None
+    if (owner.installation, owner.release, owner.attempt) != (facts.limits.installation, facts.name, deployed.attempt_id):
+        return None
+    return deployed.model_copy(update={"deployment_id": primary.id, "task_definition": primary.task_definition})
 
 
 def _last_ready(ready: CurrentPart) -> LastReady:
