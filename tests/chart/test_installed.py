@@ -194,6 +194,48 @@ def test_it_serves_some_namespaces_only(installed: Bed) -> None:
         assert not [line for line in log.splitlines() if "forbidden" in line.lower() or "refuses" in line]
 
 
+def test_a_namespace_that_goes_is_left_out_and_taken_in_again(installed: Bed) -> None:
+    """With its Role, so that the API server refuses what is asked there. The other namespaces go on, through a restart, too."""
+    operator = installed.operator
+    assert isinstance(operator, Operator)
+    stays, goes = Place(installed), Place(installed)
+    with serving(installed, stays.name, goes.name) as values:
+        for place in (stays, goes):
+            place.environment()
+            place.service("v1")
+            place.push("v2")
+            place.project()
+            place.apply("Release", "web", release(place, "v1")["spec"])
+            place.until(lambda p=place: can(p, OPERATOR, "create", "releases"), "the roles", show=dict)  # type: ignore[misc]
+        before = len(operator.log.read_text())
+
+        def said(text: str) -> int:
+            return sum(text in line for line in operator.log.read_text()[before:].splitlines())
+
+        watched = {"ECS_RELEASE_WATCH_NAMESPACES": f"{stays.name},{goes.name}"}
+        operator.start(watched)
+        for place in (stays, goes):
+            place.wait("Succeeded")
+        installed.cluster.kubectl("delete", "namespace", goes.name)
+        stays.until(lambda: said(f"namespace {goes.name} is left out"), "it to be left out", show=dict)
+        stays.until(lambda: goes.get_environment()["status"]["releases"]["total"] == 0, "its Release to be gone", show=dict)
+        stays.apply("Release", "web", release(stays, "v2")["spec"])
+        stays.until(stays.updates, "the other namespace to be served")
+        stays.wait("Succeeded")
+
+        operator.stop()
+        operator.start(watched)
+        stays.until(lambda: said(f"namespace {goes.name} is left out") == 2, "it to be left out", show=dict)
+        operator.wait_until_ready()
+        installed.cluster.kubectl("create", "namespace", goes.name)
+        upgrade(installed.cluster, values)
+        stays.until(lambda: said(f"namespace {goes.name} may be looked into again"), "it to be taken in", show=dict)
+        goes.project()
+        goes.apply("Release", "web", release(goes, "v2")["spec"])
+        goes.wait("Succeeded")
+        assert goes.updates() and not said("the watch broke")
+
+
 def release(place: Place, source: str) -> dict[str, Any]:
     spec = {"projectRef": {"name": "shop"}, "service": "web", "environmentRef": {"name": place.name}, "source": {"releaseHash": source}}
     return {"apiVersion": f"{GROUP}/v1alpha1", "kind": "Release", "metadata": {"name": "web", "namespace": place.name}, "spec": spec}
