@@ -73,10 +73,10 @@ verify: bootstrap ## Generated files are what make generate writes
 	@$(RUN) tests.documentation.reference --check
 
 .PHONY: docs
-docs: bootstrap ## The documentation as a site in build/site; no link in it may be broken
+docs: bootstrap ## The documentation as a site in build/site; no link in it may be broken, nothing may be loaded from elsewhere
 	@echo "docs: mkdocs" >&2
 	@# Not --quiet: mkdocs counts no warning that it does not tell, and so would find nothing.
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict > build/docs.log 2>&1 || { cat build/docs.log; exit 1; }
+	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict > build/docs.log 2>&1 || { cat build/docs.log; exit 1; }
 
 ##@ Release the project
 .PHONY: release-check

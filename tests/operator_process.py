@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import urllib.request
@@ -13,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.control_plane.ports import free_port, release_port
 from tests.control_plane.processes import ChildProcess
+from tests.environment import plain
 
 # What would take minutes takes seconds here; everything else is as it is by default.
 FAST = {
@@ -46,8 +46,7 @@ class Operator:
         hosts = {"ECS_RELEASE_PROBE_HOST": "127.0.0.1", "ECS_RELEASE_METRICS_HOST": "127.0.0.1"}
         self.log = log or Path(self._folder.name) / "log"
         self._environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ECS_RELEASE_", "KUBE"))},
-            "KUBECONFIG": str(kubeconfig), **hosts, **{k: str(v) for k, v in self._ports.items()}, **aws, **settings,
+            **plain(), "KUBECONFIG": str(kubeconfig), **hosts, **{k: str(v) for k, v in self._ports.items()}, **aws, **settings,
         }  # fmt: skip
         self._process: ChildProcess | None = None
 

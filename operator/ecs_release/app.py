@@ -9,8 +9,10 @@ import signal
 import socket
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,12 +23,14 @@ from ecs_release.cluster.events import EventRecorder
 from ecs_release.cluster.lease import Candidacy, Elector
 from ecs_release.config import Settings
 from ecs_release.domain.ledger_port import Ledger
+from ecs_release.domain.namespaces import Namespaces
 from ecs_release.engine.engine import Engine
+from ecs_release.engine.reach import Reach
 from ecs_release.engine.supervisor import keep_running, until_served
 from ecs_release.handlers.probes import serve_probes
 from ecs_release.handlers.run import run_watch
 from ecs_release.handlers.scrape import serve_metrics
-from ecs_release.handlers.watch import WATCHED
+from ecs_release.handlers.watch import WATCHED, WATCHED_EVERYWHERE
 from ecs_release.metrics.registry import CONTENT_TYPE, Metrics
 
 log = logging.getLogger(__name__)
@@ -60,17 +64,14 @@ async def run(settings: Settings) -> None:
     server.fence = elector = _elector(settings, server, identity)
     aws = _aws(settings, clock, its_version, elector, metrics)
     recorder = EventRecorder(server, socket.gethostname())
-    cluster = KubernetesCluster(server, recorder, settings.watch_namespaces)
-    engine = Engine(cluster, aws, clock, settings.engine(), metrics, _ledger(settings, aws))
-
-    async def watch_once() -> None:
-        if await until_served(cluster, WATCHED, stop):
-            await run_watch(engine, server.credentials, stop, namespaces=settings.watch_namespaces)
-
+    namespaces = Namespaces(settings.watch_namespaces)
+    cluster = KubernetesCluster(server, recorder, namespaces)
+    engine = Engine(cluster, aws, clock, settings.engine(), metrics, _ledger(settings, aws), namespaces)
+    watching = _watch(engine, cluster, namespaces, server, settings.engine().namespace_interval_s, stop)
     leading = asyncio.Event()
     background = [asyncio.create_task(engine.run(leading), name="engine"), asyncio.create_task(recorder.run(), name="events")]
     background.append(asyncio.create_task(_return_memory(), name="memory"))
-    watch = asyncio.create_task(keep_running(watch_once, stop, clock), name="watch")
+    watch = asyncio.create_task(keep_running(watching, stop, clock), name="watch")
     election = asyncio.create_task(_lead(elector, leading, stop), name="election")
     log.info("ecs-release-operator %s, installation %r, shard %r", its_version, settings.installation, settings.shard)
     try:
@@ -88,6 +89,19 @@ async def run(settings: Settings) -> None:
         aws.close()
         await server.close()
     log.info("stopped")
+
+
+def _watch(
+    engine: Engine, cluster: KubernetesCluster, namespaces: Namespaces, server: ApiServer, interval_s: float, stop: asyncio.Event
+) -> Callable[[], Awaitable[None]]:
+    """Make the watch, which goes on in the namespaces that let us in; where none does, it is of what is in no namespace."""
+
+    async def watch_until(end: asyncio.Event) -> None:
+        kinds = WATCHED_EVERYWHERE if namespaces.is_empty else WATCHED
+        if await until_served(cluster, kinds, end):
+            await run_watch(engine, server.credentials, end, kinds=kinds, namespaces=namespaces.open)
+
+    return partial(Reach(cluster, namespaces, engine.forget_left_out, interval_s).watch, watch_until, stop)
 
 
 async def _return_memory() -> None:

@@ -182,6 +182,7 @@ class Settings(BaseSettings):
             rollback_s=self.rollback_seconds,
             counts_interval_s=self.counts_interval_seconds,
             ghost_sweep_interval_s=self.ghost_sweep_seconds,
+            namespace_interval_s=6 * self.retry_interval_seconds,
             tag_interval_s=self.tag_interval_seconds,
             base_sweep_s=self.base_sweep_seconds,
             resync_s=self.resync_seconds,

@@ -13,10 +13,13 @@ from ecs_release.cluster.client import ApiServer
 from ecs_release.cluster.cluster import KubernetesCluster
 from ecs_release.cluster.events import EventRecorder
 from ecs_release.domain.errors import Conflict, NotFound, Problem
+from ecs_release.domain.namespaces import Namespaces
 from ecs_release.domain.ports import ObjectKey
 from ecs_release.domain.texts import well_formed
 from tests.apiserver.objects import environment, release
+from tests.control_plane.cluster import KubectlError
 from tests.control_plane.control_plane import Cluster
+from tests.waiting import until_blocking
 
 
 @pytest.fixture
@@ -127,15 +130,49 @@ async def test_names_are_listed_page_by_page(
 async def test_names_are_listed_in_some_namespaces_only(cluster: Cluster, server: ApiServer, namespace: str) -> None:
     cluster.kubectl("create", "namespace", f"{namespace}-2")
     cluster.apply(release(namespace, "one"), release(f"{namespace}-2", "two"), environment(namespace))
-    some = KubernetesCluster(server, EventRecorder(server, "test"), (namespace, "not-there"))
+    some = KubernetesCluster(server, EventRecorder(server, "test"), Namespaces([namespace, "not-there"]))
 
     assert [(ns, name) async for ns, name, _ in some.names(RELEASE)] == [(namespace, "one")]
     assert namespace in [name async for _, name, _ in some.names(ENVIRONMENT)]
     assert await some.count(RELEASE) == 1
 
 
+async def test_what_is_left_out_is_not_listed(server: ApiServer, namespace: str) -> None:
+    """And nothing is listed in its place."""
+    namespaces = Namespaces([namespace])
+    namespaces.left_out = frozenset([namespace])
+    none = KubernetesCluster(server, EventRecorder(server, "test"), namespaces)
+
+    assert [name async for name in none.names(RELEASE)] == []
+    assert await none.count(RELEASE) == 0
+
+
+def may(cluster: Cluster, user: str, namespace: str) -> bool:
+    try:
+        cluster.kubectl("auth", "can-i", "list", "releases.ecs-release.dev", "-n", namespace, f"--as={user}")
+    except KubectlError:
+        return False
+    return True
+
+
+async def test_a_namespace_without_our_role_refuses(cluster: Cluster, namespace: str) -> None:
+    """Whether it is there or not."""
+    cluster.kubectl("create", "serviceaccount", "nobody", "-n", namespace)
+    nobody = await ApiServer.connect(str(cluster.service_account_kubeconfig(namespace, "nobody")), "test")
+    try:
+        adapter = KubernetesCluster(nobody, EventRecorder(nobody, "test"))
+        for where in (namespace, "not-there"):
+            assert "forbidden" in await adapter.refusal(where)
+        account, user = f"--serviceaccount={namespace}:nobody", f"system:serviceaccount:{namespace}:nobody"
+        cluster.kubectl("create", "rolebinding", "ours", "-n", namespace, "--clusterrole=cluster-admin", account)
+        await until_blocking(lambda: may(cluster, user, namespace))
+        assert await adapter.refusal(namespace) == ""
+    finally:
+        await nobody.close()
+
+
 async def test_objects_are_counted_by_reading_one(cluster: Cluster, server: ApiServer, namespace: str) -> None:
-    here = KubernetesCluster(server, EventRecorder(server, "test"), (namespace,))
+    here = KubernetesCluster(server, EventRecorder(server, "test"), Namespaces([namespace]))
     assert await here.count(RELEASE) == 0
     cluster.apply(*(release(namespace, f"r{n}") for n in range(5)))
     assert await here.count(RELEASE) == 5

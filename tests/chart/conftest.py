@@ -14,9 +14,21 @@ from tests.control_plane.control_plane import Cluster
 from tests.e2e.bed import Bed, running_bed
 from tests.e2e.people import needs_policies
 from tests.operator_process import FAST
+from tests.proof.usage import IN_SOME
 
 NAMESPACE, NAME = "platform", "ecs-release-operator"
-VALUES: dict[str, Any] = {"settings": {"installation": "chart"}, "serviceAccount": {"name": "acting"}}
+VALUES: dict[str, Any] = {
+    "settings": {"installation": "chart"},
+    "serviceAccount": {"name": "acting"},
+    "policies": {"operators": [f"{NAMESPACE}:acting{IN_SOME}"]},
+}
+GUEST: dict[str, Any] = {
+    "settings": VALUES["settings"],
+    "serviceAccount": {"name": f"acting{IN_SOME}"},
+    **{part: {"install": False} for part in ("crds", "policies")},
+    "userRoles": {"create": False},
+}
+"""Values of a second installation, which stands in for the first one for a while."""
 _PORTS = ("ECS_RELEASE_PROBE_PORT", "ECS_RELEASE_METRICS_PORT")
 
 
@@ -27,10 +39,10 @@ def install(cluster: Cluster) -> Path:
     return cluster.service_account_kubeconfig(NAMESPACE, "acting")
 
 
-def upgrade(cluster: Cluster, values: Mapping[str, Any]) -> str:
+def upgrade(cluster: Cluster, values: Mapping[str, Any], name: str = NAME) -> str:
     """Install the chart, or upgrade it; the CRDs that the bed has applied become its own. Nothing waits for pods: there are no nodes."""
     return helm(
-        "upgrade", "--install", NAME, str(CHART), f"--namespace={NAMESPACE}", "--create-namespace", "--take-ownership",
+        "upgrade", "--install", name, str(CHART), f"--namespace={NAMESPACE}", "--create-namespace", "--take-ownership",
         f"--kubeconfig={cluster.kubeconfig}", values=values,
     )  # fmt: skip
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.chart.conftest import NAME, NAMESPACE, VALUES, upgrade
-from tests.chart.helm import MATRIX, SHARDS, render
+from tests.chart.conftest import GUEST, NAME, NAMESPACE, VALUES, upgrade
+from tests.chart.helm import MATRIX, SHARDS, helm, render
 from tests.control_plane.cluster import KubectlError
 from tests.e2e.bed import GROUP, Bed, Place, condition
 from tests.e2e.people import APPLIED_BY, MERGE, Person, grant, is_refused, path_of, user
@@ -20,7 +21,8 @@ from tests.operator_process import Operator
 
 # Kinds of Prometheus Operator, whose CRDs are not here.
 OTHERS = ("ServiceMonitor", "PrometheusRule")
-OPERATOR = f"system:serviceaccount:{NAMESPACE}:acting"
+IN_SOME = GUEST["serviceAccount"]["name"]
+OPERATOR = f"system:serviceaccount:{NAMESPACE}:{IN_SOME}"
 
 
 @pytest.mark.parametrize("case", MATRIX)
@@ -140,17 +142,35 @@ def test_who_lacks_a_verb_is_refused(place: Place) -> None:
     assert is_refused(lambda: Person(place.bed, "").ask("PATCH", f"{path}/status", {"status": {"phase": "Ready"}}, MERGE))
 
 
+@dataclass(frozen=True)
+class Guest:
+    """An installation that serves some namespaces only, with an account of its own: what that is given and used is proven apart."""
+
+    bed: Bed
+    namespaces: tuple[str, ...]
+
+    def upgrade(self, **values: Any) -> None:
+        """Install it, or upgrade it, with more values."""
+        upgrade(self.bed.cluster, GUEST | {"watchNamespaces": list(self.namespaces)} | values, "some")
+
+    def start(self) -> None:
+        """Run the operator of the bed with its rights."""
+        assert isinstance(self.bed.operator, Operator)
+        kubeconfig = self.bed.cluster.service_account_kubeconfig(NAMESPACE, IN_SOME)
+        self.bed.operator.start({"ECS_RELEASE_WATCH_NAMESPACES": ",".join(self.namespaces), "KUBECONFIG": str(kubeconfig)})
+
+
 @contextmanager
-def serving(bed: Bed, *namespaces: str) -> Iterator[dict[str, Any]]:
-    """Have the chart and the operator of a bed serve some namespaces only, for a while. Gives the values."""
-    values = VALUES | {"watchNamespaces": list(namespaces)}
+def serving(bed: Bed, *namespaces: str) -> Iterator[Guest]:
+    """Have an installation that serves some namespaces only stand in for the bed's own for a while. It is still to be started."""
+    guest = Guest(bed, namespaces)
     bed.operator.stop()
     try:
-        upgrade(bed.cluster, values)
-        yield values
+        guest.upgrade()
+        yield guest
     finally:
         bed.operator.stop()
-        upgrade(bed.cluster, VALUES)
+        helm("uninstall", "some", f"--namespace={NAMESPACE}", f"--kubeconfig={bed.cluster.kubeconfig}")
         bed.operator.start()
         bed.operator.wait_until_ready()
 
@@ -163,7 +183,7 @@ def test_it_serves_some_namespaces_only(installed: Bed) -> None:
         place.bed.cluster.kubectl("label", "namespace", place.name, f"in={place.name}")
         place.service("v1")
         place.push("v2")
-    with serving(installed, watched.name) as values:
+    with serving(installed, watched.name) as guest:
         other.environment()
         watched.environment(allowedNamespaces={"selector": {"matchLabels": {"in": watched.name}}})
         for place in (watched, other):
@@ -172,7 +192,7 @@ def test_it_serves_some_namespaces_only(installed: Bed) -> None:
         for place, may in ((watched, True), (other, False)):
             place.until(lambda p=place, m=may: can(p, OPERATOR, "create", "releases") is m, "the roles", show=dict)  # type: ignore[misc]
         before = len(installed.operator.log.read_text())
-        installed.operator.start({"ECS_RELEASE_WATCH_NAMESPACES": watched.name})
+        guest.start()
         watched.wait("Succeeded")
         watched.until(watched.events, "the Events")
         assert watched.updates()
@@ -180,7 +200,7 @@ def test_it_serves_some_namespaces_only(installed: Bed) -> None:
         assert [condition(said, kind)["status"] for kind in ("Ready", "AppliedByAuthenticated")] == ["True", "True"]
         assert watched.bed.cluster.get("project", "shop", "-n", watched.name)["status"]["services"] == 1
 
-        upgrade(installed.cluster, values | {"rbac": {"readNamespaces": False}})
+        guest.upgrade(rbac={"readNamespaces": False})
         watched.environment(displayName="Looked at again", allowedNamespaces={"selector": {"matchLabels": {"in": watched.name}}})
         said = condition(watched.wait("TargetNotAllowed"), "Ready")["message"]
         assert "allows namespaces by label" in said and "may not be read" in said
@@ -192,6 +212,47 @@ def test_it_serves_some_namespaces_only(installed: Bed) -> None:
         assert not other.mutations() and not other.events()
         log = installed.operator.log.read_text()[before:]
         assert not [line for line in log.splitlines() if "forbidden" in line.lower() or "refuses" in line]
+
+
+def test_a_namespace_that_goes_is_left_out_and_taken_in_again(installed: Bed) -> None:
+    """With its Role, so that the API server refuses what is asked there. The other namespaces go on, through a restart, too."""
+    operator = installed.operator
+    assert isinstance(operator, Operator)
+    stays, goes = Place(installed), Place(installed)
+    with serving(installed, stays.name, goes.name) as guest:
+        for place in (stays, goes):
+            place.environment()
+            place.service("v1")
+            place.push("v2")
+            place.project()
+            place.apply("Release", "web", release(place, "v1")["spec"])
+            place.until(lambda p=place: can(p, OPERATOR, "create", "releases"), "the roles", show=dict)  # type: ignore[misc]
+        before = len(operator.log.read_text())
+
+        def said(text: str) -> int:
+            return sum(text in line for line in operator.log.read_text()[before:].splitlines())
+
+        guest.start()
+        for place in (stays, goes):
+            place.wait("Succeeded")
+        installed.cluster.kubectl("delete", "namespace", goes.name)
+        stays.until(lambda: said(f"namespace {goes.name} is left out"), "it to be left out", show=dict)
+        stays.until(lambda: operator.metric("ecs_release_releases", environment=goes.name) == 0, "its Release to be gone", show=dict)
+        stays.apply("Release", "web", release(stays, "v2")["spec"])
+        stays.until(stays.updates, "the other namespace to be served")
+        stays.wait("Succeeded")
+
+        operator.stop()
+        guest.start()
+        stays.until(lambda: said(f"namespace {goes.name} is left out") == 2, "it to be left out", show=dict)
+        operator.wait_until_ready()
+        installed.cluster.kubectl("create", "namespace", goes.name)
+        guest.upgrade()
+        stays.until(lambda: said(f"namespace {goes.name} may be looked into again"), "it to be taken in", show=dict)
+        goes.project()
+        goes.apply("Release", "web", release(goes, "v2")["spec"])
+        goes.wait("Succeeded")
+        assert goes.updates() and not said("the watch broke")
 
 
 def release(place: Place, source: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import pytest
 
 from tests.chart.generate import ROOT
 from tests.e2e.bed import GROUP, Bed, Place
+from tests.environment import plain
 
 ADOPT = "adopt.md"
 
@@ -31,13 +32,13 @@ class Shell:
 
     def run(self, command: str, code: int = 0) -> str:
         """Run a command; returns what it prints, on either stream. Raises AssertionError where it ends with another exit code."""
-        plain = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ECS_RELEASE_", "KUBE", "GIT_", "GITHUB_"))}
+        inherited = plain()
         programs = [Path(sys.executable).parent, Path(self.place.bed.cluster.kubectl_path).parent]
-        path = os.pathsep.join([*map(str, programs), plain["PATH"]])
+        path = os.pathsep.join([*map(str, programs), inherited["PATH"]])
         ours = {"PATH": path, "HOME": str(self.folder), "KUBECONFIG": str(self.kubeconfig), "GIT_CEILING_DIRECTORIES": "/"}
         done = subprocess.run(
             ["bash", "-euc", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=150,
-            cwd=self.folder, env=plain | self.place.aws.environment() | ours,
+            cwd=self.folder, env=inherited | self.place.aws.environment() | ours,
         )  # fmt: skip
         assert done.returncode == code, f"{command}\nended with {done.returncode}:\n{done.stdout}\n{self.place.bed.operator.tail(3000)}"
         return done.stdout

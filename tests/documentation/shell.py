@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from pathlib import Path
 
 from tests.documentation.blocks import Block, Step
+from tests.environment import plain
 
 ROOT = Path(__file__).resolve().parents[2]
 _LINKED = ("examples", "charts", "crds", "tests", "operator", ".venv")
@@ -22,7 +22,7 @@ class Shell:
         """`env` is what `make playground` has left in build/playground/env."""
         self._folder = folder
         self._state = folder / "build" / "exported"
-        # The plugin starts many times: compiled once it takes half of the time.
+        # Nothing else is given: what is needed the pages export. The plugin starts many times: compiled once it takes half of the time.
         self._own = {"GIT_CEILING_DIRECTORIES": str(folder.parent), "PYTHONPYCACHEPREFIX": str(folder / "build" / "bytecode")}
         (folder / "build" / "playground").mkdir(parents=True)
         (folder / "build" / "playground" / "env").write_text(env)
@@ -45,7 +45,7 @@ class Shell:
         known = f". '{self._state}'\n" if self._state.exists() else ""
         whole = f"set -euo pipefail\n{known}trap 'export -p > \"{self._state}\"' EXIT\n{text}\n"
         done = subprocess.run(
-            ["bash", "-c", whole], cwd=self._folder, env=_plain() | self._own,
+            ["bash", "-c", whole], cwd=self._folder, env=plain("PYTHONDONT") | self._own,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=_BLOCK_S,
         )  # fmt: skip
         return done.returncode, done.stdout
@@ -54,15 +54,6 @@ class Shell:
         """Return what the shell has exported by now."""
         _, printed = self.script("env -0")
         return dict(pair.split("=", 1) for pair in printed.split("\0") if "=" in pair)
-
-
-def _plain() -> dict[str, str]:
-    """Nothing of ours: what is needed the pages export."""
-    return {
-        k: v
-        for k, v in os.environ.items()
-        if not k.startswith(("AWS_", "ECS_RELEASE_", "KUBE", "GIT_", "GITHUB_", "NO_COLOR", "PYTHONDONT"))
-    }
 
 
 def unseen(step: Step, printed: str) -> list[str]:

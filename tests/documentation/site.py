@@ -1,4 +1,4 @@
-"""A hook of mkdocs: files outside of docs/ that pages link to are pages of the site, which show them.
+"""A hook of mkdocs: files outside of docs/ that pages link to are pages of the site, which show them; and nothing is loaded from elsewhere.
 
 On GitHub `../../examples/iam` is a folder to look into. The site has no folders outside of docs/, and does not know where the repository
 is, so it brings along what is linked: a page for each file, and one for each folder that lists its files.
@@ -11,7 +11,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+
+from tests.documentation.loads import elsewhere
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -35,6 +38,12 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         return posixpath.relpath(source(path), here or ".") if path is not None and path.exists() else match[0]
 
     return _LINK.sub(lead, markdown)
+
+
+def on_post_build(config: Any) -> None:
+    """Refuse a site that loads something from elsewhere. Raises PluginError, which ends mkdocs."""
+    if found := elsewhere(Path(config.site_dir)):
+        raise PluginError("the site loads from elsewhere:\n" + "\n".join(found))
 
 
 def linked() -> set[Path]:

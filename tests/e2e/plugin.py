@@ -19,9 +19,9 @@ import pyte
 
 from tests.control_plane.cluster import Cluster
 from tests.e2e.bed import Place
+from tests.environment import plain
 
 PLUGIN_S = 90
-_NOBODYS = ("AWS_", "ECS_RELEASE_", "KUBE", "GIT_", "GITHUB_", "NO_COLOR")
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Done:
 
 def shell(cluster: Cluster, **more: str) -> dict[str, str]:
     """What a user's shell has: kubectl finds the plugin on PATH. It hands a plugin its environment, and none of its own flags."""
-    plain = {k: v for k, v in os.environ.items() if not k.startswith(_NOBODYS)}
-    path = os.pathsep.join([str(Path(sys.executable).parent), plain.get("PATH", "")])
+    inherited = plain()
+    path = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", "")])
     usual = {"KUBECONFIG": str(cluster.kubeconfig), "GIT_CEILING_DIRECTORIES": "/", "TERM": "xterm-256color"}
-    return {**plain, **usual, **more, "PATH": path}
+    return {**inherited, **usual, **more, "PATH": path}
 
 
 def ecs_release(

@@ -24,7 +24,8 @@ def main(arguments: list[str]) -> int:
     lines = actions.table(used.operator, used.plugin)
     if used.audited:
         lines = rights.table(given, used.requests) + lines
-        wrong = [*rights.faults(given, used.requests), *wrong]
+        in_some = rights.given_in_some(rights.rendered(rights.RENDERED_IN_SOME))
+        wrong = [*rights.faults(given, used.requests), *rights.faults_in_some(in_some, used.in_some), *wrong]
     else:
         print("proof: the rights in the cluster are NOT proven: only control planes of our own keep an audit log", file=sys.stderr)
     print("\n".join(lines))

@@ -29,17 +29,24 @@ SERVICE_ACCOUNTS: Mapping[str, Any] = {
     ],
 }  # fmt: skip
 """An audit policy: who asks for what, of service accounts alone, without bodies."""
+IN_SOME = "-in-some"
+"""What an operator that serves some namespaces only has behind the name of a bed's service account."""
+EVERYWHERE, OWN, WATCHED = "everywhere", "in its own namespace", "in a watched namespace"
 _OPERATOR, _PLUGIN = "ecs-release-operator", "kubectl-ecs-release"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the operator's service account asked of the API server. `resource` may have a subresource behind a slash, as in a rule."""
+    """What the operator's service account asked of the API server. `resource` may have a subresource behind a slash, as in a rule.
+
+    `where` is empty but for an operator that serves some namespaces only.
+    """
 
     group: str
     resource: str
     verb: str
     allowed: bool = True
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +64,35 @@ class Usage:
 
     audited: bool = False
     requests: Counter[Request] = field(default_factory=Counter)
+    in_some: Counter[Request] = field(default_factory=Counter)
     operator: Counter[Call] = field(default_factory=Counter)
     plugin: Counter[Call] = field(default_factory=Counter)
 
     def add(self, other: Usage) -> None:
         """Add what was used elsewhere."""
         self.audited = self.audited or other.audited
-        for mine, its in ((self.requests, other.requests), (self.operator, other.operator), (self.plugin, other.plugin)):
-            mine.update(its)
+        self.requests.update(other.requests)
+        self.in_some.update(other.in_some)
+        self.operator.update(other.operator)
+        self.plugin.update(other.plugin)
 
     def to_json(self) -> dict[str, Any]:
         """Write it as lists of fields and a number."""
-        requests = [[r.group, r.resource, r.verb, r.allowed, count] for r, count in self.requests.items()]
+        requests, in_some = (
+            [[r.group, r.resource, r.verb, r.allowed, r.where, count] for r, count in asked.items()]
+            for asked in (self.requests, self.in_some)
+        )
         operator, plugin = (
             [[c.action, c.role, c.partition, count] for c, count in calls.items()] for calls in (self.operator, self.plugin)
         )
-        return {"audited": self.audited, "requests": requests, "operator": operator, "plugin": plugin}
+        return {"audited": self.audited, "requests": requests, "in_some": in_some, "operator": operator, "plugin": plugin}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Usage:
         """Read it."""
-        requests = Counter({Request(*fields): count for *fields, count in data["requests"]})
+        requests, in_some = (Counter({Request(*fields): count for *fields, count in data[name]}) for name in ("requests", "in_some"))
         operator, plugin = (Counter({Call(*fields): count for *fields, count in data[name]}) for name in ("operator", "plugin"))
-        return cls(data["audited"], requests, operator, plugin)
+        return cls(data["audited"], requests, in_some, operator, plugin)
 
 
 def wanted() -> Path | None:
@@ -94,7 +107,9 @@ def write(cluster: Cluster, aws: Simulator, kubeconfig: Path) -> None:
         return
     found = Usage(audited=isinstance(cluster, ControlPlane))
     if isinstance(cluster, ControlPlane):
-        found.requests = requests_of(subject(kubeconfig), cluster.audit_events())
+        account, events = subject(kubeconfig), list(cluster.audit_events())
+        found.requests = requests_of(account, events)
+        found.in_some = requests_of(account + IN_SOME, events, tells_where=True)
     found.operator, found.plugin = (calls_of(tool, aws.control("used")) for tool in (_OPERATOR, _PLUGIN))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{uuid.uuid4()}.json").write_text(json.dumps(found.to_json()))
@@ -118,7 +133,7 @@ def subject(kubeconfig: Path) -> str:
     return str(payload.get("sub", ""))
 
 
-def requests_of(user: str, events: Iterable[Mapping[str, Any]]) -> Counter[Request]:
+def requests_of(user: str, events: Iterable[Mapping[str, Any]], *, tells_where: bool = False) -> Counter[Request]:
     """Return a user's requests for resources, by the audit log. Everybody may discover the API: that is left out."""
     found: Counter[Request] = Counter()
     for event in events:
@@ -129,8 +144,16 @@ def requests_of(user: str, events: Iterable[Mapping[str, Any]]) -> Counter[Reque
         if event["stage"] == ("ResponseStarted" if event["verb"] == "watch" and allowed else "ResponseComplete"):
             what = event["objectRef"]
             resource = "/".join(part for part in (what["resource"], what.get("subresource", "")) if part)
-            found[Request(what.get("apiGroup", ""), resource, event["verb"], allowed)] += 1
+            where = _where(user, what.get("namespace", "")) if tells_where else ""
+            found[Request(what.get("apiGroup", ""), resource, event["verb"], allowed, where)] += 1
     return found
+
+
+def _where(account: str, namespace: str) -> str:
+    """Tell which namespace a request is about, as seen by a service account. One for a Namespace is about what is in it."""
+    if not namespace:
+        return EVERYWHERE
+    return OWN if account.split(":")[2:3] == [namespace] else WATCHED
 
 
 def calls_of(tool: str, used: Iterable[Mapping[str, Any]]) -> Counter[Call]:

@@ -17,7 +17,7 @@ from tests.iam_policies import POLICIES
 from tests.proof import __main__ as command
 from tests.proof import actions, rights
 from tests.proof.rights import Right
-from tests.proof.usage import Call, Request, Usage, calls_of, read, requests_of, subject
+from tests.proof.usage import EVERYWHERE, OWN, WATCHED, Call, Request, Usage, calls_of, read, requests_of, subject
 
 OURS = "ecs-release.dev"
 ALL = {Call(a, role="x") for name in actions.ENVIRONMENT for a in actions_of(POLICIES[name]) if a not in actions.UNSEEN}
@@ -79,15 +79,82 @@ READ, WRITE, ASK = Right(OURS, "releases", "get"), Right(OURS, "releases", "crea
     ],
 )
 def test_rights_that_are_not_needed_or_missing_are_told(requests: Mapping[Request, int], expected: list[str]) -> None:
-    found = list(rights.faults({READ, WRITE, ASK}, requests, {ASK: "the policies ask"}, {}))
+    found = list(rights.faults({READ, WRITE, ASK}, requests, {ASK: "the policies ask"}))
     assert len(found) == len(expected) and all(f.startswith(e) for f, e in zip(found, expected, strict=True)), found
 
 
 def test_justifications_are_of_rights_that_there_are() -> None:
     assert rights.UNSEEN.keys() <= rights.given(rights.rendered())
-    assert list(rights.faults({READ}, {Request(*READ): 1}, {ASK: "x"}, {})) == [
+    assert list(rights.faults({READ}, {Request(*READ): 1}, {ASK: "x"})) == [
         "retry releases.ecs-release.dev: it is justified, and the chart does not give it"
     ]
+
+
+LABELS = Right("", "namespaces", "get")
+
+
+def test_an_operator_of_some_namespaces_is_given_the_same_where_it_is_needed() -> None:
+    """Nothing more, and nothing lost: Environments and policies everywhere, the Lease in its own namespace, all else in the watched ones.
+
+    So what the whole suite says of the need for each holds for both. The golden file is of an installation without rbac.readNamespaces.
+    """
+    objects = rights.rendered(rights.RENDERED_IN_SOME)
+    watched = {o["metadata"]["namespace"] for o in objects if o["kind"] == "RoleBinding"} - {"ecs-release"}
+    assert watched == {"shop", "storage"}
+    expected = {
+        (namespace, right)
+        for where, right in rights.granted(rights.rendered())
+        for namespace in ([where] if where or belongs_to_no_namespace(right) else watched)
+        if right != LABELS
+    }
+    assert rights.granted(objects) == expected
+
+
+def belongs_to_no_namespace(right: Right) -> bool:
+    return right.group == "admissionregistration.k8s.io" or right.resource.partition("/")[0] == "environments"
+
+
+@pytest.mark.parametrize(
+    ("where", "right", "expected"),
+    [
+        (
+            EVERYWHERE,
+            Right(OURS, "releases", "list"),
+            ["list releases.ecs-release.dev: an operator of some namespaces asked for it everywhere"],
+        ),
+        (WATCHED, Right("", "secrets", "get"), ["get secrets: an operator of some namespaces asked for it in a watched namespace"]),
+        (
+            OWN,
+            Right("coordination.k8s.io", "leases", "delete"),
+            ["delete leases.coordination.k8s.io: an operator of some namespaces asked"],
+        ),
+        # In a namespace that has lost its Role.
+        (WATCHED, Right(OURS, "releases", "list"), []),
+    ],
+)
+def test_what_an_operator_of_some_namespaces_lacks_is_told(where: str, right: Right, expected: list[str]) -> None:
+    given = rights.given_in_some(rights.rendered(rights.RENDERED_IN_SOME))
+    labels = Request(*LABELS, allowed=False, where=WATCHED)
+    found = list(rights.faults_in_some(given, {labels: 1, Request(*right, allowed=False, where=where): 1}))
+    assert len(found) == len(expected) and all(f.startswith(e) for f, e in zip(found, expected, strict=True)), found
+    assert list(rights.faults_in_some(given, {Request(*right, where=where): 1})) == [
+        "get namespaces in a watched namespace: its justification is not needed: take it out"
+    ]
+
+
+def test_where_a_request_is_about_is_told() -> None:
+    me = "system:serviceaccount:platform:me"
+    events = [
+        event("get", "environments", user=me),
+        event("get", "releases", user=me, namespace="shop"),
+        event("get", "leases", user=me, namespace="platform"),
+        event("get", "leases", user=f"{me}-too", namespace="platform"),
+    ]
+    assert requests_of(me, iter(events), tells_where=True) == {
+        Request(OURS, "environments", "get", where=EVERYWHERE): 1,
+        Request(OURS, "releases", "get", where=WATCHED): 1,
+        Request(OURS, "leases", "get", where=OWN): 1,
+    }
 
 
 def test_what_is_called_and_allowed_is_no_fault() -> None:
@@ -181,15 +248,18 @@ def test_beds_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "NOT proven" in capsys.readouterr().err, "without an audit log nothing is known of the cluster"
 
     given = rights.given(rights.rendered()) - rights.UNSEEN.keys()
-    asked = {Request(*right): 1 for right in given} | {Request(*right, allowed=False): 1 for right in rights.REFUSED}
-    write(tmp_path, 2, Usage(audited=True, requests=type(half.requests)(asked)))
+    counter = type(half.requests)
+    asked = counter({Request(*right): 1 for right in given})
+    in_some = counter({Request(*right, allowed=False, where=where): 1 for where, right in rights.REFUSED_IN_SOME})
+    write(tmp_path, 2, Usage(audited=True, requests=asked, in_some=in_some))
     assert command.main([str(tmp_path)]) == 0
-    assert read(tmp_path).requests.keys() == asked.keys()
+    assert (read(tmp_path).requests, read(tmp_path).in_some) == (asked, in_some)
 
-    lacking = {Request(*right): 1 for right in given if right.verb != "create"}
-    write(tmp_path, 2, Usage(audited=True, requests=type(half.requests)(lacking)))
+    lacking = counter({Request(*right): 1 for right in given if right.verb != "create"})
+    write(tmp_path, 2, Usage(audited=True, requests=lacking))
     assert command.main([str(tmp_path)]) == 1
-    assert "create events.events.k8s.io: the chart gives it" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "create events.events.k8s.io: the chart gives it" in said and "no operator of some namespaces has run" in said
 
 
 def test_a_suite_that_has_written_nothing_proves_nothing(tmp_path: Path) -> None:

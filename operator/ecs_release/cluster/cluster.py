@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from ecs_release.api.names import API_VERSION, CLUSTER_SCOPED, FIELD_MANAGER, GROUP, PLURALS, VERSION
 from ecs_release.cluster.client import APPLY, NAMES_ONLY, ApiServer
 from ecs_release.cluster.events import EventRecorder
 from ecs_release.domain.errors import Denied, NotFound, Retryable
+from ecs_release.domain.namespaces import Namespaces
 from ecs_release.domain.ports import EventNote, ObjectKey
 
 _PAGE = 500
@@ -20,10 +21,10 @@ _NAMES = 100
 class KubernetesCluster:
     """Reads objects, writes their status, and records Events."""
 
-    def __init__(self, server: ApiServer, recorder: EventRecorder, namespaces: Sequence[str] = ()) -> None:
+    def __init__(self, server: ApiServer, recorder: EventRecorder, namespaces: Namespaces | None = None) -> None:
         """Both are shared and closed by their owner. Nothing outside `namespaces` is listed; without them there is no limit."""
         self._server = server
-        self._namespaces = namespaces
+        self._namespaces = namespaces or Namespaces()
         self._recorder = recorder
 
     async def get(self, key: ObjectKey) -> Mapping[str, Any] | None:
@@ -49,7 +50,7 @@ class KubernetesCluster:
 
     async def labelled(self, kind: str, namespace: str, label: str, value: str) -> list[Mapping[str, Any]]:
         """List the objects of a kind in a namespace that carry a label: a consistent read, page by page."""
-        path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURALS[kind]}"
+        path = _list(kind, namespace)
         query, found, token = [("limit", str(_PAGE)), ("labelSelector", f"{label}={value}")], list[Mapping[str, Any]](), ""
         while True:
             page = await self._server.request("GET", path, query=[*query, ("continue", token)] if token else query)
@@ -101,9 +102,9 @@ class KubernetesCluster:
         return sum(len(page["items"] or ()) + page["metadata"].get("remainingItemCount", 0) for page in pages)
 
     def _lists(self, kind: str) -> list[str]:
-        base = f"/apis/{GROUP}/{VERSION}"
-        within = [f"{base}/namespaces/{n}" for n in self._namespaces] if kind not in CLUSTER_SCOPED else []
-        return [f"{path}/{PLURALS[kind]}" for path in within or [base]]
+        if kind in CLUSTER_SCOPED or not self._namespaces.watched:
+            return [f"/apis/{GROUP}/{VERSION}/{PLURALS[kind]}"]
+        return [_list(kind, namespace) for namespace in self._namespaces.open]
 
     async def _page(self, path: str, kind: str, limit: int, token: str = "") -> Mapping[str, Any]:
         query = [("limit", str(limit)), *([("continue", token)] if token else ())]
@@ -111,6 +112,15 @@ class KubernetesCluster:
             return await self._server.request("GET", path, query=query, accept=NAMES_ONLY)
         except NotFound as error:
             raise Retryable(f"the Kubernetes API does not know {PLURALS[kind]}.{GROUP} {VERSION}: apply the CRDs (crds/)") from error
+
+    async def refusal(self, namespace: str) -> str:
+        """Say why a namespace may not be looked into; empty where it may. Raises Retryable as `count` does."""
+        for kind in (k for k in PLURALS if k not in CLUSTER_SCOPED):
+            try:
+                await self._page(_list(kind, namespace), kind, 1)
+            except Denied as refusal:
+                return refusal.message
+        return ""
 
     async def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
         """Return a Namespace's labels; None where it is gone or may not be read."""
@@ -130,7 +140,10 @@ class KubernetesCluster:
 
 
 def _path(key: ObjectKey) -> str:
-    base = f"/apis/{GROUP}/{VERSION}"
     if key.kind in CLUSTER_SCOPED:
-        return f"{base}/{PLURALS[key.kind]}/{key.name}"
-    return f"{base}/namespaces/{key.namespace}/{PLURALS[key.kind]}/{key.name}"
+        return f"/apis/{GROUP}/{VERSION}/{PLURALS[key.kind]}/{key.name}"
+    return f"{_list(key.kind, key.namespace)}/{key.name}"
+
+
+def _list(kind: str, namespace: str) -> str:
+    return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURALS[kind]}"

@@ -36,7 +36,7 @@ class Limits:
     grace_s: float = 300
     retry_s: float = 10
     namespaces: tuple[str, ...] = ()
-    """Those that are watched; empty: all."""
+    """Those that are watched and may be looked into; empty: all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ def holder(claims: Iterable[Claim], running: Ownership | None, installation: str
     """Name who holds a service: `namespace/name` of a Release, or another installation's. Empty where nobody claims it.
 
     What the running revision says comes first; a Release that no longer exists holds nothing, and its place goes to the oldest claim.
-    `namespaces` are those that are watched (empty: all): whether a Release exists elsewhere is not known, so that it holds what it has.
+    `namespaces` are those that are watched and may be looked into (empty: all): whether a Release exists elsewhere is not known, so
+    that it holds what it has.
     """
     ordered = sorted(claims)
     if running is not None:
@@ -31,5 +32,5 @@ def holder(claims: Iterable[Claim], running: Ownership | None, installation: str
             return running.release
         namespace = running.release.partition("/")[0]
         if namespaces and namespace and namespace not in namespaces:
-            return f"{running.release}, in a namespace that this operator does not watch"
+            return f"{running.release}, in a namespace that this operator does not watch, or may not look into"
     return ordered[0].release if ordered else ""

@@ -239,6 +239,9 @@ class Cluster(Protocol):
     async def count(self, kind: str) -> int:
         """Count the objects of a kind, as good as exactly."""
 
+    async def refusal(self, namespace: str) -> str:
+        """Say why a namespace may not be looked into; empty where it may."""
+
     async def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
         """Return a Namespace's labels; None where it is gone or may not be read."""
 

@@ -13,6 +13,7 @@ from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.domain.errors import Problem, Retryable
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.ledger_port import Ledger
+from ecs_release.domain.namespaces import Namespaces
 from ecs_release.domain.ports import Aws, Clock, Cluster, ObjectKey
 from ecs_release.engine.artifacts import Artifacts
 from ecs_release.engine.claims import Claims
@@ -51,14 +52,15 @@ class Engine:
     """Everything that happens, given a cluster and AWS. It is the watch's sink."""
 
     def __init__(
-        self, cluster: Cluster, aws: Aws, clock: Clock, settings: EngineSettings, meter: Meter | None = None, ledger: Ledger | None = None
-    ) -> None:
-        """Nothing happens before `run`. `meter` is told of what happens, `ledger` keeps it."""
+        self, cluster: Cluster, aws: Aws, clock: Clock, settings: EngineSettings, meter: Meter | None = None,
+        ledger: Ledger | None = None, namespaces: Namespaces | None = None,
+    ) -> None:  # fmt: skip
+        """Nothing happens before `run`. `meter` is told of what happens, `ledger` keeps it; `namespaces` are those of `settings`."""
         self._meter = meter or NoMeter()
         self._cluster = cluster
-        self._aws = aws
         self._clock = clock
         self._settings = settings
+        self._namespaces = namespaces or Namespaces(settings.namespaces)
         self.store = Store()
         self.claims = Claims(self.store)
         self._scope = Scope(self.store, settings)
@@ -72,16 +74,15 @@ class Engine:
             aws=aws, clock=clock, settings=settings, store=self.store, claims=self.claims, scope=self._scope, again=self._add,
             wake=self._wake, pushed=self._pushed, notifier=self._notifier, recorder=self.recorder,
         )  # fmt: skip
-        places, resolver = Places(self.store, self.claims, cluster), Resolver(aws)
+        places, resolver = Places(self.store, self.claims, cluster, self._namespaces), Resolver(aws)
         self.artifacts = Artifacts(aws, clock, settings.artifact_interval_s, changed=self._add, may_change=self._may_change)
-        tag_reader, needs = TagReader(places, aws, settings.tag_interval_s), Needs(aws, self.artifacts)
-        gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver, tag_reader, needs, self.recorder)
+        tag_reader, self._needs = TagReader(places, aws, settings.tag_interval_s), Needs(aws, self.artifacts)
+        gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver, tag_reader, self._needs, self.recorder)
         self._reconciler = Reconciler(
             store=self.store, cluster=cluster, aws=aws, clock=clock, settings=settings, gatherer=gatherer,
             again=self._add, hurry=self._observers.hurry, told=self._told, decided=self._decided, meter=self._meter,
             left_out=self.recorder.left_out,
         )  # fmt: skip
-        self._needs = needs
         pinner = Pinner(places, aws, self._observers.get, resolver, Promoter(places, cluster))
         self._sets = SetReconciler(
             store=self.store, cluster=cluster, clock=clock, settings=settings,
@@ -97,6 +98,9 @@ class Engine:
         """Take in an object that is there."""
         meta = body["metadata"]
         key = ObjectKey(kind, meta.get("namespace", ""), meta["name"])
+        if key.namespace and key.namespace not in self._namespaces:
+            # Left out a moment ago, and the watch has not ended yet.
+            return
         before = self.store.releases.get(key)
         if not self.store.changed(kind, body):
             self._counted(key, before)
@@ -132,6 +136,13 @@ class Engine:
             self._observers.stop(name)
         if kind == RELEASE_SET:
             self._sets.forget(key)
+
+    def forget_left_out(self) -> None:
+        """Forget what is known of namespaces that may not be looked into. Whether that was deleted nobody knows: no record is closed."""
+        for kind in KINDS:
+            for namespace, name, uid in self.store.known(kind):
+                if namespace and namespace not in self._namespaces:
+                    self.deleted(kind, namespace, name, uid)
 
     async def run(self, leading: asyncio.Event) -> None:
         """Work until cancelled: take in what the watch tells from the beginning, act once `leading` is set."""
@@ -242,7 +253,7 @@ class Engine:
 
     def _released(self, key: ObjectKey, facts: ReleaseFacts) -> None:
         """A Release is gone: whoever claims the same service may hold it now."""
-        if self._scope.keeps_record(facts.environment):
+        if self._scope.keeps_record(facts.environment) and key.namespace in self._namespaces:
             self.recorder.gone(facts)
         service = next((s for s in self.claims.observed(facts.environment) if key in self.claims.releases_of(s)), None)
         self.claims.forget(key)
@@ -258,8 +269,7 @@ class Engine:
         self.recorder.decided(key_of(facts.release), facts, status)
 
     async def _exists(self, key: ObjectKey) -> bool:
-        elsewhere = self._settings.namespaces and key.namespace not in self._settings.namespaces
-        return bool(elsewhere) or await self._cluster.get(key) is not None
+        return key.namespace not in self._namespaces or await self._cluster.get(key) is not None
 
     def _ledger_troubled(self) -> None:
         for name in self._observers.all:

@@ -119,7 +119,7 @@ class Gatherer:
             rollback_s=settings.rollback_s,
             grace_s=grace_s,
             retry_s=settings.retry_interval_s,
-            namespaces=settings.namespaces,
+            namespaces=self.places.namespaces.open,
         )
 
     async def _owner(self, release: Release, status: ReleaseStatus, now: datetime) -> Owner:

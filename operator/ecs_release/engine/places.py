@@ -9,6 +9,7 @@ from ecs_release.api.conditions import Reason
 from ecs_release.api.environment import Environment
 from ecs_release.api.project import Project, ServiceSet
 from ecs_release.domain.errors import Blocked, Waiting
+from ecs_release.domain.namespaces import Namespaces
 from ecs_release.domain.ports import Cluster
 from ecs_release.domain.targets import Target, refused, resolve_target
 from ecs_release.engine.claims import Claims
@@ -22,6 +23,7 @@ class Places:
     store: Store
     claims: Claims
     cluster: Cluster
+    namespaces: Namespaces
 
     def environment(self, name: str) -> Environment:
         """Find an Environment. Raises Waiting(AwaitingEnvironment) or Blocked(InvalidSpec)."""

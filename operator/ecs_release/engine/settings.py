@@ -37,6 +37,8 @@ class EngineSettings:
     """Between two writes of an Environment's lastSweepTime."""
     ghost_sweep_interval_s: float = 600.0
     """Between two looks for objects that were deleted while nobody watched."""
+    namespace_interval_s: float = 60.0
+    """Between two looks into the namespaces that are watched, where not all are: whether they let us in."""
     sync_timeout_s: float = 60.0
     """How long to wait at the start for the watch to tell of everything that is there."""
     tag_interval_s: float = 600.0

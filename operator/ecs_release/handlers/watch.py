@@ -12,11 +12,13 @@ from typing import Any, Protocol
 
 import kopf
 
-from ecs_release.api.names import ENVIRONMENT, GROUP, PLURALS, PROJECT, RELEASE, RELEASE_SET, VERSION
+from ecs_release.api.names import CLUSTER_SCOPED, ENVIRONMENT, GROUP, PLURALS, PROJECT, RELEASE, RELEASE_SET, VERSION
 
 log = logging.getLogger(__name__)
 
 WATCHED = (ENVIRONMENT, PROJECT, RELEASE_SET, RELEASE)
+WATCHED_EVERYWHERE = tuple(kind for kind in WATCHED if kind in CLUSTER_SCOPED)
+"""What is in no namespace."""
 
 
 class Sink(Protocol):

@@ -182,7 +182,7 @@ def test_who_holds_a_service(running: Ownership | None, whose: str) -> None:
     [
         ("pay/gone", (), "shop/old"),
         ("pay/gone", ("shop", "pay"), "shop/old"),
-        ("pay/web", ("shop",), "pay/web, in a namespace that this operator does not watch"),
+        ("pay/web", ("shop",), "pay/web, in a namespace that this operator does not watch, or may not look into"),
         ("shop/gone", ("shop",), "shop/old"),
         ("", ("shop",), "shop/old"),
     ],

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from ecs_release.api.names import PROJECT, RELEASE
-from ecs_release.domain.errors import Conflict, NotFound, Problem, Retryable
+from ecs_release.domain.errors import Conflict, Denied, NotFound, Problem, Retryable
 from ecs_release.domain.ports import ObjectKey
 from ecs_release.engine.supervisor import WatchBroken, keep_running, sweep_ghosts, sweep_once, until_served, until_told
 from tests.unit.simulated_time import SimulatedClock, run_simulated
@@ -275,10 +275,11 @@ def test_time_in_which_nothing_can_be_counted_is_not_the_watchs() -> None:
     run_simulated(main())
 
 
-def test_an_api_server_that_does_not_answer_is_asked_again() -> None:
+@pytest.mark.parametrize("fault", [Retryable("down"), Denied("a namespace that is left out in a moment")])
+def test_an_api_server_that_does_not_answer_is_asked_again(fault: Problem) -> None:
     async def main() -> None:
         cluster, store = FakeCluster(), FakeStore()
-        cluster.fault = Retryable("down")
+        cluster.fault = fault
         task = told(cluster, store)
         await asyncio.sleep(300)
         assert not task.done()
