@@ -10,6 +10,7 @@ _FIXTURES = {"secured": "secured", "desk": "secured", "office": "secured"}
 _MODULES = {
     "tests/e2e/test_ledger.py": "ledger",
     "tests/e2e/test_scale_out.py": "scale-out",
+    "tests/e2e/test_pressing.py": "pressing",
     # Each page goes on where the one before has ended.
     "tests/e2e/test_documentation.py": "documentation",
     "tests/apiserver/test_control_plane.py": "control-plane",
