@@ -71,7 +71,7 @@ def abandon_unknown(facts: Facts, draft: Draft) -> None:
         before = draft.rollout
         draft.rollout = _rollout(deployed)
         draft.enter(_entry(facts, deployed, START))
-        attempts.end(facts, draft, attempts.ABANDONED, "the cluster was restored before anything of it had reached ECS")
+        attempts.end(facts, draft, attempts.ABANDONED, "what was known of it is lost, and ECS lists no deployment of it")
         draft.rollout = before or draft.rollout
         return
     entry = next((e for e in draft.history if e.attempt_id == deployed.attempt_id), None)
@@ -84,14 +84,14 @@ def _is_listed(service: Service | None, deployed: CurrentPart) -> bool:
 
 
 def _of_tags(facts: Facts, deployed: CurrentPart) -> CurrentPart | None:
-    """Complete an attempt whose deployment was not recorded: the tags of the PRIMARY revision name the attempt that made it."""
-    primary, running = facts.service.primary if facts.service else None, facts.running
-    owner = ownership(running) if primary is not None and running is not None and running.arn == primary.task_definition else None
-    if primary is None or owner is None:
-        return None
-    if (owner.installation, owner.release, owner.attempt) != (facts.limits.installation, facts.name, deployed.attempt_id):
-        return None
-    return deployed.model_copy(update={"deployment_id": primary.id, "task_definition": primary.task_definition})
+    """Complete an attempt whose deployment was not recorded: the tags of a revision name the attempt that made it."""
+    made = (facts.limits.installation, facts.name, deployed.attempt_id)
+    owners = {r.arn: ownership(r) for r in (facts.running, *facts.newest) if r is not None}
+    for deployment in facts.service.deployments if facts.service else ():
+        owner = owners.get(deployment.task_definition)
+        if owner is not None and (owner.installation, owner.release, owner.attempt) == made:
+            return deployed.model_copy(update={"deployment_id": deployment.id, "task_definition": deployment.task_definition})
+    return None
 
 
 def _last_ready(ready: CurrentPart) -> LastReady:
