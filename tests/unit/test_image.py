@@ -117,8 +117,8 @@ def test_uv_is_the_one_that_bootstrap_installs() -> None:
 
 def test_the_base_is_one_that_the_project_runs_on() -> None:
     name = (ROOT / "operator" / "base-image").read_text().strip()
-    found = re.fullmatch(r"python:(3\.\d+)-slim-\w+(@sha256:[0-9a-f]{64})?", name)
-    assert found, "operator/base-image: python:VERSION-slim-DEBIAN, and the digest once it is pinned"
+    found = re.fullmatch(r"python:(3\.\d+)-slim-\w+@sha256:[0-9a-f]{64}", name)
+    assert found, "operator/base-image: python:VERSION-slim-DEBIAN by digest; make base-image writes today's"
     assert f'"{found[1]}"' in (ROOT / ".github" / "workflows" / "test.yaml").read_text()
 
 
