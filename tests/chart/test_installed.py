@@ -238,6 +238,7 @@ def test_a_namespace_that_goes_is_left_out_and_taken_in_again(installed: Bed) ->
         installed.cluster.kubectl("delete", "namespace", goes.name)
         stays.until(lambda: said(f"namespace {goes.name} is left out"), "it to be left out", show=dict)
         stays.until(lambda: operator.metric("ecs_release_releases", environment=goes.name) == 0, "its Release to be gone", show=dict)
+        assert operator.metric("ecs_release_namespace_left_out", namespace=goes.name) == 1
         stays.apply("Release", "web", release(stays, "v2")["spec"])
         stays.until(stays.updates, "the other namespace to be served")
         stays.wait("Succeeded")

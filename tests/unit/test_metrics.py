@@ -54,7 +54,7 @@ STATE = EngineState(
         release("new", "", ""),
         replace(release("odd", "Drifted", "Drifted", Ready="False"), in_flight=True, artifact_warning="RollbackTargetGone"),
     ),
-    (PROD,), 1, 2, 3, 4.5, LedgerState(2, 30.5, {"ok": 7, "Throttled": 1}),
+    (PROD,), 1, 2, 3, 4.5, LedgerState(2, 30.5, {"ok": 7, "Throttled": 1}), frozenset({"shop"}),
 )  # fmt: skip
 ENDED = Happening(Kind.ENDED, 75, "a", "Requested", "Succeeded", DEPLOYED, 7200)
 BROKEN = Happening(Kind.ENDED, 75, "b", "Requested", "RolledBack", FAILED)
@@ -94,6 +94,7 @@ def test_how_things_stand() -> None:
     assert value(found, "ecs_release_environment_condition", environment="prod", type="Observed") == -1
     assert value(found, "ecs_release_last_sweep_timestamp_seconds", environment="prod") == NOW.timestamp()
     assert value(found, "ecs_release_unreadable_services", environment="prod", reason="AccessDenied") == 2
+    assert value(found, "ecs_release_namespace_left_out", namespace="shop") == 1
     assert [value(found, "ecs_release_queue_keys", state=s) for s in ("ready", "delayed", "working")] == [1, 2, 3]
     assert value(found, "ecs_release_queue_oldest_seconds") == 4.5
     assert value(found, "ecs_release_event_messages_total", environment="prod", kind="ECS Task State Change") == 3

@@ -210,7 +210,7 @@ class Engine:
     def state(self) -> EngineState:
         """Return what metrics tell of how things stand."""
         said = {name: told for name, told in self._statuses.said().items() if self._scope.covers(ObjectKey(ENVIRONMENT, "", name))}
-        return state_of(self.store, self.queue, self._observers.all, said, self.recorder)
+        return state_of(self.store, self.queue, self._observers.all, said, self.recorder, self._namespaces.left_out)
 
     # What depends on what.
 

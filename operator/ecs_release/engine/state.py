@@ -38,7 +38,7 @@ class LedgerState:
 class EngineState:
     """Releases as the store has them, Environments, and the queue: keys that wait for a worker, for their time, or are worked on.
 
-    `ledger` is None where none is configured.
+    `ledger` is None where none is configured; `left_out` are watched namespaces that may not be looked into.
     """
 
     releases: tuple[ReleaseFacts, ...]
@@ -48,6 +48,7 @@ class EngineState:
     working: int
     oldest_s: float
     ledger: LedgerState | None = None
+    left_out: frozenset[str] = frozenset()
 
 
 def state_of(
@@ -56,8 +57,9 @@ def state_of(
     observers: Mapping[str, Observer],
     said: Mapping[str, tuple[tuple[str, str], ...]],
     recorder: Recorder,
+    left_out: frozenset[str],
 ) -> EngineState:
-    """Take the state. `said` are the Environments' conditions."""
+    """Take the state. `said` are the Environments' conditions, `left_out` namespaces."""
     environments = tuple(_environment(name, observers.get(name), said.get(name, ())) for name in store.environments)
     return EngineState(
         releases=tuple(store.releases.values()),
@@ -67,6 +69,7 @@ def state_of(
         working=queue.working,
         oldest_s=queue.oldest_s,
         ledger=LedgerState(recorder.waiting, recorder.oldest_s, dict(recorder.results)) if recorder.has_ledger else None,
+        left_out=left_out,
     )
 
 

@@ -57,6 +57,7 @@ class Standing(Collector):
             return
         yield from _releases(state.releases)
         yield from _environments(state.environments)
+        yield from _namespaces(state.left_out)
         yield from _work(state)
         yield from _events(self._queues)
         yield from _ledger(state.ledger)
@@ -97,6 +98,11 @@ def _environments(environments: Sequence[EnvironmentState]) -> Iterator[Metric]:
     yield _gauge("ecs_release_last_sweep_timestamp_seconds", "Since when each service was seen once more.", by, sweeps.items())
     intervals = {(e.name,): e.interval_s for e in environments if e.interval_s is not None}
     yield _gauge("ecs_release_observation_interval_seconds", "Interval of observation.", by, intervals.items())
+
+
+def _namespaces(left_out: Iterable[str]) -> Iterator[Metric]:
+    text = "1 for each watched namespace that may not be looked into."
+    yield _gauge("ecs_release_namespace_left_out", text, ["namespace"], (((name,), 1.0) for name in left_out))
 
 
 def _work(state: EngineState) -> Iterator[Metric]:
