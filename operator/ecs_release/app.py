@@ -101,7 +101,7 @@ def _watch(
         if await until_served(cluster, kinds, end):
             await run_watch(engine, server.credentials, end, kinds=kinds, namespaces=namespaces.open)
 
-    return partial(Reach(cluster, namespaces, engine.forget_left_out, interval_s).watch, watch_until, stop)
+    return partial(Reach(cluster, namespaces, engine.reach_changed, interval_s).watch, watch_until, stop)
 
 
 async def _return_memory() -> None:

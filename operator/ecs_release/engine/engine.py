@@ -137,8 +137,12 @@ class Engine:
         if kind == RELEASE_SET:
             self._sets.forget(key)
 
-    def forget_left_out(self) -> None:
-        """Forget what is known of namespaces that may not be looked into. Whether that was deleted nobody knows: no record is closed."""
+    def reach_changed(self) -> None:
+        """Forget what is known of namespaces that may not be looked into. Whether that was deleted nobody knows: no record is closed.
+
+        What was, in one that may be looked into again, is looked for in the ledger.
+        """
+        self.recorder.closer.sweep_again()
         for kind in KINDS:
             for namespace, name, uid in self.store.known(kind):
                 if namespace and namespace not in self._namespaces:
@@ -255,6 +259,8 @@ class Engine:
         """A Release is gone: whoever claims the same service may hold it now."""
         if self._scope.keeps_record(facts.environment) and key.namespace in self._namespaces:
             self.recorder.gone(facts)
+        else:
+            self.recorder.forget(facts)
         service = next((s for s in self.claims.observed(facts.environment) if key in self.claims.releases_of(s)), None)
         self.claims.forget(key)
         self._reconciler.forget(key)

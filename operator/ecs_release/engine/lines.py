@@ -7,7 +7,7 @@ import logging
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -75,7 +75,7 @@ class Line:
             self.writes = (*later, LedgerWrite(None, again))
             self.has_current = False
             return write.entry is not None
-        self.has_current = self.has_current or write.entry is None
+        self.has_current = self.has_current or (write.entry is None and any(write is w for w in self.writes))
         return True
 
     def acknowledges(self, write: LedgerWrite, recorded: Recorded) -> Acknowledged:
@@ -110,8 +110,8 @@ class Lines:
         return len(self._lines)
 
     def __contains__(self, line_key: LineKey) -> bool:
-        """Tell whether a Release has anything for the ledger."""
-        return line_key in self._lines
+        """Tell whether a Release has anything for the ledger, or on its way there."""
+        return line_key in self._lines or line_key in self._busy
 
     @property
     def oldest_s(self) -> float:
@@ -141,9 +141,10 @@ class Lines:
         if before is None:
             self._lines[line_key] = Line(writes, self._clock.monotonic(), attempts=attempts if is_new else None)
         else:
-            # Those under way are another line's; what was taken meanwhile is not written again.
-            known = None if before.attempts is None else before.attempts | attempts
-            self._lines[line_key] = replace(before, writes=writes, has_current=False, attempts=known)
+            # What is under way goes on, and is not written again; a current record of before is not the one that is meant now.
+            before.writes, before.has_current = writes, False
+            before.taken &= {_name(w.entry) for w in writes if w.entry is not None}
+            before.attempts = None if before.attempts is None else before.attempts | attempts
         self._news.set()
 
     def leave(self, line_key: LineKey) -> Line | None:

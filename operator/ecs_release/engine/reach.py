@@ -31,11 +31,11 @@ class Lists(Protocol):
 class Reach:
     """Looks into the watched namespaces again and again."""
 
-    def __init__(self, cluster: Lists, namespaces: Namespaces, forget: Callable[[], None], interval_s: float) -> None:
-        """`forget` is called when a namespace is left out, for what is known of it."""
+    def __init__(self, cluster: Lists, namespaces: Namespaces, changed: Callable[[], None], interval_s: float) -> None:
+        """`changed` is called when a namespace is left out, so that what is known of it is forgotten, or taken in."""
         self._cluster = cluster
         self._namespaces = namespaces
-        self._forget = forget
+        self._changed = changed
         self._interval_s = interval_s
         self._suspected: frozenset[str] = frozenset()
 
@@ -84,9 +84,10 @@ class Reach:
             log.warning("namespace %s is left out until it may be looked into: %s", name, refused[name])
         for name in sorted(before - refused.keys()):
             log.info("namespace %s may be looked into again: it is taken in", name)
-        if refused.keys() - before:
-            self._forget()
-        return refused.keys() != before
+        if refused.keys() == before:
+            return False
+        self._changed()
+        return True
 
     async def _end(self, end: asyncio.Event, stop: asyncio.Event) -> None:
         """Set `end` once `stop` is set, or other namespaces let us in."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from ecs_release.api.ledger import LedgerCurrent, LedgerEntry
 from ecs_release.api.release_status import ReleaseStatus
@@ -20,8 +21,10 @@ from ecs_release.domain.facts import Facts
 from ecs_release.domain.ledger_port import Ledger, LedgerWrite
 from ecs_release.domain.ports import Clock, ObjectKey
 from ecs_release.domain.records.acknowledgements import Acknowledged, foreign_id
-from ecs_release.domain.records.entries import named_in_s, writes
-from ecs_release.engine.closing import Closer, Identity
+from ecs_release.domain.records.entries import named_in_s, opened, writes
+from ecs_release.engine.closing import Closer
+from ecs_release.engine.ends import Identity
+from ecs_release.engine.followers import Followers
 from ecs_release.engine.lines import Line, LineKey, Lines
 from ecs_release.engine.store import ReleaseFacts
 
@@ -46,11 +49,12 @@ class Recorder:
         self._again = again
         self._troubled = troubled
         self._lines = Lines(clock, self._changed)
-        self._acknowledged: dict[ObjectKey, tuple[Acknowledged, ...]] = {}
-        self._gone: OrderedDict[LineKey, Identity] = OrderedDict()
+        self._acknowledged: dict[LineKey, tuple[Acknowledged, ...]] = {}
+        self._followers = Followers()
+        self._gone: OrderedDict[LineKey, None] = OrderedDict()
         self._unnamed: dict[LineKey, tuple[LedgerWrite, ...]] = {}
         self._blind_until = 0.0
-        self.closer = Closer(ledger, clock, self._is_clear)
+        self.closer = Closer(ledger, clock, self._is_clear, self._followers.of)
         self.table = ""
         """Its ARN, once it was seen."""
         self.results: defaultdict[str, int] = defaultdict(int)
@@ -78,22 +82,19 @@ class Recorder:
 
     def told(self, key: ObjectKey, facts: Facts) -> Facts:
         """Add what is known of the ledger to a Release's facts."""
-        problem = self._lines.problem_of(LineKey(key, facts.release.metadata.uid))
-        return replace(facts, has_ledger=self.has_ledger, ledger_problem=problem, acknowledged=self.acknowledged(key))
-
-    def acknowledged(self, key: ObjectKey) -> tuple[Acknowledged, ...]:
-        """Return what the ledger has of a Release since its status was written."""
-        return self._acknowledged.get(key, ())
+        line_key = LineKey(key, facts.release.metadata.uid)
+        problem, known = self._lines.problem_of(line_key), self._acknowledged.get(line_key, ())
+        return replace(facts, has_ledger=self.has_ledger, ledger_problem=problem, acknowledged=known)
 
     def decided(self, key: ObjectKey, facts: Facts, status: ReleaseStatus) -> None:
         """A Release's status was accepted, or stands as it was: record what it tells and the ledger lacks."""
         if self._ledger is None or (facts.hold is not None and status.pin is None):
             return
-        # The status is made of those facts: what was acknowledged since is for the next one.
-        later = tuple(a for a in self._acknowledged.pop(key, ()) if a not in facts.acknowledged)
-        if later:
-            self._acknowledged[key] = later
         line_key = LineKey(key, facts.release.metadata.uid)
+        # The status is made of those facts: what was acknowledged since is for the next one.
+        later = tuple(a for a in self._acknowledged.pop(line_key, ()) if a not in facts.acknowledged)
+        if later:
+            self._acknowledged[line_key] = later
         is_new = facts.status.ledger is None or facts.status.ledger.current is None
         attempts = frozenset((*(e.attempt_id for e in status.history or ()), *(foreign_id(f.deployment_id) for f in status.foreign or ())))
         self._lines.put(line_key, writes(facts, status), attempts, is_new=is_new)
@@ -101,10 +102,14 @@ class Recorder:
         self._unnamed.pop(line_key, None)
         if in_s is not None:
             self._unnamed[line_key] = writes(facts, status, named=True)
+        spec = facts.release.spec
+        identity = Identity(spec.environment_ref.name, key.namespace, spec.project_ref.name, spec.service)
         if line_key in self._gone:
             # It went while the pass over it was under way.
-            self._leave(line_key, self._gone[line_key])
-        elif in_s is not None:
+            self._leave(line_key, identity, opened(status))
+            return
+        self._followers.told(line_key, identity, opened(status))
+        if in_s is not None:
             self._again(key, in_s)
 
     def left_out(self, key: ObjectKey, entries: Sequence[LedgerEntry]) -> None:
@@ -116,15 +121,22 @@ class Recorder:
         """A Release was deleted: an attempt that was under way is closed, once all that waits is written."""
         if self._ledger is None:
             return
-        self._acknowledged.pop(facts.key, None)
         line_key = LineKey(facts.key, facts.uid)
+        self._acknowledged.pop(line_key, None)
         identity = Identity(facts.environment, facts.key.namespace, facts.project, facts.service)
-        self._gone[line_key] = identity
+        self._gone[line_key] = None
         while len(self._gone) > _GONE:
             self._gone.popitem(last=False)
-        self._leave(line_key, identity)
+        self._leave(line_key, identity, self._followers.leave(line_key))
 
-    def _leave(self, line_key: LineKey, identity: Identity) -> None:
+    def forget(self, facts: ReleaseFacts) -> None:
+        """A Release may be seen no longer: whether it is gone nobody knows. What waits of it is written all the same."""
+        line_key = LineKey(facts.key, facts.uid)
+        self._acknowledged.pop(line_key, None)
+        self._unnamed.pop(line_key, None)
+        self._followers.leave(line_key)
+
+    def _leave(self, line_key: LineKey, identity: Identity, open_yet: Mapping[str, datetime]) -> None:
         if (unnamed := self._unnamed.pop(line_key, None)) is not None:
             # Nobody looks at it again once CloudTrail has told who it was.
             self._lines.put(line_key, unnamed, frozenset(), is_new=False)
@@ -132,7 +144,7 @@ class Recorder:
         if line is not None and self._lines.fails:
             # Should the process be killed before the ledger is back, nobody else would know.
             self.left_out(line_key.key, line.entries())
-        self.closer.close(identity, line_key)
+        self.closer.close(identity, line_key, open_yet)
 
     async def remember(self, environment: str, namespace: str, project: str, service: str) -> LedgerCurrent | None:
         """Return what the ledger knows of a service whose Release has no past; None also where it cannot be read just now.
@@ -199,10 +211,11 @@ class Recorder:
             return
         try:
             async with asyncio.timeout(_DEADLINE_S):
-                if line.attempts is not None:
+                if line.attempts is not None and not line.gone:
+                    # What is open there may be a later one's where this Release is gone.
                     await self.closer.abandon(_identity(write), line.attempts)
-                    line.attempts = None
                 recorded = await ledger.record(write)
+                line.attempts = None
         except (Problem, TimeoutError) as error:
             self.results[type(error).__name__] += 1
             self._lines.failed(line_key, error, begun)
@@ -215,8 +228,8 @@ class Recorder:
         self.results["ok"] += 1
         self._lines.succeeded(line_key)
         if line.take(write, recorded) and not line.gone:
-            known = self._acknowledged.get(line_key.key, ())
-            self._acknowledged[line_key.key] = (*known, line.acknowledges(write, recorded))
+            known = self._acknowledged.get(line_key, ())
+            self._acknowledged[line_key] = (*known, line.acknowledges(write, recorded))
         if line.first() is None:
             self._finished(line_key, line)
 

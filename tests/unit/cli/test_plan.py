@@ -165,7 +165,10 @@ def test_a_set_is_planned_service_by_service_in_waves() -> None:
     assert plan.blocked_by == (held,)
 
 
-CONFLICT = {"conditions": [{**READY["conditions"][0], "status": "False", "reason": "TargetConflict"}]}
+CONFLICT, UNREAD = (
+    {"conditions": [{**READY["conditions"][0], "status": status, "reason": reason}]}
+    for status, reason in (("False", "TargetConflict"), ("Unknown", "ObservationFailed"))
+)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +182,9 @@ CONFLICT = {"conditions": [{**READY["conditions"][0], "status": "False", "reason
         (READY, CONFLICT, "2026-01-01", False),
         (CONFLICT, READY, "2026-01-03", True),
         (CONFLICT, {}, "2026-01-01", True),
+        # Neither was told who holds it: age decides.
+        (UNREAD, UNREAD, "2026-01-03", False),
+        (UNREAD, UNREAD, "2026-01-01", True),
     ],
 )
 def test_a_child_of_the_set_holds_what_it_is_for(child: dict[str, Any], other: dict[str, Any], created: str, blocked: bool) -> None:

@@ -11,9 +11,10 @@ from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.domain.facts import Facts, Limits
 from ecs_release.domain.ports import ObjectKey
 from ecs_release.domain.records.acknowledgements import acknowledge
+from ecs_release.domain.targets import resolve_target
 from ecs_release.engine.recorder import Recorder
 from ecs_release.engine.store import ReleaseFacts
-from tests.unit.domain.test_targets import environment
+from tests.unit.domain.test_targets import environment, project
 from tests.unit.engine.ledgers import FakeLedger
 from tests.unit.simulated_time import SimulatedClock
 
@@ -67,7 +68,7 @@ class Process:
         release = Release.model_validate(body)
         facts = Facts(
             release=release.model_copy(update={"status": self.statuses[name]}), now=self.clock.now(), limits=Limits(),
-            environment=self.environment,
+            environment=self.environment, target=resolve_target(self.environment, project(name=name), name),
         )  # fmt: skip
         return self.recorder.told(self.key(name), facts)
 

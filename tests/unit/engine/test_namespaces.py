@@ -64,7 +64,7 @@ def test_what_is_left_out_is_forgotten_and_not_taken_for_deleted(monkeypatch: py
         for body in (here, there):
             forgets.changed(RELEASE, body)
         namespaces.left_out = frozenset(["other"])
-        forgets.forget_left_out()
+        forgets.reach_changed()
         assert [key.namespace for key in forgets.store.releases] == ["team"] and "prod" in forgets.store.environments
         forgets.changed(RELEASE, there)
         assert len(forgets.store.releases) == 1, "the watch has not ended yet, and tells more"

@@ -212,7 +212,7 @@ def test_answers_that_come_while_a_pass_goes_on_are_for_the_next() -> None:
             current = process.ledger.current_records["prod", "shop", "store", "web"]
             assert known is not None and known.current == sum_of(current)
             assert current.deployed is not None and current.deployed.outcome == "RolloutFailed"
-            assert process.recorder.acknowledged(process.key("web")) == ()
+            assert process.facts("web").acknowledged == ()
 
     run_simulated(main())
 

@@ -186,7 +186,24 @@ def _holder(claims: Sequence[Release], name: str) -> str:
 
 def _holds(release: Release) -> bool:
     ready = find(release.status.conditions, ConditionType.READY) if release.status else None
-    return ready is not None and ready.reason != Reason.TARGET_CONFLICT
+    return ready is not None and ready.reason not in _HOLDS_NOTHING
+
+
+_HOLDS_NOTHING = frozenset(
+    {
+        Reason.TARGET_CONFLICT,
+        # Nobody has come to ask who holds the service.
+        Reason.AWAITING_ENVIRONMENT,
+        Reason.AWAITING_PROJECT,
+        Reason.INVALID_SPEC,
+        Reason.TARGET_NOT_ALLOWED,
+        Reason.ACCESS_DENIED,
+        Reason.OBSERVATION_FAILED,
+        Reason.PROGRESSING_WITH_RETRY,
+        Reason.SERVICE_NOT_FOUND,
+        Reason.UNSUPPORTED_CONTROLLER,
+    }
+)
 
 
 def _age(release: Release) -> tuple[float, str]:

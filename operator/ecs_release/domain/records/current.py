@@ -6,15 +6,15 @@ import hashlib
 import json
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from ecs_release.api.conditions import ConditionType
-from ecs_release.api.ledger import CurrentImage, CurrentPart, LedgerCurrent
-from ecs_release.api.release_status import ReleaseStatus, Running
+from ecs_release.api.ledger import CurrentImage, CurrentPart, LedgerCurrent, Stage
+from ecs_release.api.release_status import HistoryEntry, ReleaseStatus, Running
 from ecs_release.domain.attempts import aims_at
 from ecs_release.domain.conditions import FALSE, find
 from ecs_release.domain.facts import Facts
-from ecs_release.domain.records.acknowledgements import END
+from ecs_release.domain.records.acknowledgements import START
 
 
 def whole_seconds(time: datetime | None) -> datetime | None:
@@ -42,14 +42,18 @@ def identity(facts: Facts, status: ReleaseStatus) -> dict[str, Any]:
     }
 
 
-def current_of(facts: Facts, status: ReleaseStatus, open_yet: Collection[str] = ()) -> LedgerCurrent:
-    """Make the current record of what a status says. Attempts that are `open_yet` are told as under way: their end is recorded later."""
+Later: TypeAlias = Collection[tuple[str, Stage]]
+"""Entries of attempts that are recorded later."""
+
+
+def current_of(facts: Facts, status: ReleaseStatus, later: Later = ()) -> LedgerCurrent:
+    """Make the current record of what a status says, but of attempts only what is not recorded `later`."""
     in_sync = find(status.conditions, ConditionType.IN_SYNC)
     at_rest = status.rollout is None or bool(status.rollout.outcome)
     return LedgerCurrent(
         **identity(facts, status),
         wanted=_wanted(status),
-        deployed=_deployed(status, open_yet),
+        deployed=_deployed(status, later),
         ready=_ready(status),
         observed=_observed(status.running),
         foreign=_foreign(status),
@@ -79,11 +83,13 @@ def _wanted(status: ReleaseStatus) -> CurrentPart | None:
     return CurrentPart(images=images, hash=shown, source_hash=pin.source_hash, time=pin.resolved_time)
 
 
-def _deployed(status: ReleaseStatus, open_yet: Collection[str]) -> CurrentPart | None:
+def _deployed(status: ReleaseStatus, later: Later) -> CurrentPart | None:
     rollout = status.rollout
     if rollout is None:
         return None
-    ended = rollout.outcome and rollout.attempt_id not in open_yet
+    if (rollout.attempt_id, Stage.START) in later:
+        return next((_earlier(e, later) for e in status.history or () if (e.attempt_id, Stage.START) not in later), None)
+    ended = rollout.outcome and (rollout.attempt_id, Stage.END) not in later
     entry = next((e for e in status.history or () if e.attempt_id == rollout.attempt_id), None)
     hashes = {i.container: i.to_hash for i in rollout.images or ()}
     return CurrentPart(
@@ -104,6 +110,27 @@ def _deployed(status: ReleaseStatus, open_yet: Collection[str]) -> CurrentPart |
     )
 
 
+def _earlier(entry: HistoryEntry, later: Later) -> CurrentPart:
+    """Tell of the attempt before the latest, which has not begun in the ledger."""
+    ended = entry.outcome and (entry.attempt_id, Stage.END) not in later
+    return CurrentPart(
+        images=[CurrentImage(container=i.container, digest=i.to_digest, hash=i.to_hash) for i in entry.images or ()] or None,
+        hash=entry.hash,
+        number=entry.number,
+        source_hash=entry.source_hash,
+        attempt_id=entry.attempt_id,
+        cause=entry.cause,
+        outcome=entry.outcome if ended else None,
+        message=entry.message if ended else None,
+        requested_by=entry.requested_by,
+        applied_by=entry.applied_by,
+        description=entry.description,
+        task_definition=entry.task_definition,
+        deployment_id=entry.deployment_id,
+        time=(entry.completion_time if ended else None) or entry.start_time,
+    )
+
+
 def _ready(status: ReleaseStatus) -> CurrentPart | None:
     last = status.last_ready
     if last is None:
@@ -113,8 +140,8 @@ def _ready(status: ReleaseStatus) -> CurrentPart | None:
 
 
 def _foreign(status: ReleaseStatus) -> CurrentPart | None:
-    """Name the newest whose end the ledger lacks: should the Release go, its end is made of this."""
-    newest = next((f for f in status.foreign or () if f.state != END), None)
+    """Name the newest that the ledger saw begin and not end: should the Release go, its end is made of this."""
+    newest = next((f for f in status.foreign or () if f.state == START), None)
     if newest is None:
         return None
     images = [CurrentImage(container=i.container, digest=i.from_digest, hash=i.from_hash) for i in newest.images or ()]

@@ -16,6 +16,7 @@ from ecs_release.api.record_status import ForeignDeployment
 from ecs_release.api.release_status import HistoryEntry, ReleaseStatus
 from ecs_release.domain.conditions import find
 from ecs_release.domain.facts import Facts
+from ecs_release.domain.holders import holder
 from ecs_release.domain.ledger_port import LedgerWrite
 from ecs_release.domain.records.acknowledgements import END, Acknowledged, acknowledge, foreign_id
 from ecs_release.domain.records.current import current_of, identity, sum_of, whole_seconds
@@ -41,21 +42,29 @@ def due(facts: Facts, status: ReleaseStatus, *, named: bool = False) -> tuple[Du
         found += _of_attempt(entry)
     for deployment in status.foreign or ():
         found += _of_foreign(facts, deployment, named=named)
-    return tuple(sorted(found, key=lambda d: (d.time, d.stage is not Stage.START)))
+    # Of one second: what began first ends before the next begins.
+    return tuple(sorted(found, key=lambda d: (d.time, d.of.start_time or d.time, d.stage is not Stage.START)))
+
+
+def opened(status: ReleaseStatus) -> dict[str, datetime]:
+    """Name the attempts, and others' deployments as `foreign_id` does, that a status tells as under way; with their start."""
+    ours = {e.attempt_id: e.start_time for e in status.history or () if not e.outcome}
+    theirs = {foreign_id(f.deployment_id): f.start_time for f in status.foreign or () if not f.outcome}
+    return {attempt_id: start_time for attempt_id, start_time in {**ours, **theirs}.items() if start_time is not None}
 
 
 def writes(facts: Facts, status: ReleaseStatus, *, named: bool = False) -> tuple[LedgerWrite, ...]:
     """Return what is to be recorded, oldest first: each entry with the current record, or that alone where nothing but it has changed.
 
-    `named`: see `due`. A current record says of what has ended only what the ledger has by then: should the rest not come, for the process
-    is killed and the Release deleted, then what it leaves open is closed.
+    `named`: see `due`. A current record tells of attempts what the ledger has by then: should the rest not come, for the process is killed
+    and the Release deleted, then what it leaves open is closed, and nothing else.
     """
     is_told, found, lacking = _is_told(facts, status), list[LedgerWrite](), due(facts, status, named=named)
     for nth, one in enumerate(lacking, 1):
         if isinstance(one.of, ForeignDeployment):
             status = acknowledge(status, [Acknowledged(foreign_id(one.of.deployment_id), one.stage)])
-        open_yet = {later.of.attempt_id for later in lacking[nth:] if isinstance(later.of, HistoryEntry) and later.stage is Stage.END}
-        found.append(_write(facts, status, one, current_of(facts, status, open_yet) if is_told else None))
+        later = {(d.of.attempt_id, d.stage) for d in lacking[nth:] if isinstance(d.of, HistoryEntry)}
+        found.append(_write(facts, status, one, current_of(facts, status, later) if is_told else None))
     if found or not is_current_due(facts, status):
         return tuple(found)
     return (LedgerWrite(entry=None, current=current_of(facts, status)),)
@@ -83,10 +92,21 @@ def _is_news(status: ReleaseStatus, current: LedgerCurrent) -> bool:
 
 
 def _is_told(facts: Facts, status: ReleaseStatus) -> bool:
-    """Tell whether this Release speaks for the service: one that another holds does not, nor one of which nothing is known yet."""
+    """Tell whether this Release speaks for the service: one that another holds does not, nor one of which nothing is known yet.
+
+    Nor one that cannot be read: who holds its service is not known then (law 16).
+    """
+    if facts.target is None or facts.problem is not None or facts.unread is not None or _is_held(facts, status):
+        return False
+    return status.running is not None or status.rollout is not None
+
+
+def _is_held(facts: Facts, status: ReleaseStatus) -> bool:
     ready = find(status.conditions, ConditionType.READY)
-    held_by_another = ready is not None and ready.reason == Reason.TARGET_CONFLICT
-    return not held_by_another and (status.running is not None or status.rollout is not None)
+    if ready is not None and ready.reason == Reason.TARGET_CONFLICT:
+        return True
+    # Where there is no service nobody has asked who would hold it.
+    return facts.service is None and holder(facts.claims, None, facts.limits.installation, facts.limits.namespaces) not in ("", facts.name)
 
 
 def _of_attempt(entry: HistoryEntry) -> Iterator[Due]:

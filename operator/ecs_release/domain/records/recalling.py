@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from ecs_release.api.artifacts import Source, SourceImage
 from ecs_release.api.ledger import CurrentPart, LedgerCurrent
 from ecs_release.api.record_status import AttemptRecord, ForeignDeployment, ForeignImage
@@ -44,7 +46,7 @@ def recall(facts: Facts, draft: Draft) -> bool:
         return False
     draft.ledger = draft.ledger.model_copy(update={"since_time": remembered.observed_time})
     if remembered.foreign is not None and remembered.foreign.deployment_id:
-        draft.foreign = (_foreign(remembered.foreign),)
+        draft.foreign = (_foreign(remembered.foreign, remembered.observed_time),)
     if remembered.ready is not None and draft.last_ready is None:
         draft.last_ready = _last_ready(remembered.ready)
     deployed = remembered.deployed
@@ -87,7 +89,8 @@ def _of_tags(facts: Facts, deployed: CurrentPart) -> CurrentPart | None:
     """Complete an attempt whose deployment was not recorded: the tags of a revision name the attempt that made it."""
     made = (facts.limits.installation, facts.name, deployed.attempt_id)
     owners = {r.arn: ownership(r) for r in (facts.running, *facts.newest) if r is not None}
-    for deployment in facts.service.deployments if facts.service else ():
+    # The first of a revision's deployments is the attempt's: what came after it somebody else has made.
+    for deployment in sorted(facts.service.deployments if facts.service else (), key=lambda d: d.created_at):
         owner = owners.get(deployment.task_definition)
         if owner is not None and (owner.installation, owner.release, owner.attempt) == made:
             return deployed.model_copy(update={"deployment_id": deployment.id, "task_definition": deployment.task_definition})
@@ -99,13 +102,15 @@ def _last_ready(ready: CurrentPart) -> LastReady:
     return LastReady(source_hash=ready.source_hash, images=images, time=ready.time)
 
 
-def _foreign(part: CurrentPart) -> ForeignDeployment:
+def _foreign(part: CurrentPart, observed_time: datetime) -> ForeignDeployment:
     images = [ForeignImage(container=i.container, from_digest=i.digest, from_hash=i.hash) for i in part.images or ()]
     return ForeignDeployment(
         deployment_id=part.deployment_id or "",
         task_definition=part.task_definition,
         images=images or None,
         start_time=part.time,
+        outcome=part.outcome,
+        completion_time=observed_time if part.outcome else None,
         state=START,
     )
 
