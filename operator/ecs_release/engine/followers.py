@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from sys import intern
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ecs_release.domain.ports import ObjectKey
 from ecs_release.engine.ends import Identity
 from ecs_release.engine.lines import LineKey
+
+_NOTHING: Mapping[str, datetime] = MappingProxyType({})
 
 
 class _Follower(NamedTuple):
@@ -26,7 +30,10 @@ class Followers:
 
     def told(self, line_key: LineKey, identity: Identity, opened: Mapping[str, datetime]) -> None:
         """Note what a Release follows: attempts by their id, with the time of their start."""
-        self._followers[line_key.key] = _Follower(line_key.uid, identity, opened)
+        told = _Follower(line_key.uid, identity, opened or _NOTHING)
+        if self._followers.get(line_key.key) != told:
+            # Thousands at rest share what is alike.
+            self._followers[line_key.key] = told._replace(identity=Identity(*map(intern, identity)))
 
     def leave(self, line_key: LineKey) -> Mapping[str, datetime]:
         """A Release is gone. Returns what it leaves open."""
