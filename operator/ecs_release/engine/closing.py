@@ -69,16 +69,22 @@ class Closer:
         self._installation, self._grace_s = "", 0.0
         self._known: Callable[[str], Services] = lambda _: frozenset()
         self._exists: Callable[[ObjectKey], Awaitable[bool]] = _is_nowhere
+        self._there: Callable[[Identity], bool] | None = None
 
     def about(
-        self, installation: str, known: Callable[[str], Services], exists: Callable[[ObjectKey], Awaitable[bool]], grace_s: float
+        self,
+        installation: str,
+        known: Callable[[str], Services],
+        exists: Callable[[ObjectKey], Awaitable[bool]],
+        grace_s: float,
+        there: Callable[[Identity], bool] | None = None,
     ) -> None:
-        """Close records of this installation. `known` lists an Environment's services that have a Release.
+        """Close records of this installation. `known` lists an Environment's services that have a Release, `there` tells it of one.
 
         `exists` asks the API server for a Release. One that is not there at the start is waited for, for `grace_s` seconds: a cluster
         that is restored gets its objects one after the other, and what another replica has sent last arrives by then.
         """
-        self._installation, self._known, self._exists, self._grace_s = installation, known, exists, grace_s
+        self._installation, self._known, self._exists, self._grace_s, self._there = installation, known, exists, grace_s, there
 
     def close(self, identity: Identity, line_key: LineKey, opened: Mapping[str, datetime]) -> None:
         """A Release is gone, and leaves these attempts open. Its records are closed once none of its own wait any more."""
@@ -187,7 +193,7 @@ class Closer:
 
     async def _close_one(self, ledger: Ledger, ends: Ends, identity: Identity, gone: _Gone) -> bool:
         """Close what Releases of a service have left. Returns whether that is done: one that was made again is waited for."""
-        if self._is_there(identity):
+        if self.is_there(identity):
             followed = self._followed(identity)
             if followed is not None:
                 await self._end_opened(ends, identity, gone, followed)
@@ -196,18 +202,18 @@ class Closer:
         name = current.release if current is not None else None
         if not gone.line_keys and await self._exists(ObjectKey(RELEASE, identity.namespace, name or "")):
             return True
-        if self._is_there(identity):
+        if self.is_there(identity):
             return False
         await self._end_opened(ends, identity, gone, frozenset())
         return current is None or current.deleted_time is not None or await self._close_record(ledger, ends, identity, current)
 
     async def _close_record(self, ledger: Ledger, ends: Ends, identity: Identity, current: LedgerCurrent) -> bool:
         end = await ends.of_current(identity, current)
-        if self._is_there(identity):
+        if self.is_there(identity):
             return False
         # First: of a record that is closed nobody asks what it has left open.
         await ends.end_foreign(identity, current)
-        if self._is_there(identity):
+        if self.is_there(identity):
             # It was made again meanwhile. One that comes later still speaks later, and the ledger keeps what was said last.
             return False
         now = max(self._clock.now(), current.observed_time)
@@ -217,8 +223,9 @@ class Closer:
         log.info("closed the record of %s: its Release is gone", "/".join(identity[1:]), extra={"environment": identity.environment})
         return True
 
-    def _is_there(self, identity: Identity) -> bool:
-        return identity[1:] in self._known(identity.environment)
+    def is_there(self, identity: Identity) -> bool:
+        """Tell whether a service has a Release."""
+        return self._there(identity) if self._there is not None else identity[1:] in self._known(identity.environment)
 
     @staticmethod
     async def _end_opened(ends: Ends, identity: Identity, gone: _Gone, followed: frozenset[str]) -> None:

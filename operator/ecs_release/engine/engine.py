@@ -61,7 +61,7 @@ class Engine:
         self._clock = clock
         self._settings = settings
         self._namespaces = namespaces or Namespaces(settings.namespaces)
-        self.store = Store()
+        self.store = store = Store()
         self.claims = Claims(self.store)
         self._scope = Scope(self.store, settings)
         self.queue: KeyedQueue[ObjectKey] = KeyedQueue(clock, self._environment_of)
@@ -69,7 +69,7 @@ class Engine:
         self._notifier = Notifier(self.store, cluster, aws, clock, settings.installation, self._add)
         self.store.on_happened = self._notifier.happened
         self.recorder = Recorder(ledger, clock, self._add, self._ledger_troubled)
-        self.recorder.closer.about(settings.installation, self.store.services_of, self._exists, settings.closing_grace_s)
+        self.recorder.closer.about(settings.installation, store.services_of, self._exists, settings.closing_grace_s, store.has_service)
         self._observers = Observers(
             aws=aws, clock=clock, settings=settings, store=self.store, claims=self.claims, scope=self._scope, again=self._add,
             wake=self._wake, pushed=self._pushed, notifier=self._notifier, recorder=self.recorder,
@@ -99,15 +99,17 @@ class Engine:
         meta = body["metadata"]
         key = ObjectKey(kind, meta.get("namespace", ""), meta["name"])
         if key.namespace and key.namespace not in self._namespaces:
-            # Left out a moment ago, and the watch has not ended yet.
-            return
+            return  # Left out a moment ago, and the watch has not ended yet.
         before = self.store.releases.get(key)
         if not self.store.changed(kind, body):
             self._counted(key, before)
             return
         if kind == RELEASE:
-            self.claims.refresh(self.store.releases[key])
-            self._observers.observe_soon(self.store.releases[key].environment)
+            facts = self.store.releases[key]
+            if before is not None and before.uid != facts.uid:
+                self._gone(before)  # It was made again, and nobody has told of the deletion.
+            self.claims.refresh(facts)
+            self._observers.observe_soon(facts.environment)
             self._counted(key, before)
             self._told(key)
         else:
@@ -138,10 +140,7 @@ class Engine:
             self._sets.forget(key)
 
     def reach_changed(self) -> None:
-        """Forget what is known of namespaces that may not be looked into. Whether that was deleted nobody knows: no record is closed.
-
-        What was, in one that may be looked into again, is looked for in the ledger.
-        """
+        """Forget what is in namespaces that may not be looked into, closing no record: that is done once they may be, of what has gone."""
         self.recorder.closer.sweep_again()
         for kind in KINDS:
             for namespace, name, uid in self.store.known(kind):
@@ -257,10 +256,7 @@ class Engine:
 
     def _released(self, key: ObjectKey, facts: ReleaseFacts) -> None:
         """A Release is gone: whoever claims the same service may hold it now."""
-        if self._scope.keeps_record(facts.environment) and key.namespace in self._namespaces:
-            self.recorder.gone(facts)
-        else:
-            self.recorder.forget(facts)
+        self._gone(facts)
         service = next((s for s in self.claims.observed(facts.environment) if key in self.claims.releases_of(s)), None)
         self.claims.forget(key)
         self._reconciler.forget(key)
@@ -269,6 +265,10 @@ class Engine:
             self._add(other)
         self._observers.observe_soon(facts.environment)
         self._add(Store.project_key(facts), 1.0)
+
+    def _gone(self, facts: ReleaseFacts) -> None:
+        is_known = self._scope.keeps_record(facts.environment) and facts.key.namespace in self._namespaces
+        (self.recorder.gone if is_known else self.recorder.forget)(facts)
 
     def _decided(self, facts: Facts, status: ReleaseStatus) -> None:
         self._needs.tell(facts, status)

@@ -108,7 +108,9 @@ class Recorder:
             # It went while the pass over it was under way.
             self._leave(line_key, identity, opened(status))
             return
-        self._followers.told(line_key, identity, opened(status))
+        if status.pin is not None or status.rollout is not None:
+            # Before, it could not know yet what there is to follow.
+            self._followers.told(line_key, identity, opened(status))
         if in_s is not None:
             self._again(key, in_s)
 
@@ -211,9 +213,7 @@ class Recorder:
             return
         try:
             async with asyncio.timeout(_DEADLINE_S):
-                if line.attempts is not None and not line.gone:
-                    # What is open there may be a later one's where this Release is gone.
-                    await self.closer.abandon(_identity(write), line.attempts)
+                await self._abandon(line, _identity(write))
                 recorded = await ledger.record(write)
                 line.attempts = None
         except (Problem, TimeoutError) as error:
@@ -232,6 +232,12 @@ class Recorder:
             self._acknowledged[line_key] = (*known, line.acknowledges(write, recorded))
         if line.first() is None:
             self._finished(line_key, line)
+
+    async def _abandon(self, line: Line, identity: Identity) -> None:
+        """End what was left open before a Release; where it is gone itself its successor's is not that, and is waited for."""
+        followed = self._followers.of(identity) if line.gone else frozenset[str]()
+        if line.attempts is not None and (followed is not None or not self.closer.is_there(identity)):
+            await self.closer.abandon(identity, line.attempts | (followed or frozenset()))
 
     def _finished(self, line_key: LineKey, line: Line) -> None:
         """All is there: the status says so with the Release's next pass."""

@@ -237,6 +237,11 @@ class Store:
         """List the services that have a Release in an environment: namespace, Project and service."""
         return frozenset((r.key.namespace, r.project, r.service) for r in self.of_environment(environment))
 
+    def has_service(self, identity: tuple[str, str, str, str]) -> bool:
+        """Tell whether a service has a Release: Environment, namespace, Project and service."""
+        environment, namespace, project, service = identity
+        return any((r.environment, r.service) == (environment, service) for r in self.of_project(namespace, project))
+
     @staticmethod
     def project_key(facts: ReleaseFacts) -> ObjectKey:
         """Name the Project that a Release refers to."""

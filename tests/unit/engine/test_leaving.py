@@ -13,16 +13,16 @@ import pytest
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.domain.decide import decide
-from ecs_release.domain.errors import Problem, Retryable
+from ecs_release.domain.errors import Blocked, Problem, Retryable
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.holders import Claim
 from ecs_release.domain.ledger_port import LedgerWrite, Recorded
 from ecs_release.domain.ports import ObjectKey
 from tests.unit.domain.build import NOW
-from tests.unit.domain.test_any_history import AnyHistory
+from tests.unit.domain.test_any_history import HASHES, AnyHistory
 from tests.unit.engine.ledgers import DENIED, DOWN, MISSING, THROTTLED, FakeLedger
 from tests.unit.engine.recording import Process, deleted_in_process, facts_of, settle
-from tests.unit.engine.test_any_recorder import AnyRecorder, SlowLedger
+from tests.unit.engine.test_any_recorder import KEY, AnyRecorder, SlowLedger
 from tests.unit.simulated_time import run_simulated
 
 WEB = ("prod", "shop", "store", "web")
@@ -40,6 +40,7 @@ def made_again(process: Process, uid: str = "another") -> None:
     process.statuses["web"] = ReleaseStatus()
 
 
+AWAITED = Blocked("AwaitingProject", "there is no Project store yet")
 ABANDONED, SUCCEEDED = [("start", None), ("end", "Abandoned")], [("start", None), ("end", "Succeeded")]
 
 
@@ -235,5 +236,75 @@ def test_what_went_while_its_namespace_could_not_be_seen_is_closed_once_it_can()
             process.recorder.closer.sweep_again()
             await settle(process)
         assert stages(ledger) == {"1": ABANDONED}
+
+    run_simulated(main())
+
+
+@pytest.mark.parametrize("unread", [{"unread": Retryable("ECS does not answer"), "unread_since": NOW}, {"problem": AWAITED}])
+def test_a_successor_that_cannot_know_yet_is_waited_for(unread: dict[str, Any]) -> None:
+    """Its Project comes later, or ECS is not read: it will take up what is under way."""
+    state = AnyRecorder()
+    state.now += timedelta(seconds=3)
+    state.passes_are_made(3)
+    state.the_release_is_deleted(seen=True)
+    state.it_is_made_again(wanted=HASHES[0])
+    state.body["spec"]["source"] = {"releaseHash": "bbbbbbb"}
+    facts = replace(state.gather(Release.model_validate(state.body)), **unread)
+    status = decide(facts).status
+    state.body["status"] = status.to_kubernetes()
+    state.recorder.decided(KEY, facts, status)
+    state.now += timedelta(seconds=120)
+    state.passes_are_made(2)
+    state.ecs_completes()
+    state.passes_are_made(4)
+    state.now += timedelta(seconds=60)
+    assert "Abandoned" not in {e.outcome for e in state.ledger.entries.values()}
+    state.teardown()
+
+
+def test_what_was_open_before_one_that_goes_unheard_is_ended() -> None:
+    """Deleted and made again while nobody watched; the new one is deleted before the ledger could be asked."""
+
+    async def main() -> None:
+        ledger = FakeLedger()
+        async with Process(ledger) as first:
+            first.says("web", first.attempt(1))
+            await settle(first, 10)
+        ledger.problem = DOWN
+        async with Process(ledger) as second:
+            made_again(second)
+            second.says("web", second.attempt(2))
+            await asyncio.sleep(10)
+            del second.statuses["web"]
+            second.recorder.gone(replace(facts_of("web"), uid="another"))
+            await asyncio.sleep(10)
+            ledger.problem = None
+            await settle(second)
+        assert stages(ledger) == {"1": ABANDONED, "2": ABANDONED}
+
+    run_simulated(main())
+
+
+def test_a_start_that_went_without_its_current_record_is_caught_up_with() -> None:
+    """ECS could not be read as the ledger came back: who holds the service was not known."""
+
+    async def main() -> None:
+        ledger = FakeLedger()
+        async with Process(ledger) as process:
+            process.says("web", process.attempt(1, "Succeeded"))
+            await settle(process, 10)
+            ledger.problem = DOWN
+            process.says("web", process.attempt(2), process.attempt(1, "Succeeded"))
+            await asyncio.sleep(10)
+            unread = replace(process.facts("web"), unread=Retryable("ECS does not answer"))
+            process.recorder.decided(process.key("web"), unread, process.statuses["web"])
+            ledger.problem = None
+            await settle(process)
+            deployed = ledger.current_records[WEB].deployed
+            assert deployed is not None and deployed.attempt_id.endswith("2") and deployed.outcome is None
+            records = ledger.records
+            process.one_pass("web")
+            await settle(process, 60)
+            assert ledger.records == records, "said once"
 
     run_simulated(main())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ecs_release.api.names import ENVIRONMENT, RELEASE
@@ -89,3 +91,20 @@ def test_what_was_said_of_an_environment_that_is_ours_no_longer_is_not_told_on(a
 
 async def _state_of(tells: Engine) -> EngineState:
     return tells.state()
+
+
+def test_one_that_was_made_again_unseen_leaves_what_it_had_open() -> None:
+    """A watch that broke lists only what is there now."""
+    gone = list[str]()
+    outside = Closed()
+    engine = Engine(outside, outside, SimulatedClock(), EngineSettings())  # type: ignore[arg-type]
+    list(engine._scope.begin())
+    engine.recorder.gone = lambda facts: gone.append(facts.uid)  # type: ignore[method-assign]
+    first = release("web", "prod")
+    run_simulated(_told_of(engine, first, {**first, "metadata": {**first["metadata"], "uid": "another"}}))
+    assert gone == [first["metadata"]["uid"]]
+
+
+async def _told_of(engine: Engine, *bodies: dict[str, Any]) -> None:
+    for body in bodies:
+        engine.changed(RELEASE, body)

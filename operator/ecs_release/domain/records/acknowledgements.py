@@ -28,9 +28,10 @@ def acknowledge(status: ReleaseStatus, said: Iterable[Acknowledged]) -> ReleaseS
     """Write down what the ledger has. Said again it changes nothing."""
     for one in said:
         status = _entered(status, one) if one.attempt_id else status
-        if one.current:
-            ledger = status.ledger or LedgerStatus()
-            status = status.model_copy(update={"ledger": ledger.model_copy(update={"current": one.current})})
+        # An entry that went without the current record leaves that behind: it is due.
+        ledger = (status.ledger or LedgerStatus()).model_copy(update={"current": one.current or None})
+        if status.ledger is not None or one.current:
+            status = status.model_copy(update={"ledger": ledger})
     return status
 
 

@@ -20,6 +20,7 @@ from ecs_release.domain.holders import holder
 from ecs_release.domain.ledger_port import LedgerWrite
 from ecs_release.domain.records.acknowledgements import END, Acknowledged, acknowledge, foreign_id
 from ecs_release.domain.records.current import current_of, identity, sum_of, whole_seconds
+from ecs_release.domain.taskdefinitions import ownership
 
 FOREIGN = "Foreign"
 _NAMED_LATE = timedelta(minutes=15)
@@ -79,12 +80,13 @@ def _write(facts: Facts, status: ReleaseStatus, one: Due, current: LedgerCurrent
 
 
 def is_current_due(facts: Facts, status: ReleaseStatus) -> bool:
-    """Tell whether the ledger's current record says something else than this status. During a rollout it goes with the entries only."""
-    return _is_told(facts, status) and not _is_under_way(status) and _is_news(status, current_of(facts, status))
+    """Tell whether the ledger's current record says something else than this status.
 
-
-def _is_under_way(status: ReleaseStatus) -> bool:
-    return status.rollout is not None and not status.rollout.outcome
+    During a rollout it goes with the entries, unless one of them had to go without it.
+    """
+    lacks = status.ledger is None or status.ledger.current is None
+    under_way = status.rollout is not None and not status.rollout.outcome
+    return _is_told(facts, status) and (lacks or not under_way) and _is_news(status, current_of(facts, status))
 
 
 def _is_news(status: ReleaseStatus, current: LedgerCurrent) -> bool:
@@ -105,8 +107,11 @@ def _is_held(facts: Facts, status: ReleaseStatus) -> bool:
     ready = find(status.conditions, ConditionType.READY)
     if ready is not None and ready.reason == Reason.TARGET_CONFLICT:
         return True
-    # Where there is no service nobody has asked who would hold it.
-    return facts.service is None and holder(facts.claims, None, facts.limits.installation, facts.limits.namespaces) not in ("", facts.name)
+    if facts.service is not None and facts.service.status not in ("INACTIVE", "DRAINING"):
+        return False
+    # Where there is no service, or soon none, nobody has asked who holds it.
+    running = ownership(facts.running) if facts.running is not None else None
+    return holder(facts.claims, running, facts.limits.installation, facts.limits.namespaces) not in ("", facts.name)
 
 
 def _of_attempt(entry: HistoryEntry) -> Iterator[Due]:
