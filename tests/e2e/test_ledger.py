@@ -133,8 +133,9 @@ def test_the_same_artifacts_have_one_number_and_a_retry_shares_it(place: Place) 
     place.wait("Succeeded")
     recorded(place)
     numbers = [(e.cause, e.hash, e.number, e.outcome) for e in entries(place) if e.stage == "end"]
-    assert numbers == [
-        ("Requested", "v2", 1, "RolledBack"), ("Retry", "v2", 1, "RolledBack"), ("Adopted", "v1", 2, "Succeeded"),
+    # Two that begin within a second, as only a simulated service can, have no order in the ledger.
+    assert sorted(numbers) == [
+        ("Adopted", "v1", 2, "Succeeded"), ("Requested", "v2", 1, "RolledBack"), ("Retry", "v2", 1, "RolledBack"),
     ]  # fmt: skip
     failed = next(e for e in entries(place) if e.outcome == "RolledBack")
     assert failed.evidence and failed.evidence[0].container == "app" and failed.message
