@@ -31,8 +31,8 @@ SLOW = {
     "ECS_RELEASE_ARTIFACT_INTERVAL_SECONDS": "3600",
     "ECS_RELEASE_RESYNC_SECONDS": "3600",
 }
-AT_MOST = 10
-"""Reads of others before a pressing one: three are of the second between two looks, the rest is what a busy machine adds.
+AT_MOST = 16
+"""Reads of others before a pressing one: three are of the second between two looks, the rest is what a busy machine adds (3 a second).
 
 With equal priorities in the line they are 24 to 26, those that wait there; with no order in the observer 24 to 46.
 """
@@ -165,4 +165,4 @@ def test_a_rollout_goes_first_and_the_sweep_behind_it(busy: Place) -> None:
     print(f"{len(turns)} reads of {len(seen)}, after {gaps} others each, the sweep came round after {sweep}")
     assert max(gaps) <= AT_MOST
     assert len(turns) >= 3
-    assert sweep >= 3 * AT_MOST, "there was a backlog to pass"
+    assert sweep > len(ALL), "there was a backlog to pass"
