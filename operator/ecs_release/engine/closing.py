@@ -69,22 +69,22 @@ class Closer:
         self._installation, self._grace_s = "", 0.0
         self._known: Callable[[str], Services] = lambda _: frozenset()
         self._exists: Callable[[ObjectKey], Awaitable[bool]] = _is_nowhere
-        self._there: Callable[[Identity], bool] | None = None
+        self._there: Callable[[Identity], bool] = lambda _: False
 
     def about(
         self,
         installation: str,
         known: Callable[[str], Services],
         exists: Callable[[ObjectKey], Awaitable[bool]],
+        there: Callable[[Identity], bool],
         grace_s: float,
-        there: Callable[[Identity], bool] | None = None,
     ) -> None:
         """Close records of this installation. `known` lists an Environment's services that have a Release, `there` tells it of one.
 
         `exists` asks the API server for a Release. One that is not there at the start is waited for, for `grace_s` seconds: a cluster
         that is restored gets its objects one after the other, and what another replica has sent last arrives by then.
         """
-        self._installation, self._known, self._exists, self._grace_s, self._there = installation, known, exists, grace_s, there
+        self._installation, self._known, self._exists, self._there, self._grace_s = installation, known, exists, there, grace_s
 
     def close(self, identity: Identity, line_key: LineKey, opened: Mapping[str, datetime]) -> None:
         """A Release is gone, and leaves these attempts open. Its records are closed once none of its own wait any more."""
@@ -225,7 +225,7 @@ class Closer:
 
     def is_there(self, identity: Identity) -> bool:
         """Tell whether a service has a Release."""
-        return self._there(identity) if self._there is not None else identity[1:] in self._known(identity.environment)
+        return self._there(identity)
 
     @staticmethod
     async def _end_opened(ends: Ends, identity: Identity, gone: _Gone, followed: frozenset[str]) -> None:

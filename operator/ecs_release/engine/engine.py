@@ -69,7 +69,7 @@ class Engine:
         self._notifier = Notifier(self.store, cluster, aws, clock, settings.installation, self._add)
         self.store.on_happened = self._notifier.happened
         self.recorder = Recorder(ledger, clock, self._add, self._ledger_troubled)
-        self.recorder.closer.about(settings.installation, store.services_of, self._exists, settings.closing_grace_s, store.has_service)
+        self.recorder.closer.about(settings.installation, store.services_of, self._exists, store.has_service, settings.closing_grace_s)
         self._observers = Observers(
             aws=aws, clock=clock, settings=settings, store=self.store, claims=self.claims, scope=self._scope, again=self._add,
             wake=self._wake, pushed=self._pushed, notifier=self._notifier, recorder=self.recorder,

@@ -20,7 +20,7 @@ from ecs_release.domain.errors import Problem
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.ledger_port import Ledger, LedgerWrite
 from ecs_release.domain.ports import Clock, ObjectKey
-from ecs_release.domain.records.acknowledgements import Acknowledged, foreign_id
+from ecs_release.domain.records.acknowledgements import Acknowledged, current_known, foreign_id
 from ecs_release.domain.records.entries import named_in_s, opened, writes
 from ecs_release.engine.closing import Closer
 from ecs_release.engine.ends import Identity
@@ -95,9 +95,8 @@ class Recorder:
         later = tuple(a for a in self._acknowledged.pop(line_key, ()) if a not in facts.acknowledged)
         if later:
             self._acknowledged[line_key] = later
-        is_new = facts.status.ledger is None or facts.status.ledger.current is None
         attempts = frozenset((*(e.attempt_id for e in status.history or ()), *(foreign_id(f.deployment_id) for f in status.foreign or ())))
-        self._lines.put(line_key, writes(facts, status), attempts, is_new=is_new)
+        self._lines.put(line_key, writes(facts, status), attempts, is_new=current_known(facts.status) is None)
         in_s = named_in_s(facts, status)
         self._unnamed.pop(line_key, None)
         if in_s is not None:

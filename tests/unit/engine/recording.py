@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from ecs_release.domain.facts import Facts, Limits
 from ecs_release.domain.ports import ObjectKey
 from ecs_release.domain.records.acknowledgements import acknowledge
 from ecs_release.domain.targets import resolve_target
+from ecs_release.engine.ends import Identity
 from ecs_release.engine.recorder import Recorder
 from ecs_release.engine.store import ReleaseFacts
 from tests.unit.domain.test_targets import environment, project
@@ -33,11 +35,16 @@ class Process:
         self.recorder = Recorder(ledger, self.clock, self.again, self.trouble)
         self.there: set[str] = set()
         self.uids: dict[str, str] = {}
-        self.recorder.closer.about("default", lambda _: frozenset(("shop", "store", name) for name in self.statuses), self.exists, 60)
+        self.recorder.closer.about(
+            "default", lambda _: frozenset(("shop", "store", name) for name in self.statuses), self.exists, self.has, 60
+        )
         self.task: asyncio.Task[None] | None = None
 
     def trouble(self) -> None:
         self.troubled += 1
+
+    def has(self, identity: Identity) -> bool:
+        return identity.service in self.statuses
 
     async def exists(self, key: ObjectKey) -> bool:
         return key.name in self.there
@@ -120,7 +127,7 @@ def facts_of(name: str) -> ReleaseFacts:
 
 def deleted_in_process(process: Process) -> None:
     del process.statuses["web"]
-    process.recorder.gone(facts_of("web"))
+    process.recorder.gone(replace(facts_of("web"), uid=process.uids.get("web", "uid-web")))
 
 
 def deleted_unseen(process: Process) -> None:

@@ -113,7 +113,9 @@ class AnyRecorder(AnyHistory):
     def operator_starts(self) -> None:
         self.memory = Memory(self.now)
         self.recorder = Recorder(self.ledger, Time(self), lambda _key, _after_s: None, lambda: None)
-        self.recorder.closer.about("default", lambda _: frozenset([SERVICE] if self.is_there else []), self.exists, 60)
+        self.recorder.closer.about(
+            "default", lambda _: frozenset([SERVICE] if self.is_there else []), self.exists, lambda _: self.is_there, 60
+        )
         self.recorder.closer.sweep(["prod"])
         self.task = self.loop.create_task(self.recorder.run())
 

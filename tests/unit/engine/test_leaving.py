@@ -86,8 +86,7 @@ def test_one_after_the_other_leaves_nothing_open(speaks: bool) -> None:
             if speaks:
                 process.says("web", process.attempt(3))
             await asyncio.sleep(1)
-            del process.statuses["web"]
-            process.recorder.gone(replace(facts_of("web"), uid="another"))
+            deleted_in_process(process)
             ledger.problem = None
             await settle(process)
         assert stages(ledger) == {"1": SUCCEEDED, "2": ABANDONED} | ({"3": ABANDONED} if speaks else {})
@@ -275,8 +274,7 @@ def test_what_was_open_before_one_that_goes_unheard_is_ended() -> None:
             made_again(second)
             second.says("web", second.attempt(2))
             await asyncio.sleep(10)
-            del second.statuses["web"]
-            second.recorder.gone(replace(facts_of("web"), uid="another"))
+            deleted_in_process(second)
             await asyncio.sleep(10)
             ledger.problem = None
             await settle(second)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from ecs_release.api.artifacts import Source
 from ecs_release.api.conditions import ConditionType, Reason
@@ -24,6 +24,7 @@ from ecs_release.cli.kubectl.planning import (
 )
 from ecs_release.domain.conditions import find
 from ecs_release.domain.errors import Blocked, Problem
+from ecs_release.domain.holders import Claim, holder
 from ecs_release.domain.proof import unproven
 from ecs_release.domain.sets.facts import Resolved, hash_for_people, set_hash
 from ecs_release.domain.sets.naming import child_name
@@ -164,7 +165,7 @@ def _missing(services: Sequence[ServicePlan]) -> list[str]:
 def _held(place: Surroundings, own: Mapping[str, str], environment: str) -> list[str]:
     """Say which services another Release of the Project holds. `own` is what would go there, by service."""
     holders = {service: _holder(_going_to(place, service, environment), name) for service, name in own.items()}
-    found = {service: holder for service, holder in holders.items() if holder}
+    found = {service: other for service, other in holders.items() if other}
     if not found:
         return []
     listed = ", ".join(f"{service} by release/{name}" for service, name in found.items())
@@ -179,9 +180,8 @@ def _holder(claims: Sequence[Release], name: str) -> str:
     mine = next((r for r in claims if r.metadata.name == name), None)
     if mine is not None and _holds(mine):
         return ""
-    others = [r for r in claims if r is not mine]
-    before = [r for r in others if _holds(r)] or [r for r in others if mine is None or _age(r) < _age(mine)]
-    return min(before, key=_age).metadata.name if before else ""
+    found = holder([_claim(r) for r in claims if _holds(r)] or [_claim(r) for r in claims], None, "")
+    return found if found != name else ""
 
 
 def _holds(release: Release) -> bool:
@@ -206,9 +206,8 @@ _HOLDS_NOTHING = frozenset(
 )
 
 
-def _age(release: Release) -> tuple[float, str]:
-    created = release.metadata.creation_timestamp
-    return created.timestamp() if created else math.inf, release.metadata.name
+def _claim(release: Release) -> Claim:
+    return Claim(release.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC), release.metadata.name)
 
 
 def _blocked(place: Surroundings, services: Sequence[ServicePlan], *, suspended: bool) -> tuple[str, ...]:

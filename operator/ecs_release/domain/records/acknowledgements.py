@@ -35,6 +35,11 @@ def acknowledge(status: ReleaseStatus, said: Iterable[Acknowledged]) -> ReleaseS
     return status
 
 
+def current_known(status: ReleaseStatus) -> str | None:
+    """Return the sum of the current record that the ledger has of a Release; None where it has none."""
+    return status.ledger.current if status.ledger else None
+
+
 def foreign_id(deployment_id: str) -> str:
     """Name somebody else's deployment as attempts are named: ecs-svc/123 is foreign-123."""
     return "foreign-" + deployment_id.rpartition("/")[2]

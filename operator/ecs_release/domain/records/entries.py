@@ -14,11 +14,12 @@ from ecs_release.api.conditions import ConditionType, Reason
 from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, LedgerImage, LedgerRelease, Stage
 from ecs_release.api.record_status import ForeignDeployment
 from ecs_release.api.release_status import HistoryEntry, ReleaseStatus
+from ecs_release.domain.attempts import is_open
 from ecs_release.domain.conditions import find
 from ecs_release.domain.facts import Facts
 from ecs_release.domain.holders import holder
 from ecs_release.domain.ledger_port import LedgerWrite
-from ecs_release.domain.records.acknowledgements import END, Acknowledged, acknowledge, foreign_id
+from ecs_release.domain.records.acknowledgements import END, Acknowledged, acknowledge, current_known, foreign_id
 from ecs_release.domain.records.current import current_of, identity, sum_of, whole_seconds
 from ecs_release.domain.taskdefinitions import ownership
 
@@ -84,13 +85,8 @@ def is_current_due(facts: Facts, status: ReleaseStatus) -> bool:
 
     During a rollout it goes with the entries, unless one of them had to go without it.
     """
-    lacks = status.ledger is None or status.ledger.current is None
-    under_way = status.rollout is not None and not status.rollout.outcome
-    return _is_told(facts, status) and (lacks or not under_way) and _is_news(status, current_of(facts, status))
-
-
-def _is_news(status: ReleaseStatus, current: LedgerCurrent) -> bool:
-    return (status.ledger.current if status.ledger else None) != sum_of(current)
+    known, under_way = current_known(status), is_open(status.rollout)
+    return _is_told(facts, status) and (known is None or not under_way) and known != sum_of(current_of(facts, status))
 
 
 def _is_told(facts: Facts, status: ReleaseStatus) -> bool:
