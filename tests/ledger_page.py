@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ecs_release.api.ledger import CurrentImage, CurrentPart, LedgerCurrent, LedgerEntry, LedgerImage, LedgerRelease, LedgerService
 from ecs_release.api.meta import Model
-from ecs_release.aws.ledger_items import PROJECTED
+from ecs_release.aws.ledger.items import PROJECTED
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "ledger.md"
 _BEGIN, _END = "<!-- fields: python -m tests.ledger_page -->\n", "<!-- end of fields -->\n"

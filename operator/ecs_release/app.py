@@ -17,20 +17,20 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ecs_release.aws.adapter import BotoAws
-from ecs_release.cluster.client import ApiServer
-from ecs_release.cluster.cluster import KubernetesCluster
+from ecs_release.cluster.adapter import KubernetesCluster
+from ecs_release.cluster.api_server import ApiServer
 from ecs_release.cluster.events import EventRecorder
 from ecs_release.cluster.lease import Candidacy, Elector
 from ecs_release.config import Settings
-from ecs_release.domain.ledger_port import Ledger
-from ecs_release.domain.namespaces import Namespaces
+from ecs_release.domain.model.namespaces import Namespaces
+from ecs_release.domain.ports.ledger import Ledger
 from ecs_release.engine.engine import Engine
-from ecs_release.engine.reach import Reach
-from ecs_release.engine.supervisor import keep_running, until_served
+from ecs_release.engine.watch.namespace_access import Reach
+from ecs_release.engine.watch.supervisor import keep_running, until_served
+from ecs_release.handlers.event_handlers import WATCHED, WATCHED_EVERYWHERE
+from ecs_release.handlers.metrics_endpoint import serve_metrics
 from ecs_release.handlers.probes import serve_probes
-from ecs_release.handlers.run import run_watch
-from ecs_release.handlers.scrape import serve_metrics
-from ecs_release.handlers.watch import WATCHED, WATCHED_EVERYWHERE
+from ecs_release.handlers.watch_thread import run_watch
 from ecs_release.metrics.registry import CONTENT_TYPE, Metrics
 
 log = logging.getLogger(__name__)

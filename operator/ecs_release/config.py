@@ -10,10 +10,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ecs_release.api.meta import ACCOUNT, REGION, ROLE_ARN
 from ecs_release.cluster.lease import Timing
-from ecs_release.domain.health import HealthRules
-from ecs_release.domain.observation import Access
-from ecs_release.domain.shards import DEFAULT, shards_of
-from ecs_release.engine.settings import EngineSettings
+from ecs_release.domain.ecs.service import Access
+from ecs_release.domain.environments.sharding import DEFAULT, shards_of
+from ecs_release.domain.verification.health import HealthRules
+from ecs_release.engine.runtime.settings import EngineSettings
 
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecs_release.cluster.client import ApiServer
+from ecs_release.cluster.api_server import ApiServer
 from tests.control_plane.control_plane import Cluster, ControlPlane, control_plane
 
 CRDS = Path(__file__).parent.parent.parent / "crds"

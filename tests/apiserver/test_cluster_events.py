@@ -11,10 +11,10 @@ import pytest
 
 from ecs_release.api.names import ENVIRONMENT, RELEASE
 from ecs_release.cluster import events
-from ecs_release.cluster.client import ApiServer
+from ecs_release.cluster.api_server import ApiServer
 from ecs_release.cluster.events import EventRecorder
-from ecs_release.domain.ports import EventNote, ObjectKey
-from tests.apiserver.objects import environment, release
+from ecs_release.domain.ports.protocols import EventNote, ObjectKey
+from tests.builders.objects import environment, release
 from tests.control_plane.control_plane import Cluster
 from tests.waiting import until_blocking
 

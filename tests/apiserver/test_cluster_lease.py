@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ecs_release.cluster.client import ApiServer
+from ecs_release.cluster.api_server import ApiServer
 from ecs_release.cluster.lease import Candidacy, Elector, Timing
 from tests.control_plane.control_plane import Cluster
 from tests.waiting import until

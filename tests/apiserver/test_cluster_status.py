@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecs_release.api.names import ENVIRONMENT, PLURALS, RELEASE
-from ecs_release.cluster.client import ApiServer
-from ecs_release.cluster.cluster import KubernetesCluster
+from ecs_release.cluster.adapter import KubernetesCluster
+from ecs_release.cluster.api_server import ApiServer
 from ecs_release.cluster.events import EventRecorder
-from ecs_release.domain.errors import Conflict, NotFound, Problem
-from ecs_release.domain.namespaces import Namespaces
-from ecs_release.domain.ports import ObjectKey
-from ecs_release.domain.texts import well_formed
-from tests.apiserver.objects import environment, release
+from ecs_release.domain.model.errors import Conflict, NotFound, Problem
+from ecs_release.domain.model.namespaces import Namespaces
+from ecs_release.domain.model.unicode import well_formed
+from ecs_release.domain.ports.protocols import ObjectKey
+from tests.builders.objects import environment, release
 from tests.control_plane.cluster import KubectlError
 from tests.control_plane.control_plane import Cluster
 from tests.waiting import until_blocking
@@ -117,7 +117,7 @@ async def test_cluster_scoped_objects_have_no_namespace(cluster: Cluster, adapte
 async def test_names_are_listed_page_by_page(
     cluster: Cluster, adapter: KubernetesCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecs_release.cluster.cluster._NAMES", 2)
+    monkeypatch.setattr("ecs_release.cluster.adapter._NAMES", 2)
     cluster.apply(*(release(namespace, f"r{n}") for n in range(5)))
 
     found = [(ns, name, uid) async for ns, name, uid in adapter.names(RELEASE) if ns == namespace]

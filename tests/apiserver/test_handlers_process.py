@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Callable
 
 from tests.apiserver.conftest import CRDS
-from tests.apiserver.objects import release
+from tests.builders.objects import release
 from tests.control_plane.control_plane import ControlPlane
 from tests.control_plane.ports import free_port
 from tests.operator_process import FAST, Operator

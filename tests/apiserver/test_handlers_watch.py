@@ -13,17 +13,17 @@ import pytest
 
 from ecs_release.api.names import ENVIRONMENT, RELEASE
 from ecs_release.app import SystemClock
-from ecs_release.cluster.client import ApiServer
-from ecs_release.cluster.cluster import KubernetesCluster
+from ecs_release.cluster.adapter import KubernetesCluster
+from ecs_release.cluster.api_server import ApiServer
 from ecs_release.cluster.connection import Credentials
 from ecs_release.cluster.events import EventRecorder
-from ecs_release.domain.ports import ObjectKey
-from ecs_release.engine.store import Store
-from ecs_release.engine.supervisor import keep_running, sweep_once, until_served
+from ecs_release.domain.ports.protocols import ObjectKey
+from ecs_release.engine.store.store import Store
+from ecs_release.engine.watch.supervisor import keep_running, sweep_once, until_served
+from ecs_release.handlers.event_handlers import WATCHED
 from ecs_release.handlers.login import CredentialsSource
-from ecs_release.handlers.run import run_watch
-from ecs_release.handlers.watch import WATCHED
-from tests.apiserver.objects import environment, release
+from ecs_release.handlers.watch_thread import run_watch
+from tests.builders.objects import environment, release
 from tests.control_plane.control_plane import Cluster, ControlPlane
 from tests.waiting import until
 

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
-from ecs_release.aws.pacing import CLUSTER_RESOURCE_READ, RATES, REGISTRY_READ, SERVICE_READ, TASK_DEFINITION_READ
+from ecs_release.aws.sessions.pacing import CLUSTER_RESOURCE_READ, RATES, REGISTRY_READ, SERVICE_READ, TASK_DEFINITION_READ
 from tests.aws_simulator.churn import churn
 from tests.aws_simulator.client import image_name
 from tests.benchmarks.decisions import decisions, decisions_alone

@@ -15,12 +15,12 @@ from typing import Any
 
 from ecs_release.api.ledger import CurrentImage, CurrentPart, LedgerCurrent, LedgerEntry, LedgerImage, LedgerRelease, Stage
 from ecs_release.app import SystemClock
-from ecs_release.aws import ledger_items as items
 from ecs_release.aws.adapter import BotoAws
-from ecs_release.aws.ledger_items import Kind
-from ecs_release.aws.ledger_queries import LedgerReader
-from ecs_release.aws.ledger_table import definition
-from ecs_release.domain.ledger_port import LedgerWrite
+from ecs_release.aws.ledger import items
+from ecs_release.aws.ledger.items import Kind
+from ecs_release.aws.ledger.queries import LedgerReader
+from ecs_release.aws.ledger.table import definition
+from ecs_release.domain.ports.ledger import LedgerWrite
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator
 from tests.benchmarks.results import Result
 from tests.contract.test_aws import access

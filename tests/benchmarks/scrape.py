@@ -10,9 +10,9 @@ import tracemalloc
 from datetime import UTC, datetime
 
 from ecs_release.api.conditions import ConditionType
-from ecs_release.domain.ports import ObjectKey
-from ecs_release.engine.state import EngineState
-from ecs_release.engine.store import ReleaseFacts
+from ecs_release.domain.ports.protocols import ObjectKey
+from ecs_release.engine.metrics_state import EngineState
+from ecs_release.engine.store.store import ReleaseFacts
 from ecs_release.metrics.registry import Metrics
 from tests.benchmarks.results import Result
 

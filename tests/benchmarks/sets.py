@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
-from ecs_release.aws.pacing import RATES, REGISTRY_MODIFY, SERVICE_MODIFY, TASK_DEFINITION_MODIFY
+from ecs_release.aws.sessions.pacing import RATES, REGISTRY_MODIFY, SERVICE_MODIFY, TASK_DEFINITION_MODIFY
 from tests.aws_simulator.client import ACCOUNT, REGION, image_name
 from tests.benchmarks.results import Result
 from tests.e2e.bed import Place, condition, running_bed

@@ -11,8 +11,8 @@ import pytest
 
 from ecs_release.app import SystemClock
 from ecs_release.aws.adapter import BotoAws
-from ecs_release.domain.errors import Ambiguous, Blocked, Denied, Retryable, Throttled
-from ecs_release.domain.observation import Access
+from ecs_release.domain.ecs.service import Access
+from ecs_release.domain.model.errors import Ambiguous, Blocked, Denied, Retryable, Throttled
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator, image_name
 from tests.aws_simulator.client_rollouts import pause_hook, strategy
 

@@ -14,14 +14,14 @@ import pytest
 from ecs_release.api.ledger import CurrentImage, CurrentPart, LedgerCurrent, LedgerEntry, LedgerImage, LedgerRelease, Stage
 from ecs_release.app import SystemClock
 from ecs_release.aws.adapter import BotoAws
-from ecs_release.aws.ledger_items import to_fields
-from ecs_release.aws.ledger_table import definition
-from ecs_release.domain.errors import Ambiguous, Blocked, Denied, NotLeading, Problem, Retryable, Throttled
-from ecs_release.domain.ledger_port import Ledger, LedgerWrite
-from ecs_release.domain.observation import Access
+from ecs_release.aws.ledger.items import to_fields
+from ecs_release.aws.ledger.table import definition
+from ecs_release.domain.ecs.service import Access
+from ecs_release.domain.model.errors import Ambiguous, Blocked, Denied, NotLeading, Problem, Retryable, Throttled
+from ecs_release.domain.ports.ledger import Ledger, LedgerWrite
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator
+from tests.builders.fake_ledger import DENIED, DOWN, LOST, THROTTLED, FakeLedger
 from tests.contract.test_aws import access
-from tests.unit.engine.ledgers import DENIED, DOWN, LOST, THROTTLED, FakeLedger
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 DIGEST = f"sha256:{'a' * 64}"

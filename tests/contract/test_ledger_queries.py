@@ -14,12 +14,12 @@ import pytest
 
 from ecs_release.api.ledger import LedgerEntry, Stage
 from ecs_release.aws.adapter import BotoAws
-from ecs_release.aws.ledger_items import PROJECTED
-from ecs_release.aws.ledger_queries import LedgerReader, ledger_client
-from ecs_release.aws.ledger_table import definition
-from ecs_release.domain.errors import Blocked, Denied, Problem, Retryable, Throttled
-from ecs_release.domain.ledger_port import LedgerWrite
-from ecs_release.domain.observation import Access
+from ecs_release.aws.ledger.items import PROJECTED
+from ecs_release.aws.ledger.queries import LedgerReader, ledger_client
+from ecs_release.aws.ledger.table import definition
+from ecs_release.domain.ecs.service import Access
+from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable, Throttled
+from ecs_release.domain.ports.ledger import LedgerWrite
 from tests.aws_simulator.client import REGION, Simulator
 from tests.contract.test_ledger import NOON, current, end, release, start
 

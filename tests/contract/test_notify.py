@@ -11,8 +11,8 @@ import pytest
 
 from ecs_release.api.notification import Notification, NotificationData, NotifiedImage, NotifiedTarget
 from ecs_release.aws.adapter import BotoAws
-from ecs_release.aws.notify import BotoEventBus
-from ecs_release.domain.errors import Denied, Problem, Retryable, Throttled
+from ecs_release.aws.clients.sinks import BotoEventBus
+from ecs_release.domain.model.errors import Denied, Problem, Retryable, Throttled
 from tests.aws_simulator.client import Simulator
 from tests.contract.test_aws import access
 

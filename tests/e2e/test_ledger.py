@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ecs_release.api.ledger import LedgerEntry
-from ecs_release.aws.ledger_queries import LedgerReader
+from ecs_release.aws.ledger.queries import LedgerReader
 from tests.aws_simulator.client import ACCOUNT, REGION, image_name
 from tests.e2e import plugin
 from tests.e2e.bed import ADMIN, ROOT, Bed, Place, condition, running_bed

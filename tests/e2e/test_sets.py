@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ecs_release.domain.sets.naming import child_name
+from ecs_release.domain.sets.child_manifests import child_name
 from tests.e2e.bed import READY, STALLED, WAITING, Place, condition, triple
 
 GROUP = "ecs-release.dev"

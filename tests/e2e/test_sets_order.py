@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ecs_release.domain.sets.naming import child_name
+from ecs_release.domain.sets.child_manifests import child_name
 from tests.aws_simulator.client_rollouts import pause_hook, strategy
 from tests.e2e.bed import PROGRESSING, STALLED, WAITING, Place, condition, triple
 from tests.e2e.test_sets import lines, push

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ecs_release.domain.sets.naming import child_name
+from ecs_release.domain.sets.child_manifests import child_name
 from tests.control_plane.cluster import KubectlError
 from tests.e2e.bed import READY, ROOT, STALLED, WAITING, Place, condition, triple
 from tests.e2e.test_sets import push

@@ -17,20 +17,8 @@ from ecs_release.api.names import API_VERSION, ENVIRONMENT, GROUP, PLURALS, PROJ
 from ecs_release.api.project import ProjectStatus
 from ecs_release.api.release_status import ReleaseStatus, Rollout
 from ecs_release.api.releaseset_status import ReleaseSetStatus, SetHistoryEntry
-from ecs_release.domain import conditions
-from ecs_release.domain.conditions import (
-    FALSE,
-    Said,
-    Situation,
-    held,
-    merge,
-    progressing,
-    ready,
-    stalled,
-    triple,
-    unready,
-    waiting,
-)
+from ecs_release.domain.model import conditions
+from ecs_release.domain.model.conditions import FALSE, Said, Situation, held, merge, progressing, ready, stalled, triple, unready, waiting
 from tests.argo_cd import ACTIONS, EXAMPLES, buttons, health, merge_patch, press, run
 from tests.argo_cd_page import CONFIG_MAP, config_map
 

@@ -15,8 +15,8 @@ from ecs_release.api.names import API_VERSION, ENVIRONMENT, GROUP, PLURALS, PROJ
 from ecs_release.api.project import Project
 from ecs_release.api.release import Release
 from ecs_release.api.releaseset import ReleaseSet
-from ecs_release.cli.kubectl.manifests.editing import edited
-from ecs_release.cli.kubectl.manifests.text import load_documents
+from ecs_release.cli.kubectl.manifests.yaml_edit import edited
+from ecs_release.cli.kubectl.manifests.yaml_text import load_documents
 from tests.argo_cd import EXAMPLES
 
 REPOSITORY = EXAMPLES / "repository"

@@ -12,7 +12,7 @@ import yaml
 from ecs_release.api.conditions import Reason
 from ecs_release.api.names import REQUEST_ANNOTATIONS, TAG_ATTEMPT, TAG_INSTALLATION, TAG_RELEASE, TAG_SOURCE
 from ecs_release.config import Settings
-from ecs_release.domain import hearing
+from ecs_release.domain.ecs import events as hearing
 from tests.benchmarks.page import FIGURES, PAGE, page
 from tests.documentation import reference
 

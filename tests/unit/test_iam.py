@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ecs_release.aws.models import _OPERATIONS
+from ecs_release.aws.sessions.sdk_models import _OPERATIONS
 from tests.iam import actions, allowed, matches, several
 from tests.iam_policies import FOLDER, NO_CALL_OF_OURS, POLICIES, TEXTS, VALUES
 
@@ -59,7 +59,7 @@ def test_what_the_operator_calls_is_allowed_and_nothing_else_is() -> None:
 
 def test_what_its_clients_know_is_called() -> None:
     """An operation that nobody calls any more would keep its right for ever."""
-    source = "\n".join(p.read_text() for p in (ROOT / "operator" / "ecs_release" / "aws").glob("*.py") if p.name != "models.py")
+    source = "\n".join(p.read_text() for p in (ROOT / "operator" / "ecs_release" / "aws").rglob("*.py") if p.name != "sdk_models.py")
     methods = {re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower() for operations in _OPERATIONS.values() for operation in operations}
     assert {method for method in methods if not re.search(rf"\b{method}\b", source)} == set()
 

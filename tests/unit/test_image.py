@@ -164,7 +164,7 @@ def test_the_context_is_what_is_copied() -> None:
     ("path", "out"),
     [
         ("operator/ecs_release/app.py", False),
-        ("operator/ecs_release/aws/ecs.py", False),
+        ("operator/ecs_release/aws/clients/ecs.py", False),
         ("operator/ecs_release/aws/__pycache__/ecs.cpython-313.pyc", True),
         ("operator/ecs_release_operator.egg-info/PKG-INFO", True),
         ("operator/Dockerfile", True),

@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from ecs_release.aws import ledger_keys as keys
-from ecs_release.aws.ledger_items import PROJECTED, Kind
-from ecs_release.aws.ledger_table import definition
-from ecs_release.aws.models import _OPERATIONS
+from ecs_release.aws.ledger import keys
+from ecs_release.aws.ledger.items import PROJECTED, Kind
+from ecs_release.aws.ledger.table import definition
+from ecs_release.aws.sessions.sdk_models import _OPERATIONS
 from tests.contract.test_ledger import start
 from tests.ledger_page import PAGE, page
 

@@ -17,13 +17,13 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from ecs_release.domain.availability import WARNED_OF
-from ecs_release.domain.happenings import Happening, Kind
-from ecs_release.domain.observation import Access
-from ecs_release.domain.outcomes import DEPLOYED, FAILED
-from ecs_release.domain.ports import ObjectKey
-from ecs_release.engine.state import EngineState, EnvironmentState, LedgerState
-from ecs_release.engine.store import ReleaseFacts, release_facts
+from ecs_release.domain.ecs.service import Access
+from ecs_release.domain.notifications.outcome_measures import DEPLOYED, FAILED
+from ecs_release.domain.notifications.transitions import Happening, Kind
+from ecs_release.domain.ports.protocols import ObjectKey
+from ecs_release.domain.retention.image_availability import WARNED_OF
+from ecs_release.engine.metrics_state import EngineState, EnvironmentState, LedgerState
+from ecs_release.engine.store.store import ReleaseFacts, release_facts
 from ecs_release.metrics.registry import Metrics
 
 ROOT = Path(__file__).parents[2]

@@ -10,9 +10,9 @@ from pathlib import Path
 import yaml
 
 from ecs_release.api.conditions import Reason
-from ecs_release.domain import attempts
-from ecs_release.domain.sets import draft
-from ecs_release.domain.verdicts import Verdict
+from ecs_release.domain.decision import attempts
+from ecs_release.domain.sets import decision as draft
+from ecs_release.domain.verification.judgement import Verdict
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = ROOT / "docs" / "how-to" / "runbook.md"

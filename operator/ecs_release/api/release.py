@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ecs_release.api.artifacts import Source
 from ecs_release.api.change import Change, Reference
 from ecs_release.api.meta import Model, ObjectMeta, ServiceName
 from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.api.schema import rules
+from ecs_release.api.source import Source
 
 
 class ReleaseSpec(Model):

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ecs_release.api.artifacts import Source
 from ecs_release.api.change import Change, Reference
 from ecs_release.api.meta import Model, ObjectMeta, ReleaseHash, ServiceName
 from ecs_release.api.releaseset_status import ReleaseSetStatus
 from ecs_release.api.schema import list_map, rules
+from ecs_release.api.source import Source
 
 ServiceNames = Annotated[list[ServiceName], Field(min_length=1, max_length=50, json_schema_extra={"x-kubernetes-list-type": "set"})]
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from ecs_release.aws import pacing
-from ecs_release.aws.caller import Caller, OnCall, ignore_call
-from ecs_release.aws.ecs import BotoEcs
-from ecs_release.aws.ledger import BotoLedger
-from ecs_release.aws.notify import BotoEventBus, BotoTopic
-from ecs_release.aws.pacing import OnWait, Pacing, ignore_wait
-from ecs_release.aws.queues import BotoEventQueue
-from ecs_release.aws.registry import BotoRegistry
-from ecs_release.aws.sessions import Sessions
-from ecs_release.aws.threads import Threads
-from ecs_release.domain.errors import Denied
-from ecs_release.domain.ledger_port import Ledger
-from ecs_release.domain.observation import Access
-from ecs_release.domain.ports import Clock, Ecs, EventQueue, Fence, Registry, Sink
+from ecs_release.aws.clients.ecs import BotoEcs
+from ecs_release.aws.clients.sinks import BotoEventBus, BotoTopic
+from ecs_release.aws.clients.sqs import BotoEventQueue
+from ecs_release.aws.ledger.dynamodb import BotoLedger
+from ecs_release.aws.registry.ecr import BotoRegistry
+from ecs_release.aws.sessions import pacing
+from ecs_release.aws.sessions.caller import Caller, OnCall, ignore_call
+from ecs_release.aws.sessions.pacing import OnWait, Pacing, ignore_wait
+from ecs_release.aws.sessions.sessions import Sessions
+from ecs_release.aws.sessions.threads import Threads
+from ecs_release.domain.ecs.service import Access
+from ecs_release.domain.model.errors import Denied
+from ecs_release.domain.ports.ledger import Ledger
+from ecs_release.domain.ports.protocols import Clock, Ecs, EventQueue, Fence, Registry, Sink
 
 _QUEUES = 64
 """Queues that are read at the same time, each by a thread of its own; more take turns, with polls that are shorter accordingly."""

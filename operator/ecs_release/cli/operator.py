@@ -15,7 +15,7 @@ from pydantic_settings import CliApp
 from ecs_release import app, logs
 from ecs_release.cluster.lease import LeaseLost
 from ecs_release.config import Settings
-from ecs_release.engine.supervisor import WatchBroken
+from ecs_release.engine.watch.supervisor import WatchBroken
 
 
 def main() -> None:

@@ -18,10 +18,10 @@ from typing import Any, TypeAlias
 
 from ecs_release.api.meta import to_microtime
 from ecs_release.api.names import API_VERSION, FIELD_MANAGER
-from ecs_release.cluster.client import MERGE, ApiServer
-from ecs_release.domain.errors import Conflict, NotFound, Problem
-from ecs_release.domain.ports import EventNote, ObjectKey
-from ecs_release.domain.texts import well_formed
+from ecs_release.cluster.api_server import MERGE, ApiServer
+from ecs_release.domain.model.errors import Conflict, NotFound, Problem
+from ecs_release.domain.model.unicode import well_formed
+from ecs_release.domain.ports.protocols import EventNote, ObjectKey
 
 log = logging.getLogger(__name__)
 

@@ -25,8 +25,8 @@ from typing import Any
 
 from ecs_release.api.meta import to_microtime
 from ecs_release.api.names import GROUP
-from ecs_release.cluster.client import ApiServer
-from ecs_release.domain.errors import Conflict, NotFound, NotLeading, Problem
+from ecs_release.cluster.api_server import ApiServer
+from ecs_release.domain.model.errors import Conflict, NotFound, NotLeading, Problem
 
 log = logging.getLogger(__name__)
 

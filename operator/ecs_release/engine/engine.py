@@ -10,35 +10,35 @@ from typing import Any
 from ecs_release.api.environment import Environment
 from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
 from ecs_release.api.release_status import ReleaseStatus
-from ecs_release.domain.errors import Problem, Retryable
-from ecs_release.domain.facts import Facts
-from ecs_release.domain.ledger_port import Ledger
-from ecs_release.domain.namespaces import Namespaces
-from ecs_release.domain.ports import Aws, Clock, Cluster, ObjectKey
-from ecs_release.engine.artifacts import Artifacts
-from ecs_release.engine.claims import Claims
-from ecs_release.engine.gathering import Gatherer, key_of
-from ecs_release.engine.listening import Listener
-from ecs_release.engine.meter import Meter, NoMeter, metered
-from ecs_release.engine.needs import Needs
-from ecs_release.engine.notifier import Notifier
-from ecs_release.engine.observers import Observers
-from ecs_release.engine.places import Places
-from ecs_release.engine.queue import KeyedQueue
-from ecs_release.engine.reconciler import Reconciler
-from ecs_release.engine.recorder import Recorder
-from ecs_release.engine.resolving import Resolver
-from ecs_release.engine.scope import Scope
-from ecs_release.engine.sets.gathering import SetGatherer
-from ecs_release.engine.sets.pinning import Pinner
-from ecs_release.engine.sets.promoting import Promoter
+from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.model.errors import Problem, Retryable
+from ecs_release.domain.model.namespaces import Namespaces
+from ecs_release.domain.ports.ledger import Ledger
+from ecs_release.domain.ports.protocols import Aws, Clock, Cluster, ObjectKey
+from ecs_release.engine.artifacts.image_catalog import Artifacts
+from ecs_release.engine.artifacts.image_requirements import Needs
+from ecs_release.engine.artifacts.source_resolver import Resolver
+from ecs_release.engine.environments.observer_pool import Observers
+from ecs_release.engine.environments.shard_scope import Scope
+from ecs_release.engine.environments.status_writer import Statuses
+from ecs_release.engine.ledger.recorder import Recorder
+from ecs_release.engine.metrics_state import EngineState, state_of
+from ecs_release.engine.notifications.notifier import Notifier
+from ecs_release.engine.observation.event_listener import Listener
+from ecs_release.engine.release.environment_tag_reader import TagReader
+from ecs_release.engine.release.gatherer import Gatherer, key_of
+from ecs_release.engine.release.reconciler import Reconciler
+from ecs_release.engine.runtime.meter import Meter, NoMeter, metered
+from ecs_release.engine.runtime.settings import EngineSettings
+from ecs_release.engine.runtime.work_queue import KeyedQueue
+from ecs_release.engine.sets.gatherer import SetGatherer
+from ecs_release.engine.sets.promotion import Promoter
 from ecs_release.engine.sets.reconciler import SetReconciler
-from ecs_release.engine.settings import EngineSettings
-from ecs_release.engine.state import EngineState, state_of
-from ecs_release.engine.statuses import Statuses
-from ecs_release.engine.store import ReleaseFacts, Store
-from ecs_release.engine.supervisor import sweep_ghosts, until_told
-from ecs_release.engine.tagged import TagReader
+from ecs_release.engine.sets.resolver import Pinner
+from ecs_release.engine.store.claim_index import Claims
+from ecs_release.engine.store.references import Places
+from ecs_release.engine.store.store import ReleaseFacts, Store
+from ecs_release.engine.watch.supervisor import sweep_ghosts, until_told
 
 log = logging.getLogger(__name__)
 

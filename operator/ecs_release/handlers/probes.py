@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from ecs_release.handlers.server import serve
+from ecs_release.handlers.http_server import serve
 
 log = logging.getLogger(__name__)
 

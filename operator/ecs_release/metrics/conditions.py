@@ -9,8 +9,8 @@ from prometheus_client import Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from ecs_release.domain.conditions import FALSE, TRUE
-from ecs_release.engine.store import ReleaseFacts
+from ecs_release.domain.model.conditions import FALSE, TRUE
+from ecs_release.engine.store.store import ReleaseFacts
 
 _LABELS = ("namespace", "name", "environment", "service", "type")
 _VALUES = {TRUE: 1.0, FALSE: 0.0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from ecs_release.domain.happenings import Happening, Kind
+from ecs_release.domain.notifications.transitions import Happening, Kind
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 ROLLOUT_BUCKETS = (10, 20, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 2700, _HOUR)

@@ -15,12 +15,12 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from ecs_release.api.names import RELEASE_SET
-from ecs_release.domain.happenings import Happening
-from ecs_release.domain.observation import Access
-from ecs_release.engine.state import EngineState
+from ecs_release.domain.ecs.service import Access
+from ecs_release.domain.notifications.transitions import Happening
+from ecs_release.engine.metrics_state import EngineState
 from ecs_release.metrics.conditions import pieces
 from ecs_release.metrics.outcomes import Dora, Rollouts
-from ecs_release.metrics.standing import EventQueue, Standing
+from ecs_release.metrics.state import EventQueue, Standing
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 # zlib: the largest window, and gzip's header.

@@ -12,11 +12,11 @@ import pytest
 
 from ecs_release.app import SystemClock
 from ecs_release.aws.adapter import BotoAws
-from ecs_release.aws.pacing import Pacing
-from ecs_release.domain.errors import Ambiguous, NotLeading
-from ecs_release.domain.observation import Access
-from ecs_release.domain.ports import Message
-from tests.unit.simulated_time import SimulatedClock, run_simulated
+from ecs_release.aws.sessions.pacing import Pacing
+from ecs_release.domain.ecs.service import Access
+from ecs_release.domain.model.errors import Ambiguous, NotLeading
+from ecs_release.domain.ports.protocols import Message
+from tests.builders.simulated_time import SimulatedClock, run_simulated
 
 ACCESS = Access("111122223333", "eu-west-1")
 ROLE = Access("111122223333", "eu-west-1", "arn:aws:iam::111122223333:role/releases")

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from ecs_release.api.names import RELEASE, RELEASE_SET
-from ecs_release.cli.kubectl import durations, flags, main
-from ecs_release.cli.kubectl.problems import CommandError
-from ecs_release.cli.kubectl.references import ObjectName, parse
-from ecs_release.cli.kubectl.registry import COMMANDS
+from ecs_release.cli.kubectl import main
+from ecs_release.cli.kubectl.client import flags
+from ecs_release.cli.kubectl.client.object_references import ObjectName, parse
+from ecs_release.cli.kubectl.command_registry import COMMANDS
+from ecs_release.cli.kubectl.terminal import durations
+from ecs_release.cli.kubectl.terminal.errors import CommandError
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ecs_release.cluster.lease import Candidacy, Elector, LeaseLost, Timing
-from ecs_release.domain.errors import Conflict, NotFound, NotLeading, Retryable
-from tests.unit.simulated_time import run_simulated
+from ecs_release.domain.model.errors import Conflict, NotFound, NotLeading, Retryable
+from tests.builders.simulated_time import run_simulated
 
 
 def candidacy(identity: str) -> Candidacy:

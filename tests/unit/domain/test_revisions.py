@@ -10,15 +10,15 @@ import pytest
 
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import LastReady, Pin, PinnedImage, ReadyImage, ReleaseStatus, Rollout
-from ecs_release.domain.bases import must_follow, newer_base
-from ecs_release.domain.decision import Draft
-from ecs_release.domain.facts import Facts
-from ecs_release.domain.observation import TaskDefinition
-from ecs_release.domain.revisions import reusable, wanted_revision
-from ecs_release.domain.targets import resolve_target
-from ecs_release.domain.taskdefinitions import base_number
-from tests.unit.domain.build import NEW, NOW, OLD, revision
-from tests.unit.domain.test_targets import environment, project
+from ecs_release.domain.decision.decision import Draft
+from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.drift.base_revision import must_follow, newer_base
+from ecs_release.domain.ecs.service import TaskDefinition
+from ecs_release.domain.ecs.task_definitions import base_number
+from ecs_release.domain.environments.targets import resolve_target
+from ecs_release.domain.rules.wanted_revision import reusable, wanted_revision
+from tests.builders.ecs import NEW, NOW, OLD, revision
+from tests.unit.domain.environments.test_targets import environment, project
 
 HOST = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
 PIN = Pin(source_hash="src", resolved_time=NOW, images=[PinnedImage(container="app", digest=NEW)])

@@ -13,14 +13,14 @@ from ecs_release.api.release import Release
 from ecs_release.api.release_status import Pin, PinnedImage, ReleaseStatus, Rollout
 from ecs_release.api.releaseset import ReleaseSetSpec, Strategy
 from ecs_release.api.releaseset_status import SetService, SetWave
-from ecs_release.domain import conditions
-from ecs_release.domain.errors import Blocked, Denied, Problem, Retryable, Waiting
-from ecs_release.domain.sets.children import Standing, State, standing
+from ecs_release.domain.model import conditions
+from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable, Waiting
+from ecs_release.domain.sets.child_manifests import child_name
+from ecs_release.domain.sets.child_state import Standing, State, standing
 from ecs_release.domain.sets.facts import Child, Resolved, set_hash
-from ecs_release.domain.sets.naming import child_name
 from ecs_release.domain.sets.pins import check_spec, together
 from ecs_release.domain.sets.waves import backwards, compose, latch, progress
-from tests.unit.domain.build import NEW, NOW, OLD
+from tests.builders.ecs import NEW, NOW, OLD
 
 ALL = ["api", "bags", "jobs", "web"]
 

@@ -11,7 +11,7 @@ from ecs_release.api.release_status import PinnedImage
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.domain.sets.facts import SetFacts, set_hash
 from ecs_release.domain.sets.pins import first_wave_is_due, lost
-from tests.unit.domain.build import NEW, NOW
+from tests.builders.ecs import NEW, NOW
 
 
 def facts(

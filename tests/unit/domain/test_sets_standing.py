@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ecs_release.api.releaseset_status import SetService
-from ecs_release.domain import conditions
-from ecs_release.domain.sets.children import Standing, State
-from ecs_release.domain.sets.draft import SetDraft
-from ecs_release.domain.sets.standing import situation_of
+from ecs_release.domain.model import conditions
+from ecs_release.domain.sets.child_state import Standing, State
+from ecs_release.domain.sets.decision import SetDraft
+from ecs_release.domain.sets.set_conditions import situation_of
 from tests.unit.domain.test_sets_first_wave import facts
 
 READY, HELD = Standing(State.READY, "Succeeded", "4 tasks"), Standing(State.READY, "Suspended", "Environment 'prod' is suspended: freeze")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ecs_release.domain.observation import Service
-from ecs_release.domain.situations import is_moving
-from ecs_release.domain.starting import no_rollback
-from tests.unit.domain.build import deployment, service
+from ecs_release.domain.ecs.service import Service
+from ecs_release.domain.rules.at_rest import is_moving
+from ecs_release.domain.rules.new_attempt import no_rollback
+from tests.builders.ecs import deployment, service
 
 GUARDED = {"circuit_breaker": True, "rollback": True}
 

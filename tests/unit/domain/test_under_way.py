@@ -10,17 +10,17 @@ import pytest
 
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import Intent, Pin, PinnedImage, ReleaseStatus, Rollout
-from ecs_release.domain import protection
-from ecs_release.domain.conditions import find
-from ecs_release.domain.decide import decide
-from ecs_release.domain.decision import Decision, Draft, Stop
-from ecs_release.domain.facts import Facts
-from ecs_release.domain.observation import Hook, Look, ProtectedTask, Service, ServiceDeployment, ServiceKey
-from ecs_release.domain.sources import source_hash
-from ecs_release.domain.starting import foreign_deployment
-from ecs_release.domain.targets import resolve_target
-from tests.unit.domain.build import NEW, NOW, OLD, deployment, revision, service, task
-from tests.unit.domain.test_targets import environment, project
+from ecs_release.domain.artifacts.source import source_hash
+from ecs_release.domain.decision.decision import Decision, Draft, Stop
+from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.ecs.service import Hook, Look, ProtectedTask, Service, ServiceDeployment, ServiceKey
+from ecs_release.domain.environments.targets import resolve_target
+from ecs_release.domain.model.conditions import find
+from ecs_release.domain.release.decide import decide
+from ecs_release.domain.rules import protected_tasks as protection
+from ecs_release.domain.rules.new_attempt import foreign_deployment
+from tests.builders.ecs import NEW, NOW, OLD, deployment, revision, service, task
+from tests.unit.domain.environments.test_targets import environment, project
 
 KEY = ServiceKey("111122223333", "eu-west-1", "prod", "web")
 PAUSE = Hook("ABC", "AWAITING_ACTION", "PAUSE")

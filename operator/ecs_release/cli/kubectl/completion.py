@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 
-from ecs_release.cli.kubectl import flags
-from ecs_release.cli.kubectl.registry import COMMANDS, Entry, find
+from ecs_release.cli.kubectl.client import flags
+from ecs_release.cli.kubectl.command_registry import COMMANDS, Entry, find
 
 NO_FILES, FILES = ":4", ":0"
 _DEADLINE_S, _REQUEST_S = 4.0, 2.0
@@ -164,7 +164,7 @@ def _starting(names: Sequence[str], word: str) -> list[str]:
 
 def _ours(before: Sequence[str], kind: str) -> list[str]:
     """Name our objects of a kind, in the namespace that the words choose."""
-    from ecs_release.cli.kubectl.api import path_of
+    from ecs_release.cli.kubectl.client.api_server import path_of
 
     return _names(before, lambda scope: path_of(kind, scope))
 
@@ -172,8 +172,8 @@ def _ours(before: Sequence[str], kind: str) -> list[str]:
 def _names(before: Sequence[str], path: Callable[[str], str]) -> list[str]:
     """Ask the cluster for names, and for nothing else of the objects. `path` makes their path of a namespace; an empty one means all."""
     # Imported before the clock runs: on a busy machine this takes longer than the cluster does.
-    import_module("ecs_release.cli.kubectl.connection")
-    from ecs_release.cli.kubectl.session import Session
+    import_module("ecs_release.cli.kubectl.client.connection")
+    from ecs_release.cli.kubectl.client.session import Session
 
     with _in_time(), Session(_flags_of(before)) as session:
         found = session.api.request("GET", path(session.scope), query=[("limit", str(_MOST))], accept=_NAMES_ONLY)

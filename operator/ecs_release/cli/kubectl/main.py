@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import NoReturn
 
-from ecs_release.cli.kubectl import flags
-from ecs_release.cli.kubectl.problems import CommandError
-from ecs_release.cli.kubectl.registry import COMMANDS, Entry, find
-from ecs_release.cli.kubectl.session import Session
+from ecs_release.cli.kubectl.client import flags
+from ecs_release.cli.kubectl.client.session import Session
+from ecs_release.cli.kubectl.command_registry import COMMANDS, Entry, find
+from ecs_release.cli.kubectl.terminal.errors import CommandError
 
 PROGRAM = "kubectl ecs-release"
 INTERRUPTED = 130

@@ -10,16 +10,17 @@ from collections.abc import Mapping
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.names import ABORT_ANNOTATION, OVERRIDE_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION
-from ecs_release.domain.conditions import of_problem, progressing, stalled
-from ecs_release.domain.errors import Retryable
-from ecs_release.domain.requests import is_first_sight, token_of
-from ecs_release.domain.sets import deployments, waves
-from ecs_release.domain.sets.children import LEFT, Standing, State
-from ecs_release.domain.sets.draft import SetDecision, SetDraft, SetOutcome, child_of, intents, standings
+from ecs_release.domain.decision.request_annotations import is_first_sight, token_of
+from ecs_release.domain.model.conditions import of_problem, progressing, stalled
+from ecs_release.domain.model.errors import Retryable
+from ecs_release.domain.sets import deployment_set as deployments
+from ecs_release.domain.sets import waves
+from ecs_release.domain.sets.child_manifests import child_name
+from ecs_release.domain.sets.child_state import LEFT, Standing, State
+from ecs_release.domain.sets.child_writes import deletions, requests, writes
+from ecs_release.domain.sets.decision import SetDecision, SetDraft, SetOutcome, child_of, intents, standings
 from ecs_release.domain.sets.facts import SetFacts
-from ecs_release.domain.sets.naming import child_name
-from ecs_release.domain.sets.report import report
-from ecs_release.domain.sets.writing import deletions, requests, writes
+from ecs_release.domain.sets.status import report
 
 
 def decide_set(facts: SetFacts) -> SetDecision:

@@ -15,8 +15,8 @@ from ecs_release.api.release import Release
 from ecs_release.api.release_status import PinnedImage
 from ecs_release.api.releaseset import ReleaseSet, ReleaseSetSpec
 from ecs_release.api.releaseset_status import ReleaseSetStatus
-from ecs_release.domain.errors import Problem
-from ecs_release.domain.sources import source_hash
+from ecs_release.domain.artifacts.source import source_hash
+from ecs_release.domain.model.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)

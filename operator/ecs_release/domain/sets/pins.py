@@ -10,12 +10,12 @@ from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import PinnedImage
 from ecs_release.api.releaseset import ReleaseSetSpec
 from ecs_release.api.releaseset_status import KEPT, SetLastReady, SetService
-from ecs_release.domain.errors import Blocked, Denied, Problem, Retryable, Waiting
-from ecs_release.domain.images import short_digest
-from ecs_release.domain.sets.children import LEFT, State
+from ecs_release.domain.artifacts.source import digests_of
+from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable, Waiting
+from ecs_release.domain.model.image_names import short_digest
+from ecs_release.domain.sets.child_manifests import child_name
+from ecs_release.domain.sets.child_state import LEFT, State
 from ecs_release.domain.sets.facts import Resolved, SetFacts
-from ecs_release.domain.sets.naming import child_name
-from ecs_release.domain.sources import digests_of
 
 _MOST = 20
 

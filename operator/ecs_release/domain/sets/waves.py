@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from ecs_release.api.releaseset import Strategy
 from ecs_release.api.releaseset_status import SetWave
-from ecs_release.domain.sets.children import Standing, State
+from ecs_release.domain.sets.child_state import Standing, State
 
 PENDING, OPEN, FINISHED = "Pending", "Open", "Finished"
 # Transition times of conditions are whole seconds, rounded down: what they say may be up to a second younger.

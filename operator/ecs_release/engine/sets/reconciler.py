@@ -10,17 +10,17 @@ from pydantic import ValidationError
 
 from ecs_release.api.names import RELEASE
 from ecs_release.api.releaseset import ReleaseSet
-from ecs_release.domain.changes import Change, compare
-from ecs_release.domain.conditions import find
-from ecs_release.domain.errors import Conflict, NotFound
-from ecs_release.domain.happenings import set_happenings
-from ecs_release.domain.ports import Clock, Cluster, ObjectKey
+from ecs_release.domain.model.conditions import find
+from ecs_release.domain.model.errors import Conflict, NotFound
+from ecs_release.domain.notifications.transitions import set_happenings
+from ecs_release.domain.ports.protocols import Clock, Cluster, ObjectKey
+from ecs_release.domain.release.status_diff import Change, compare
 from ecs_release.domain.sets.decide import decide_set
-from ecs_release.domain.sets.draft import Create, Delete, Replace, SetDecision, Write
-from ecs_release.engine.meter import Meter, NoMeter
-from ecs_release.engine.sets.gathering import SetGatherer
-from ecs_release.engine.settings import EngineSettings
-from ecs_release.engine.store import Store
+from ecs_release.domain.sets.decision import Create, Delete, Replace, SetDecision, Write
+from ecs_release.engine.runtime.meter import Meter, NoMeter
+from ecs_release.engine.runtime.settings import EngineSettings
+from ecs_release.engine.sets.gatherer import SetGatherer
+from ecs_release.engine.store.store import Store
 
 log = logging.getLogger(__name__)
 

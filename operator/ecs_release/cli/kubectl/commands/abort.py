@@ -6,10 +6,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ecs_release.api.names import ABORT_ANNOTATION
-from ecs_release.cli.kubectl import requests
+from ecs_release.cli.kubectl.changes import request_annotations as requests
 
 if TYPE_CHECKING:
-    from ecs_release.cli.kubectl.session import Session
+    from ecs_release.cli.kubectl.client.session import Session
 
 REQUEST = requests.Request("abort", ABORT_ANNOTATION, "lastHandledAbort")
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 
 from ecs_release.api.names import ENVIRONMENT, RELEASE
-from ecs_release.cli.kubectl import board, board_page, flags, sorting
-from ecs_release.cli.kubectl.api import Object
-from ecs_release.cli.kubectl.problems import Denied
-from ecs_release.cli.kubectl.session import Session
+from ecs_release.cli.kubectl.board import html_page as board_page
+from ecs_release.cli.kubectl.board import matrix as board
+from ecs_release.cli.kubectl.client import flags
+from ecs_release.cli.kubectl.client.api_server import Object
+from ecs_release.cli.kubectl.client.session import Session
+from ecs_release.cli.kubectl.terminal import sorting
+from ecs_release.cli.kubectl.terminal.errors import Denied
 
 _EPILOG = """\
 A cell is what runs, by digest. Beside it stands what is not as it should be: what is wanted, and the phase.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ecs_release.cli.kubectl.session import Session
+from ecs_release.cli.kubectl.client.session import Session
 
 _SCRIPT = """\
 #!/bin/sh

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from ecs_release.api.environment import Environment
 from ecs_release.api.names import ENVIRONMENT, LABEL_RELEASE_SET, PROJECT, RELEASE, RELEASE_SET
-from ecs_release.cli.kubectl import compare, flags
-from ecs_release.cli.kubectl.api import Object
-from ecs_release.cli.kubectl.aws_reads import AwsReads
-from ecs_release.cli.kubectl.compare import Difference
-from ecs_release.cli.kubectl.problems import CommandError, Denied, NotFound
-from ecs_release.cli.kubectl.references import resolve
-from ecs_release.cli.kubectl.session import Session
+from ecs_release.cli.kubectl.board import comparison as compare
+from ecs_release.cli.kubectl.board.comparison import Difference
+from ecs_release.cli.kubectl.client import flags
+from ecs_release.cli.kubectl.client.api_server import Object
+from ecs_release.cli.kubectl.client.aws_reader import AwsReads
+from ecs_release.cli.kubectl.client.object_references import resolve
+from ecs_release.cli.kubectl.client.session import Session
+from ecs_release.cli.kubectl.terminal.errors import CommandError, Denied, NotFound
 
 _EPILOG = """\
   diff A B    what runs in Environment A, and in Environment B (in the namespace; -A: in all)

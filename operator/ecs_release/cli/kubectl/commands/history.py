@@ -7,14 +7,17 @@ from datetime import UTC, datetime
 
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.api.names import RELEASE, RELEASE_SET
-from ecs_release.cli.kubectl import flags, history, ledger, sorting
-from ecs_release.cli.kubectl.api import Object
-from ecs_release.cli.kubectl.durations import instant
-from ecs_release.cli.kubectl.history import Entry
-from ecs_release.cli.kubectl.ledger import Question
-from ecs_release.cli.kubectl.problems import CommandError
-from ecs_release.cli.kubectl.references import resolve
-from ecs_release.cli.kubectl.session import Session
+from ecs_release.cli.kubectl.client import flags
+from ecs_release.cli.kubectl.client.api_server import Object
+from ecs_release.cli.kubectl.client.object_references import resolve
+from ecs_release.cli.kubectl.client.session import Session
+from ecs_release.cli.kubectl.history import history_rows as history
+from ecs_release.cli.kubectl.history import ledger_reader as ledger
+from ecs_release.cli.kubectl.history.history_rows import Entry
+from ecs_release.cli.kubectl.history.ledger_reader import Question
+from ecs_release.cli.kubectl.terminal import sorting
+from ecs_release.cli.kubectl.terminal.durations import instant
+from ecs_release.cli.kubectl.terminal.errors import CommandError
 
 _EPILOG = """\
 Without NAME the ledger is asked: by --project, --person, --number (of --project), --since and --until; times are RFC 3339, dates, or

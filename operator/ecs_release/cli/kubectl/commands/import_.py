@@ -11,17 +11,18 @@ from ecs_release.api.environment import Environment
 from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE
 from ecs_release.api.project import Project
 from ecs_release.api.release import Release
-from ecs_release.cli.kubectl.aws_flags import access_of, add_aws, region_of, with_aws
-from ecs_release.cli.kubectl.importing import documents, weco, weco_objects
+from ecs_release.cli.kubectl.client.aws_flags import access_of, add_aws, region_of, with_aws
+from ecs_release.cli.kubectl.importing import documents, weco_objects
+from ecs_release.cli.kubectl.importing import weco_manifest as weco
 from ecs_release.cli.kubectl.importing.documents import Document
 from ecs_release.cli.kubectl.importing.names import Taken, object_name, service_name
-from ecs_release.cli.kubectl.importing.weco import Notes
-from ecs_release.cli.kubectl.manifests.text import dump_documents
-from ecs_release.cli.kubectl.problems import CommandError, NotFound
+from ecs_release.cli.kubectl.importing.weco_manifest import Notes
+from ecs_release.cli.kubectl.manifests.yaml_text import dump_documents
+from ecs_release.cli.kubectl.terminal.errors import CommandError, NotFound
 
 if TYPE_CHECKING:
-    from ecs_release.aws.workbench import Workbench
-    from ecs_release.cli.kubectl.session import Session
+    from ecs_release.aws.command_clients import Workbench
+    from ecs_release.cli.kubectl.client.session import Session
 
 _MODELS = {PROJECT: Project, ENVIRONMENT: Environment, RELEASE: Release}
 
@@ -134,7 +135,8 @@ def _target(text: str) -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 def _ecs(session: Session, notes: Notes) -> list[Document]:
-    from ecs_release.cli.kubectl.importing import ecs, looking
+    from ecs_release.cli.kubectl.importing import ecs_objects as ecs
+    from ecs_release.cli.kubectl.importing import ecs_reader as looking
 
     arguments = session.arguments
     # No API server is asked here, so that kubectl's own --cluster has nothing else to mean.

@@ -14,19 +14,19 @@ from ecs_release.api.names import CLUSTER_SCOPED, ENVIRONMENT, PROJECT, RELEASE,
 from ecs_release.api.project import Project
 from ecs_release.api.release import Release
 from ecs_release.api.releaseset import ReleaseSet
-from ecs_release.cli.kubectl import flags
-from ecs_release.cli.kubectl.api import Object, is_ours
-from ecs_release.cli.kubectl.aws_reads import AwsReads
-from ecs_release.cli.kubectl.board import short
-from ecs_release.cli.kubectl.hashes import namespace_labels
-from ecs_release.cli.kubectl.manifests.text import load_documents
-from ecs_release.cli.kubectl.planning import ADOPT, BLOCKED, DEPLOY, NOTHING, Image, ServicePlan, Surroundings
-from ecs_release.cli.kubectl.planning_sets import ObjectPlan, plan_release, plan_set
-from ecs_release.cli.kubectl.problems import CommandError, Denied
-from ecs_release.cli.kubectl.references import resolve
-from ecs_release.cli.kubectl.session import Session
-from ecs_release.cli.kubectl.tables import Cell, Row
-from ecs_release.domain.images import short_digest
+from ecs_release.cli.kubectl.artifacts.hash_prefix import namespace_labels
+from ecs_release.cli.kubectl.board.matrix import short
+from ecs_release.cli.kubectl.client import flags
+from ecs_release.cli.kubectl.client.api_server import Object, is_ours
+from ecs_release.cli.kubectl.client.aws_reader import AwsReads
+from ecs_release.cli.kubectl.client.object_references import resolve
+from ecs_release.cli.kubectl.client.session import Session
+from ecs_release.cli.kubectl.manifests.yaml_text import load_documents
+from ecs_release.cli.kubectl.plan.object_plan import ObjectPlan, plan_release, plan_set
+from ecs_release.cli.kubectl.plan.service_plan import ADOPT, BLOCKED, DEPLOY, NOTHING, Image, ServicePlan, Surroundings
+from ecs_release.cli.kubectl.terminal.errors import CommandError, Denied
+from ecs_release.cli.kubectl.terminal.tables import Cell, Row
+from ecs_release.domain.model.image_names import short_digest
 
 _EPILOG = """\
 The API server checks the file (a dry run); nothing is changed. What new release hashes and tags mean is looked up in ECR with your own

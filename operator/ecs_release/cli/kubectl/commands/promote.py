@@ -6,19 +6,20 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ecs_release.api.artifacts import Source
 from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
 from ecs_release.api.project import Project, ServiceSet
 from ecs_release.api.release import Release
+from ecs_release.api.source import Source
 from ecs_release.cli.kubectl.importing.names import object_name
-from ecs_release.cli.kubectl.manifests import delivering, pinned
-from ecs_release.cli.kubectl.manifests.delivering import Target
-from ecs_release.cli.kubectl.problems import CommandError, Denied, NotFound
-from ecs_release.domain.proof import unproven
-from ecs_release.domain.sources import pinned_source
+from ecs_release.cli.kubectl.manifests import manifest_writer as delivering
+from ecs_release.cli.kubectl.manifests import pinned_objects as pinned
+from ecs_release.cli.kubectl.manifests.manifest_writer import Target
+from ecs_release.cli.kubectl.terminal.errors import CommandError, Denied, NotFound
+from ecs_release.domain.artifacts.source import pinned_source
+from ecs_release.domain.sets.promotion_proof import unproven
 
 if TYPE_CHECKING:
-    from ecs_release.cli.kubectl.session import Session
+    from ecs_release.cli.kubectl.client.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecs_release.api.environment import Artifacts
-from ecs_release.cli.kubectl import git, hashes
-from ecs_release.cli.kubectl.aws_flags import access_of, add_aws, region_of, with_aws
-from ecs_release.cli.kubectl.ecr_names import Reference, reference, registry, release_tag
-from ecs_release.cli.kubectl.flags import add_output
-from ecs_release.cli.kubectl.problems import CommandError
-from ecs_release.domain.errors import Blocked, Problem
+from ecs_release.cli.kubectl.artifacts import git
+from ecs_release.cli.kubectl.artifacts import hash_prefix as hashes
+from ecs_release.cli.kubectl.artifacts.ecr_reference import Reference, reference, registry, release_tag
+from ecs_release.cli.kubectl.client.aws_flags import access_of, add_aws, region_of, with_aws
+from ecs_release.cli.kubectl.client.flags import add_output
+from ecs_release.cli.kubectl.terminal.errors import CommandError
+from ecs_release.domain.model.errors import Blocked, Problem
 
 if TYPE_CHECKING:
-    from ecs_release.aws.publishing import Published, Publisher
-    from ecs_release.aws.workbench import Workbench
-    from ecs_release.cli.kubectl.session import Session
+    from ecs_release.aws.command_clients import Workbench
+    from ecs_release.aws.registry.publishing import Published, Publisher
+    from ecs_release.cli.kubectl.client.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _release_hash(session: Session, given: str | None, images: Sequence[Referenc
 
 def _in_registry(session: Session, given: str, images: Sequence[Reference], home: tuple[str, str], tag_format: str) -> str:
     """Expand a hash that git does not know by what the images' repositories hold. Raises CommandError where it may be several."""
-    from ecs_release.cli.kubectl.aws_reads import AwsReads
+    from ecs_release.cli.kubectl.client.aws_reader import AwsReads
 
     repositories = (
         hashes.Repository(
@@ -113,7 +114,7 @@ async def _publish(session: Session, bench: Workbench, wanted: Wanted, home: tup
 
 
 async def _found(session: Session, bench: Workbench, one: Reference, home: tuple[str, str]) -> Image:
-    from ecs_release.aws.publishing import Publisher
+    from ecs_release.aws.registry.publishing import Publisher
 
     region = region_of(session, one.region or home[1])
     access = access_of(session, region)

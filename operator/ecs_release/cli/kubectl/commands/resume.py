@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ecs_release.cli.kubectl import suspending
+from ecs_release.cli.kubectl.changes import suspension as suspending
 
 if TYPE_CHECKING:
-    from ecs_release.cli.kubectl.session import Session
+    from ecs_release.cli.kubectl.client.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ecs_release.api.artifacts import Source
 from ecs_release.api.names import LABEL_RELEASE_SET, RELEASE, RELEASE_SET
 from ecs_release.api.release import Release
 from ecs_release.api.releaseset import ReleaseSet
-from ecs_release.cli.kubectl import acting, flags, git, hashes
-from ecs_release.cli.kubectl.manifests import delivering, pinned, rollbacks
-from ecs_release.cli.kubectl.manifests.delivering import Target
-from ecs_release.cli.kubectl.owners import release_set_of
-from ecs_release.cli.kubectl.problems import CommandError, NotFound
-from ecs_release.cli.kubectl.references import resolve
+from ecs_release.api.source import Source
+from ecs_release.cli.kubectl.artifacts import git
+from ecs_release.cli.kubectl.artifacts import hash_prefix as hashes
+from ecs_release.cli.kubectl.changes import confirmation as acting
+from ecs_release.cli.kubectl.changes.field_owners import release_set_of
+from ecs_release.cli.kubectl.client import flags
+from ecs_release.cli.kubectl.client.object_references import resolve
+from ecs_release.cli.kubectl.manifests import manifest_writer as delivering
+from ecs_release.cli.kubectl.manifests import pinned_objects as pinned
+from ecs_release.cli.kubectl.manifests import rollback_target as rollbacks
+from ecs_release.cli.kubectl.manifests.manifest_writer import Target
+from ecs_release.cli.kubectl.terminal.errors import CommandError, NotFound
 
 if TYPE_CHECKING:
-    from ecs_release.cli.kubectl.session import Session
+    from ecs_release.cli.kubectl.client.session import Session
 
 _MOST = 9_999_999_999
 
@@ -75,7 +80,7 @@ def _number(text: str) -> int:
 
 def _of_number(session: Session, body: dict[str, Any], number: int) -> dict[str, Source]:
     """Ask the ledger what a release number means."""
-    from ecs_release.cli.kubectl.ledger import Question, open_ledger
+    from ecs_release.cli.kubectl.history.ledger_reader import Question, open_ledger
 
     spec, namespace = body["spec"], body["metadata"]["namespace"]
     environment, project = spec["environmentRef"]["name"], spec["projectRef"]["name"]
@@ -104,7 +109,7 @@ def _in_registry(session: Session, body: dict[str, Any], releases: dict[str, Rel
 
     Raises CommandError where it may be several, NotFound where a repository lacks it.
     """
-    from ecs_release.cli.kubectl.aws_reads import AwsReads
+    from ecs_release.cli.kubectl.client.aws_reader import AwsReads
 
     aws = AwsReads(session, through_roles=session.arguments.assume_roles)
     try:

@@ -11,18 +11,19 @@ from rich.live import Live
 from rich.text import Text
 
 from ecs_release.api.release import Release
-from ecs_release.cli.kubectl import flags, scene
-from ecs_release.cli.kubectl.aws_reads import AwsReads
-from ecs_release.cli.kubectl.durations import age, seconds, since
-from ecs_release.cli.kubectl.feed import Feed
-from ecs_release.cli.kubectl.happened import events_of, rows
-from ecs_release.cli.kubectl.heading import heading
-from ecs_release.cli.kubectl.references import resolve
-from ecs_release.cli.kubectl.scene import Scene
-from ecs_release.cli.kubectl.session import Session
-from ecs_release.cli.kubectl.standing import Standing, Verdict, standing
-from ecs_release.cli.kubectl.story import changes
-from ecs_release.cli.kubectl.tree import tree
+from ecs_release.cli.kubectl.client import flags
+from ecs_release.cli.kubectl.client.aws_reader import AwsReads
+from ecs_release.cli.kubectl.client.object_references import resolve
+from ecs_release.cli.kubectl.client.session import Session
+from ecs_release.cli.kubectl.status import snapshot as scene
+from ecs_release.cli.kubectl.status.events import events_of, rows
+from ecs_release.cli.kubectl.status.header import heading
+from ecs_release.cli.kubectl.status.informer import Feed
+from ecs_release.cli.kubectl.status.readiness import Standing, Verdict, standing
+from ecs_release.cli.kubectl.status.snapshot import Scene
+from ecs_release.cli.kubectl.status.tree import tree
+from ecs_release.cli.kubectl.status.watch_log import changes
+from ecs_release.cli.kubectl.terminal.durations import age, seconds, since
 
 # How old a thing is changes without news: often enough for eyes, rarely enough for a slow line.
 _REDRAW_S, _QUIET_S = 1.0, 30.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from ecs_release.cli.kubectl.importing import documents
 from ecs_release.cli.kubectl.importing.documents import Document, Member, Place
 from ecs_release.cli.kubectl.importing.names import Taken, container_name, object_name, service_name
-from ecs_release.cli.kubectl.importing.weco import Named, Notes, WecoProject
+from ecs_release.cli.kubectl.importing.weco_manifest import Named, Notes, WecoProject
 
 _NAMESPACE, _REGION = "uk.ac.wellcome", "eu-west-1"
 _SETS, _SERVICES, _CONTAINERS = 10, 50, 10

@@ -1,0 +1,137 @@
+"""What the ledger answers, each question by one Query (in pages): for kubectl's plugin and whoever else reads. Blocks; writes nothing.
+
+Answers about a Project, a person or a time come from an index: lean entries, and those of the last second or so may not be there yet
+(DynamoDB's indexes follow their table). What is deployed and a service's own history are read consistently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, LedgerRelease
+from ecs_release.api.meta import to_microtime
+from ecs_release.aws.ledger import items, keys
+from ecs_release.aws.sessions.error_codes import problem_of
+
+Answer = TypeVar("Answer")
+
+
+def ledger_client(region: str | None = None, profile: str | None = None, user_agent: str | None = None) -> Any:
+    """Return a client of DynamoDB with the credentials of whoever runs this, and with deadlines. CloudTrail shows the `user_agent`."""
+    config = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3}, user_agent_extra=user_agent)
+    return boto3.Session(profile_name=profile, region_name=region).client("dynamodb", config=config)
+
+
+class LedgerReader:
+    """Reads one ledger. All methods raise Problem only; generators do so when they are begun."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        """`client` is boto3's for DynamoDB."""
+        self._client = client
+        self._table = table
+
+    def deployed_in(self, environment: str) -> Iterator[LedgerCurrent]:
+        """Yield what is current of each service in an environment, by namespace, Project and service."""
+        query = _Query("pk = :pk", {":pk": keys.environment_key(environment)}, consistent=True)
+        return self._ask(query, items.to_current)
+
+    def history_of(
+        self, environment: str, namespace: str, project: str, service: str, *, limit: int | None = None
+    ) -> Iterator[LedgerEntry]:
+        """Yield the entries of a service in an environment, whole, latest attempt first."""
+        partition = keys.attempts_key(environment, namespace, project, service)
+        return self._ask(_Query("pk = :pk", {":pk": partition}, consistent=True, newest_first=True), items.to_entry, limit)
+
+    def history_of_project(
+        self, namespace: str, project: str, *, since: datetime | None = None, until: datetime | None = None, limit: int | None = None
+    ) -> Iterator[LedgerEntry]:
+        """Yield the entries of a Project in all environments, newest first; `since` belongs to it, `until` does not."""
+        return self._between(keys.BY_PROJECT, keys.project_key(namespace, project), since, until, limit)
+
+    def by_person(
+        self, person: str, *, since: datetime | None = None, until: datetime | None = None, limit: int | None = None
+    ) -> Iterator[LedgerEntry]:
+        """Yield the entries that somebody asked for, applied, or made past the operator; newest first. Of an attempt one or both."""
+        return self._between(keys.BY_PERSON, keys.person_key(person), since, until, limit)
+
+    def between(self, start: datetime, end: datetime, *, limit: int | None = None) -> Iterator[LedgerEntry]:
+        """Yield everything from `start` to before `end`, newest first."""
+        return self._between(keys.BY_TIME, keys.EVERYTHING, start, end, limit)
+
+    def release(self, namespace: str, project: str, number: int) -> tuple[LedgerRelease | None, list[LedgerEntry]]:
+        """Return a numbered release, and where it went: lean entries with the images that were deployed."""
+        values = {":pk": keys.numbers_key(namespace, project), ":number": keys.ten_digits(number)}
+        found = list(self._ask(_Query("pk = :pk AND begins_with(sk, :number)", values, consistent=True), dict))
+        kinds = {kind: [i for i in found if items.kind_of(i) == kind] for kind in (items.Kind.RELEASE, items.Kind.POINTER)}
+        return (
+            next(map(items.to_release, kinds[items.Kind.RELEASE]), None),
+            [items.to_entry(item) for item in kinds[items.Kind.POINTER]],
+        )
+
+    def _between(
+        self, index: str, partition: str, since: datetime | None, until: datetime | None, limit: int | None
+    ) -> Iterator[LedgerEntry]:
+        if since is not None and until is not None and since >= until:
+            return iter(())
+        # A sort key goes on after its time, so that it sorts behind that: the first instant belongs to an interval, the last does not.
+        values = {":key": partition}
+        condition = f"{keys.INDEX_KEYS[index]} = :key"
+        if since is not None:
+            values[":since"] = to_microtime(since)
+        if until is not None:
+            values[":until"] = to_microtime(until)
+        if since is not None and until is not None:
+            condition += " AND #at BETWEEN :since AND :until"
+        elif since is not None or until is not None:
+            condition += " AND #at >= :since" if since is not None else " AND #at < :until"
+        return self._ask(_Query(condition, values, index=index, newest_first=True), items.to_entry, limit)
+
+    def _ask(self, query: _Query, read: Callable[[Mapping[str, Any]], Answer], limit: int | None = None) -> Iterator[Answer]:
+        return map(read, islice(self._pages(query.parameters(self._table, limit)), limit))
+
+    def _pages(self, parameters: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
+        while True:
+            try:
+                answer = self._client.query(**parameters)
+            except (ClientError, BotoCoreError, OSError) as error:
+                raise problem_of(error, f"dynamodb:Query on {self._table}", mutating=False) from error
+            yield from answer["Items"]
+            if not answer.get("LastEvaluatedKey"):
+                return
+            parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+class _Query:
+    """One Query."""
+
+    def __init__(
+        self, condition: str, values: Mapping[str, str], *, index: str = "", consistent: bool = False, newest_first: bool = False
+    ) -> None:
+        self._condition = condition
+        self._values = values
+        self._index = index
+        self._consistent = consistent
+        self._newest_first = newest_first
+
+    def parameters(self, table: str, limit: int | None) -> dict[str, Any]:
+        """Return the parameters of the call."""
+        made: dict[str, Any] = {
+            "TableName": table,
+            "KeyConditionExpression": self._condition,
+            "ExpressionAttributeValues": items.to_item(self._values),
+            "ScanIndexForward": not self._newest_first,
+        }
+        if self._index:
+            made["IndexName"] = self._index
+        if "#at" in self._condition:
+            made["ExpressionAttributeNames"] = {"#at": keys.AT}
+        if self._consistent:
+            made["ConsistentRead"] = True
+        return made if limit is None else {**made, "Limit": max(1, limit)}

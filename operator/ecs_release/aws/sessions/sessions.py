@@ -1,0 +1,142 @@
+"""Sessions and roles: one session for each role, its clients made once, its credentials renewed before they expire.
+
+The source of credentials is boto3's default chain: environment, shared files, web identity (IRSA), EKS Pod Identity, instance profile.
+An Environment's role is assumed from there. Role chaining caps a session at one hour (STS API reference, AssumeRole).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials, RefreshableCredentials
+from botocore.exceptions import NoCredentialsError
+from botocore.loaders import Loader
+
+from ecs_release.aws.sessions.response_text import mend
+from ecs_release.aws.sessions.sdk_models import LeanFiles, read_time
+from ecs_release.domain.ecs.service import Access
+from ecs_release.domain.ports.protocols import Fence
+
+_CLIENTS = 1000
+_DURATION_S = 3600
+_CONNECT_S, _READ_S = 3, 15
+
+
+class Sessions:
+    """Makes clients, each once for its access, service and whether it changes anything."""
+
+    def __init__(self, user_agent: str, session_name: str, threads: int = 24, fence: Fence | None = None) -> None:
+        """`session_name` is what CloudTrail shows of us; `threads` how many calls are made at once; `fence` is asked before each change."""
+        self._fence = fence
+        self._user_agent = user_agent
+        self._session_name = re.sub(r"[^\w+=,.@-]", "-", session_name)[:64]
+        self._threads = threads
+        # One loader for all sessions: its models are 11 MB for each role otherwise (boto/botocore#3078).
+        self._loader = Loader(file_loader=LeanFiles(), include_default_search_paths=True)
+        self._lock = threading.Lock()
+        self._base = self._plain_session()
+        self._roles: dict[tuple[str, str | None], botocore.session.Session] = {}
+        self._clients: OrderedDict[tuple[Access, str, bool], Any] = OrderedDict()
+
+    def client(self, access: Access, service: str, *, mutating: bool = False) -> Any:
+        """Return a client. Blocks: call it in a thread. It sends each call once: what is sent again, and at which pace, `Caller` says."""
+        key = (access, service, mutating)
+        with self._lock:
+            found = self._clients.get(key)
+            if found is None:
+                found = self._make(access, service, mutating=mutating)
+                self._clients[key] = found
+                while len(self._clients) > _CLIENTS:
+                    self._clients.popitem(last=False)
+            self._clients.move_to_end(key)
+            return found
+
+    def forget_credentials(self, access: Access) -> None:
+        """Assume the role anew with the next call: AWS says that its credentials have expired."""
+        with self._lock:
+            self._roles.pop((access.role_arn or "", access.external_id), None)
+            for key in [k for k in self._clients if (k[0].role_arn, k[0].external_id) == (access.role_arn, access.external_id)]:
+                del self._clients[key]
+
+    def _make(self, access: Access, service: str, *, mutating: bool) -> Any:
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": 1},
+            connect_timeout=_CONNECT_S,
+            read_timeout=_READ_S,
+            tcp_keepalive=True,
+            max_pool_connections=self._threads,
+            user_agent_extra=self._user_agent,
+        )
+        session = boto3.Session(botocore_session=self._session_of(access))
+        client = session.client(service, region_name=access.region, config=config)
+        if mutating and self._fence is not None:
+            # botocore's last word before the bytes go out: credentials were fetched and the request was signed, which may take seconds.
+            client.meta.events.register("before-send", partial(_check, self._fence))
+        return client
+
+    def _session_of(self, access: Access) -> botocore.session.Session:
+        if not access.role_arn:
+            return self._base
+        key = (access.role_arn, access.external_id)
+        if key not in self._roles:
+            self._roles[key] = self._assumed_session(access.role_arn, access.external_id, access.region)
+        return self._roles[key]
+
+    def _plain_session(self) -> botocore.session.Session:
+        session = botocore.session.Session()
+        session.register_component("data_loader", self._loader)
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=read_time)
+        session.register("before-parse", mend)
+        return session
+
+    def _assumed_session(self, role_arn: str, external_id: str | None, region: str) -> botocore.session.Session:
+        extra = {"RoleSessionName": self._session_name, "DurationSeconds": _DURATION_S}
+        if external_id:
+            extra["ExternalId"] = external_id
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=self._sts_creator(region),
+            source_credentials=_SourceCredentials(self._base),
+            role_arn=role_arn,
+            extra_args=extra,
+        )
+        session = self._plain_session()
+        # Fetched at the first call, renewed 15 minutes before they expire, by whoever calls then; the others go on with the old ones.
+        session._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")  # noqa: SLF001
+        return session
+
+    def _sts_creator(self, region: str) -> Callable[..., Any]:
+        config = Config(
+            connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3}, user_agent_extra=self._user_agent
+        )
+
+        def create(service: str, **arguments: Any) -> Any:
+            arguments.setdefault("region_name", region)
+            return self._base.create_client(service, config=config, **arguments)
+
+        return create
+
+
+def _check(fence: Fence, event_name: str, **_: object) -> None:
+    """Hold a request back; what is raised here comes out of the client's method as it is."""
+    fence.check("a changing call to AWS (" + event_name.removeprefix("before-send.").replace(".", ":") + ")")
+
+
+class _SourceCredentials:
+    """The default chain's credentials, asked for when they are needed: its web identity token, say, may not be there yet at the start."""
+
+    def __init__(self, session: botocore.session.Session) -> None:
+        self._session = session
+
+    def get_frozen_credentials(self) -> Any:
+        credentials: RefreshableCredentials | None = self._session.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        return credentials.get_frozen_credentials()

@@ -1,0 +1,4 @@
+"""Images and hashes on a command line: ECR references, abbreviated hashes, and the user's git clone.
+
+Begin with `hash_prefix`.
+"""

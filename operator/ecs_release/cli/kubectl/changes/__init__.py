@@ -1,0 +1,4 @@
+"""Changes in the cluster: checks before them, request annotations, suspension, and who else manages an object's fields.
+
+Begin with `confirmation`.
+"""

@@ -1,0 +1,74 @@
+"""Requests: a token in an annotation, which the operator acts on once, and acknowledges in status."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ecs_release.api.meta import to_microtime
+from ecs_release.cli.kubectl.changes import confirmation as acting
+from ecs_release.cli.kubectl.client.object_references import resolve
+from ecs_release.cli.kubectl.terminal.durations import seconds
+from ecs_release.cli.kubectl.terminal.errors import CommandError
+
+if TYPE_CHECKING:
+    from ecs_release.cli.kubectl.client.session import Session
+
+_LOOK_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request: its verb, its annotation, and the field of status that acknowledges it."""
+
+    verb: str
+    annotation: str
+    acknowledged: str
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what all requests take."""
+    parser.add_argument("name", metavar="NAME", help="A ReleaseSet or Release: NAME, releaseset/NAME or release/NAME")
+    parser.add_argument(
+        "--wait", action=argparse.BooleanOptionalAction, default=True, help="Wait until the operator has acknowledged it (the default)"
+    )
+    parser.add_argument("--timeout", type=seconds, default=60.0, metavar="DURATION", help="How long to wait: 60s by default")
+    acting.add_force(parser)
+
+
+def run(session: Session, arguments: argparse.Namespace, request: Request) -> int:
+    """Ask, and wait for the acknowledgement. Raises CommandError."""
+    body = resolve(session, arguments.name)
+    kind, meta = str(body["kind"]), body["metadata"]
+    acting.check_own(body, request.verb, force=arguments.force)
+    acting.check_access(session, kind, meta["name"], meta["namespace"])
+    token = to_microtime(session.now())
+    session.api.patch(kind, meta["name"], meta["namespace"], {"metadata": {"annotations": {request.annotation: token}}})
+    if arguments.wait:
+        _await(session, kind, meta, request, token, arguments.timeout)
+    session.out.say(f"{acting.name_of(body)} {'acknowledged' if arguments.wait else 'asked'}: {request.verb} {token}")
+    return 0
+
+
+def _await(session: Session, kind: str, meta: dict[str, Any], request: Request, token: str, timeout_s: float) -> None:
+    end = time.monotonic() + timeout_s
+    while True:
+        body = session.api.get(kind, meta["name"], meta["namespace"])
+        status = body.get("status") or {}
+        if status.get(request.acknowledged) == token:
+            return
+        if (body["metadata"].get("annotations") or {}).get(request.annotation) != token:
+            raise CommandError(f"somebody else has asked to {request.verb} {acting.name_of(body)} since: see its status")
+        if time.monotonic() > end:
+            raise CommandError(
+                f"the {request.verb} of {acting.name_of(body)} was not acknowledged within {timeout_s:.0f} s ({_stands(status)}):"
+                " it stays asked for; does the operator run?"
+            )
+        time.sleep(_LOOK_S)
+
+
+def _stands(status: dict[str, Any]) -> str:
+    ready = next((c for c in status.get("conditions") or () if c.get("type") == "Ready"), None)
+    return f"{ready.get('reason')}: {ready.get('message')}" if ready else "it has no status yet"

@@ -1,0 +1,63 @@
+"""The commands: one table, from which help and completion are made, and by which a command's module is found."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    from ecs_release.cli.kubectl.client.session import Session
+
+
+class Command(Protocol):
+    """What a module in `commands/` is."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's own flags and arguments."""
+        ...
+
+    def run(self, session: Session, arguments: argparse.Namespace) -> int:
+        """Do it, and return the exit code."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command's name, and a line of help."""
+
+    name: str
+    help: str
+
+    def load(self) -> Command:
+        """Import its module: a command costs nothing until somebody wants it."""
+        module = self.name.replace("-", "_")
+        # A module cannot be named as a word of Python's.
+        module = "import_" if module == "import" else module
+        return cast("Command", import_module(f"ecs_release.cli.kubectl.commands.{module}"))
+
+
+COMMANDS: tuple[Entry, ...] = (
+    Entry("status", "How a ReleaseSet or Release stands, as a tree; --watch waits for it"),
+    Entry("board", "What runs where: services by environments"),
+    Entry("plan", "What an apply of a file would do, or a resource as it stands, and what blocks it"),
+    Entry("history", "What was deployed before, by whom and why"),
+    Entry("diff", "What differs between two Environments, or between what is wanted and what runs"),
+    Entry("promote", "Write the manifest that takes what runs in one Environment to another"),
+    Entry("rollback", "Write the manifest that goes back to what ran before"),
+    Entry("retry", "Try a failure again that is held"),
+    Entry("refresh", "Resolve a tag, or a promotion, again"),
+    Entry("abort", "End what is under way, and have ECS roll it back"),
+    Entry("suspend", "Start nothing new, and show what would be done"),
+    Entry("resume", "Go on after a suspension"),
+    Entry("publish", "Give images in ECR their release hash, and move `latest` to them"),
+    Entry("import", "Print Project, Environments and Releases of what is there already"),
+    Entry("completion", "Print the program by which kubectl completes this plugin's words"),
+    Entry("version", "The plugin's version"),
+)
+
+
+def find(name: str) -> Entry | None:
+    """Return the command of a name."""
+    return next((entry for entry in COMMANDS if entry.name == name), None)

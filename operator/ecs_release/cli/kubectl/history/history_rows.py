@@ -1,0 +1,124 @@
+"""Attempts as lines: who, why, when, from what to what, and how it ended. Pure; of a status, or of the ledger, which say it alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ecs_release.api.ledger import LedgerEntry, Stage
+from ecs_release.cli.kubectl.board.matrix import short
+from ecs_release.cli.kubectl.terminal.durations import age, since
+from ecs_release.cli.kubectl.terminal.tables import Cell, Row
+from ecs_release.domain.model.image_names import short_digest
+from ecs_release.domain.notifications.outcome_measures import measure
+
+Entry = dict[str, Any]
+
+_STAGES = {Stage.START: 0, Stage.END: 1}
+_RETURNED = frozenset({"RolledBack", "Aborted", "Halted", "Failed"})
+
+
+def joined(entries: Iterable[LedgerEntry]) -> list[Entry]:
+    """Make one entry of each attempt's start and end: what the later says counts, where it says anything. Newest first."""
+    attempts: dict[str, Entry] = {}
+    for entry in sorted(entries, key=lambda e: _STAGES.get(e.stage, 2)):
+        attempts[entry.attempt_id] = attempts.get(entry.attempt_id, {}) | entry.to_kubernetes()
+    found = [{k: v for k, v in e.items() if k != "stage"} for e in attempts.values()]
+    return sorted(found, key=lambda e: str(e.get("startTime") or ""), reverse=True)
+
+
+def table(entries: Sequence[Entry], now: datetime, *, wide: bool = False) -> tuple[list[str], list[Row]]:
+    """Lay entries out. A column that nothing stands in is left out."""
+    columns = [*_COLUMNS, *(_WIDE if wide else ())]
+    cells = [[_cell(show(entry, now)) for _, show in columns] for entry in entries]
+    kept = [i for i in range(len(columns)) if any(row[i].text for row in cells)]
+    return [columns[i][0] for i in kept], [[row[i] for i in kept] for row in cells]
+
+
+def _cell(shown: str | Cell) -> Cell:
+    return shown if isinstance(shown, Cell) else Cell(shown)
+
+
+def _began(entry: Entry, now: datetime) -> str:
+    begun = _time(entry, "startTime")
+    return f"{since(begun, now)} ago" if begun else ""
+
+
+def _outcome(entry: Entry, now: datetime) -> Cell:
+    outcome = str(entry.get("outcome") or "")
+    if not outcome:
+        return Cell("under way", "busy")
+    counted = measure(outcome)
+    return Cell(outcome, "bad" if counted.failed or outcome in _RETURNED else "good" if counted.deployed else "warn")
+
+
+def _took(entry: Entry, now: datetime) -> str:
+    begun, ended = _time(entry, "startTime"), _time(entry, "completionTime")
+    text = age((ended - begun).total_seconds()) if begun and ended else ""
+    waited = entry.get("waitedSeconds")
+    return f"{text} (waited {age(waited)})" if text and waited else text
+
+
+def _to(entry: Entry, now: datetime) -> str:
+    return short(str(entry.get("hash") or "")) or _ends(entry, "to")
+
+
+def _from(entry: Entry, now: datetime) -> str:
+    return _ends(entry, "from")
+
+
+def _ends(entry: Entry, end: str) -> str:
+    """Name what the listed containers had or were given: hashes, else short digests, each once."""
+    listed = [i for i in entry.get("images") or () if not i.get("unlisted")]
+    names = (short(str(i.get(f"{end}Hash") or "")) or short_digest(str(i.get(f"{end}Digest") or "")) for i in listed)
+    return ", ".join(dict.fromkeys(name for name in names if name))
+
+
+def _text(*names: str) -> Callable[[Entry, datetime], str]:
+    """Show a field: the first of `names` that is there."""
+
+    def show(entry: Entry, now: datetime) -> str:
+        return next((str(entry[name]) for name in names if entry.get(name)), "")
+
+    return show
+
+
+def _revision(entry: Entry, now: datetime) -> str:
+    return str(entry.get("taskDefinition") or "").rpartition("/")[2]
+
+
+def _when(entry: Entry, now: datetime) -> str:
+    begun = _time(entry, "startTime")
+    return begun.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if begun else ""
+
+
+def _time(entry: Entry, name: str) -> datetime | None:
+    text = entry.get(name)
+    return datetime.fromisoformat(text) if text else None
+
+
+_COLUMNS: tuple[tuple[str, Callable[[Entry, datetime], str | Cell]], ...] = (
+    ("BEGAN", _began),
+    ("NUMBER", _text("number")),
+    ("PROJECT", _text("project")),
+    ("SERVICE", _text("service")),
+    ("ENVIRONMENT", _text("environment")),
+    ("CAUSE", _text("cause")),
+    ("FROM", _from),
+    ("TO", _to),
+    ("OUTCOME", _outcome),
+    ("TOOK", _took),
+    ("BY", _text("requestedBy", "changedBy")),
+    ("APPLIED BY", _text("appliedBy")),
+    ("WHY", _text("description")),
+)
+_WIDE: tuple[tuple[str, Callable[[Entry, datetime], str | Cell]], ...] = (
+    ("TIME (UTC)", _when),
+    ("ATTEMPT", _text("attemptID", "id")),
+    ("TASK DEFINITION", _revision),
+    ("WINDOW", _text("window")),
+    ("TICKET", _text("ticket")),
+    ("LINK", _text("url")),
+    ("MESSAGE", _text("message")),
+)

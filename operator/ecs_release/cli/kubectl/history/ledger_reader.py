@@ -1,0 +1,136 @@
+"""The ledger, for the plugin: where its table is, and what is asked of it, with the caller's own AWS credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ecs_release.api.ledger import LedgerEntry, Stage
+from ecs_release.api.names import ENVIRONMENT
+from ecs_release.cli.kubectl.client.session import Session
+from ecs_release.cli.kubectl.terminal.errors import CommandError, Denied
+from ecs_release.domain.model.errors import Problem
+
+SETTING = "ECS_RELEASE_LEDGER_TABLE"
+_EVER = datetime(2000, 1, 1, tzinfo=UTC)
+_PROJECTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked. A service is meant where `service` is given, else a release number, a person, or all of a time."""
+
+    namespace: str = ""
+    project: str = ""
+    service: str = ""
+    environment: str = ""
+    person: str = ""
+    number: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Ledger:
+    """One table."""
+
+    def __init__(self, reader: Any) -> None:
+        """`reader` is `ecs_release.aws.ledger.queries.LedgerReader`."""
+        self._reader = reader
+
+    def ask(self, question: Question) -> list[LedgerEntry]:
+        """Return the entries that answer a question; what the query itself does not narrow down is left out here. Raises CommandError."""
+        with told_to_people():
+            found = [entry for entry in self._query(question) if fits(entry, question)]
+            return found + self._ends_of(found) if question.person else found
+
+    def _query(self, question: Question) -> Iterable[LedgerEntry]:
+        """Choose the narrowest of the ledger's queries."""
+        q, reader = question, self._reader
+        if q.number is not None:
+            return list(reader.release(q.namespace, q.project, q.number)[1])
+        if q.service and q.environment:
+            return list(reader.history_of(q.environment, q.namespace, q.project, q.service))
+        if q.person:
+            return list(reader.by_person(q.person, since=q.since, until=q.until))
+        if q.project and q.namespace:
+            return list(reader.history_of_project(q.namespace, q.project, since=q.since, until=q.until))
+        return list(reader.between(q.since or _EVER, q.until or datetime.now(UTC) + timedelta(days=1)))
+
+    def _ends_of(self, found: Sequence[LedgerEntry]) -> list[LedgerEntry]:
+        """Read how attempts ended of which a person has only the start: the end may stand under another's name."""
+        ended = {e.attempt_id for e in found if e.stage != Stage.START}
+        open_ = [e for e in found if e.attempt_id not in ended]
+        ends: list[LedgerEntry] = []
+        for namespace, project in sorted({(e.namespace, e.project) for e in open_})[:_PROJECTS]:
+            ours = {e.attempt_id: e.start_time for e in open_ if (e.namespace, e.project) == (namespace, project)}
+            entries = self._reader.history_of_project(namespace, project, since=min(ours.values()))
+            ends += [e for e in entries if e.attempt_id in ours and e.stage != Stage.START]
+        return ends
+
+
+def fits(entry: LedgerEntry, question: Question) -> bool:
+    """Tell whether an entry is part of the answer."""
+    q = question
+    return (
+        (not q.namespace or entry.namespace == q.namespace)
+        and (not q.project or entry.project == q.project)
+        and (not q.service or entry.service == q.service)
+        and (not q.environment or entry.environment == q.environment)
+        and (not q.person or q.person in (entry.requested_by, entry.applied_by, entry.changed_by))
+        and (q.number is None or entry.number == q.number)
+        and (q.since is None or entry.start_time >= q.since)
+        and (q.until is None or entry.start_time <= q.until)
+    )
+
+
+def open_ledger(session: Session, named: str | None, environment: str = "") -> Ledger:
+    """Find the table: as named, else as the setting names it, else as an Environment's status does. Raises CommandError."""
+    table = named or session.environment.get(SETTING) or _table_of_environments(session, environment)
+    if not table:
+        raise CommandError(f"no ledger is known: name its table with --ledger-table or {SETTING}, or let the operator keep one")
+    # arn:aws:dynamodb:<region>:<account>:table/<name>: an ARN tells the region, too.
+    parts = table.split(":")
+    region = (
+        parts[3] if table.startswith("arn:") else session.environment.get("AWS_REGION") or session.environment.get("AWS_DEFAULT_REGION")
+    )
+    if not region:
+        raise CommandError(f"the region of table {table!r} is not known: give its ARN, or set AWS_REGION")
+    with told_to_people():
+        return Ledger(_reader(region, table, f"kubectl-ecs-release/{session.version}"))
+
+
+@contextmanager
+def told_to_people() -> Iterator[None]:
+    """Turn a Problem into the error that ends a command."""
+    try:
+        yield
+    except Problem as problem:
+        raise CommandError(problem.message) from problem
+
+
+def _table_of_environments(session: Session, environment: str) -> str:
+    try:
+        listed = session.api.list(ENVIRONMENT)
+    except Denied:
+        return ""
+    tables = {
+        str(e["status"]["ledgerTable"])
+        for e in listed
+        if (e.get("status") or {}).get("ledgerTable") and environment in ("", e["metadata"]["name"])
+    }
+    if len(tables) > 1:
+        raise CommandError(f"there are several ledgers: choose one with --ledger-table: {', '.join(sorted(tables))}")
+    return tables.pop() if tables else ""
+
+
+def _reader(region: str, table: str, user_agent: str) -> Any:
+    """Import what reads the table: boto3 is slow to load, and most commands need none of it. Raises Problem."""
+    from ecs_release.aws.command_reader import check_credentials, told
+    from ecs_release.aws.ledger import queries
+
+    check_credentials(f"dynamodb:Query on {table}")
+    with told(f"dynamodb in {region}"):
+        return queries.LedgerReader(queries.ledger_client(region, user_agent=user_agent), table)

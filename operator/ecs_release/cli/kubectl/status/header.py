@@ -1,0 +1,131 @@
+"""What `status` says above the tree: what it is, how it stands, who wants it and why, and what holds it up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from rich.text import Text
+
+from ecs_release.api.change import Change
+from ecs_release.api.environment import Environment
+from ecs_release.api.names import APPLIED_BY_ANNOTATION
+from ecs_release.api.release_status import PlannedImage
+from ecs_release.api.windows import ClosedWindow
+from ecs_release.cli.kubectl.status.readiness import Verdict, standing
+from ecs_release.cli.kubectl.status.snapshot import Scene
+from ecs_release.cli.kubectl.status.tree import STYLES
+from ecs_release.cli.kubectl.terminal.durations import since
+from ecs_release.cli.kubectl.terminal.tables import plain
+from ecs_release.domain.model.image_names import short_digest
+
+_WIDTH = 14
+# An observation is old when three sweeps in a row did not come: one may be slow, and the time is written once a minute at most.
+_SWEEPS, _WRITTEN_S = 3, 60
+
+
+def heading(scene: Scene, now: datetime) -> list[Text]:
+    """Return the lines above the tree."""
+    return [_line(name, value) for name, value in _pairs(scene, now) if value]
+
+
+def _pairs(scene: Scene, now: datetime) -> Iterator[tuple[str, Text | str | None]]:
+    meta, spec, status = scene.body["metadata"], scene.body["spec"], scene.body.get("status") or {}
+    stand = standing(scene.body)
+    summary = status.get("summary") or {}
+    yield "Name", f"{scene.reference} in namespace {meta['namespace']}"
+    what = f"service set {spec['serviceSet']}" if "serviceSet" in spec else f"service {spec['service']}"
+    yield "Project", f"{spec['projectRef']['name']}, {what}"
+    yield "Environment", _environment(scene, now)
+    mark, style = stand.mark
+    text = Text().append(f"{mark} {stand.phase}", STYLES[style]).append(plain(stand.why and f"  {stand.why}"))
+    yield "Status", text
+    yield "Progress", summary.get("progress")
+    yield "Wanted", summary.get("hash")
+    yield "Running", summary.get("runningHash")
+    change = Change.model_validate(spec.get("change") or {})
+    yield "By", _by(change, (meta.get("annotations") or {}).get(APPLIED_BY_ANNOTATION))
+    yield "Why", change.description
+    yield "Link", change.url
+    for blocked in blocks(scene):
+        yield "Blocked by", Text(plain(blocked), STYLES["warn"])
+    yield from (("Plan", line) for line in plans(scene))
+    if scene.lost:
+        yield "Connection", Text(plain(scene.lost), STYLES["bad"])
+
+
+def _line(name: str, value: Text | str | None) -> Text:
+    line = Text().append(f"{name + ':':<{_WIDTH}}", STYLES["dim"])
+    return line.append_text(value) if isinstance(value, Text) else line.append(plain(value or ""))
+
+
+def _environment(scene: Scene, now: datetime) -> Text:
+    text = Text(scene.body["spec"]["environmentRef"]["name"])
+    environment = scene.environment
+    if environment is None:
+        return text
+    aws = environment.spec.aws
+    text.append(f"  {aws.account_id} {aws.region}, cluster {environment.spec.target.cluster}", STYLES["dim"])
+    seen = environment.status.last_sweep_time if environment.status else None
+    if seen is None:
+        return text.append(", not observed yet", STYLES["warn"])
+    style = STYLES["warn"] if is_old(environment, now) else STYLES["dim"]
+    return text.append(f", observed {since(seen, now)} ago", style)
+
+
+def is_old(environment: Environment, now: datetime) -> bool:
+    """Tell whether what is said of an Environment is old: nothing proves that it is still so."""
+    seen = environment.status.last_sweep_time if environment.status else None
+    allowed = timedelta(seconds=_SWEEPS * max(environment.spec.observation.interval_seconds, _WRITTEN_S))
+    return seen is None or now - seen > allowed
+
+
+def _by(change: Change, applied_by: str | None) -> str | None:
+    """Say who: whom the spec claims, and whom the API server knew."""
+    if change.requested_by and applied_by and change.requested_by != applied_by:
+        return f"{change.requested_by} (applied by {applied_by})"
+    return change.requested_by or (f"applied by {applied_by}" if applied_by else None)
+
+
+def blocks(scene: Scene) -> Iterator[str]:
+    """Say what holds it up on purpose: whatever of Environment, window and spec is so now, asked for or not."""
+    environment, spec, status = scene.environment, scene.body["spec"], scene.body.get("status") or {}
+    if environment is not None and environment.spec.mode == "Observe":
+        yield f"Environment {environment.metadata.name} is in mode Observe"
+    if environment is not None and environment.spec.suspend is not None:
+        yield f"Environment {environment.metadata.name} is suspended: {environment.spec.suspend.reason}"
+    if spec.get("suspend"):
+        yield "spec.suspend is true"
+    closed = status.get("closedWindow")
+    of_environment = environment.status.closed_window if environment is not None and environment.status is not None else None
+    if closed:
+        yield window_text(ClosedWindow.model_validate(closed))
+    elif of_environment is not None and standing(scene.body).verdict is not Verdict.READY:
+        yield window_text(of_environment)
+
+
+def window_text(closed: ClosedWindow) -> str:
+    """Say which window is closed, and until when."""
+    until = f"until {closed.next_open_time:%Y-%m-%d %H:%M} UTC" if closed.next_open_time else "and does not open within a year"
+    return f"window {closed.name}, closed {until}: {closed.reason}"
+
+
+def plans(scene: Scene) -> Iterator[str]:
+    """Say what the operator would do, were it let."""
+    if scene.release is not None:
+        plan = scene.release.status.plan if scene.release.status else None
+        if plan is not None and plan.images:
+            yield image_steps(plan.images)
+        return
+    status = scene.release_set.status if scene.release_set else None
+    for entry in (status.plan if status else None) or ():
+        yield f"{entry.service}: {image_steps(entry.images or ())}"
+
+
+def image_steps(images: list[PlannedImage] | tuple[PlannedImage, ...]) -> str:
+    """Say from what to what each container goes."""
+    return ", ".join(
+        f"{i.container} {i.from_hash or short_digest(i.from_digest or '') or 'nothing'}"
+        f" to {i.to_hash or short_digest(i.to_digest or '') or 'what the source means'}"
+        for i in images
+    )

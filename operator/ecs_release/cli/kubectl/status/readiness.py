@@ -1,0 +1,99 @@
+"""How an object stands, as whoever waits for it must read it: what was said of an older spec, or before a request, counts for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from ecs_release.api.conditions import Condition
+from ecs_release.api.names import ABORT_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION
+from ecs_release.domain.sets.child_state import VERDICTS
+
+_HANDLED = {RETRY_ANNOTATION: "lastHandledRetry", REFRESH_ANNOTATION: "lastHandledRefresh", ABORT_ANNOTATION: "lastHandledAbort"}
+_MAX_TOKEN = 256
+
+# Phases as people should see them at a glance: a mark and a style. The word always stands beside the mark.
+MARKS = {
+    "Ready": ("✔", "good"),
+    "Failed": ("✖", "bad"),
+    "RolledBack": ("✖", "bad"),
+    "Drifted": ("≠", "warn"),
+    "Progressing": ("◐", "busy"),
+    "Waiting": ("◷", "warn"),
+    "Suspended": ("⏸", "warn"),
+    "Unknown": ("?", "warn"),
+}
+PENDING = ("○", "dim")
+
+
+class Verdict(Enum):
+    """What a script that waits is told; the value is the exit code."""
+
+    READY = 0
+    STALLED = 1
+    UNDER_WAY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an object stands now. Not `current`: its status is about an older spec, or a request waits to be heard."""
+
+    verdict: Verdict
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    since: datetime | None = None
+    current: bool = False
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        """The mark and its style."""
+        return MARKS.get(self.phase, PENDING) if self.current else PENDING
+
+    @property
+    def text(self) -> str:
+        """Reason and message in a line."""
+        return ": ".join(part for part in (self.reason, self.message) if part)
+
+    @property
+    def why(self) -> str:
+        """The same beside the phase, which some reasons repeat."""
+        return self.message if self.reason == self.phase else self.text
+
+
+def standing(body: Mapping[str, Any]) -> Standing:
+    """Read how a ReleaseSet, Release, Project or Environment stands."""
+    status = body.get("status") or {}
+    conditions = {c["type"]: Condition.model_validate(c) for c in status.get("conditions") or ()}
+    ready, stalled = conditions.get("Ready"), conditions.get("Stalled")
+    if ready is None:
+        return Standing(Verdict.UNDER_WAY, message="the operator has not looked at it yet")
+    if not is_current(body):
+        return Standing(Verdict.UNDER_WAY, message="the operator has not looked at this version yet")
+    if waits_for_request(body) and (ready.status == "True" or ready.reason in VERDICTS):
+        return Standing(Verdict.UNDER_WAY, message="the operator has not acted on the request yet")
+    verdict = Verdict.UNDER_WAY
+    if ready.status == "True":
+        verdict = Verdict.READY
+    elif stalled is not None and stalled.status == "True":
+        verdict = Verdict.STALLED
+    phase = str(status.get("phase") or ("Ready" if verdict is Verdict.READY else "Failed" if verdict is Verdict.STALLED else "Pending"))
+    return Standing(verdict, phase, ready.reason, ready.message, ready.last_transition_time, current=True)
+
+
+def is_current(body: Mapping[str, Any]) -> bool:
+    """Tell whether the status is about the spec as it is."""
+    status = body.get("status") or {}
+    return bool(status.get("observedGeneration") == body["metadata"].get("generation"))
+
+
+def waits_for_request(body: Mapping[str, Any]) -> bool:
+    """Tell whether a request (retry, refresh, abort) was not acknowledged yet.
+
+    It counts against verdicts alone: what blocks an object otherwise blocks its requests, too, and whoever waits should hear of that.
+    """
+    tokens, status = body["metadata"].get("annotations") or {}, body.get("status") or {}
+    return any(tokens.get(name) and tokens[name][:_MAX_TOKEN] != status.get(handled) for name, handled in _HANDLED.items())

@@ -1,0 +1,198 @@
+"""The tree that `status` shows: set, waves, Releases, containers, tasks that failed. Pure: a scene and a time in, something to draw out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from rich.text import Text
+from rich.tree import Tree
+
+from ecs_release.api.release import Release
+from ecs_release.api.release_status import Evidence, PinnedImage, ReleaseStatus, RunningContainer
+from ecs_release.api.releaseset_status import SetService
+from ecs_release.cli.kubectl.client.api_server import Object
+from ecs_release.cli.kubectl.status.readiness import PENDING, Verdict, standing
+from ecs_release.cli.kubectl.status.snapshot import Scene
+from ecs_release.cli.kubectl.terminal.durations import since
+from ecs_release.cli.kubectl.terminal.tables import plain
+from ecs_release.domain.decision.attempts import accepted, is_open
+from ecs_release.domain.model.image_names import short_digest
+from ecs_release.domain.sets.child_state import wanted_images
+
+STYLES = {"good": "green", "bad": "red", "warn": "yellow", "busy": "cyan", "dim": "dim", "strong": "bold", "": ""}
+BAR = 12
+
+
+def tree(scene: Scene, now: datetime, *, wide: bool = False) -> Tree:
+    """Draw the tree of a scene. `wide` shows containers that are left alone, and whole digests."""
+    if scene.release is not None:
+        root = Tree(_release_line(scene.body, scene.release, scene.release.spec.service, now), guide_style="dim")
+        _add_release(root, scene.body, scene.release, wide=wide)
+        return root
+    release_set = scene.release_set
+    assert release_set is not None
+    root = Tree(_styled(scene.body["metadata"]["name"], "strong"), guide_style="dim")
+    status = release_set.status
+    services = {s.name: s for s in (status.services if status else None) or ()}
+    waves = (status.waves if status else None) or ()
+    if len(waves) <= 1:
+        _add_services(root, scene, list(services), services, now, wide=wide)
+        return root
+    for wave in waves:
+        branch = root.add(Text(f"wave {wave.name} ").append(wave.state or "", STYLES["dim"]), guide_style="dim")
+        _add_services(branch, scene, wave.services or (), services, now, wide=wide)
+    left = [name for name in services if all(name not in (wave.services or ()) for wave in waves)]
+    _add_services(root, scene, left, services, now, wide=wide)
+    return root
+
+
+def _add_services(branch: Tree, scene: Scene, names: Sequence[str], services: dict[str, SetService], now: datetime, *, wide: bool) -> None:
+    for name in names:
+        service = services.get(name) or SetService(name=name)
+        body = scene.children.get(service.release or "")
+        if body is None:
+            branch.add(_unborn_line(service))
+            continue
+        release = Release.model_validate(body)
+        twig = branch.add(_release_line(body, release, name, now, service), guide_style="dim")
+        _add_release(twig, body, release, wide=wide)
+
+
+def _unborn_line(service: SetService) -> Text:
+    """Show a service whose child is not there yet."""
+    line = Text().append(f"{PENDING[0]} {service.name} ", STYLES["dim"]).append(plain(service.hash or ""))
+    return line.append(f"  {service.state or 'Pending'}", STYLES["dim"])
+
+
+def _release_line(body: Object, release: Release, name: str, now: datetime, service: SetService | None = None) -> Text:
+    """Show a Release in a line: mark, service, hash, how it stands and since when, its tasks."""
+    stand, status = standing(body), release.status or ReleaseStatus()
+    mark, style = stand.mark
+    word = stand.phase if stand.current else "Pending"
+    told = service is None or service.state != "Pending"
+    wanted = (service.hash if service is not None else None) or (status.summary.hash if status.summary else None) or ""
+    if service is not None and service.reverting:
+        wanted = next((i.release_hash for i in wanted_images(service) if i.release_hash), wanted)
+    line = Text()
+    if told:
+        line.append(f"{mark} ", STYLES[style]).append(name, STYLES["strong"]).append(f" {plain(wanted)}  ")
+        line.append(word, STYLES[style])
+    else:
+        line.append(f"{PENDING[0]} ", STYLES["dim"]).append(name, STYLES["strong"]).append(f" {plain(wanted)}  ")
+        line.append("Pending", STYLES["dim"])
+    if stand.current and told:
+        line.append(f" {since(stand.since, now)}", STYLES["dim"])
+    bar = tasks(release)
+    return line.append("  ").append_text(bar) if bar else line
+
+
+def tasks(release: Release) -> Text | None:
+    """Show tasks as a bar: full for those that run what is wanted, half for the others that run, light for those that are missing."""
+    status = release.status
+    if status is None or status.running is None:
+        return None
+    running, desired = status.running.running_count or 0, status.running.desired_count or 0
+    new = new_tasks(status)
+    whole = max(running, desired)
+    if not whole:
+        return Text("0/0 tasks", STYLES["dim"])
+    full = round(BAR * min(new, whole) / whole)
+    half = round(BAR * running / whole) - full
+    bar = Text()
+    bar.append("█" * full, STYLES["good"]).append("▒" * max(0, half), STYLES["warn"])
+    bar.append("░" * (BAR - len(bar.plain)), STYLES["dim"])
+    said = f" {running}/{desired} tasks"
+    pending = status.running.pending_count
+    if is_open(status.rollout) or new != running:
+        said += f", {new} new"
+    return bar.append(said + (f", {pending} pending" if pending else ""))
+
+
+def new_tasks(status: ReleaseStatus) -> int:
+    """Count the tasks whose listed containers all show a wanted digest: the fewest that any of them has."""
+    if status.pin is None or status.running is None:
+        return 0
+    wanted = accepted(status.pin)
+    shown = {c.name: c for c in status.running.containers or ()}
+    counts = [
+        sum(d.tasks or 0 for d in (shown[name].digests if name in shown else None) or () if d.digest in digests)
+        for name, digests in wanted.items()
+    ]
+    return min(counts, default=0)
+
+
+def _add_release(branch: Tree, body: Object, release: Release, *, wide: bool) -> None:
+    """Hang on what a Release holds: its containers, its message, its stage, its failed tasks, its links."""
+    status = release.status or ReleaseStatus()
+    stand = standing(body)
+    pinned = {i.container: i for i in (status.pin.images if status.pin else None) or ()}
+    shown = {c.name: c for c in (status.running.containers if status.running else None) or ()}
+    for name in [*pinned, *(n for n in shown if wide and n not in pinned)]:
+        branch.add(_container_line(name, pinned.get(name), shown.get(name), status, wide=wide))
+    if stand.phase != "Ready" and stand.text:
+        branch.add(Text(plain(stand.text), STYLES[stand.mark[1]]))
+    for text in _rollout_lines(status):
+        branch.add(text)
+    for found in (status.rollout.evidence if status.rollout else None) or ():
+        _add_evidence(branch, found)
+    links = status.rollout.links if status.rollout else None
+    if links is not None and links.events and (is_open(status.rollout) or stand.verdict is Verdict.STALLED):
+        branch.add(Text("ECS events: ").append(links.events, STYLES["dim"]))
+
+
+def _container_line(name: str, image: PinnedImage | None, shown: RunningContainer | None, status: ReleaseStatus, *, wide: bool) -> Text:
+    """Show a container: what is wanted of it, and what it runs in how many tasks."""
+    line = Text(f"{plain(name)}  ")
+    if image is None:
+        line.append("left alone", STYLES["dim"])
+    else:
+        line.append(plain(image.release_hash or image.tag or "")).append(f" {_digest(image.digest, wide=wide)}", STYLES["dim"])
+    wanted = accepted(status.pin).get(name, frozenset()) if status.pin else frozenset()
+    runs = [d for d in (shown.digests if shown else None) or () if d.digest]
+    if image is not None and runs and all(d.digest in wanted for d in runs):
+        return line.append("  runs", STYLES["good"])
+    for number, one in enumerate(runs):
+        style = STYLES["good"] if one.digest in wanted else STYLES["warn" if image is not None else "dim"]
+        line.append("  runs " if not number else ", ").append(plain(one.release_hash or short_digest(one.digest or "")), style)
+        line.append(f" in {one.tasks}" if one.tasks else "", STYLES["dim"])
+    return line if runs else line.append("  nothing seen", STYLES["dim"])
+
+
+def _digest(digest: str | None, *, wide: bool) -> str:
+    return (digest or "") if wide else short_digest(digest or "")
+
+
+def _rollout_lines(status: ReleaseStatus) -> Iterator[Text]:
+    """Say how far ECS is, while an attempt is under way."""
+    rollout = status.rollout
+    if rollout is None or not is_open(rollout):
+        return
+    stage = Text("stage ").append(rollout.stage or "not begun", STYLES["busy"])
+    if rollout.traffic_percent is not None:
+        stage.append(f", {rollout.traffic_percent} % of the traffic on the new revision")
+    if rollout.deployment_id:
+        stage.append(f"  {rollout.deployment_id}", STYLES["dim"])
+    yield stage
+    if rollout.awaiting:
+        yield Text(f"waits for {plain(rollout.awaiting)}", STYLES["warn"])
+
+
+def _add_evidence(branch: Tree, found: Evidence) -> None:
+    """Show a task that failed."""
+    what = Text("failed task ", STYLES["bad"]).append(plain((found.task or "").rpartition("/")[2]), STYLES["strong"])
+    if found.container:
+        what.append(f", container {plain(found.container)}")
+    if found.exit_code is not None:
+        what.append(f", exit code {found.exit_code}")
+    twig = branch.add(what, guide_style="dim")
+    if found.reason:
+        twig.add(Text(plain(found.reason)))
+    if found.log_stream:
+        twig.add(Text("log ").append(plain(f"{found.log_group or ''} {found.log_stream}".strip())))
+    if found.link:
+        twig.add(Text(found.link, STYLES["dim"]))
+
+
+def _styled(text: str, style: str) -> Text:
+    return Text(plain(text), STYLES[style])

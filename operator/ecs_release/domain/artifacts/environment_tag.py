@@ -1,0 +1,151 @@
+"""Method EnvironmentTag: the environment's tag in ECR moves to the wanted digest, then a new deployment of the same revision is forced.
+
+So whoever owns the task definition (Terraform) never sees a difference. The tag belongs to the repository: Releases that share one must
+want the same digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ecs_release.api.conditions import Reason
+from ecs_release.api.environment import Environment
+from ecs_release.api.release_status import Pin, Rollout
+from ecs_release.domain.ecs.service import Service, TaskDefinition
+from ecs_release.domain.environments.targets import Target
+from ecs_release.domain.model.errors import Blocked, Problem, Waiting
+from ecs_release.domain.model.image_names import parse_image, short_digest
+
+METHOD = "EnvironmentTag"
+
+MOVED, RETURNED, TAKEN_OVER, KEPT = "Moved", "Returned", "TakenOver", "Kept"
+RETURNS = frozenset({str(Reason.ROLLED_BACK), str(Reason.ROLLOUT_FAILED), str(Reason.ABORTED), str(Reason.TAG_MOVED)})
+"""Outcomes after which the tag goes back. A deployment that missed its deadline is still followed, and keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One tag that moves: in which repository, to which digest, and what it points to now (empty: nothing, or nobody knows)."""
+
+    repository: str
+    tag: str
+    digest: str
+    before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sharer:
+    """Another Release that the same tag of a repository concerns, and the digest that it wants there (empty: not resolved yet)."""
+
+    release: str
+    repository: str
+    digest: str
+    same_set: bool = False
+
+
+def uses(target: Target) -> bool:
+    """Tell whether a service is rolled out by method EnvironmentTag."""
+    return target.rules.method == METHOD
+
+
+def check_configured(target: Target, environment: Environment) -> None:
+    """Check that there is a tag to move. Raises Blocked(InvalidSpec)."""
+    if uses(target) and not target.environment_tag:
+        raise Blocked(
+            Reason.INVALID_SPEC,
+            f"method EnvironmentTag needs spec.artifacts.environmentTag of Environment {environment.metadata.name!r}: set it, or use"
+            " method TaskDefinition",
+        )
+
+
+def check_used(base: TaskDefinition, target: Target) -> None:
+    """Check that a revision pulls the listed containers by the tag. Raises Blocked(UnsupportedTaskDefinition) that names what it pulls."""
+    wrong = []
+    for container in target.containers:
+        image = base.image_of(container.name) or ""
+        named = parse_image(image)
+        if (named.host, named.repository, named.tag, named.digest) != (
+            target.registry_host,
+            container.repository,
+            target.environment_tag,
+            "",
+        ):
+            wanted = f"{target.registry_host}/{container.repository}:{target.environment_tag}"
+            wrong.append(f"container {container.name} uses {image or 'no image'} instead of {wanted}")
+    if wrong:
+        raise Blocked(
+            Reason.UNSUPPORTED_TASK_DEFINITION,
+            f"task definition {base.arn} does not follow the environment's tag: {'; '.join(wrong)}: correct it, or use method"
+            " TaskDefinition",
+        )
+
+
+def moves(target: Target, pin: Pin, tags: Mapping[str, str]) -> tuple[Move, ...]:
+    """List the tags that do not point to what is wanted. `tags` maps containers to the digest that their tag points to now."""
+    wanted = {i.container: i.digest or "" for i in pin.images or ()}
+    listed = {
+        c.repository: Move(c.repository, target.environment_tag, wanted[c.name], tags.get(c.name, ""))
+        for c in target.containers
+        if c.name in wanted and tags.get(c.name) != wanted[c.name]
+    }
+    return tuple(listed.values())
+
+
+def back_moves(target: Target, rollout: Rollout, tags: Mapping[str, str]) -> tuple[Move, ...]:
+    """List the tags that return to where they pointed before an attempt: those that still point to its digest."""
+    repositories = {c.name: c.repository for c in target.containers}
+    return tuple(
+        Move(repositories[i.container], target.environment_tag, i.tag_digest, i.to_digest or "")
+        for i in rollout.images or ()
+        if i.container in repositories and i.tag_digest and i.to_digest != i.tag_digest and tags.get(i.container) == i.to_digest
+    )
+
+
+def disagreement(target: Target, pin: Pin, sharers: tuple[Sharer, ...]) -> Problem | None:
+    """Name the Releases that want something else of a tag that we are about to move; None where all agree.
+
+    Those of the same ReleaseSet will agree in a moment: it tells them together.
+    """
+    pairs = {(c.repository, i.digest or "") for c in target.containers for i in pin.images or () if i.container == c.name}
+    wanted = dict(pairs)
+    if len(wanted) < len(pairs):
+        return Blocked(
+            Reason.TARGET_CONFLICT,
+            f"containers of this service share a repository, and so tag {target.environment_tag!r}, but want different images: give them"
+            " one digest, or use method TaskDefinition",
+        )
+    others = [s for s in sharers if s.repository in wanted and s.digest != wanted[s.repository]]
+    if not others:
+        return None
+    names = ", ".join(sorted({f"{s.release} ({short_digest(s.digest) or 'not resolved yet'})" for s in others})[:5])
+    text = (
+        f"tag {target.environment_tag!r} of repository {others[0].repository!r} belongs to other Releases, too, which want another image:"
+        f" {names}. All that share a tag must want one digest: release them together"
+    )
+    alike = all(s.same_set or not s.digest for s in others)
+    return Waiting(Reason.TARGET_CONFLICT, text) if alike else Blocked(Reason.TARGET_CONFLICT, text)
+
+
+def strays(target: Target, pin: Pin, tags: Mapping[str, str]) -> str:
+    """Say which tags point elsewhere than to what is wanted (somebody moved them); an empty string where none does."""
+    return ", ".join(
+        f"tag {m.tag!r} of repository {m.repository!r} points to {short_digest(m.before) or 'nothing'} instead of {short_digest(m.digest)}"
+        for m in moves(target, pin, tags)
+    )
+
+
+def other_first_task(service: Service, deployment_id: str, accepted: Mapping[str, frozenset[str]]) -> str:
+    """Say that a task of our deployment runs another digest than the tag was moved to; an empty string where none does.
+
+    The first task of a deployment resolves the tag for all of it (Amazon ECS developer guide, "Container image resolution"): who moved it
+    in between has deployed something else.
+    """
+    for task in service.tasks:
+        if task.started_by != deployment_id:
+            continue
+        for container, digests in accepted.items():
+            digest = task.digest_of(container)
+            if digest and digest not in digests:
+                return f"container {container} of its first task runs {short_digest(digest)}: the tag was moved before it was pulled"
+    return ""

@@ -1,0 +1,133 @@
+"""What a decision is: the next status, and at most one act on AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from ecs_release.api.drift_status import Drift
+from ecs_release.api.ledger import LedgerEntry
+from ecs_release.api.record_status import ForeignDeployment, LedgerStatus
+from ecs_release.api.release_status import HistoryEntry, LastReady, Pin, Plan, ReleaseStatus, Rollout, TargetStatus
+from ecs_release.api.windows import ClosedWindow
+from ecs_release.domain.artifacts.environment_tag import Move
+from ecs_release.domain.model.conditions import Situation
+from ecs_release.domain.ports.protocols import EventNote
+from ecs_release.domain.verification.judgement import Progress
+
+HISTORY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Register a revision."""
+
+    content: Mapping[str, Any] = field(hash=False)
+    tags: Mapping[str, str] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Point the service at a revision."""
+
+    task_definition: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask ECS to roll a service deployment back; an empty ARN where none is known."""
+
+    service_deployment: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveTags:
+    """Move the environment's tags; `back` where they return after an attempt that failed."""
+
+    moves: tuple[Move, ...]
+    back: bool = False
+
+
+Act: TypeAlias = Register | Update | Stop | MoveTags
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a rule found: how the Release stands (None: as before), an act on an accepted intent, and when to look again (seconds)."""
+
+    situation: Situation | None
+    act: Act | None = None
+    again_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The status to write, the act to carry out (never both new: an act belongs to an intent that is written already).
+
+    `waits` tells that ECS stands still on purpose: the time until now is nobody's lack of progress. `left_out` are entries that the
+    ledger lacks and that status has no room for any more.
+    """
+
+    status: ReleaseStatus
+    act: Act | None = None
+    events: tuple[EventNote, ...] = ()
+    again_s: float | None = None
+    fast: bool = False
+    progress: Progress | None = None
+    waits: bool = False
+    left_out: tuple[LedgerEntry, ...] = ()
+
+
+@dataclass(slots=True)
+class Draft:
+    """The parts of the status that rules change, as they go along one decision."""
+
+    pin: Pin | None
+    target: TargetStatus | None
+    rollout: Rollout | None
+    history: tuple[HistoryEntry, ...]
+    last_ready: LastReady | None
+    foreign: tuple[ForeignDeployment, ...]
+    ledger: LedgerStatus
+    handled_retry: str | None
+    handled_refresh: str | None
+    handled_override: str | None
+    handled_abort: str | None
+    plan: Plan | None = None
+    closed_window: ClosedWindow | None = None
+    drift: Drift | None = None
+    progress: Progress | None = None
+    waits: bool = False
+    left_s: float | None = None
+    events: list[EventNote] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, status: ReleaseStatus) -> Draft:
+        """Begin with what stands in a status."""
+        return cls(
+            pin=status.pin,
+            target=status.target,
+            rollout=status.rollout,
+            history=tuple(status.history or ()),
+            last_ready=status.last_ready,
+            drift=status.drift,
+            foreign=tuple(status.foreign or ()),
+            ledger=status.ledger or LedgerStatus(),
+            handled_retry=status.last_handled_retry,
+            handled_refresh=status.last_handled_refresh,
+            handled_override=status.last_handled_override,
+            handled_abort=status.last_handled_abort,
+        )
+
+    def enter(self, entry: HistoryEntry) -> None:
+        """Put an attempt's entry into the history: its own place if it has one, else first."""
+        if any(e.attempt_id == entry.attempt_id for e in self.history):
+            self.history = tuple(entry if e.attempt_id == entry.attempt_id else e for e in self.history)
+        else:
+            self.history = (entry, *self.history)[:HISTORY]
+
+    def say(self, kind: str, reason: str, action: str, note: str) -> None:
+        """Add an Event."""
+        self.events.append(EventNote(kind, reason, action, note))

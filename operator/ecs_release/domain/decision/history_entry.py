@@ -1,0 +1,71 @@
+"""How an attempt is written down in a Release's history: who, why, when, from which digests to which, and how it ended."""
+
+from __future__ import annotations
+
+from ecs_release.api.record_status import AttemptRecord
+from ecs_release.api.release_status import HistoryEntry, Rollout
+from ecs_release.domain.artifacts.pin_key import Membership, pin_key
+from ecs_release.domain.artifacts.source import wanted_hash
+from ecs_release.domain.decision.decision import Draft
+from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.model.applied_by import applied_by
+
+ASKED_NOW = frozenset({"Retry", "DriftCorrection", "BaseRevisionChanged"})
+"""Causes of attempts that are asked for by something else than a new source."""
+
+
+def entry(facts: Facts, draft: Draft, rollout: Rollout) -> HistoryEntry:
+    """Write an attempt down as history has it: who, why, when, from which digests to which, and how it ended.
+
+    Who and why are those of the spec at its beginning; its own deployment stays named when another of the same digests took over.
+    """
+    before = next((e for e in draft.history if e.attempt_id == rollout.attempt_id), None)
+    if before is not None:
+        return before.model_copy(
+            update={
+                "outcome": rollout.outcome,
+                "message": rollout.message,
+                "completion_time": rollout.completion_time,
+                "deployment_id": before.deployment_id or rollout.deployment_id,
+                "task_definition": rollout.task_definition,
+                "record": (before.record or AttemptRecord()).model_copy(update={"request_id": rollout.request_id}),
+            }
+        )
+    change = facts.release.spec.change
+    return HistoryEntry(
+        attempt_id=rollout.attempt_id,
+        cause=rollout.cause,
+        source_hash=rollout.source_hash,
+        window=rollout.window,
+        outcome=rollout.outcome,
+        message=rollout.message,
+        completion_time=rollout.completion_time,
+        hash=wanted_hash(facts.release.spec.source) or None,
+        images=rollout.images,
+        task_definition=rollout.task_definition,
+        deployment_id=rollout.deployment_id,
+        requested_by=change.requested_by if change else None,
+        applied_by=applied_by(facts.release.metadata),
+        description=change.description if change else None,
+        url=change.url if change else None,
+        revision=change.revision if change else None,
+        ticket=change.ticket if change else None,
+        record=_record(facts, draft, rollout),
+        start_time=rollout.start_time,
+    )
+
+
+def _record(facts: Facts, draft: Draft, rollout: Rollout) -> AttemptRecord:
+    """Note what the ledger is told of an attempt and nothing else in status says. Of a child at rest its set is not asked: as before."""
+    member, images = facts.member, {i.container: i.to_digest or "" for i in rollout.images or () if not i.unlisted}
+    asked = draft.pin.resolved_time if draft.pin is not None and rollout.cause not in ASKED_NOW else rollout.start_time
+    before = next((e.record for e in draft.history if e.record and e.source_hash == rollout.source_hash), None)
+    if member is None and before is not None and before.release_set:
+        member = Membership(before.release_set, before.set_source_hash or "", before.pin or "")
+    return AttemptRecord(
+        pin=member.pin if member else pin_key({facts.release.spec.service: images}),
+        release_set=member.release_set if member else None,
+        set_source_hash=(member.source_hash or None) if member else None,
+        requested_time=asked,
+        request_id=rollout.request_id,
+    )

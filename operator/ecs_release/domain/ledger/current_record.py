@@ -1,0 +1,173 @@
+"""The current record of a service: what is wanted, what was deployed last, what it was Ready on, and what tasks show."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from ecs_release.api.conditions import ConditionType
+from ecs_release.api.ledger import CurrentImage, CurrentPart, LedgerCurrent, Stage
+from ecs_release.api.release_status import HistoryEntry, ReleaseStatus, Running
+from ecs_release.domain.decision.attempts import aims_at
+from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.model.conditions import FALSE, find
+from ecs_release.domain.ports.ledger_acknowledgements import START
+
+
+def whole_seconds(time: datetime | None) -> datetime | None:
+    """Cut a time to what a status keeps of it: what is made before it is written must equal what is made after it was read."""
+    return time.replace(microsecond=0) if time is not None else None
+
+
+def identity(facts: Facts, status: ReleaseStatus) -> dict[str, Any]:
+    """Say which service, and where."""
+    release, target = facts.release, status.target
+    aws = facts.environment.spec.aws if facts.environment else None
+    return {
+        "installation": facts.limits.installation,
+        "namespace": release.metadata.namespace or "",
+        "project": release.spec.project_ref.name,
+        "service_set": facts.service_set or None,
+        "service": release.spec.service,
+        "environment": release.spec.environment_ref.name,
+        "account_id": (target.account_id if target else None) or (aws.account_id if aws else None),
+        "region": (target.region if target else None) or (aws.region if aws else None),
+        "cluster": target.cluster if target else None,
+        "service_arn": target.service_arn if target else None,
+        "release": release.metadata.name,
+        "release_uid": release.metadata.uid,
+    }
+
+
+Later: TypeAlias = Collection[tuple[str, Stage]]
+"""Entries of attempts that are recorded later."""
+
+
+def current_of(facts: Facts, status: ReleaseStatus, later: Later = ()) -> LedgerCurrent:
+    """Make the current record of what a status says, but of attempts only what is not recorded `later`."""
+    in_sync = find(status.conditions, ConditionType.IN_SYNC)
+    at_rest = status.rollout is None or bool(status.rollout.outcome)
+    return LedgerCurrent(
+        **identity(facts, status),
+        wanted=_wanted(status),
+        deployed=_deployed(status, later),
+        ready=_ready(status),
+        observed=_observed(status.running),
+        foreign=_foreign(status),
+        drifted=True if at_rest and in_sync is not None and in_sync.status == FALSE else None,
+        observed_time=facts.now,
+    )
+
+
+def sum_of(current: LedgerCurrent) -> str:
+    """Sum up what a current record says: 16 hexadecimal digits. When it was said, and in which words, is not news.
+
+    Nor is the release number: the ledger has given it, and fills it in.
+    """
+    said = current.to_kubernetes()
+    said.pop("observedTime")
+    for name in ("message", "number"):
+        said.get("deployed", {}).pop(name, None)
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _wanted(status: ReleaseStatus) -> CurrentPart | None:
+    pin = status.pin
+    if pin is None:
+        return None
+    images = [CurrentImage(container=i.container, digest=i.digest, hash=i.release_hash) for i in pin.images or ()]
+    shown = status.summary.hash if status.summary else None
+    return CurrentPart(images=images, hash=shown, source_hash=pin.source_hash, time=pin.resolved_time)
+
+
+def _deployed(status: ReleaseStatus, later: Later) -> CurrentPart | None:
+    rollout = status.rollout
+    if rollout is None:
+        return None
+    if (rollout.attempt_id, Stage.START) in later:
+        return next((_earlier(e, later) for e in status.history or () if (e.attempt_id, Stage.START) not in later), None)
+    ended = rollout.outcome and (rollout.attempt_id, Stage.END) not in later
+    entry = next((e for e in status.history or () if e.attempt_id == rollout.attempt_id), None)
+    hashes = {i.container: i.to_hash for i in rollout.images or ()}
+    return CurrentPart(
+        images=[CurrentImage(container=c, digest=d, hash=hashes.get(c)) for c, d in aims_at(rollout).items()] or None,
+        hash=entry.hash if entry else None,
+        number=entry.number if entry else None,
+        source_hash=rollout.source_hash,
+        attempt_id=rollout.attempt_id,
+        cause=rollout.cause,
+        outcome=rollout.outcome if ended else None,
+        message=rollout.message if ended else None,
+        requested_by=entry.requested_by if entry else None,
+        applied_by=entry.applied_by if entry else None,
+        description=entry.description if entry else None,
+        task_definition=rollout.task_definition,
+        deployment_id=rollout.deployment_id,
+        time=(rollout.completion_time if ended else None) or rollout.start_time,
+    )
+
+
+def _earlier(entry: HistoryEntry, later: Later) -> CurrentPart:
+    """Tell of the attempt before the latest, which has not begun in the ledger."""
+    ended = entry.outcome and (entry.attempt_id, Stage.END) not in later
+    return CurrentPart(
+        images=[CurrentImage(container=i.container, digest=i.to_digest, hash=i.to_hash) for i in entry.images or ()] or None,
+        hash=entry.hash,
+        number=entry.number,
+        source_hash=entry.source_hash,
+        attempt_id=entry.attempt_id,
+        cause=entry.cause,
+        outcome=entry.outcome if ended else None,
+        message=entry.message if ended else None,
+        requested_by=entry.requested_by,
+        applied_by=entry.applied_by,
+        description=entry.description,
+        task_definition=entry.task_definition,
+        deployment_id=entry.deployment_id,
+        time=(entry.completion_time if ended else None) or entry.start_time,
+    )
+
+
+def _ready(status: ReleaseStatus) -> CurrentPart | None:
+    last = status.last_ready
+    if last is None:
+        return None
+    images = [CurrentImage(container=i.container, digest=i.digest, hash=i.release_hash) for i in last.images or ()]
+    return CurrentPart(images=images, source_hash=last.source_hash, time=last.time)
+
+
+def _foreign(status: ReleaseStatus) -> CurrentPart | None:
+    """Name the newest that the ledger saw begin and not end: should the Release go, its end is made of this."""
+    newest = next((f for f in status.foreign or () if f.state == START), None)
+    if newest is None:
+        return None
+    images = [CurrentImage(container=i.container, digest=i.from_digest, hash=i.from_hash) for i in newest.images or ()]
+    return CurrentPart(
+        images=images or None,
+        task_definition=newest.task_definition,
+        deployment_id=newest.deployment_id,
+        outcome=newest.outcome,
+        time=whole_seconds(newest.start_time),
+    )
+
+
+def _observed(running: Running | None) -> CurrentPart | None:
+    """Say what most tasks show in each container."""
+    if running is None:
+        return None
+    images = []
+    for container in running.containers or ():
+        shown = next((d for d in container.digests or () if d.digest), None)
+        images.append(
+            CurrentImage(container=container.name, digest=shown.digest if shown else None, hash=shown.release_hash if shown else None)
+        )
+    return CurrentPart(
+        images=images or None,
+        hash=running.hash,
+        task_definition=running.task_definition,
+        deployment_id=running.deployment_id,
+        time=whole_seconds(running.since_time),
+    )

@@ -1,0 +1,248 @@
+"""What a status tells has happened, as notifications: the same status always makes the same ones, so that they can be sent again.
+
+Nothing is remembered of what was sent but a time (`Environment.status.notifiedTime`). After a restart all that happened since then is
+told once more, under the same ids. Kept for that are the attempts in a status's history and its latest drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ecs_release.api.drift_status import LastDrift
+from ecs_release.api.environment import Environment
+from ecs_release.api.meta import ObjectMeta
+from ecs_release.api.names import LABEL_SERVICE_SET, RELEASE, RELEASE_SET
+from ecs_release.api.notification import (
+    Notification,
+    NotificationData,
+    NotificationType,
+    NotifiedImage,
+    NotifiedPerson,
+    NotifiedTarget,
+)
+from ecs_release.api.release import Release
+from ecs_release.api.release_status import HistoryEntry, ReleaseStatus, Rollout
+from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.api.releaseset_status import SetHistoryEntry
+from ecs_release.domain.decision.attempts import ADOPTED, GOOD
+
+_ROLLED_BACK = "RolledBack"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Who tells, and of which Environment. `service_set` is that of the Release's service, where the Project names it."""
+
+    installation: str
+    environment: Environment
+    service_set: str = ""
+
+
+def notices(release: Release, before: ReleaseStatus | None, after: ReleaseStatus, place: Place) -> tuple[Notification, ...]:
+    """List what happened to a Release between two statuses, oldest first."""
+    known = {n.id for n in standing(release.model_copy(update={"status": before}), place)}
+    return tuple(n for n in standing(release.model_copy(update={"status": after}), place) if n.id not in known)
+
+
+def standing(release: Release, place: Place) -> tuple[Notification, ...]:
+    """List all that a Release's status tells has happened, oldest first."""
+    status = release.status
+    if status is None:
+        return ()
+    found = [*_drift(release, status, place)]
+    for entry in reversed(status.history or ()):
+        found += _attempt(release, status, entry, place)
+    return tuple(sorted(found, key=lambda n: n.time))
+
+
+def set_standing(release_set: ReleaseSet, place: Place) -> tuple[Notification, ...]:
+    """List all that a ReleaseSet's status tells has happened: its deployment sets, oldest first."""
+    found: list[Notification] = []
+    for entry in reversed((release_set.status.history if release_set.status else None) or ()):
+        found += _deployment_set(release_set, entry, place)
+    return tuple(sorted(found, key=lambda n: n.time))
+
+
+def _attempt(release: Release, status: ReleaseStatus, entry: HistoryEntry, place: Place) -> Iterator[Notification]:
+    rollout = status.rollout if status.rollout and status.rollout.attempt_id == entry.attempt_id else None
+    if entry.start_time is None or _was_there(entry, rollout):
+        return
+    data = _of_release(
+        release, place, **_why(entry),
+        attempt_id=entry.attempt_id, revision=entry.revision, ticket=entry.ticket, url=entry.url, window=entry.window,
+        images=_images(entry), task_definition=entry.task_definition, deployment_id=entry.deployment_id,
+        links=rollout.links.to_kubernetes() if rollout and rollout.links else None,
+    )  # fmt: skip
+    begun = data.model_copy(update={"message": None, "outcome": None, "completion_time": None})
+    yield _notification(f"{entry.attempt_id}.started", NotificationType.STARTED, entry.start_time, begun, place)
+    if entry.outcome and entry.completion_time is not None:
+        if entry.outcome in GOOD:
+            kind = NotificationType.SUCCEEDED
+        else:
+            kind = NotificationType.ROLLED_BACK if entry.outcome == _ROLLED_BACK else NotificationType.FAILED
+        yield _notification(f"{entry.attempt_id}.{_last_word(kind)}", kind, entry.completion_time, data, place)
+
+
+def _was_there(entry: HistoryEntry, rollout: Rollout | None) -> bool:
+    """Tell whether an entry was no rollout: what ran already was adopted, or our tags told how it went in another life of the cluster.
+
+    Those begin and end in one pass. Of the latest attempt that is known to the microsecond, of older ones to the second: an attempt of
+    ours that ended so soon never reached ECS.
+    """
+    if entry.cause == ADOPTED:
+        return True
+    if rollout is not None:
+        return rollout.start_time == rollout.completion_time
+    return entry.start_time == entry.completion_time and (bool(entry.deployment_id) or entry.outcome == _ROLLED_BACK)
+
+
+def _drift(release: Release, status: ReleaseStatus, place: Place) -> Iterator[Notification]:
+    last = status.last_drift
+    if last is None or last.start_time is None:
+        return
+    begun = f"{last.start_time:%Y%m%dt%H%M%S}"
+    data = _of_release(release, place, **_drifted(status, last))
+    at_first = data.model_copy(update={"completion_time": None})
+    yield _notification(f"{begun}.drifted", NotificationType.DRIFTED, last.start_time, at_first, place)
+    if last.end_time is not None:
+        yield _notification(f"{begun}.in-sync", NotificationType.IN_SYNC, last.end_time, data, place)
+
+
+def _drifted(status: ReleaseStatus, last: LastDrift) -> dict[str, Any]:
+    """Say what runs instead of what: while the drift lasts by container, afterwards in a sentence only."""
+    running, found = status.running, {}
+    if last.end_time is None and running is not None:
+        author = running.changed_by
+        found = {
+            "images": _difference(status),
+            "task_definition": running.task_definition,
+            "changed_by": NotifiedPerson(arn=author.arn, user_agent=author.user_agent) if author else None,
+        }
+    return {
+        **found,
+        "message": last.message,
+        "deployment_id": last.deployment_id,
+        "start_time": last.start_time,
+        "completion_time": last.end_time,
+        "hash": status.summary.hash if status.summary else None,
+    }
+
+
+def _difference(status: ReleaseStatus) -> list[NotifiedImage]:
+    """List the containers of which another digest runs than the wanted one, the most frequent first."""
+    runs = {c.name: c.digests or [] for c in (status.running.containers if status.running else None) or ()}
+    found: list[NotifiedImage] = []
+    for image in (status.pin.images if status.pin else None) or ():
+        wanted = {image.digest, *(image.platform_digests or ())}
+        other = next((d for d in runs.get(image.container, ()) if d.digest and d.digest not in wanted), None)
+        if other is not None:
+            found.append(
+                NotifiedImage(
+                    container=image.container,
+                    from_digest=image.digest,
+                    from_hash=image.release_hash,
+                    to_digest=other.digest,
+                    to_hash=other.release_hash,
+                )
+            )
+    return found
+
+
+def _images(entry: HistoryEntry) -> list[NotifiedImage] | None:
+    return [NotifiedImage.model_validate(image.to_kubernetes()) for image in entry.images or ()] or None
+
+
+def _deployment_set(release_set: ReleaseSet, entry: SetHistoryEntry, place: Place) -> Iterator[Notification]:
+    if entry.start_time is None:
+        return
+    meta, spec = release_set.metadata, release_set.spec
+    status = release_set.status
+    services = [s.name for s in (status.services if status else None) or ()]
+    data = NotificationData(
+        **_whose(RELEASE_SET, meta, place),
+        project=spec.project_ref.name,
+        service_set=spec.service_set,
+        services=services or None,
+        target=_environment_target(place),
+        attempt_id=entry.id,
+        **_why(entry),
+    )
+    begun = data.model_copy(update={"message": None, "outcome": None, "completion_time": None})
+    yield _notification(f"{entry.id}.set-started", NotificationType.SET_STARTED, entry.start_time, begun, place)
+    if entry.outcome and entry.completion_time is not None:
+        if entry.outcome in GOOD:
+            kind = NotificationType.SET_SUCCEEDED
+        else:
+            kind = NotificationType.SET_ROLLED_BACK if entry.outcome == _ROLLED_BACK else NotificationType.SET_FAILED
+        yield _notification(f"{entry.id}.set-{_last_word(kind)}", kind, entry.completion_time, data, place)
+
+
+def _why(entry: HistoryEntry | SetHistoryEntry) -> dict[str, Any]:
+    return {
+        "hash": entry.hash,
+        "cause": entry.cause,
+        "outcome": entry.outcome,
+        "message": entry.message,
+        "requested_by": entry.requested_by,
+        "applied_by": entry.applied_by,
+        "description": entry.description,
+        "start_time": entry.start_time,
+        "completion_time": entry.completion_time if entry.outcome else None,
+    }
+
+
+def _of_release(release: Release, place: Place, **what: Any) -> NotificationData:
+    meta, spec, status = release.metadata, release.spec, release.status
+    target = status.target if status else None
+    where = _environment_target(place)
+    if target is not None:
+        where = NotifiedTarget(
+            account_id=target.account_id or where.account_id,
+            region=target.region or where.region,
+            cluster=target.cluster or where.cluster,
+            service_arn=target.service_arn,
+        )
+    owner = next((o for o in meta.owner_references or () if o.controller and o.kind == RELEASE_SET), None)
+    return NotificationData(
+        **_whose(RELEASE, meta, place),
+        project=spec.project_ref.name,
+        service=spec.service,
+        service_set=(meta.labels or {}).get(LABEL_SERVICE_SET) or place.service_set or None,
+        release_set=owner.name if owner else None,
+        target=where,
+        **what,
+    )
+
+
+def _whose(kind: str, meta: ObjectMeta, place: Place) -> dict[str, Any]:
+    return {
+        "installation": place.installation,
+        "environment": place.environment.metadata.name,
+        "kind": kind,
+        "namespace": meta.namespace or "",
+        "name": meta.name,
+        "uid": meta.uid,
+    }
+
+
+def _environment_target(place: Place) -> NotifiedTarget:
+    spec = place.environment.spec
+    return NotifiedTarget(account_id=spec.aws.account_id, region=spec.aws.region, cluster=spec.target.cluster)
+
+
+def _last_word(kind: NotificationType) -> str:
+    return kind.split(".")[-2]
+
+
+def _notification(number: str, kind: NotificationType, time: datetime, data: NotificationData, place: Place) -> Notification:
+    return Notification(
+        id=f"{data.uid}.{number}",
+        source=f"//ecs-release.dev/{place.installation}/{place.environment.metadata.name}",
+        type=str(kind),
+        subject=f"{data.kind.lower()}/{data.namespace}/{data.name}",
+        time=time,
+        data=data,
+    )

@@ -1,0 +1,258 @@
+"""What the engine needs of the world, as protocols. The adapters in `aws/` and `cluster/` fill them; `app` wires them.
+
+All methods may raise `domain.errors.Problem` subclasses; AWS adapters raise nothing else for AWS's own errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Any, Protocol
+
+from ecs_release.api.notification import Notification
+from ecs_release.domain.ecs.service import Access, ProtectedTask, RegistryImage, Service, ServiceDeployment, Task, TaskDefinition
+from ecs_release.domain.ports.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class ServicesAnswer:
+    """An answer of DescribeServices: found services by the name that was asked for, without tasks; `aws_time` is AWS's clock."""
+
+    services: Mapping[str, Service]
+    aws_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An answer of UpdateService: the PRIMARY deployment and its revision; `request_id` is AWS's."""
+
+    deployment_id: str
+    task_definition: str
+    aws_time: datetime
+    request_id: str = ""
+
+
+class Priority(IntEnum):
+    """Whose read goes first where they wait for the same request rate: rollouts, then what events tell of, then sweeps."""
+
+    ROLLOUT = 0
+    EVENT = 1
+    OBSERVATION = 2
+
+
+class Ecs(Protocol):
+    """ECS in one account and region. Reads are sent again after a fault that passes, mutating calls never (Ambiguous when in doubt)."""
+
+    async def describe_services(self, cluster: str, names: Sequence[str], *, priority: Priority = Priority.OBSERVATION) -> ServicesAnswer:
+        """Describe at most 10 services of one cluster. INACTIVE and unknown ones are left out.
+
+        A missing cluster is Blocked(ServiceNotFound).
+        """
+
+    async def list_tasks(
+        self, cluster: str, service: str, *, stopped: bool = False, priority: Priority = Priority.OBSERVATION
+    ) -> list[str]:
+        """List the ARNs of a service's tasks that are meant to run (or that have stopped lately)."""
+
+    async def list_cluster_tasks(self, cluster: str, pages: int) -> list[str] | None:
+        """List the ARNs of all tasks of a cluster that are meant to run; None where they are on more than `pages` pages of 100."""
+
+    async def describe_tasks(self, cluster: str, arns: Sequence[str], *, priority: Priority = Priority.OBSERVATION) -> list[Task]:
+        """Describe tasks (by 100); those that are gone are left out."""
+
+    async def describe_task_definition(self, arn: str, *, fresh: bool = False) -> TaskDefinition:
+        """Describe a revision with its tags. Its content does not change, so answers may be cached; its status may: then `fresh`."""
+
+    async def newest_task_definitions(self, family: str, limit: int) -> list[str]:
+        """List the ARNs of a family's newest ACTIVE revisions, newest first."""
+
+    async def register_task_definition(self, content: Mapping[str, Any], tags: Mapping[str, str]) -> TaskDefinition:
+        """Register a revision. `content` is as in `TaskDefinition.content`."""
+
+    async def update_service(self, cluster: str, service: str, task_definition: str, *, force: bool = False) -> Started:
+        """Point a service at a revision; never sends desiredCount (Application Auto Scaling owns it)."""
+
+    async def service_deployment(self, service_arn: str, deployment_id: str) -> ServiceDeployment | None:
+        """Find the service deployment of an `ecs-svc/N` id; None where there is none or the API is not there."""
+
+    async def protected_tasks(self, cluster: str, arns: Sequence[str]) -> list[ProtectedTask]:
+        """Tell which of at most 100 tasks are protected from scale-in; none where that cannot be known."""
+
+    async def stop_service_deployment(self, arn: str) -> bool:
+        """Ask ECS to roll a deployment back. False where it is over, unknown, or the API is not there."""
+
+
+class Registry(Protocol):
+    """One ECR registry (account and region)."""
+
+    async def image(self, repository: str, *, tag: str = "", digest: str = "") -> RegistryImage | None:
+        """Find an image by tag or by digest; None where the repository has none.
+
+        A missing repository is Blocked(ArtifactNotFound).
+        """
+
+    async def images(self, repository: str, digests: Collection[str]) -> Mapping[str, RegistryImage]:
+        """Look images up by digest as they are now, by 100, those in archive too; those that are not there are left out.
+
+        A missing repository is Blocked(ArtifactNotFound).
+        """
+
+    async def lists_naming(self, repository: str, named: Collection[RegistryImage]) -> Mapping[str, RegistryImage]:
+        """Find the tagged manifest lists that name images as one of their platforms' own; an image that none names is left out."""
+
+    async def tag_digest(self, repository: str, tag: str) -> str:
+        """Return the digest that a tag points to now; an empty string where there is no such tag.
+
+        A missing repository is Blocked(ArtifactNotFound).
+        """
+
+    async def check_movable(self, repository: str, tag: str) -> None:
+        """Check that a tag may be moved: an immutable repository whose filters do not spare it is Blocked(RejectedByAWS)."""
+
+    async def move_tag(self, repository: str, tag: str, digest: str) -> None:
+        """Point a tag to an image that is there, by the very bytes of its manifest, and read it back.
+
+        To find it there already is success. A missing image is Blocked(ArtifactNotFound).
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of a queue; `handle` deletes it, `sent_at` is when it came to the queue."""
+
+    body: str
+    handle: str
+    sent_at: datetime | None = None
+
+
+class EventQueue(Protocol):
+    """A queue of events."""
+
+    async def receive(self) -> list[Message]:
+        """Wait for a while, and return at most ten messages."""
+
+    async def delete(self, messages: Sequence[Message]) -> None:
+        """Delete messages that `receive` returned."""
+
+
+class Sink(Protocol):
+    """Whoever is notified."""
+
+    async def send(self, notifications: Sequence[Notification]) -> int:
+        """Send some, in order. Returns how many of the first were accepted, at least one; more may have been, and are sent again then.
+
+        Raises Problem where the first was not accepted.
+        """
+
+
+class Aws(Protocol):
+    """AWS as seen with some access. What these return is shared and cheap to ask for."""
+
+    def ecs(self, access: Access) -> Ecs:
+        """Return ECS in the access's account and region."""
+
+    def registry(self, access: Access, registry_id: str, region: str) -> Registry:
+        """Return an ECR registry, read with the access's role in the region given."""
+
+    def event_queue(self, access: Access, url: str) -> EventQueue:
+        """Return an SQS queue, in the region that its URL names."""
+
+    def sink(self, access: Access, arn: str) -> Sink:
+        """Return an SNS topic or an EventBridge event bus, in the region that its ARN names."""
+
+    def ledger(self, access: Access, table: str, *, create: bool = False) -> Ledger:
+        """Return the ledger in a DynamoDB table of the access's region; `create`: its `check` makes the table where there is none.
+
+        An access without a role may leave the account empty: it is the operator's own then.
+        """
+
+    async def caller(self, access: Access) -> str:
+        """Return the ARN that AWS knows us by (GetCallerIdentity).
+
+        Raises Denied where the role cannot be assumed, or is in another account.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectKey:
+    """A Kubernetes object of ours; `namespace` is empty for cluster-scoped kinds."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """Name it as kubectl does."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class EventNote:
+    """An Event to record on an object: `type` is Normal or Warning; `action` what was done or tried."""
+
+    type: str
+    reason: str
+    action: str
+    note: str
+
+
+class Cluster(Protocol):
+    """The control cluster's API."""
+
+    async def get(self, key: ObjectKey) -> Mapping[str, Any] | None:
+        """Read an object; None where it is gone."""
+
+    async def write_status(self, key: ObjectKey, status: Mapping[str, Any], *, uid: str, resource_version: str) -> Mapping[str, Any]:
+        """Replace the status by server-side apply and return the object.
+
+        Raises Conflict where the object moved on, NotFound where it is gone.
+        """
+
+    async def labelled(self, kind: str, namespace: str, label: str, value: str) -> list[Mapping[str, Any]]:
+        """List the objects of a kind in a namespace that carry a label, as they are now."""
+
+    async def create(self, key: ObjectKey, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create an object. Raises Conflict where one of that name is there."""
+
+    async def replace(self, key: ObjectKey, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write an object back as it was read, with changes. Raises Conflict where it moved on, NotFound where it is gone."""
+
+    async def delete(self, key: ObjectKey, *, uid: str, resource_version: str) -> None:
+        """Delete an object. Raises Conflict where it moved on or is another one; to find it gone is no error."""
+
+    def record(self, key: ObjectKey, uid: str, note: EventNote) -> None:
+        """Record an Event, aggregated and without waiting for it."""
+
+    def names(self, kind: str) -> AsyncIterator[tuple[str, str, str]]:
+        """Yield (namespace, name, uid) of every object of a kind, page by page."""
+
+    async def count(self, kind: str) -> int:
+        """Count the objects of a kind, as good as exactly."""
+
+    async def refusal(self, namespace: str) -> str:
+        """Say why a namespace may not be looked into; empty where it may."""
+
+    async def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
+        """Return a Namespace's labels; None where it is gone or may not be read."""
+
+    async def has_policy(self, resource: str, name: str) -> bool:
+        """Tell whether an admission policy, or a binding of one, is there. Raises Denied where it may not be read."""
+
+
+class Fence(Protocol):
+    """Keeps a process that is no longer the active one from changing anything."""
+
+    def check(self, what: str) -> None:
+        """Raise NotLeading unless this process may change something at this very moment. Called from any thread, and never waits."""
+
+
+class Clock(Protocol):
+    """The time, so that tests may set it."""
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""

@@ -1,0 +1,153 @@
+"""A Release without status whose past the ledger knows (law 7): its pin and its last verdict are those that were recorded."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ecs_release.api.ledger import CurrentPart, LedgerCurrent
+from ecs_release.api.record_status import AttemptRecord, ForeignDeployment, ForeignImage
+from ecs_release.api.release_status import HistoryEntry, ImageChange, LastReady, Pin, PinnedImage, ReadyImage, Rollout
+from ecs_release.api.source import Source, SourceImage
+from ecs_release.domain.artifacts.source import source_hash
+from ecs_release.domain.decision import attempts
+from ecs_release.domain.decision.decision import Draft
+from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.ecs.service import Service
+from ecs_release.domain.ecs.task_definitions import ownership
+from ecs_release.domain.ports.ledger_acknowledgements import END, START
+
+
+def recorded_source(remembered: LedgerCurrent | None, source: Source) -> Source | None:
+    """Return what a source was resolved to when it was recorded, as images; None where another source was, or nothing is known.
+
+    A source is resolved once (law 2): a tag that has moved since means what it meant then.
+    """
+    wanted = remembered.wanted if remembered else None
+    if wanted is None or wanted.source_hash != source_hash(source) or not wanted.images:
+        return None
+    images = [SourceImage(container=i.container, digest=i.digest or "", release_hash=i.hash) for i in wanted.images if i.digest]
+    return Source(images=images) if images else None
+
+
+def recorded_pin(remembered: LedgerCurrent, found: Pin | None) -> Pin:
+    """Return the recorded pin; `found` is what ECR knows of its images, None where it has them no longer."""
+    wanted = remembered.wanted
+    assert wanted is not None
+    images = (found.images if found else None) or [
+        PinnedImage(container=i.container, digest=i.digest, release_hash=i.hash) for i in wanted.images or ()
+    ]
+    return Pin(source_hash=wanted.source_hash, resolved_time=wanted.time, images=images)
+
+
+def recall(facts: Facts, draft: Draft) -> bool:
+    """Fill a draft with what the ledger remembers. Returns whether it remembers an attempt, so that our tags need not be asked."""
+    remembered = facts.remembered
+    if remembered is None:
+        return False
+    draft.ledger = draft.ledger.model_copy(update={"since_time": remembered.observed_time})
+    if remembered.foreign is not None and remembered.foreign.deployment_id:
+        draft.foreign = (_foreign(remembered.foreign, remembered.observed_time),)
+    if remembered.ready is not None and draft.last_ready is None:
+        draft.last_ready = _last_ready(remembered.ready)
+    deployed = remembered.deployed
+    if deployed is None or not deployed.attempt_id:
+        return False
+    under_way = not deployed.outcome
+    if under_way and not _is_listed(facts.service, deployed):
+        found = _of_tags(facts, deployed)
+        if found is None:
+            return False
+        deployed = found
+    draft.rollout = _rollout(deployed)
+    draft.enter(_entry(facts, deployed, START if under_way else END))
+    return True
+
+
+def abandon_unknown(facts: Facts, draft: Draft) -> None:
+    """End an attempt that the ledger saw begin and that nothing in ECS knows of: it was lost with the status that announced it."""
+    deployed = facts.remembered.deployed if facts.remembered else None
+    if deployed is None or not deployed.attempt_id or deployed.outcome:
+        return
+    known = draft.rollout is not None and draft.rollout.attempt_id == deployed.attempt_id
+    if not known:
+        before = draft.rollout
+        draft.rollout = _rollout(deployed)
+        draft.enter(_entry(facts, deployed, START))
+        attempts.end(facts, draft, attempts.ABANDONED, "what was known of it is lost, and ECS lists no deployment of it")
+        draft.rollout = before or draft.rollout
+        return
+    entry = next((e for e in draft.history if e.attempt_id == deployed.attempt_id), None)
+    if entry is not None:
+        draft.enter(entry.model_copy(update={"number": deployed.number, "record": AttemptRecord(state=START)}))
+
+
+def _is_listed(service: Service | None, deployed: CurrentPart) -> bool:
+    return service is not None and bool(deployed.deployment_id) and service.deployment(deployed.deployment_id or "") is not None
+
+
+def _of_tags(facts: Facts, deployed: CurrentPart) -> CurrentPart | None:
+    """Complete an attempt whose deployment was not recorded: the tags of a revision name the attempt that made it."""
+    made = (facts.limits.installation, facts.name, deployed.attempt_id)
+    owners = {r.arn: ownership(r) for r in (facts.running, *facts.newest) if r is not None}
+    # The first of a revision's deployments is the attempt's: what came after it somebody else has made.
+    for deployment in sorted(facts.service.deployments if facts.service else (), key=lambda d: d.created_at):
+        owner = owners.get(deployment.task_definition)
+        if owner is not None and (owner.installation, owner.release, owner.attempt) == made:
+            return deployed.model_copy(update={"deployment_id": deployment.id, "task_definition": deployment.task_definition})
+    return None
+
+
+def _last_ready(ready: CurrentPart) -> LastReady:
+    images = [ReadyImage(container=i.container, digest=i.digest, release_hash=i.hash) for i in ready.images or ()]
+    return LastReady(source_hash=ready.source_hash, images=images, time=ready.time)
+
+
+def _foreign(part: CurrentPart, observed_time: datetime) -> ForeignDeployment:
+    images = [ForeignImage(container=i.container, from_digest=i.digest, from_hash=i.hash) for i in part.images or ()]
+    return ForeignDeployment(
+        deployment_id=part.deployment_id or "",
+        task_definition=part.task_definition,
+        images=images or None,
+        start_time=part.time,
+        outcome=part.outcome,
+        completion_time=observed_time if part.outcome else None,
+        state=START,
+    )
+
+
+def _rollout(deployed: CurrentPart) -> Rollout:
+    return Rollout(
+        attempt_id=deployed.attempt_id or "",
+        cause=deployed.cause,
+        source_hash=deployed.source_hash,
+        deployment_id=deployed.deployment_id,
+        task_definition=deployed.task_definition,
+        message=deployed.message,
+        start_time=deployed.time,
+        last_progress_time=deployed.time,
+        completion_time=deployed.time if deployed.outcome else None,
+        outcome=deployed.outcome,
+        images=[ImageChange(container=i.container, to_digest=i.digest, to_hash=i.hash) for i in deployed.images or ()] or None,
+    )
+
+
+def _entry(facts: Facts, deployed: CurrentPart, state: str) -> HistoryEntry:
+    rollout = _rollout(deployed)
+    return HistoryEntry(
+        attempt_id=rollout.attempt_id,
+        cause=rollout.cause,
+        source_hash=rollout.source_hash,
+        outcome=rollout.outcome,
+        message=rollout.message,
+        hash=deployed.hash,
+        images=rollout.images,
+        task_definition=rollout.task_definition,
+        deployment_id=rollout.deployment_id,
+        requested_by=deployed.requested_by,
+        applied_by=deployed.applied_by,
+        description=deployed.description,
+        number=deployed.number,
+        record=AttemptRecord(state=state, outcome=rollout.outcome),
+        start_time=rollout.start_time,
+        completion_time=rollout.completion_time,
+    )

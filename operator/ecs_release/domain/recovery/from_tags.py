@@ -1,0 +1,74 @@
+"""What the tags on task definitions tell of a Release that has no status: a restored cluster, a re-created object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ecs_release.domain.ecs.service import Service, TaskDefinition
+from ecs_release.domain.ecs.task_definitions import Ownership, ownership
+from ecs_release.domain.model.image_names import parse_image
+
+
+class Past(StrEnum):
+    """What happened to this source before, as far as our tags tell."""
+
+    NOTHING = "Nothing"
+    """It was never tried here: an ordinary first release."""
+    RUNS = "Runs"
+    """Its revision is the one that runs, on the digests that the source means now."""
+    UNDER_WAY = "UnderWay"
+    """Its revision is PRIMARY and being rolled out."""
+    OLDER = "Older"
+    """Our revision of this very source runs other digests than the source resolves to now."""
+    ROLLED_BACK = "RolledBack"
+    """Its revision is there, and an earlier one runs."""
+    SUPERSEDED = "Superseded"
+    """Its revision is there, and a later one runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What was found, and the revision that it was found on."""
+
+    past: Past
+    revision: TaskDefinition | None = None
+    owner: Ownership | None = None
+
+
+def _digests(revision: TaskDefinition, containers: Sequence[str]) -> dict[str, str]:
+    return {name: parse_image(revision.image_of(name) or "").digest for name in containers}
+
+
+def recover(
+    service: Service,
+    running: TaskDefinition,
+    newest: Sequence[TaskDefinition],
+    wanted: dict[str, str],
+    *,
+    installation: str,
+    release: str,
+    source: str,
+) -> Recovered:
+    """Tell what became of a source. `wanted` maps each listed container to the digest that the source means now."""
+
+    def ours(revision: TaskDefinition) -> Ownership | None:
+        owner = ownership(revision)
+        same = owner is not None and (owner.installation, owner.release, owner.source) == (installation, release, source)
+        return owner if same else None
+
+    owner = ours(running)
+    if owner is not None:
+        if _digests(running, list(wanted)) != wanted:
+            return Recovered(Past.OLDER, running, owner)
+        primary = service.primary
+        done = primary is not None and (primary.rollout_state or "COMPLETED") == "COMPLETED" and len(service.deployments) == 1
+        return Recovered(Past.RUNS if done else Past.UNDER_WAY, running, owner)
+    for revision in sorted(newest, key=lambda r: -r.revision):
+        owner = ours(revision)
+        if owner is not None:
+            same_family = revision.family == running.family
+            earlier_runs = same_family and running.revision < revision.revision
+            return Recovered(Past.ROLLED_BACK if earlier_runs else Past.SUPERSEDED, revision, owner)
+    return Recovered(Past.NOTHING)

@@ -1,0 +1,89 @@
+"""A Release without status (a restored cluster, a re-created object): the ledger or our tags tell what became of it (law 7)."""
+
+from __future__ import annotations
+
+from ecs_release.api.conditions import Reason
+from ecs_release.api.release_status import Pin, Rollout
+from ecs_release.domain.decision import attempts
+from ecs_release.domain.decision.decision import Draft, Outcome
+from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.decision.history_entry import entry
+from ecs_release.domain.ecs.service import Service, TaskDefinition
+from ecs_release.domain.model.image_names import short_digest
+from ecs_release.domain.recovery import from_ledger as recalling
+from ecs_release.domain.recovery.from_tags import Past, Recovered, recover
+
+_HELD = {
+    Past.OLDER: (
+        Reason.REAPPEARED_OLDER,
+        "{revision}, which this Release deployed before from the same source, runs other images than the source means now"
+        " ({wanted}): nothing is deployed until the source changes or annotation ecs-release.dev/retry asks for it",
+    ),
+    Past.ROLLED_BACK: (
+        Reason.ROLLED_BACK,
+        "{revision}, which this Release deployed before from the same source, was rolled back: nothing is deployed until the source"
+        " changes or annotation ecs-release.dev/retry asks for it",
+    ),
+    Past.SUPERSEDED: (
+        Reason.SUPERSEDED,
+        "{revision}, which this Release deployed before from the same source, was replaced by a later one: nothing is deployed until"
+        " the source changes or annotation ecs-release.dev/retry asks for it",
+    ),
+}
+
+
+def needs_recovery(facts: Facts) -> bool:
+    """Tell whether nothing is known of the Release's past."""
+    status = facts.status
+    return status.pin is None and status.rollout is None and status.last_ready is None
+
+
+def recover_past(facts: Facts, draft: Draft) -> Outcome | None:
+    """Fill the draft with what the ledger or, where that knows nothing, our tags tell; the rules after this one go on from there."""
+    service, running, pin = facts.service, facts.running, draft.pin
+    if not needs_recovery(facts) or draft.rollout is not None or service is None or running is None or pin is None:
+        return None
+    if recalling.recall(facts, draft):
+        return None
+    _recover_from_tags(facts, draft, pin, service, running)
+    recalling.abandon_unknown(facts, draft)
+    return None
+
+
+def _recover_from_tags(facts: Facts, draft: Draft, pin: Pin, service: Service, running: TaskDefinition) -> None:
+    found = recover(
+        service,
+        running,
+        facts.newest,
+        attempts.digests(pin),
+        installation=facts.limits.installation,
+        release=facts.name,
+        source=pin.source_hash or "",
+    )
+    if found.past in _HELD:
+        _hold(facts, draft, pin, found)
+    elif found.past is Past.UNDER_WAY and service.primary is not None:
+        draft.rollout = _recovered(facts, pin, found).model_copy(update={"deployment_id": service.primary.id})
+        draft.enter(entry(facts, draft, draft.rollout))
+
+
+def _recovered(facts: Facts, pin: Pin, found: Recovered) -> Rollout:
+    owner = found.owner
+    return Rollout(
+        attempt_id=owner.attempt if owner and owner.attempt else facts.attempt_id,
+        cause="Requested",
+        source_hash=pin.source_hash,
+        task_definition=found.revision.arn if found.revision else None,
+        start_time=facts.now,
+        last_progress_time=facts.now,
+        images=attempts.changes(facts, pin),
+    )
+
+
+def _hold(facts: Facts, draft: Draft, pin: Pin, found: Recovered) -> None:
+    reason, text = _HELD[found.past]
+    revision = found.revision.arn.rpartition("/")[2] if found.revision else "a revision"
+    wanted = ", ".join(f"{i.container} {short_digest(i.digest or '')}" for i in pin.images or ())
+    draft.rollout = _recovered(facts, pin, found)
+    draft.enter(entry(facts, draft, draft.rollout))
+    attempts.end(facts, draft, reason, text.format(revision=revision, wanted=wanted))

@@ -1,0 +1,165 @@
+"""From a draft to the status that is written: conditions, what runs, the columns of kubectl, and Events about what changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ecs_release.api.conditions import Condition, ConditionType, Reason
+from ecs_release.api.release_status import Links, Pin, ReleaseStatus, ReleaseSummary, Rollout, Running
+from ecs_release.domain.artifacts.source import wanted_hash
+from ecs_release.domain.decision import attempts
+from ecs_release.domain.decision.decision import Decision, Draft, Outcome
+from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.decision.running_status import running
+from ecs_release.domain.drift import drift
+from ecs_release.domain.ledger import foreign_deployments as foreign
+from ecs_release.domain.ledger import recorded_condition as recording
+from ecs_release.domain.model.applied_by import applied_by
+from ecs_release.domain.model.conditions import FALSE, TRUE, UNKNOWN, Said, Situation, find, merge, phase, triple, waiting
+from ecs_release.domain.model.image_names import short_digest
+from ecs_release.domain.ports.protocols import EventNote
+from ecs_release.domain.retention import image_availability as availability
+from ecs_release.domain.rules.at_rest import runs_wanted, still_stands
+from ecs_release.domain.verification.proof import Match
+
+
+def report(facts: Facts, draft: Draft, outcome: Outcome) -> Decision:
+    """Compose the status. Where the outcome says nothing about how the Release stands, the conditions stay as they were."""
+    before, outcome = facts.status, _as_correction(draft, outcome)
+    if outcome.situation is None or outcome.situation.reason not in _NOT_OURS:
+        foreign.note(facts, draft)
+    now_runs = running(facts) if facts.unread is None else before.running
+    conditions, its_phase = list(before.conditions or ()), before.phase
+    if outcome.situation is not None:
+        said = [*triple(outcome.situation), *_aspects(facts, draft, outcome.situation)]
+        draft.events += availability.warnings(before, said)
+        conditions = merge(before.conditions, said, facts.release.metadata.generation, facts.now)
+        its_phase = phase(outcome.situation)
+    status = ReleaseStatus(
+        observed_generation=facts.release.metadata.generation if outcome.situation else before.observed_generation,
+        phase=its_phase,
+        conditions=conditions or None,
+        pin=draft.pin,
+        target=draft.target,
+        running=now_runs,
+        rollout=_with_links(facts, draft.rollout),
+        plan=draft.plan,
+        closed_window=draft.closed_window,
+        drift=draft.drift if facts.look is None or facts.service is not None else None,
+        last_drift=drift.last(facts, draft, outcome.situation),
+        history=list(draft.history) or None,
+        last_ready=draft.last_ready,
+        foreign=list(draft.foreign[: foreign.MOST]) or None,
+        ledger=draft.ledger if facts.has_ledger else before.ledger,
+        last_handled_retry=draft.handled_retry,
+        last_handled_refresh=draft.handled_refresh,
+        last_handled_override=draft.handled_override,
+        last_handled_abort=draft.handled_abort,
+        summary=_summary(facts, draft, now_runs, find(conditions, ConditionType.READY)),
+    )
+    status, left_out = recording.recorded(facts, draft, status)
+    events = tuple(draft.events) + _events(before, outcome)
+    # An attempt that is held up (suspended, denied) moves no faster for being looked at often.
+    moving = attempts.is_open(draft.rollout) and (outcome.situation is None or outcome.situation.reconciling)
+    fast = moving or _is_waiting(outcome)
+    return Decision(status, outcome.act, events, outcome.again_s, fast=fast, progress=draft.progress, waits=draft.waits, left_out=left_out)
+
+
+def _as_correction(draft: Draft, outcome: Outcome) -> Outcome:
+    """Say of a correction of drift that is under way what it is: reality differs, and that is being mended."""
+    rollout, situation = draft.rollout, outcome.situation
+    if rollout is None or rollout.outcome or rollout.cause != drift.CAUSE or situation is None:
+        return outcome
+    if situation.reason not in (Reason.ROLLING_OUT, Reason.VERIFYING):
+        return outcome
+    return replace(outcome, situation=waiting(Reason.DRIFTED, f"correcting it: {situation.message}"))
+
+
+def _is_waiting(outcome: Outcome) -> bool:
+    return outcome.situation is not None and outcome.situation.reason == Reason.AWAITING_STEADY
+
+
+def _aspects(facts: Facts, draft: Draft, situation: Situation) -> tuple[Said, ...]:
+    return (
+        _resolved(facts, draft),
+        _deployed(draft),
+        _in_sync(facts, draft),
+        availability.said(facts, draft),
+    )
+
+
+def _resolved(facts: Facts, draft: Draft) -> Said:
+    if draft.pin is not None and draft.pin.source_hash == facts.source_hash:
+        names = ", ".join(f"{i.repository}@{i.digest}" for i in draft.pin.images or ())
+        return Said(ConditionType.ARTIFACT_RESOLVED, TRUE, Reason.RESOLVED, names)
+    problem = facts.pin_problem or facts.problem
+    if problem is not None:
+        status = FALSE if problem is facts.pin_problem else UNKNOWN
+        return Said(ConditionType.ARTIFACT_RESOLVED, status, problem.reason, problem.message)
+    return Said(ConditionType.ARTIFACT_RESOLVED, UNKNOWN, Reason.RESOLVING_ARTIFACT)
+
+
+def _deployed(draft: Draft) -> Said:
+    rollout, pin = draft.rollout, draft.pin
+    if rollout is None or (pin is not None and not attempts.covers(rollout, pin)):
+        return Said(ConditionType.DEPLOYED, UNKNOWN, Reason.NOT_ATTEMPTED, "there was no attempt for this source yet")
+    if not rollout.outcome:
+        reason = Reason.VERIFYING if rollout.stage == "COMPLETED" else Reason.ROLLING_OUT
+        reason = Reason.AWAITING_HOOK if rollout.awaiting else reason
+        return Said(ConditionType.DEPLOYED, UNKNOWN, reason, rollout.message or "")
+    good = rollout.outcome in attempts.GOOD
+    return Said(ConditionType.DEPLOYED, TRUE if good else FALSE, rollout.outcome, rollout.message or "")
+
+
+def _in_sync(facts: Facts, draft: Draft) -> Said:
+    if facts.service is None or draft.pin is None or facts.unread is not None:
+        return Said(ConditionType.IN_SYNC, UNKNOWN, Reason.NOT_OBSERVED)
+    found = runs_wanted(facts, draft.pin)
+    if found is Match.YES or still_stands(facts, draft.pin, found):
+        return Said(ConditionType.IN_SYNC, TRUE, Reason.DIGESTS_MATCH)
+    if found is Match.NO:
+        return Said(ConditionType.IN_SYNC, FALSE, Reason.DIGESTS_DIFFER, "running tasks show other digests than the wanted ones")
+    reason = Reason.NOTHING_RUNNING if found is Match.NOTHING_RUNS else Reason.NOT_OBSERVED
+    return Said(ConditionType.IN_SYNC, UNKNOWN, reason)
+
+
+def _with_links(facts: Facts, rollout: Rollout | None) -> Rollout | None:
+    if rollout is None or not facts.links or rollout.links is not None:
+        return rollout
+    return rollout.model_copy(update={"links": Links(**facts.links)})
+
+
+def _summary(facts: Facts, draft: Draft, now_runs: Running | None, ready: Condition | None) -> ReleaseSummary:
+    change = facts.release.spec.change
+    first: Pin | None = draft.pin
+    digest = short_digest(first.images[0].digest or "") if first and first.images else None
+    tasks = f"{now_runs.running_count}/{now_runs.desired_count}" if now_runs else None
+    revision = now_runs.task_definition.rpartition("/")[2] if now_runs and now_runs.task_definition else None
+    return ReleaseSummary(
+        hash=wanted_hash(facts.release.spec.source) or digest,
+        running_hash=now_runs.hash if now_runs else None,
+        digest=digest,
+        task_definition=revision,
+        tasks=tasks,
+        since=now_runs.since_time if now_runs else None,
+        requested_by=change.requested_by if change else None,
+        applied_by=applied_by(facts.release.metadata),
+        description=change.description if change else None,
+        message=ready.message[:1024] if ready else None,
+    )
+
+
+_NOT_OURS = frozenset({Reason.TARGET_CONFLICT, Reason.TARGET_CHANGED})
+_WARNINGS = frozenset({Reason.DRIFTED, Reason.TASKS_UNHEALTHY, Reason.OBSERVATION_FAILED, Reason.PROGRESSING_WITH_RETRY})
+
+
+def _events(before: ReleaseStatus, outcome: Outcome) -> tuple[EventNote, ...]:
+    """One Event when the reason of Ready changes."""
+    situation = outcome.situation
+    if situation is None:
+        return ()
+    was = find(before.conditions, ConditionType.READY)
+    if was is not None and was.reason == situation.reason:
+        return ()
+    bad = situation.stalled or situation.reason in _WARNINGS
+    return (EventNote("Warning" if bad else "Normal", str(situation.reason), "Reconcile", situation.message),)

@@ -1,0 +1,194 @@
+"""From a draft to the set's status: its services' lines, counts, conditions, plan, and the columns of kubectl."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ecs_release.api.conditions import ConditionType, Reason
+from ecs_release.api.release_status import PlannedImage
+from ecs_release.api.releaseset_status import (
+    ReleaseSetStatus,
+    ReleaseSetSummary,
+    SetCounts,
+    SetPlanEntry,
+    SetService,
+)
+from ecs_release.domain.model.applied_by import applied_by
+from ecs_release.domain.model.conditions import Situation, find, merge, phase, triple
+from ecs_release.domain.ports.protocols import EventNote
+from ecs_release.domain.sets import deployment_set as deployments
+from ecs_release.domain.sets import waves
+from ecs_release.domain.sets.child_state import LEFT, Standing, State
+from ecs_release.domain.sets.decision import ROLLED_BACK, SetDecision, SetDraft, SetOutcome, child_of, standings
+from ecs_release.domain.sets.facts import SetFacts, hash_for_people
+from ecs_release.domain.sets.set_conditions import situation_of
+
+
+def report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecision:
+    """Compose the status."""
+    stand = standings(facts, draft)
+    lines = _lines(facts, draft, stand)
+    counts = count(lines)
+    summary = progress_text(draft, stand, counts)
+    situation = outcome.situation or situation_of(facts, draft, stand, summary)
+    situation = replace(situation, message=_with_added(facts, draft, situation.message))
+    deployments.account_waiting(facts, draft, waits=draft.is_open and situation.reason == Reason.AWAITING_WINDOW)
+    generation = facts.release_set.metadata.generation
+    conditions = merge(facts.status.conditions, triple(situation), generation, facts.now)
+    ready = find(conditions, ConditionType.READY)
+    status = ReleaseSetStatus(
+        observed_generation=generation,
+        phase=phase(situation),
+        conditions=conditions,
+        source_hash=draft.source_hash,
+        resolved_time=draft.resolved,
+        releases=counts,
+        services=lines or None,
+        waves=list(draft.waves) or None,
+        plan=_plan(facts, draft, stand) or None,
+        history=list(draft.history) or None,
+        last_ready=draft.last_ready,
+        waiting_since=draft.waiting_since,
+        last_handled_retry=draft.handled_retry,
+        last_handled_refresh=draft.handled_refresh,
+        last_handled_override=draft.handled_override,
+        last_handled_abort=draft.handled_abort,
+        summary=_summary(facts, draft, summary, ready.message if ready else ""),
+    )
+    events = (*draft.events, *_news(facts, situation))
+    return SetDecision(status, outcome.requests, outcome.writes, events, outcome.again_s)
+
+
+def _lines(facts: SetFacts, draft: SetDraft, stand: Mapping[str, Standing]) -> list[SetService]:
+    return [_line(facts, s, stand[s.name]) if s.name in stand else s for s in draft.services.values()]
+
+
+def _line(facts: SetFacts, service: SetService, found: Standing) -> SetService:
+    state: str = found.state
+    if service.reverting and found.state is State.READY:
+        state = ROLLED_BACK
+    text = f"{found.reason}: {found.message}" if found.reason and found.message else found.message or found.reason
+    child = child_of(facts, service.name)
+    generation = child.release.metadata.generation if child is not None and found.state is not State.PENDING else service.generation
+    return service.model_copy(update={"state": str(state), "message": text[:1024] or None, "generation": generation})
+
+
+def count(lines: list[SetService]) -> SetCounts:
+    """Count the services of the set by how they stand; what has not begun waits."""
+    states = [line.state for line in lines if line.state != LEFT]
+    return SetCounts(
+        total=len(states),
+        ready=states.count(State.READY),
+        failed=states.count(State.FAILED) + states.count(ROLLED_BACK),
+        waiting=states.count(State.WAITING) + states.count(State.PENDING),
+        progressing=states.count(State.PROGRESSING),
+    )
+
+
+def progress_text(draft: SetDraft, stand: Mapping[str, Standing], counts: SetCounts) -> str:
+    """Say in a line how far the set is: `4/6 ready, wave 2/3: bag-register RolledBack`."""
+    text = f"{counts.ready}/{counts.total} ready"
+    total = len(draft.waves)
+    if total > 1 and not waves.finished(draft.waves) and draft.services:
+        at = next((int(w.name) for w in draft.waves if w.state != waves.FINISHED), total)
+        text += f", wave {at}/{total}"
+    failed = [(name, found) for name, found in stand.items() if found.state is State.FAILED]
+    if failed:
+        name, found = failed[0]
+        more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        text += f": {name} {found.reason}{more}"
+    elif draft.rolls_back and draft.current is not None:
+        text += ": rolled back" if draft.current.outcome == ROLLED_BACK else ": rolling back"
+    return text[:256]
+
+
+def _with_added(facts: SetFacts, draft: SetDraft, message: str) -> str:
+    """Say which services the Project has got since the source was resolved: editing a Project never deploys (law 15)."""
+    pinned = {s.name for s in draft.members}
+    added = [name for name in facts.members if name not in pinned]
+    if not added or facts.problem is not None or draft.source_hash != facts.wanted_hash:
+        return message
+    return (
+        f"{message}; {', '.join(added[:5])} came to the service set later: a new source, or annotation ecs-release.dev/refresh, takes it in"
+    )
+
+
+def _plan(facts: SetFacts, draft: SetDraft, stand: Mapping[str, Standing]) -> list[SetPlanEntry]:
+    """Say what would be done, while nothing is done on purpose."""
+    if facts.observed_only:
+        blocked = "the Environment is in mode Observe"
+    elif facts.release_set.spec.suspend:
+        blocked = "spec.suspend is true"
+    else:
+        return []
+    plan: list[SetPlanEntry] = []
+    for service in draft.members:
+        if stand[service.name].state is not State.PENDING:
+            continue
+        images = _planned(facts, service)
+        if images:
+            plan.append(SetPlanEntry(service=service.name, images=images, blocked_by=blocked))
+    return plan
+
+
+def _planned(facts: SetFacts, service: SetService) -> list[PlannedImage]:
+    before = {i.container: i for i in service.previous or ()}
+    child = child_of(facts, service.name)
+    if child is not None and child.release.status is not None and child.release.status.pin is not None:
+        before = {i.container: i for i in child.release.status.pin.images or ()}
+    planned = []
+    for image in service.images or ():
+        was = before.get(image.container)
+        if was is None or was.digest != image.digest:
+            planned.append(
+                PlannedImage(
+                    container=image.container,
+                    from_digest=was.digest if was else None,
+                    from_hash=was.release_hash if was else None,
+                    to_digest=image.digest,
+                    to_hash=image.release_hash,
+                )
+            )
+    return planned
+
+
+def _summary(facts: SetFacts, draft: SetDraft, progress: str, message: str) -> ReleaseSetSummary:
+    change = facts.release_set.spec.change
+    return ReleaseSetSummary(
+        hash=_wanted_name(facts, draft),
+        running_hash=_running_hash(facts, draft),
+        progress=progress if draft.services else None,
+        message=message[:1024] or None,
+        requested_by=change.requested_by if change else None,
+        applied_by=applied_by(facts.release_set.metadata),
+        description=change.description if change else None,
+    )
+
+
+def _wanted_name(facts: SetFacts, draft: SetDraft) -> str | None:
+    """Name what is wanted: what the source says, or for a promotion the hash that all pins share."""
+    spec = facts.release_set.spec
+    if spec.source is not None and spec.source.environment_ref is None:
+        return spec.source.release_hash or spec.source.tag
+    hashes = {s.hash for s in draft.members}
+    only = hashes.pop() if len(hashes) == 1 else None
+    return only or hash_for_people(spec)
+
+
+def _running_hash(facts: SetFacts, draft: SetDraft) -> str | None:
+    """Return what all services run, where it is one hash."""
+    hashes: set[str | None] = set()
+    for service in draft.members:
+        child = child_of(facts, service.name)
+        summary = child.release.status.summary if child is not None and child.release.status is not None else None
+        hashes.add(summary.running_hash if summary else None)
+    return hashes.pop() if len(hashes) == 1 else None
+
+
+def _news(facts: SetFacts, situation: Situation) -> tuple[EventNote, ...]:
+    """One Event when the reason of Ready changes."""
+    was = find(facts.status.conditions, ConditionType.READY)
+    if was is not None and was.reason == situation.reason:
+        return ()
+    return (EventNote("Warning" if situation.stalled else "Normal", str(situation.reason), "Reconcile", situation.message),)

@@ -1,0 +1,230 @@
+"""Statuses of Projects and Environments: few facts, written when they change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from ecs_release.api.conditions import Condition, ConditionType, Reason
+from ecs_release.api.environment import Environment, EnvironmentStatus, ReleaseCounts
+from ecs_release.api.project import Project, ProjectStatus
+from ecs_release.api.windows import ClosedWindow
+from ecs_release.domain.environments.windows import evaluate, next_change
+from ecs_release.domain.ledger import recorded_condition as recording
+from ecs_release.domain.model.conditions import FALSE, TRUE, UNKNOWN, Said, Situation, merge, of_problem, progressing, ready, triple
+from ecs_release.domain.model.errors import Blocked, Conflict, Denied, NotFound, Problem, Retryable
+from ecs_release.domain.ports.protocols import Clock, Cluster, ObjectKey
+from ecs_release.engine.environments.applied_by_check import Stamping
+from ecs_release.engine.ledger.recorder import Recorder
+from ecs_release.engine.notifications.notifier import Notifier
+from ecs_release.engine.observation.event_listener import readers_elsewhere
+from ecs_release.engine.observation.freshness import observed, stale_in_s
+from ecs_release.engine.observation.observer import Observer
+from ecs_release.engine.runtime.settings import EngineSettings
+from ecs_release.engine.store.store import ReleaseFacts, Store
+
+_LATE = 1.25
+_NAMED = 5
+_FAILED = frozenset({"Failed", "RolledBack"})
+
+
+class Statuses:
+    """Writes the statuses of Projects and Environments."""
+
+    def __init__(
+        self,
+        store: Store,
+        cluster: Cluster,
+        clock: Clock,
+        settings: EngineSettings,
+        observer_of: Callable[[str], Observer | None],
+        queue_problem: Callable[[str], Problem | None],
+        notifier: Notifier,
+        recorder: Recorder,
+    ) -> None:
+        """`observer_of` finds an Environment's observer; `queue_problem` tells what ails an event queue, by its URL."""
+        self._notifier = notifier
+        self._recorder = recorder
+        self._queue_problem = queue_problem
+        self._store = store
+        self._cluster = cluster
+        self._clock = clock
+        self._settings = settings
+        self._observer_of = observer_of
+        self._stamping = Stamping(cluster, clock)
+        self._said: dict[str, tuple[tuple[str, str], ...]] = {}
+
+    def said(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Return what was last said of each Environment: types and statuses of its conditions."""
+        return dict(self._said)
+
+    async def project(self, key: ObjectKey) -> float | None:
+        """Write a Project's status. Returns after how many seconds to look again."""
+        body = await self._cluster.get(key)
+        if body is None:
+            return None
+        project = Project.model_validate(body)
+        generation = project.metadata.generation
+        services = sum(len(s.services) for s in project.spec.service_sets)
+        situation = ready(Reason.VALID, f"{services} services in {len(project.spec.service_sets)} service sets")
+        before = project.status
+        status = ProjectStatus(
+            observed_generation=generation,
+            conditions=merge(before.conditions if before else None, triple(situation), generation, self._clock.now()),
+            services=services,
+            releases=len(self._store.of_project(key.namespace, key.name)),
+        )
+        if before is None or before.to_kubernetes() != status.to_kubernetes():
+            return await self._write(key, status.to_kubernetes(), project.metadata.uid, project.metadata.resource_version)
+        return None
+
+    async def environment(self, key: ObjectKey) -> float | None:
+        """Write an Environment's status: at once where a condition changes, else at most once a minute."""
+        body = await self._cluster.get(key)
+        if body is None:
+            return None
+        environment = Environment.model_validate(body)
+        observer = self._observer_of(key.name)
+        before = environment.status or EnvironmentStatus()
+        now, generation = self._clock.now(), environment.metadata.generation
+        situation, authenticated = _situation(observer)
+        closed, changes_in_s = None, None
+        try:
+            closed, changes_in_s = _closed_window(environment, now)
+        except Blocked as problem:
+            situation = of_problem(problem)
+        notifying = self._notifier.said(environment)
+        stamped = await self._stamping.said(before.conditions)
+        others = (*stamped, self._recorded(), *self._events_received(environment), *notifying)
+        said = [*triple(situation), authenticated, observed(observer, now), *others]
+        kept = [c for c in before.conditions or () if c.type in {s.type for s in said}]
+        conditions = merge(kept, said, generation, now)
+        self._remember(key.name, conditions)
+        looks_again_s = _earliest(changes_in_s, stale_in_s(observer, now))
+        status = EnvironmentStatus(
+            observed_generation=generation,
+            conditions=conditions,
+            last_sweep_time=before.last_sweep_time,
+            notified_time=before.notified_time if notifying else None,
+            releases=before.releases,
+            closed_window=closed,
+            caller=(observer.identity.arn if observer else "") or before.caller,
+            ledger_table=(self._recorder.table or before.ledger_table) if self._recorder.has_ledger else None,
+        )
+        status = self._with_times(key.name, before, status)
+        if status.to_kubernetes() == before.to_kubernetes():
+            return looks_again_s
+        again = await self._write(key, status.to_kubernetes(), environment.metadata.uid, environment.metadata.resource_version)
+        return again if again is not None else looks_again_s
+
+    def _with_times(self, name: str, before: EnvironmentStatus, status: EnvironmentStatus) -> EnvironmentStatus:
+        """Add what always moves, the times and counts: once a minute, or where something else is written anyway (law 13)."""
+        notified, now = self._notifier.notified_time(name), self._clock.now()
+        interval = timedelta(seconds=self._settings.sweep_time_interval_s)
+        is_due = before.last_sweep_time is None or now - before.last_sweep_time >= interval
+        begins = notified is not None and before.notified_time is None
+        if not is_due and not begins and status.to_kubernetes() == before.to_kubernetes():
+            return status
+        observer = self._observer_of(name)
+        return status.model_copy(
+            update={
+                "last_sweep_time": (observer.observed_since if observer else None) or before.last_sweep_time,
+                "notified_time": notified or status.notified_time,
+                "releases": _count(self._store.of_environment(name)),
+            }
+        )
+
+    def _remember(self, name: str, conditions: list[Condition]) -> None:
+        """Keep what is said of an Environment, and nothing of those that are gone."""
+        kept = {known: said for known, said in self._said.items() if known in self._store.environments}
+        self._said = {**kept, name: tuple((c.type, c.status) for c in conditions)}
+
+    def _events_received(self, environment: Environment) -> tuple[Said, ...]:
+        """Say whether the event queue can be read, where one is named. Without it polling goes on, so that nothing else suffers."""
+        url, kind = environment.spec.observation.event_queue_url, ConditionType.EVENTS_RECEIVED
+        if not url:
+            return ()
+        problem = self._queue_problem(url)
+        if problem is not None:
+            return (Said(kind, FALSE, problem.reason, f"{problem.message}; polling goes on"),)
+        others = readers_elsewhere(self._store, self._settings, url)
+        if others:
+            text = (
+                f"Environments of other shards name {url}, too: {', '.join(others[:_NAMED])}. Each message reaches one operator only,"
+                " so that some events are missed, and polling finds what they told: give each shard a queue of its own"
+            )
+            return (Said(kind, FALSE, Reason.QUEUE_SHARED, text),)
+        return (Said(kind, TRUE, Reason.VALID, url),)
+
+    def _recorded(self) -> Said:
+        """Say whether the ledger can be written. Nothing else depends on it."""
+        recorder = self._recorder
+        if not recorder.has_ledger:
+            return Said(ConditionType.RECORDED, UNKNOWN, Reason.NO_LEDGER, recording.NO_LEDGER)
+        if recorder.problem is not None:
+            text = f"{recorder.problem.message}; what happens meanwhile waits in status, and releases go on"
+            return Said(ConditionType.RECORDED, FALSE, recorder.problem.reason, text)
+        if not recorder.table:
+            return Said(ConditionType.RECORDED, UNKNOWN, Reason.RECORDING, "the ledger is being looked at")
+        return Said(ConditionType.RECORDED, TRUE, Reason.RECORDED, recorder.table)
+
+    async def _write(self, key: ObjectKey, status: dict[str, object], uid: str, resource_version: str) -> float | None:
+        try:
+            await self._cluster.write_status(key, status, uid=uid, resource_version=resource_version)
+        except Conflict:
+            return 0.1
+        except NotFound:
+            return None
+        return None
+
+
+def _earliest(*seconds: float | None) -> float | None:
+    return min((s for s in seconds if s is not None), default=None)
+
+
+def _closed_window(environment: Environment, now: datetime) -> tuple[ClosedWindow | None, float | None]:
+    """Tell which window is closed, and after how many seconds to look again (at most an hour). Raises Blocked(InvalidSpec)."""
+    windows = environment.spec.windows or ()
+    state, change = evaluate(windows, now), next_change(windows, now)
+    left = min(3600.0, max(0.05, (change - now).total_seconds())) if change else None
+    if not state.closed:
+        return None, left
+    return ClosedWindow(name=state.window, reason=state.reason, next_open_time=state.next_open), left
+
+
+def _situation(observer: Observer | None) -> tuple[Situation, Said]:
+    kind = ConditionType.AUTHENTICATED
+    if observer is None or not observer.swept_once:
+        return progressing(Reason.VERIFYING, "not observed yet"), Said(kind, UNKNOWN, Reason.NOT_OBSERVED)
+    problem = observer.identity.problem
+    if problem is not None:
+        status = FALSE if isinstance(problem, Denied) else UNKNOWN
+        return of_problem(problem), Said(kind, status, problem.reason, problem.message)
+    authenticated = Said(kind, TRUE, Reason.VALID, observer.identity.arn)
+    unread = [u.problem for u in observer.unread if isinstance(u.problem, Denied | Retryable)]
+    if unread:
+        situation = progressing(Reason.PROGRESSING_WITH_RETRY, f"{len(unread)} services cannot be read: {unread[0].message}")
+        return situation, authenticated
+    return ready(Reason.VALID, f"AWS can be read{_stretched(observer)}"), authenticated
+
+
+def _stretched(observer: Observer) -> str:
+    """Say that sweeps take longer than they should: our share of AWS's rates is never exceeded for their sake. In tens of seconds."""
+    if observer.sweep_s < max(_LATE * observer.interval_s, observer.interval_s + 5):
+        return ""
+    takes = 10 * math.ceil(observer.sweep_s / 10)
+    return (
+        f"; our share of its request rates does not allow a look at every service in {observer.interval_s:g} s: it takes about {takes} s."
+        " Raise observation.intervalSeconds, or the operator's share (ECS_RELEASE_AWS_RATE_SHARE)"
+    )
+
+
+def _count(releases: list[ReleaseFacts]) -> ReleaseCounts:
+    return ReleaseCounts(
+        total=len(releases),
+        ready=sum(r.ready == TRUE for r in releases),
+        failed=sum(r.phase in _FAILED for r in releases),
+        drifted=sum(r.phase == "Drifted" for r in releases),
+        waiting=sum(r.phase == "Waiting" for r in releases),
+    )

@@ -1,0 +1,4 @@
+"""Keeping the watch alive, and checking access to the watched namespaces.
+
+Begin with `supervisor`. kopf itself is in `handlers`.
+"""

@@ -1,0 +1,94 @@
+"""Many images at once: how many calls it takes to find out what is missing, and where manifest lists are looked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ecs_release.aws.registry.image_lookup import LISTS, lists_naming, look_up
+from ecs_release.domain.ecs.service import RegistryImage
+
+NOW = datetime(2026, 5, 4, tzinfo=UTC)
+LIST = min(LISTS)
+
+
+def digest(number: int) -> str:
+    return f"sha256:{number:064x}"
+
+
+class FakeEcr:
+    """One repository: active and archived images, tagged lists, and the calls that were made."""
+
+    def __init__(self, there: set[int] | None = None, archived: set[int] | None = None, lists: dict[int, int] | None = None) -> None:
+        self.there, self.archived, self.lists = there or set(), archived or set(), lists or {}
+        self.asked: list[tuple[str, int]] = []
+        self.endless = False
+
+    async def call(self, method: str, repository: str, parameters: Mapping[str, Any], read: Any = None) -> Any:
+        ids = [i["imageDigest"] for i in parameters.get("imageIds", ())]
+        self.asked.append((method, len(ids)))
+        if method == "batch_get_image":
+            return {"images": [self._manifest(d) for d in ids]}
+        if not ids:
+            more = {"nextToken": "more"} if self.endless else {}
+            return {"imageDetails": [self._list(n) for n in self.lists], **more}
+        known = {digest(n): "ACTIVE" for n in self.there}
+        if "filter" in parameters:
+            known |= {digest(n): "ARCHIVED" for n in self.archived}
+        if any(d not in known for d in ids):
+            return None
+        return [{"imageDigest": d, "imageStatus": known[d], "imageTags": ["v1"]} for d in ids]
+
+    def _list(self, number: int) -> dict[str, Any]:
+        """List n was pushed n minutes after the beginning, and names image 1000 + n."""
+        pushed = NOW + timedelta(minutes=number)
+        return {"imageDigest": digest(number), "imageTags": [f"v{number}"], "imageManifestMediaType": LIST, "imagePushedAt": pushed}
+
+    def _manifest(self, its_digest: str) -> dict[str, Any]:
+        named = next(n for n in self.lists if digest(n) == its_digest)
+        manifest = {"manifests": [{"digest": digest(self.lists[named]), "platform": {"os": "linux"}}]}
+        return {"imageId": {"imageDigest": its_digest}, "imageManifest": json.dumps(manifest)}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "missing", "most"),
+    [(1, 0, 1), (100, 0, 1), (101, 0, 2), (250, 0, 3), (1, 1, 2), (100, 1, 16), (100, 3, 40), (100, 100, 2 * 199)],
+)
+async def test_what_is_missing_is_found_out_by_halves(wanted: int, missing: int, most: int) -> None:
+    ecr = FakeEcr(there=set(range(missing, wanted)))
+    found = await look_up(ecr.call, "shop/web", [digest(n) for n in range(wanted)])
+    assert set(found) == {digest(n) for n in range(missing, wanted)}
+    assert len(ecr.asked) <= most
+    assert max(n for _, n in ecr.asked) <= 100
+
+
+async def test_what_is_in_archive_is_told_from_what_is_gone() -> None:
+    ecr = FakeEcr(there={1}, archived={2})
+    found = await look_up(ecr.call, "shop/web", [digest(n) for n in (1, 2, 3)])
+    assert {d: i.archived for d, i in found.items()} == {digest(1): False, digest(2): True}
+
+
+async def test_nothing_is_asked_for_nothing() -> None:
+    ecr = FakeEcr()
+    assert await look_up(ecr.call, "shop/web", []) == {}
+    assert ecr.asked == []
+
+
+async def test_the_lists_nearest_in_time_are_read() -> None:
+    ecr = FakeEcr(lists={n: 1000 + n for n in range(1, 400)})
+    near, far = (RegistryImage(digest(1000 + n), pushed_at=NOW + timedelta(minutes=200)) for n in (240, 10))
+    found = await lists_naming(ecr.call, "shop/web", [near, far])
+    assert {d: i.tags for d, i in found.items()} == {near.digest: ("v240",)}
+    assert ecr.asked == [("describe_images", 0), ("batch_get_image", 100)]
+
+
+async def test_a_repository_without_end_is_read_for_five_pages() -> None:
+    ecr = FakeEcr(lists={1: 1001})
+    ecr.endless = True
+    found = await lists_naming(ecr.call, "shop/web", [RegistryImage(digest(1001))])
+    assert set(found) == {digest(1001)}
+    assert [m for m, _ in ecr.asked].count("describe_images") == 5

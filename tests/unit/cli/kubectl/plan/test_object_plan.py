@@ -1,0 +1,262 @@
+"""Plans: by the operator's own rules, from what is known, and saying what is not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ecs_release.api.environment import Environment
+from ecs_release.api.project import Project
+from ecs_release.api.release import Release
+from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.cli.kubectl.plan.object_plan import ObjectPlan, plan_release, plan_set
+from ecs_release.cli.kubectl.plan.service_plan import ADOPT, BLOCKED, DEPLOY, HELD, NOTHING, UNKNOWN, Surroundings
+from ecs_release.domain.artifacts.source import Lookup, source_hash
+from ecs_release.domain.ecs.service import RegistryImage
+from ecs_release.domain.environments.targets import Target
+from ecs_release.domain.sets.child_manifests import child_name
+from ecs_release.domain.sets.facts import set_hash
+from tests.unit.cli.kubectl.objects import NOW, READY, ago, digest, environment, member, project, release, release_set
+
+WEEKEND = {
+    "windows": [{"name": "weekend", "kind": "Deny", "startTime": ago(hours=1), "endTime": "2026-11-25T00:00:00Z", "reason": "freeze"}]
+}
+
+
+def found(target: Target, lookup: Lookup) -> RegistryImage | str | None:
+    """A registry that holds every hash of one letter but n."""
+    letter = (lookup.release_hash or lookup.tags[0])[0]
+    return None if letter == "n" else RegistryImage(digest(letter))
+
+
+def blind(target: Target, lookup: Lookup) -> RegistryImage | str | None:
+    return "no AWS credentials"
+
+
+def place(
+    *releases: dict[str, Any], spec: dict[str, Any] | None = None, services: tuple[str, ...] = ("web", "search"), there: bool = True
+) -> Surroundings:
+    models = {r["metadata"]["name"]: Release.model_validate(r) for r in releases}
+    its_environment = Environment.model_validate(environment(spec=spec)) if there else None
+    return Surroundings("shop", Project.model_validate(project(*services)), its_environment, models, NOW, "shop", "staging", {})
+
+
+def with_source(body: dict[str, Any], **source: Any) -> Release:
+    return Release.model_validate({**body, "spec": {**body["spec"], "source": source}})
+
+
+def standing(body: dict[str, Any], **status: Any) -> Release:
+    """A Release whose pin is of its source as it is."""
+    model = Release.model_validate(body)
+    pin = {**body["status"]["pin"], "sourceHash": source_hash(model.spec.source)}
+    return Release.model_validate({**body, "status": {**body["status"], "pin": pin, **status}})
+
+
+def attempt(letter: str, outcome: str | None) -> dict[str, Any]:
+    return {"attemptID": "x", "outcome": outcome, "images": [{"container": "app", "toDigest": digest(letter)}]}
+
+
+def verdict(plan: ObjectPlan) -> tuple[str, str]:
+    return plan.services[0].does, plan.services[0].why
+
+
+@pytest.mark.parametrize(
+    ("live", "source", "expected"),
+    [
+        (standing(release()), {"releaseHash": "bbbbbbb"}, (NOTHING, "it runs already")),
+        (standing(release()), {"tag": "bb"}, (ADOPT, "the same digests run already")),
+        (standing(release()), {"releaseHash": "ccccccc"}, (DEPLOY, "")),
+        (standing(release()), {"releaseHash": "nnnnnnn"}, (BLOCKED, "shop/web has no image tagged ref.nnnnnnn or nnnnnnn")),
+        (standing(release()), {"tag": "nn"}, (BLOCKED, "shop/web has no image tagged nn")),
+        (
+            standing(release(runs={"a": 2}, rollout=attempt("b", "RolledBack"))),
+            {"releaseHash": "bbbbbbb"},
+            (HELD, "the latest attempt ended RolledBack: a retry has to ask for another"),
+        ),
+        (
+            standing(release(runs={"a": 2}, rollout=attempt("b", "Succeeded"))),
+            {"releaseHash": "bbbbbbb"},
+            (HELD, "something else runs: drift, which is corrected only where onDrift says so"),
+        ),
+        (standing(release(runs={"a": 2}, rollout=attempt("b", None))), {"releaseHash": "bbbbbbb"}, (DEPLOY, "it is under way")),
+        (standing(release(runs={"a": 1, "b": 1})), {"releaseHash": "bbbbbbb"}, (DEPLOY, "")),
+        (
+            standing(release()),
+            {"images": [{"container": "other", "digest": digest("c")}]},
+            (BLOCKED, "spec.source.images has no image for container app: give one for each"),
+        ),
+    ],
+)
+def test_what_an_apply_would_do(live: Release, source: dict[str, Any], expected: tuple[str, str]) -> None:
+    wanted = with_source(live.to_kubernetes(), **source)
+    assert verdict(plan_release(wanted, live, place(), found)) == expected
+
+
+def test_what_aws_does_not_tell_is_not_known() -> None:
+    live = standing(release())
+    plan = plan_release(with_source(live.to_kubernetes(), releaseHash="ccccccc"), live, place(), blind)
+    assert verdict(plan) == (UNKNOWN, "the digest could not be looked up: no AWS credentials")
+    assert plan.blocked_by == ("the digest could not be looked up: no AWS credentials",)
+    assert plan.services[0].after["app"].hash == "ccccccc"
+    by_digest = with_source(live.to_kubernetes(), images=[{"container": "app", "digest": digest("c")}])
+    assert verdict(plan_release(by_digest, live, place(), blind))[0] == DEPLOY, "a digest needs no looking up"
+
+
+def test_what_was_resolved_stands_and_is_not_looked_up_again() -> None:
+    live = standing(release(runs={"a": 2}))
+    assert verdict(plan_release(live, live, place(), blind))[0] == DEPLOY
+
+
+@pytest.mark.parametrize(
+    ("spec", "blocked"),
+    [
+        ({"mode": "Observe"}, "Environment staging is in mode Observe: nothing is changed in AWS"),
+        ({"suspend": {"reason": "audit"}}, "Environment staging is suspended: audit"),
+        (WEEKEND, "window weekend, closed until 2026-11-25 00:00 UTC: freeze"),
+    ],
+)
+def test_what_blocks(spec: dict[str, Any], blocked: str) -> None:
+    live = standing(release())
+    plan = plan_release(with_source(live.to_kubernetes(), releaseHash="ccccccc"), live, place(spec=spec), found)
+    assert plan.blocked_by == (blocked,)
+    assert plan.services[0].does == DEPLOY
+
+
+def test_a_closed_window_blocks_nothing_where_nothing_is_deployed() -> None:
+    live = standing(release())
+    assert plan_release(live, live, place(spec=WEEKEND), found).blocked_by == ()
+
+
+def test_a_return_passes_a_closed_window() -> None:
+    entries = [
+        {"attemptID": "2", "outcome": "RolledBack", "startTime": ago(days=1), "images": [{"container": "app", "toDigest": digest("c")}]},
+        {"attemptID": "1", "outcome": "Succeeded", "startTime": ago(days=30), "images": [{"container": "app", "toDigest": digest("a")}]},
+    ]
+    live = standing(release(), history=entries)
+    plan = plan_release(with_source(live.to_kubernetes(), releaseHash="aaaaaaa"), live, place(spec=WEEKEND), found)
+    assert plan.blocked_by == ()
+    assert verdict(plan) == (DEPLOY, "passes the closed window: it was Ready here in the last 7 days")
+
+
+def test_places_that_are_not_allowed_or_not_there() -> None:
+    live = standing(release())
+    wanted = with_source(live.to_kubernetes(), releaseHash="ccccccc")
+    refused = plan_release(wanted, live, place(spec={"allowedNamespaces": {"names": ["other"]}}), found)
+    assert verdict(refused)[0] == BLOCKED
+    assert "does not allow namespace 'shop'" in verdict(refused)[1]
+    assert plan_release(wanted, None, place(there=False), found).blocked_by == ("Environment staging is not there, or you may not read it",)
+    unknown = plan_release(wanted, None, place(services=("search",)), found)
+    assert "has no service 'web'" in verdict(unknown)[1]
+
+
+def a_set(**spec: Any) -> ReleaseSet:
+    body = release_set(name="all")
+    return ReleaseSet.model_validate({**body, "spec": {**body["spec"], **spec}, "status": None})
+
+
+def test_a_set_is_planned_service_by_service_in_waves() -> None:
+    children = [release("web", runs={"a": 2}), release("search", runs={"a": 2})]
+    plan = plan_set(a_set(strategy={"waves": [{"services": ["search"]}]}), None, place(*children), found)
+    assert [(s.wave, s.service, s.does) for s in plan.services] == [("1", "search", DEPLOY), ("2", "web", DEPLOY)]
+    assert (plan.before, plan.after, plan.changed) == ("", "bbbbbbb", True)
+    held = "held by another Release: search by release/search-staging, web by release/web-staging; delete it first, which touches nothing in AWS"
+    assert plan.blocked_by == (held,)
+
+
+CONFLICT, UNREAD = (
+    {"conditions": [{**READY["conditions"][0], "status": status, "reason": reason}]}
+    for status, reason in (("False", "TargetConflict"), ("Unknown", "ObservationFailed"))
+)
+
+
+@pytest.mark.parametrize(
+    ("child", "other", "created", "blocked"),
+    [
+        ({}, {}, "2026-01-03", False),
+        ({}, {}, "2026-01-01", True),
+        # Whose revision runs comes before who is older, and status tells of it.
+        ({}, READY, "2026-01-03", True),
+        (READY, {}, "2026-01-01", False),
+        (READY, CONFLICT, "2026-01-01", False),
+        (CONFLICT, READY, "2026-01-03", True),
+        (CONFLICT, {}, "2026-01-01", True),
+        # Neither was told who holds it: age decides.
+        (UNREAD, UNREAD, "2026-01-03", False),
+        (UNREAD, UNREAD, "2026-01-01", True),
+    ],
+)
+def test_a_child_of_the_set_holds_what_it_is_for(child: dict[str, Any], other: dict[str, Any], created: str, blocked: bool) -> None:
+    """Unless another Release does."""
+
+    def named(name: str, created: str, status: dict[str, Any]) -> dict[str, Any]:
+        body = release("web", runs={"a": 2}, standing=status)
+        return {**body, "metadata": {**body["metadata"], "name": name, "creationTimestamp": f"{created}T00:00:00Z"}}
+
+    there = place(named(child_name("all", "web"), "2026-01-02", child), named("another", created, other))
+    plan = plan_set(a_set(services=["web"]), None, there, found)
+    assert plan.blocked_by == (
+        ("held by another Release: web by release/another; delete it first, which touches nothing in AWS",) if blocked else ()
+    )
+
+
+def test_one_missing_and_none_moves_unless_what_runs_may_stay() -> None:
+    overrides = [{"service": "web", "source": {"releaseHash": "nnnnnnn"}}]
+    plan = plan_set(a_set(overrides=overrides), None, place(), found)
+    assert plan.blocked_by == ("1 of 2 services cannot go: web; then none of them moves",)
+    keeping = a_set(overrides=overrides, strategy={"missingArtifacts": "KeepCurrent"})
+    plan = plan_set(keeping, None, place(release("web", runs={"a": 2}), release("search", runs={"a": 2})), found)
+    assert all("held" in text for text in plan.blocked_by) and [(s.service, s.does) for s in plan.services] == [
+        ("web", NOTHING),
+        ("search", DEPLOY),
+    ]
+    assert plan.services[0].after["app"].digest == digest("a")
+    assert plan.services[0].why.startswith("no image at that hash, so what runs is kept: ")
+    new = plan_set(keeping, None, place(), found)
+    assert [s.does for s in new.services] == [UNKNOWN, DEPLOY] and "no Release tells yet what that is" in new.blocked_by[0]
+
+
+def test_what_keep_current_does_not_keep() -> None:
+    """What is promoted waits for its image, and what is not allowed is refused."""
+    in_sync = {"conditions": [*READY["conditions"], {**READY["conditions"][0], "type": "InSync"}]}
+    proven = release("web", environment="test", wanted="c", standing={**READY, **in_sync})
+    promoted = a_set(source={"environmentRef": {"name": "test"}}, services=["web"], strategy={"missingArtifacts": "KeepCurrent"})
+    gone = place(proven, release("web", runs={"a": 2}))
+    assert plan_set(promoted, None, gone, lambda _target, _lookup: None).blocked_by[0].startswith("1 of 1 services cannot go: web")
+    refused = place(spec={"allowedNamespaces": {"names": ["other"]}})
+    keeping = a_set(strategy={"missingArtifacts": "KeepCurrent"})
+    assert plan_set(keeping, None, refused, found).blocked_by[0].startswith("2 of 2 services cannot go")
+
+
+def test_a_promotion_takes_what_is_proven_only() -> None:
+    in_sync = {"conditions": [*READY["conditions"], {**READY["conditions"][0], "type": "InSync"}]}
+    proven = release("web", environment="test", wanted="c", standing={**READY, **in_sync})
+    plan = plan_set(a_set(source={"environmentRef": {"name": "test"}}), None, place(proven, release("search", environment="test")), found)
+    assert [(s.service, s.does) for s in plan.services] == [("web", DEPLOY), ("search", BLOCKED)]
+    assert plan.services[0].after["app"].digest == digest("c")
+    assert "not promoted from test: what Release search-test wants is not proven to run" in plan.services[1].why
+
+
+def test_a_set_that_was_resolved_stands() -> None:
+    wanted = a_set()
+    status = {"sourceHash": set_hash(wanted.spec), "services": [member("web"), member("search")]}
+    live = ReleaseSet.model_validate({**wanted.to_kubernetes(), "status": status})
+    plan = plan_set(live, live, place(release("web"), release("search", runs={"a": 2})), blind)
+    assert [(s.service, s.does) for s in plan.services] == [("web", NOTHING), ("search", DEPLOY)]
+    assert plan.changed is False
+
+
+def test_a_set_that_names_what_is_not_there() -> None:
+    assert "spec.services names nothing" in plan_set(a_set(services=["nothing"]), None, place(), found).blocked_by[0]
+    assert plan_set(a_set(serviceSet="none"), None, place(), found).blocked_by == ("Project shop has no service set 'none'",)
+
+
+def test_an_old_return_does_not_pass() -> None:
+    entries = [
+        {"attemptID": "1", "outcome": "Succeeded", "startTime": ago(days=30), "images": [{"container": "app", "toDigest": digest("a")}]}
+    ]
+    later = {"attemptID": "2", "outcome": "Succeeded", "startTime": (NOW - timedelta(days=8)).isoformat(), "images": []}
+    live = standing(release(), history=[later, *entries])
+    plan = plan_release(with_source(live.to_kubernetes(), releaseHash="aaaaaaa"), live, place(spec=WEEKEND), found)
+    assert len(plan.blocked_by) == 1

@@ -1,0 +1,113 @@
+"""The tag that holds what runs: when it is held, where, and what keeps it from being held."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ecs_release.api.release_status import Pin, PinnedImage
+from ecs_release.domain.artifacts.registry_images import Hold
+from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.ecs.service import Service
+from ecs_release.domain.environments.targets import resolve_target
+from ecs_release.domain.release.decide import decide
+from ecs_release.domain.retention import keep_tag as keep_tags
+from tests.builders.ecs import NEW, OLD, OTHER, deployment, service, task
+from tests.unit.domain.environments.test_targets import environment, project
+from tests.unit.domain.retention.test_image_availability import NOTHING, PLACE, RUNS
+from tests.unit.domain.retention.test_image_availability import facts as ready_facts
+from tests.unit.domain.test_under_way import facts as under_way
+
+
+def keeping(given: Facts, keep: str | None = "keep.{environment}.{service}", containers: Any = None, **spec: Any) -> Facts:
+    artifacts = {"keepTag": keep} | spec.pop("artifacts", {})
+    place = environment(artifacts={k: v for k, v in artifacts.items() if v is not None}, **spec)
+    made = project(containers=containers) if containers else project()
+    return replace(given, environment=place, target=resolve_target(place, made, "web"))
+
+
+def held(given: Facts) -> tuple[Hold, ...]:
+    return keep_tags.holds(given, decide(given).status)
+
+
+HELD = (Hold(PLACE, "keep.prod.web", NEW),)
+MOVING = service(deployment(2, state="IN_PROGRESS"), deployment(1, status="ACTIVE"), tasks=(task(2), task(1, OLD)))
+
+
+@pytest.mark.parametrize(
+    ("seen", "spec", "expected"),
+    [
+        (RUNS, {}, HELD),
+        (NOTHING, {}, HELD),
+        (RUNS, {"mode": "Observe"}, ()),
+        (RUNS, {"suspend": {"reason": "freeze"}}, ()),
+        (RUNS, {"keep": None}, ()),
+        (service(deployment(3), tasks=(task(3, OTHER),)), {}, ()),
+    ],
+)
+def test_it_is_held_where_the_release_is_ready_and_aws_may_be_changed(
+    seen: Service, spec: dict[str, Any], expected: tuple[Hold, ...]
+) -> None:
+    assert held(keeping(ready_facts(seen=seen), **spec)) == expected
+
+
+def test_nothing_is_held_while_a_rollout_goes_on() -> None:
+    assert held(keeping(under_way(MOVING))) == ()
+
+
+def test_no_tag_moves_for_a_status_with_an_open_attempt() -> None:
+    given = keeping(ready_facts())
+    status = decide(given).status
+    rollout = under_way(MOVING).status.rollout
+    assert keep_tags.holds(given, status) == HELD
+    assert keep_tags.holds(given, status.model_copy(update={"rollout": rollout})) == ()
+
+
+def test_a_suspended_release_holds_nothing() -> None:
+    given = keeping(ready_facts())
+    spec = given.release.spec.model_copy(update={"suspend": True})
+    assert held(replace(given, release=given.release.model_copy(update={"spec": spec}))) == ()
+
+
+@pytest.mark.parametrize(
+    ("keep", "tag"),
+    [
+        ("keep.{environment}.{service}", "keep.prod.web"),
+        ("k_{namespace}_{project}_{environment}_{service}_{container}", "k_shop_store_prod_web_app"),
+    ],
+)
+def test_names(keep: str, tag: str) -> None:
+    assert [h.tag for h in held(keeping(ready_facts(), keep))] == [tag]
+
+
+@pytest.mark.parametrize(
+    ("keep", "artifacts", "words"),
+    [
+        ("keep.{environment}.{service}", {}, ""),
+        ("keep.{environment}.{service}", {"environmentTag": "keep.prod.web"}, "must differ"),
+        ("keep.{environment}.{service}", {"tagFormats": ["keep.{releaseHash}"]}, "reads as a release hash"),
+        ("keep.{environment}.{service}", {"tagFormats": ["{releaseHash}"]}, ""),
+    ],
+)
+def test_what_keeps_it_from_being_held(keep: str, artifacts: dict[str, Any], words: str) -> None:
+    given = keeping(ready_facts(), keep, artifacts=artifacts)
+    assert words in keep_tags.problem(given) and bool(words) == bool(keep_tags.problem(given))
+    assert bool(held(given)) is not bool(words)
+
+
+def test_a_name_that_ecr_would_refuse_is_not_held() -> None:
+    given = keeping(ready_facts(), "keep.{environment}{environment}{environment}.{service}")
+    place = given.release.spec.environment_ref.model_copy(update={"name": "p" * 60})
+    spec = given.release.spec.model_copy(update={"environment_ref": place})
+    given = replace(given, release=given.release.model_copy(update={"spec": spec}))
+    assert "longer than the 128" in keep_tags.problem(given) and held(given) == ()
+
+
+@pytest.mark.parametrize(("keep", "fits"), [("keep.{environment}.{service}", False), ("keep.{environment}.{service}.{container}", True)])
+def test_containers_that_share_a_repository_need_tags_of_their_own(keep: str, fits: bool) -> None:
+    containers = [{"name": n, "repository": "shop/web"} for n in ("app", "side")]
+    given = keeping(ready_facts(), keep, containers)
+    given = replace(given, pin=Pin(images=[PinnedImage(container="app", digest=NEW), PinnedImage(container="side", digest=OLD)]))
+    assert ("{container}" in keep_tags.problem(given)) is not fits
