@@ -1,4 +1,4 @@
-# All targets work on a machine that has only Python 3.11 or newer, Go and make: scripts/bootstrap fetches the rest into .tools and .venv,
+# All targets work on a machine that has only Python 3.11 or newer, Go, git and make: scripts/bootstrap fetches the rest into .tools and .venv,
 # and the control plane for tests is built once into ${XDG_CACHE_HOME:-~/.cache}/ecs-release-operator.
 MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
 SHELL := /bin/sh
@@ -13,16 +13,19 @@ WORKERS ?= 4
 BENCH ?=
 # The tag that is released, such as v1.2.3; empty: only what always has to agree.
 TAG ?=
+# How long make soak walks, and from which seed; empty: by chance.
+MINUTES ?= 20
+SEED ?=
 # More arguments for pytest: make test PYTEST_ARGS='-k drift'.
 PYTEST_ARGS ?=
 
-export PYTHON
+export PYTHON TAG
 # A user's activated environment is not ours.
 unexport VIRTUAL_ENV
 
 RUN := .venv/bin/python -m
 BIN := .venv/bin
-SUITES = $(wildcard tests/unit tests/contract tests/apiserver tests/chart tests/e2e)
+SUITES = $(wildcard tests/unit tests/model tests/contract tests/apiserver tests/chart tests/attacks tests/e2e)
 
 ##@ Try it
 .PHONY: demo
@@ -39,11 +42,16 @@ playground-down: bootstrap ## End the playground
 
 ##@ Before a pull request
 .PHONY: test
-test: check control-plane chart-tools ## All that CI runs: check, then unit, contract, apiserver, chart and e2e tests, and whether all rights were used
+test: check control-plane chart-tools ## All that CI runs: check, then unit, contract, apiserver, chart, attack and e2e tests, and whether all rights were used
 	@echo "test: $(SUITES) with $(WORKERS) workers" >&2
 	@rm -rf build/used
 	@ECS_RELEASE_TEST_USED=$(CURDIR)/build/used $(RUN) pytest $(SUITES) --numprocesses=$(WORKERS) --dist=loadgroup $(PYTEST_ARGS)
 	@$(if $(strip $(PYTEST_ARGS)),echo "test: PYTEST_ARGS may leave tests out: rights are not compared with their use" >&2,$(RUN) tests.proof build/used > build/rights.txt)
+
+.PHONY: test-fast
+test-fast: lint ## Ruff and the unit tests without those marked slow: two minutes on two cores
+	@echo "test-fast: tests/unit with $(WORKERS) workers" >&2
+	@$(RUN) pytest tests/unit -m "not slow" --numprocesses=$(WORKERS) --dist=loadgroup $(PYTEST_ARGS)
 
 .PHONY: check
 check: lint types imports verify docs ## All checks that run nothing: lint, types, imports, generated files, the documentation's site
@@ -71,6 +79,7 @@ verify: bootstrap ## Generated files are what make generate writes
 	@diff -ru crds build/crds || { echo "verify: crds/ is not what the models say: run make generate" >&2; exit 1; }
 	@$(RUN) tests.chart.generate --check
 	@$(RUN) tests.documentation.reference --check
+	@$(RUN) tests.documentation.diagrams --check
 
 .PHONY: docs
 docs: bootstrap ## The documentation as a site in build/site; no link in it may be broken, nothing may be loaded from elsewhere
@@ -81,7 +90,15 @@ docs: bootstrap ## The documentation as a site in build/site; no link in it may 
 ##@ Release the project
 .PHONY: release-check
 release-check: verify ## Version, changelog, chart and CRDs agree; with TAG=v1.2.3 all that a release needs
-	@$(RUN) tests.release check --tag '$(TAG)'
+	@# By the environment, which make passes on as it is: the name of a tag may hold what make or a shell would run.
+	@$(RUN) tests.release check --tag "$$TAG"
+
+.PHONY: audit
+audit: bootstrap ## Known vulnerabilities of what uv.lock pins (needs the network)
+	@mkdir -p build
+	@.tools/uv-* export --frozen --quiet --all-groups --no-emit-project --output-file build/requirements.txt
+	@# Strict: what could not be looked up is no pass. An environment of its own: .venv stays as it is.
+	@UV_PROJECT_ENVIRONMENT=build/audit .tools/uv-* run --frozen --only-group audit pip-audit --strict --requirement build/requirements.txt --require-hashes --disable-pip
 
 .PHONY: release-keep
 release-keep: bootstrap ## After a release: the next one is compared with it
@@ -102,19 +119,32 @@ format: bootstrap ## Format, and mend what Ruff can mend
 	@$(BIN)/ruff format .
 
 .PHONY: generate
-generate: bootstrap ## Write crds/ from the models, the chart's copies, the reference's pages of API and IAM, and examples/argo-cd/argocd-cm.yaml from the Lua beside it
+generate: bootstrap ## Write crds/ from the models, the chart's copies, the reference's pages of API and IAM, the pictures of the architecture, and examples/argo-cd/argocd-cm.yaml from the Lua beside it
 	@$(RUN) ecs_release.api.generate
 	@$(RUN) tests.argo_cd_page
 	@$(RUN) tests.chart.generate
 	@$(RUN) tests.documentation.reference
+	@$(RUN) tests.documentation.diagrams
 
 .PHONY: bench
-bench: control-plane ## The benchmarks (BENCH='release sets ledger scrape fleet'): a table, and build/bench.json
+bench: control-plane ## The benchmarks (BENCH='release sets ledger large commits scrape tenants fleet'): a table, and build/bench.json
 	@$(RUN) tests.benchmarks $(BENCH)
 
 .PHONY: bench-page
 bench-page: bootstrap ## Write what bench has measured into docs/benchmarks.md
 	@$(RUN) tests.benchmarks.page
+
+.PHONY: soak
+soak: control-plane ## Walk through made-up histories of the model (MINUTES=20 of CPU, SEED=...), make mended mistakes again: each must be found; then many restarts
+	@rm -f build/soak.json
+	@$(RUN) tests.model walk --minutes $(MINUTES) $(if $(strip $(SEED)),--seed $(SEED))
+	@$(RUN) tests.model crash
+	@$(RUN) tests.model mutants
+	@ECS_RELEASE_TEST_SOAK=1 $(RUN) pytest tests/e2e -k soak
+
+.PHONY: reliability-page
+reliability-page: bootstrap ## Write what make soak has done into docs/explanation/reliability.md
+	@$(RUN) tests.model.page
 
 .PHONY: control-plane
 control-plane: bootstrap ## Build the control plane for tests, unless it is there

@@ -21,7 +21,7 @@ locals {
 
 resource "aws_sqs_queue" "events" {
   name                       = var.name
-  message_retention_seconds  = 3600 # older ones tell nothing that polling has not found
+  message_retention_seconds  = 3600 # older ones report nothing that polling has not found
   visibility_timeout_seconds = 30
   sqs_managed_sse_enabled    = true
 }

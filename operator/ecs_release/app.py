@@ -21,11 +21,12 @@ from ecs_release.cluster.adapter import KubernetesCluster
 from ecs_release.cluster.api_server import ApiServer
 from ecs_release.cluster.events import EventRecorder
 from ecs_release.cluster.lease import Candidacy, Elector
+from ecs_release.commits.adapter import HttpCommits
 from ecs_release.config import Settings
 from ecs_release.domain.model.namespaces import Namespaces
 from ecs_release.domain.ports.ledger import Ledger
 from ecs_release.engine.engine import Engine
-from ecs_release.engine.watch.namespace_access import Reach
+from ecs_release.engine.watch.namespace_access import NamespaceAccess
 from ecs_release.engine.watch.supervisor import keep_running, until_served
 from ecs_release.handlers.event_handlers import WATCHED, WATCHED_EVERYWHERE
 from ecs_release.handlers.metrics_endpoint import serve_metrics
@@ -53,12 +54,12 @@ class SystemClock:
 
 
 async def run(settings: Settings) -> None:
-    """Run the operator until it is told to stop by SIGTERM or SIGINT. Raises what ended it otherwise, such as LeaseLost."""
+    """Run the operator until SIGTERM or SIGINT. Raises the error that ended it otherwise, such as LeaseLost."""
     its_version = version("ecs-release-operator")
     stop = _stop_on_signals()
     clock = SystemClock()
     metrics = Metrics(its_version, conditions=settings.metrics_release_conditions)
-    # As in client-go; the API server's audit log then tells which replica has written.
+    # As in client-go; it identifies the replica in the API server's audit log.
     identity = f"{socket.gethostname()}_{uuid.uuid4()}"
     server = await ApiServer.connect(None, f"ecs-release-operator/{its_version} ({identity})")
     server.fence = elector = _elector(settings, server, identity)
@@ -66,7 +67,8 @@ async def run(settings: Settings) -> None:
     recorder = EventRecorder(server, socket.gethostname())
     namespaces = Namespaces(settings.watch_namespaces)
     cluster = KubernetesCluster(server, recorder, namespaces)
-    engine = Engine(cluster, aws, clock, settings.engine(), metrics, _ledger(settings, aws), namespaces)
+    commits = _commits(settings)
+    engine = Engine(cluster, aws, clock, settings.engine(), metrics, _ledger(settings, aws), namespaces, commits)
     watching = _watch(engine, cluster, namespaces, server, settings.engine().namespace_interval_s, stop)
     leading = asyncio.Event()
     background = [asyncio.create_task(engine.run(leading), name="engine"), asyncio.create_task(recorder.run(), name="events")]
@@ -79,7 +81,7 @@ async def run(settings: Settings) -> None:
             await _until_stopped(stop, [watch, election, *background])
     finally:
         stop.set()
-        # Where the lease is lost nothing can be changed any more: there is nothing to end in good order.
+        # After the Lease is lost nothing can be changed any more, so that a graceful end is not needed.
         patience_s = _LOST_S if election.done() else _STOP_S
         await _end(background, patience_s, cancel=True)
         await _end([election], patience_s, cancel=True)
@@ -87,6 +89,8 @@ async def run(settings: Settings) -> None:
             await elector.release()
         await _end([watch], patience_s, cancel=False)
         aws.close()
+        if commits is not None:
+            await commits.close()
         await server.close()
     log.info("stopped")
 
@@ -94,23 +98,23 @@ async def run(settings: Settings) -> None:
 def _watch(
     engine: Engine, cluster: KubernetesCluster, namespaces: Namespaces, server: ApiServer, interval_s: float, stop: asyncio.Event
 ) -> Callable[[], Awaitable[None]]:
-    """Make the watch, which goes on in the namespaces that let us in; where none does, it is of what is in no namespace."""
+    """Return the watch of the namespaces with access; if there are none, it is of cluster-scoped kinds only."""
 
     async def watch_until(end: asyncio.Event) -> None:
         kinds = WATCHED_EVERYWHERE if namespaces.is_empty else WATCHED
         if await until_served(cluster, kinds, end):
             await run_watch(engine, server.credentials, end, kinds=kinds, namespaces=namespaces.open)
 
-    return partial(Reach(cluster, namespaces, engine.reach_changed, interval_s).watch, watch_until, stop)
+    return partial(NamespaceAccess(cluster, namespaces, engine.namespaces_changed, interval_s).watch, watch_until, stop)
 
 
 async def _return_memory() -> None:
-    """Give back what glibc keeps of memory that is free: answers of AWS come in bursts, and would stay in our size for good."""
+    """Return free memory from glibc to the system: after bursts of AWS responses, the process would keep its size for ever."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     while True:
         await asyncio.sleep(_TRIM_S)
         if trim is not None:
-            # Tens of milliseconds, without the interpreter's lock. Other C libraries have nothing of the kind.
+            # Takes tens of milliseconds, without the interpreter's lock. Other C libraries have no such function.
             await asyncio.to_thread(trim, 0)
 
 
@@ -142,6 +146,12 @@ def _ledger(settings: Settings, aws: BotoAws) -> Ledger | None:
     return aws.ledger(access, settings.ledger_table, create=settings.ledger_create)
 
 
+def _commits(settings: Settings) -> HttpCommits | None:
+    if settings.commits_address is None or settings.commits_token_file is None:
+        return None
+    return HttpCommits(settings.commits_address, settings.commits_token_file)
+
+
 def _elector(settings: Settings, server: ApiServer, identity: str) -> Elector | None:
     if not settings.leader_elect:
         return None
@@ -151,7 +161,7 @@ def _elector(settings: Settings, server: ApiServer, identity: str) -> Elector | 
 
 
 async def _lead(elector: Elector | None, leading: asyncio.Event, stop: asyncio.Event) -> None:
-    """Have the engine act: once the Lease is held, or at once where there is no election."""
+    """Let the engine act: once the Lease is held, or at once without leader election."""
     if elector is not None:
         await elector.run(leading)
     leading.set()
@@ -177,7 +187,7 @@ def _metrics(settings: Settings, engine: Engine, metrics: Metrics) -> AbstractAs
 
 
 async def _until_stopped(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
-    """Wait for the signal; a task that ends before it is an error."""
+    """Wait for the stop signal; raise the error of a task that ends before it."""
     stopping = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()

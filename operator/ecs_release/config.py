@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -18,6 +19,7 @@ from ecs_release.engine.runtime.settings import EngineSettings
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 
+_ADDRESS = r"^http://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$"
 _LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
@@ -61,8 +63,9 @@ class Settings(BaseSettings):
     aws_rate_share: Annotated[float, Field(gt=0, le=1, description="Share of AWS's published request rates that may be used")] = 0.5
     rollout_interval_seconds: Annotated[Seconds, Field(description="Between two looks at a service whose rollout is under way")] = 5
     retry_interval_seconds: Annotated[Seconds, Field(description="Before a fault that passes by itself is tried again")] = 10
-    visible_seconds: Annotated[Seconds, Field(description="How long a new deployment may stay invisible")] = 30
-    read_lag_seconds: Annotated[Seconds, Field(description="How long to look for a call's effect before it is repeated")] = 10
+    visible_seconds: Annotated[
+        Seconds, Field(description="How long ECS's reads may lag: before a call in doubt is repeated, or a missing deployment believed")
+    ] = 30
     rollback_seconds: Annotated[Seconds, Field(description="How long ECS may take to begin a rollback")] = 60
     counts_interval_seconds: Annotated[Seconds, Field(description="Between two status writes that only change counts")] = 60
     unhealthy_after_seconds: Annotated[Seconds, Field(description="How long too few tasks must run to be reported")] = 300
@@ -106,6 +109,12 @@ class Settings(BaseSettings):
         str | None, Field(pattern=ROLE_ARN, description="Role to use it with; without it the operator's own identity")
     ] = None
     ledger_external_id: Annotated[str | None, Field(min_length=2, max_length=1224, description="External id for that role")] = None
+    commits_address: Annotated[
+        str | None, Field(pattern=_ADDRESS, description="Address of the commits service, http://HOST:PORT; without it none is asked")
+    ] = None
+    commits_token_file: Annotated[
+        Path | None, Field(description="File with the token of the commits service; needed with its address", validate_default=True)
+    ] = None
     closing_seconds: Annotated[
         Seconds, Field(description="How long a recorded Release may be missing after the start before its record is closed as deleted")
     ] = 600
@@ -123,6 +132,13 @@ class Settings(BaseSettings):
     def _is_given_with_a_table(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None and info.data.get("ledger_table") is not None:
             raise ValueError("must be given with ledger_table")
+        return value
+
+    @field_validator("commits_token_file")
+    @classmethod
+    def _is_given_with_an_address(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None and info.data.get("commits_address") is not None:
+            raise ValueError("must be given with commits_address")
         return value
 
     @field_validator("lease_renew_deadline_seconds")
@@ -156,18 +172,18 @@ class Settings(BaseSettings):
         return value
 
     def ledger_access(self) -> Access | None:
-        """Return where and as whom the ledger is used; None where there is none."""
+        """Return the access to the ledger; None if there is no ledger."""
         if self.ledger_table is None or self.ledger_region is None:
             return None
         account = self.ledger_account_id or (self.ledger_role_arn or "::::").split(":")[4]
         return Access(account, self.ledger_region, self.ledger_role_arn, self.ledger_external_id)
 
     def timing(self) -> Timing:
-        """Return the Lease's durations."""
+        """Return the durations of the Lease."""
         return Timing(float(self.lease_duration_seconds), self.lease_renew_deadline_seconds, self.lease_retry_seconds)
 
     def engine(self) -> EngineSettings:
-        """Return the engine's part."""
+        """Return the settings of the engine."""
         return EngineSettings(
             installation=self.installation,
             namespaces=tuple(self.watch_namespaces),
@@ -178,7 +194,6 @@ class Settings(BaseSettings):
             rollout_tasks_interval_s=4 * self.rollout_interval_seconds,
             retry_interval_s=self.retry_interval_seconds,
             visible_s=self.visible_seconds,
-            read_lag_s=self.read_lag_seconds,
             rollback_s=self.rollback_seconds,
             counts_interval_s=self.counts_interval_seconds,
             ghost_sweep_interval_s=self.ghost_sweep_seconds,
@@ -193,7 +208,7 @@ class Settings(BaseSettings):
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse what json would take the last of without a word."""
+    """Refuse duplicate names: json silently takes the last one."""
     names = [name for name, _ in pairs]
     if doubled := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"shard {min(doubled)!r} is there twice: say all that it has in one list")

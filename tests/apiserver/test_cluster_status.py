@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ecs_release.api.names import ENVIRONMENT, PLURALS, RELEASE
+from ecs_release.api.names import ABORT_ANNOTATION, ENVIRONMENT, PLURALS, RELEASE, RETRY_ANNOTATION
 from ecs_release.cluster.adapter import KubernetesCluster
 from ecs_release.cluster.api_server import ApiServer
 from ecs_release.cluster.events import EventRecorder
@@ -16,7 +17,7 @@ from ecs_release.domain.model.errors import Conflict, NotFound, Problem
 from ecs_release.domain.model.namespaces import Namespaces
 from ecs_release.domain.model.unicode import well_formed
 from ecs_release.domain.ports.protocols import ObjectKey
-from tests.builders.objects import environment, release
+from tests.builders.objects import environment_object, release_object
 from tests.control_plane.cluster import KubectlError
 from tests.control_plane.control_plane import Cluster
 from tests.waiting import until_blocking
@@ -32,7 +33,7 @@ def condition(type_: str, status: str = "True") -> dict[str, str]:
 
 
 async def test_replaces_what_is_ours_and_keeps_the_rest(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
-    cluster.apply(release(namespace))
+    cluster.apply(release_object(namespace=namespace))
     key = ObjectKey(RELEASE, namespace, "web")
     there = await adapter.get(key)
     assert there is not None
@@ -50,12 +51,53 @@ async def test_replaces_what_is_ours_and_keeps_the_rest(cluster: Cluster, adapte
     assert [(c["type"], c["status"]) for c in second["status"]["conditions"]] == [("Ready", "False")]
     assert second["spec"] == there["spec"]
     assert second["metadata"]["generation"] == meta["generation"]
-    ours = [m for m in second["metadata"]["managedFields"] if m["manager"] == "ecs-release.dev/operator"]
+    written = cluster.get("release", "web", "-n", namespace, "--show-managed-fields")
+    ours = [m for m in written["metadata"]["managedFields"] if m["manager"] == "ecs-release.dev/operator"]
     assert [(m["operation"], m["subresource"]) for m in ours] == [("Apply", "status")]
 
 
+async def test_an_update_keeps_the_metadata_of_others(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
+    """Most of it is not kept in memory, and must be written as it is there."""
+    cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": namespace}})
+    # The garbage collector deletes what has an owner that does not exist.
+    owner = cluster.get("configmap", "a", "-n", namespace)["metadata"]["uid"]
+    made = release_object(namespace=namespace)
+    made["metadata"] |= {
+        "annotations": {"example.com/note": "\N{GRINNING FACE}" + "x" * 200_000, RETRY_ANNOTATION: "1"},
+        "labels": {"example.com/team": "a"},
+        "finalizers": ["example.com/hold"],
+        "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": owner}],
+    }
+    cluster.kubectl("create", "-f", "-", stdin=json.dumps(made))
+    key = ObjectKey(RELEASE, namespace, "web")
+    try:
+        read = await adapter.get(key)
+        assert read is not None
+        assert read["metadata"]["annotations"] == {RETRY_ANNOTATION: "1"}
+        assert len(json.dumps(read)) < 5_000
+        changed = {
+            **read,
+            "metadata": {**read["metadata"], "annotations": {ABORT_ANNOTATION: "2"}},
+            "spec": {**read["spec"], "suspend": True},
+        }
+        assert len(json.dumps(await adapter.replace(key, changed))) < 5_000
+        found = cluster.get("release", "web", "-n", namespace)
+        assert found["spec"]["suspend"] is True
+        assert found["metadata"]["annotations"] == {
+            "example.com/note": made["metadata"]["annotations"]["example.com/note"],
+            ABORT_ANNOTATION: "2",
+        }
+        assert {n: found["metadata"][n] for n in ("labels", "finalizers", "ownerReferences")} == {
+            n: made["metadata"][n] for n in ("labels", "finalizers", "ownerReferences")
+        }
+        with pytest.raises(Conflict):
+            await adapter.replace(key, changed)
+    finally:
+        cluster.kubectl("patch", "release", "web", "-n", namespace, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
+
+
 async def test_an_object_that_moved_on_is_a_conflict(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
-    cluster.apply(release(namespace))
+    cluster.apply(release_object(namespace=namespace))
     key = ObjectKey(RELEASE, namespace, "web")
     meta = (await adapter.get(key) or {})["metadata"]
     cluster.kubectl("annotate", "releases.ecs-release.dev", "web", "-n", namespace, "team=storage")
@@ -67,11 +109,11 @@ async def test_an_object_that_moved_on_is_a_conflict(cluster: Cluster, adapter: 
 
 
 async def test_an_object_made_again_under_its_name_is_a_conflict(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
-    cluster.apply(release(namespace))
+    cluster.apply(release_object(namespace=namespace))
     key = ObjectKey(RELEASE, namespace, "web")
     meta = (await adapter.get(key) or {})["metadata"]
     cluster.kubectl("delete", "releases.ecs-release.dev", "web", "-n", namespace)
-    cluster.apply(release(namespace))
+    cluster.apply(release_object(namespace=namespace))
 
     with pytest.raises(Conflict):
         await adapter.write_status(key, {"phase": "Ready"}, uid=meta["uid"], resource_version=meta["resourceVersion"])
@@ -80,7 +122,7 @@ async def test_an_object_made_again_under_its_name_is_a_conflict(cluster: Cluste
 
 
 async def test_a_deleted_object_is_not_revived(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
-    cluster.apply(release(namespace))
+    cluster.apply(release_object(namespace=namespace))
     key = ObjectKey(RELEASE, namespace, "web")
     meta = (await adapter.get(key) or {})["metadata"]
     cluster.kubectl("delete", "releases.ecs-release.dev", "web", "-n", namespace)
@@ -94,7 +136,7 @@ async def test_a_deleted_object_is_not_revived(cluster: Cluster, adapter: Kubern
 async def test_a_status_that_the_schema_refuses_is_a_problem_that_says_so(
     cluster: Cluster, adapter: KubernetesCluster, namespace: str
 ) -> None:
-    cluster.apply(release(namespace))
+    cluster.apply(release_object(namespace=namespace))
     key = ObjectKey(RELEASE, namespace, "web")
     meta = (await adapter.get(key) or {})["metadata"]
 
@@ -103,7 +145,7 @@ async def test_a_status_that_the_schema_refuses_is_a_problem_that_says_so(
 
 
 async def test_cluster_scoped_objects_have_no_namespace(cluster: Cluster, adapter: KubernetesCluster) -> None:
-    cluster.apply(environment("scoped"))
+    cluster.apply(environment_object("scoped"))
     key = ObjectKey(ENVIRONMENT, "", "scoped")
     meta = (await adapter.get(key) or {})["metadata"]
 
@@ -117,8 +159,9 @@ async def test_cluster_scoped_objects_have_no_namespace(cluster: Cluster, adapte
 async def test_names_are_listed_page_by_page(
     cluster: Cluster, adapter: KubernetesCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecs_release.cluster.adapter._NAMES", 2)
-    cluster.apply(*(release(namespace, f"r{n}") for n in range(5)))
+    for name in ("_FIRST", "_LAST"):
+        monkeypatch.setattr(f"ecs_release.cluster.pages.{name}", 2)
+    cluster.apply(*(release_object(f"r{n}", namespace=namespace) for n in range(5)))
 
     found = [(ns, name, uid) async for ns, name, uid in adapter.names(RELEASE) if ns == namespace]
 
@@ -129,7 +172,9 @@ async def test_names_are_listed_page_by_page(
 
 async def test_names_are_listed_in_some_namespaces_only(cluster: Cluster, server: ApiServer, namespace: str) -> None:
     cluster.kubectl("create", "namespace", f"{namespace}-2")
-    cluster.apply(release(namespace, "one"), release(f"{namespace}-2", "two"), environment(namespace))
+    cluster.apply(
+        release_object("one", namespace=namespace), release_object("two", namespace=f"{namespace}-2"), environment_object(namespace)
+    )
     some = KubernetesCluster(server, EventRecorder(server, "test"), Namespaces([namespace, "not-there"]))
 
     assert [(ns, name) async for ns, name, _ in some.names(RELEASE)] == [(namespace, "one")]
@@ -174,8 +219,17 @@ async def test_a_namespace_without_our_role_refuses(cluster: Cluster, namespace:
 async def test_objects_are_counted_by_reading_one(cluster: Cluster, server: ApiServer, namespace: str) -> None:
     here = KubernetesCluster(server, EventRecorder(server, "test"), Namespaces([namespace]))
     assert await here.count(RELEASE) == 0
-    cluster.apply(*(release(namespace, f"r{n}") for n in range(5)))
+    cluster.apply(*(release_object(f"r{n}", namespace=namespace) for n in range(5)))
     assert await here.count(RELEASE) == 5
+
+
+async def test_labelled_objects_are_listed_up_to_a_number(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
+    cluster.apply(*(release_object(f"r{n}", namespace=namespace, meta={"labels": {"set": "all"}}) for n in range(3)))
+    cluster.apply(release_object("other", namespace=namespace))
+    found = await adapter.list_labelled(RELEASE, namespace, "set", "all", most=3)
+    assert found is not None and {(f["kind"], f["metadata"]["name"]) for f in found} == {(RELEASE, f"r{n}") for n in range(3)}
+    assert await adapter.list_labelled(RELEASE, namespace, "set", "all", most=2) is None
+    assert await adapter.list_labelled(RELEASE, namespace, "set", "none", most=2) == []
 
 
 async def test_labels_of_namespaces(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
@@ -202,13 +256,13 @@ ODD = [
 
 async def test_any_text_can_be_said(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
     """In a status, which is read as YAML, and in an object of ours, which is read as JSON."""
-    cluster.apply(environment(namespace))
+    cluster.apply(environment_object(namespace))
     key = ObjectKey(ENVIRONMENT, "", namespace)
     for number, text in enumerate(ODD):
         meta = (await adapter.get(key) or {})["metadata"]
         said = condition("Ready") | {"message": text}
         written = await adapter.write_status(key, {"conditions": [said]}, uid=meta["uid"], resource_version=meta["resourceVersion"])
-        child, its_key = release(namespace, f"web-{number}"), ObjectKey(RELEASE, namespace, f"web-{number}")
+        child, its_key = release_object(f"web-{number}", namespace=namespace), ObjectKey(RELEASE, namespace, f"web-{number}")
         created = await adapter.create(its_key, child | {"spec": child["spec"] | {"change": {"description": text}}})
         twice = created | {"spec": created["spec"] | {"change": {"description": text + text}}}
         replaced = await adapter.replace(its_key, twice)
@@ -219,7 +273,7 @@ async def test_any_text_can_be_said(cluster: Cluster, adapter: KubernetesCluster
 
 
 async def test_whatever_a_status_says_is_read_back(cluster: Cluster, adapter: KubernetesCluster, namespace: str) -> None:
-    cluster.apply(release(namespace))
+    cluster.apply(release_object(namespace=namespace))
     key, loop = ObjectKey(RELEASE, namespace, "web"), asyncio.get_running_loop()
     any_text = st.text(st.characters(exclude_categories=()), max_size=200)
 

@@ -306,7 +306,7 @@ def test_the_modules_pin_one_kubernetes_version() -> None:
     """Kubernetes' own modules are taken from one release: go.mod's v0.x.y of each is the v1.x.y of all."""
     from tests.control_plane.build import MODULES, VERSION
 
-    go_mod = subprocess.run(["go", "mod", "edit", "-json"], cwd=MODULES / "kubernetes", capture_output=True, check=True, timeout=60).stdout
+    go_mod = subprocess.run(["go", "mod", "edit", "-json"], cwd=MODULES / "kubernetes", capture_output=True, check=True, timeout=300).stdout
     parsed = json.loads(go_mod)
     required = {r["Path"]: r["Version"] for r in parsed["Require"]}
 

@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Callable
 
 from tests.apiserver.conftest import CRDS
-from tests.builders.objects import release
+from tests.builders.objects import release_object
 from tests.control_plane.control_plane import ControlPlane
 from tests.control_plane.ports import free_port
 from tests.operator_process import FAST, Operator
@@ -44,7 +44,7 @@ def test_it_waits_for_its_crds_answers_probes_and_ends_in_time(own_control_plane
 
         cluster.install_crds(CRDS)
         eventually(lambda: answer(f"http://127.0.0.1:{port}/readyz") == 200)
-        cluster.apply(release("default"))
+        cluster.apply(release_object(namespace="default"))
         eventually(lambda: cluster.get("releases.ecs-release.dev", "web")["status"].get("conditions"))
 
         begun = time.monotonic()

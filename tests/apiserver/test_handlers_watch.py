@@ -23,7 +23,7 @@ from ecs_release.engine.watch.supervisor import keep_running, sweep_once, until_
 from ecs_release.handlers.event_handlers import WATCHED
 from ecs_release.handlers.login import CredentialsSource
 from ecs_release.handlers.watch_thread import run_watch
-from tests.builders.objects import environment, release
+from tests.builders.objects import environment_object, release_object
 from tests.control_plane.control_plane import Cluster, ControlPlane
 from tests.waiting import until
 
@@ -65,12 +65,12 @@ async def watching(sink: Any, credentials: CredentialsSource) -> AsyncIterator[a
 
 
 async def test_tells_what_is_there_what_changes_and_what_goes(cluster: Cluster, server: ApiServer, namespace: str) -> None:
-    cluster.apply(release(namespace, "before"), environment("watched"))
+    cluster.apply(release_object("before", namespace=namespace), environment_object("watched"))
     told = Told()
 
     async with watching(told, server.credentials):
         await until(lambda: told.version(RELEASE, namespace, "before") and told.version(ENVIRONMENT, "", "watched"))
-        cluster.apply(release(namespace, "after"))
+        cluster.apply(release_object("after", namespace=namespace))
         await until(lambda: told.version(RELEASE, namespace, "after"))
         cluster.kubectl("annotate", RELEASES, "before", "-n", namespace, "ecs-release.dev/retry=1")
         await until(lambda: told.bodies[RELEASE, namespace, "before"]["metadata"].get("annotations"))
@@ -83,7 +83,7 @@ async def test_tells_what_is_there_what_changes_and_what_goes(cluster: Cluster, 
 
 
 async def test_writes_nothing_at_all(own_control_plane: ControlPlane, server: ApiServer, namespace: str) -> None:
-    own_control_plane.apply(*(release(namespace, f"r{n}") for n in range(10)))
+    own_control_plane.apply(*(release_object(f"r{n}", namespace=namespace) for n in range(10)))
     versions = {i["metadata"]["name"]: i["metadata"]["resourceVersion"] for i in own_control_plane.get(RELEASES, "-n", namespace)["items"]}
 
     for told in (Told(), Told()):
@@ -102,7 +102,7 @@ async def test_needs_no_more_than_to_list_and_watch_our_kinds(own_control_plane:
     """What the chart's ClusterRole must give to the watch."""
     told = Told()
     async with watching(told, server.credentials):
-        own_control_plane.apply(release(namespace))
+        own_control_plane.apply(release_object(namespace=namespace))
         await until(lambda: told.version(RELEASE, namespace, "web"))
 
     requests = [e for e in own_control_plane.audit_events() if e.get("userAgent", "").startswith("kopf/") and "objectRef" in e]
@@ -113,13 +113,13 @@ async def test_needs_no_more_than_to_list_and_watch_our_kinds(own_control_plane:
 
 
 async def test_survives_a_restart_of_the_api_server(own_control_plane: ControlPlane, server: ApiServer, namespace: str) -> None:
-    own_control_plane.apply(release(namespace, "before"))
+    own_control_plane.apply(release_object("before", namespace=namespace))
     told, stop = Told(), asyncio.Event()
     watch = asyncio.create_task(keep_running(lambda: run_watch(told, server.credentials, stop), stop, SystemClock()))
     try:
         await until(lambda: told.version(RELEASE, namespace, "before"))
         own_control_plane.restart_apiserver()
-        own_control_plane.apply(release(namespace, "after"))
+        own_control_plane.apply(release_object("after", namespace=namespace))
         await until(lambda: told.version(RELEASE, namespace, "after"), timeout_s=60)
     finally:
         stop.set()
@@ -128,7 +128,11 @@ async def test_survives_a_restart_of_the_api_server(own_control_plane: ControlPl
 
 
 async def test_finds_what_was_deleted_while_nobody_watched(cluster: Cluster, server: ApiServer, namespace: str) -> None:
-    cluster.apply(release(namespace, "stays"), release(namespace, "goes"), release(namespace, "again"))
+    cluster.apply(
+        release_object("stays", namespace=namespace),
+        release_object("goes", namespace=namespace),
+        release_object("again", namespace=namespace),
+    )
     store = Store()
     forgotten: list[ObjectKey] = []
 
@@ -150,7 +154,7 @@ async def test_finds_what_was_deleted_while_nobody_watched(cluster: Cluster, ser
         await until(lambda: len(ours()) == 3)
     old = ours()
     cluster.kubectl("delete", RELEASES, "goes", "again", "-n", namespace)
-    cluster.apply(release(namespace, "again"))
+    cluster.apply(release_object("again", namespace=namespace))
     async with watching(Sink(), server.credentials):
         await until(lambda: ours()["again"] != old["again"])
         # What makes the sweep necessary: the watch that came back does not tell.
@@ -161,7 +165,7 @@ async def test_finds_what_was_deleted_while_nobody_watched(cluster: Cluster, ser
 
 
 async def test_logs_in_again_when_the_credentials_have_ended(cluster: Cluster, server: ApiServer, namespace: str) -> None:
-    cluster.apply(release(namespace))
+    cluster.apply(release_object(namespace=namespace))
     asked = 0
 
     async def credentials() -> Credentials:

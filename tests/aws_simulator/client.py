@@ -25,6 +25,9 @@ _OURS = "test"
 _ROOT = Path(__file__).parent.parent.parent
 _CREDENTIALS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "not-a-secret"}
 
+_MANIFEST, _INDEX = "application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.index.v1+json"
+_CONFIG = "application/vnd.docker.container.image.v1+json"
+
 
 class Simulator(Rollouts):
     """A simulated AWS in a process of its own. Use it as a context manager."""
@@ -140,7 +143,7 @@ class Simulator(Rollouts):
 
     def push_image(
         self, repository: str, tags: Sequence[str] = ("latest",), *, account: str = ACCOUNT, region: str = REGION,
-        content: str | None = None, platforms: Sequence[str] = (), mutability: str = "MUTABLE",
+        content: str | None = None, platforms: Sequence[str] = (), mutability: str = "MUTABLE", config: str = _CONFIG,
     ) -> str:  # fmt: skip
         """Push an image under some tags and return its digest. Other `content` gives another digest; by default the first tag does."""
         ecr = self.client("ecr", account, region)
@@ -148,7 +151,7 @@ class Simulator(Rollouts):
             ecr.create_repository(repositoryName=repository, imageTagMutability=mutability)
         except ecr.exceptions.RepositoryAlreadyExistsException:
             pass
-        manifest = _manifest(content or f"{repository} {tags[0] if tags else ''}")
+        manifest = _manifest(content or f"{repository} {tags[0] if tags else ''}", config)
         if platforms:
             entries = []
             for platform in platforms:
@@ -249,11 +252,9 @@ class Simulator(Rollouts):
         return found
 
 
-_MANIFEST, _INDEX = "application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.index.v1+json"
-
-
-def _manifest(content: str) -> str:
-    return json.dumps({"schemaVersion": 2, "mediaType": _MANIFEST, "config": {"size": 1, "comment": content}, "layers": []})
+def _manifest(content: str, config: str = _CONFIG) -> str:
+    described = {"mediaType": config, "size": 1, "comment": content}
+    return json.dumps({"schemaVersion": 2, "mediaType": _MANIFEST, "config": described, "layers": []})
 
 
 def image_name(repository: str, tag: str, *, account: str = ACCOUNT, region: str = REGION) -> str:

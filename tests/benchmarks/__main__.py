@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import fleet, ledger, release, scrape, sets
+from tests.benchmarks import commits, fleet, large_objects, ledger, release, scrape, sets, tenants
 from tests.benchmarks.results import publish
 from tests.e2e.bed import ROOT
 
@@ -12,7 +12,10 @@ BENCHMARKS = {
     "release": (release.measure, "from apply to UpdateService, one Release at a time (about a minute)"),
     "sets": (sets.measure, f"a set of {sets.SERVICES} services, by both methods (about five minutes)"),
     "ledger": (ledger.measure, f"questions to a ledger of {ledger.ITEMS:,} items (about two minutes)"),
+    "large": (large_objects.measure, f"{large_objects.RELEASES} Releases of {large_objects.ANNOTATIONS:,} bytes (about six minutes)"),
+    "commits": (commits.measure, f"pairs of {commits.COMMITS:,} commits in the commits service (about two minutes)"),
     "scrape": (scrape.measure, "a scrape of /metrics (seconds)"),
+    "tenants": (tenants.measure, f"what {tenants.RELEASES} Releases of one tenant cost a neighbour (about ten minutes)"),
     "fleet": (fleet.measure, f"{' and '.join(map(str, fleet.SIZES))} Releases, watched (about forty minutes)"),
 }
 

@@ -23,7 +23,7 @@ from ecs_release.aws.ledger.table import definition
 from ecs_release.domain.ports.ledger import LedgerWrite
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator
 from tests.benchmarks.results import Result
-from tests.contract.test_aws import access
+from tests.builders.aws import access
 
 ITEMS = 100_000
 _TABLE, _ENVIRONMENTS, _PROJECTS, _SERVICES, _PEOPLE, _RELEASES = "ledger", 3, 20, 10, 40, 30

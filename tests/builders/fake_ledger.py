@@ -8,7 +8,7 @@ from typing import Any
 
 from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, LedgerRelease, Stage
 from ecs_release.domain.model.errors import Ambiguous, Blocked, Denied, Problem, Retryable, Throttled
-from ecs_release.domain.ports.ledger import LedgerWrite, Recorded
+from ecs_release.domain.ports.ledger import LedgerWrite, RecordResult
 
 DOWN = Retryable("dynamodb:TransactWriteItems on ledger: EndpointConnectionError: no route")
 THROTTLED = Throttled("dynamodb:TransactWriteItems on ledger: AWS asks to slow down (ThrottlingException)")
@@ -33,7 +33,7 @@ class FakeLedger:
         self.faults: list[Problem | None] = []
         self.records = 0
 
-    async def record(self, write: LedgerWrite) -> Recorded:
+    async def record(self, write: LedgerWrite) -> RecordResult:
         self.records += 1
         fault = self.problem or (self.faults.pop(0) if self.faults else None)
         if fault is not None and not isinstance(fault, Ambiguous):
@@ -74,7 +74,7 @@ class FakeLedger:
         if self.problem is not None:
             raise self.problem
 
-    def _record(self, write: LedgerWrite) -> Recorded:
+    def _record(self, write: LedgerWrite) -> RecordResult:
         entry = write.entry
         key = _key(entry) if entry is not None else ()
         known = self.entries.get(key)
@@ -83,7 +83,7 @@ class FakeLedger:
             self.entries[key] = entry.model_copy(update={"number": number or entry.number})
         newer = self._replace(_numbered(write.current, entry.attempt_id if entry else None, number)) if write.current else None
         outcome = (self.entries[key].outcome or "") if entry is not None else ""
-        return Recorded(number, outcome, newer)
+        return RecordResult(number, outcome, newer)
 
     def _replace(self, current: LedgerCurrent) -> datetime | None:
         key = (current.environment, current.namespace, current.project, current.service)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ecs_release.domain.artifacts.registry_images import Artifact, Repository
+from ecs_release.domain.artifacts.registry_images import Repository, RequiredImage
 from ecs_release.domain.ecs.service import Access, RegistryImage
 from ecs_release.domain.model.errors import Problem
 
@@ -22,8 +22,8 @@ def repository(name: str = "shop/web", registry: str = "111122223333") -> Reposi
     return Repository(ACCESS, registry, "eu-west-1", name)
 
 
-def artifact(number: int, name: str = "shop/web", registry: str = "111122223333", *, former: bool = False) -> Artifact:
-    return Artifact("app", repository(name, registry), digest(number), former)
+def artifact(number: int, name: str = "shop/web", registry: str = "111122223333", *, former: bool = False) -> RequiredImage:
+    return RequiredImage("app", repository(name, registry), digest(number), former)
 
 
 @dataclass
@@ -37,6 +37,7 @@ class FakeRegistry:
     asked: list[tuple[str, frozenset[str]]] = field(default_factory=list)
     asked_at: list[float] = field(default_factory=list)
     lists_asked: int = 0
+    lists_fault: Problem | None = None
     moved: list[tuple[str, str, str]] = field(default_factory=list)
     move_fault: Problem | None = None
 
@@ -51,9 +52,11 @@ class FakeRegistry:
             raise self.fault
         return {d: self.there[d] for d in digests if d in self.there}
 
-    async def lists_naming(self, name: str, named: Collection[RegistryImage]) -> Mapping[str, RegistryImage]:
+    async def manifest_lists_naming(self, name: str, images: Collection[RegistryImage]) -> Mapping[str, RegistryImage]:
         self.lists_asked += 1
-        return {i.digest: self.lists[i.digest] for i in named if i.digest in self.lists}
+        if self.lists_fault is not None:
+            raise self.lists_fault
+        return {i.digest: self.lists[i.digest] for i in images if i.digest in self.lists}
 
     async def check_movable(self, name: str, tag: str) -> None: ...
 
@@ -67,7 +70,7 @@ class FakeRegistry:
 
 
 @dataclass
-class FakeAws:
+class FakeRegistries:
     """Registries by account."""
 
     registries: dict[str, FakeRegistry] = field(default_factory=dict)

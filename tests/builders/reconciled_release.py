@@ -1,4 +1,4 @@
-"""A canary's whole way, pass by pass: each stage is shown, a pause of a day costs nothing, and what is stuck still ends."""
+"""One Release, one service, and the reconciler between them: passes are made as time goes by."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
-
-import pytest
 
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import ReleaseStatus
@@ -17,31 +15,36 @@ from ecs_release.domain.model.conditions import find
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.release.memory import Memory
 from ecs_release.engine.release.reconciler import Reconciler
-from ecs_release.engine.release.rollout_diagnostics import explain
+from ecs_release.engine.release.rollout_diagnostics import diagnose
 from ecs_release.engine.runtime.settings import EngineSettings
 from tests.builders.ecs import NOW, deployment, service, task
-from tests.unit.domain.test_under_way import BOTH, KEY, facts
-from tests.unit.engine.release.test_rollout_diagnostics import FakeEcs
+from tests.builders.facts import KEY, changed
+from tests.builders.fake_ecs import FakeEcs
+from tests.builders.scenarios import BOTH, attempt_under_way
 
 CANARY = replace(BOTH, strategy="CANARY", bake_s=60, step_bake_s=600, steps=1)
+
+
 DONE = service(deployment(2), tasks=(task(2), task(2)), strategy="CANARY")
+
+
 RELEASE = ObjectKey("Release", "shop", "web")
 
 
 @dataclass
-class World:
+class ReconciledRelease:
     """The reconciler's surroundings: one Release, one service, and the time."""
 
     time: datetime = NOW
     seen: Service = CANARY
     ecs: FakeEcs = field(default_factory=FakeEcs)
-    given: Facts = field(default_factory=lambda: facts(CANARY, idle_s=1))
+    given: Facts = field(default_factory=lambda: attempt_under_way(CANARY, idle_s=1))
     body: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.body = {"apiVersion": "v1", "kind": "Release", **self.given.release.to_kubernetes()}
         ports: dict[str, Any] = dict.fromkeys(("store", "cluster", "aws", "clock", "gatherer"), self)
-        ignored: dict[str, Any] = dict.fromkeys(("again", "hurry", "told"), lambda *_: None)
+        ignored: dict[str, Any] = dict.fromkeys(("again", "set_fast", "status_changed"), lambda *_: None)
         self.reconciler = Reconciler(settings=EngineSettings(), **ports, **ignored)
 
     # The ports that a pass needs.
@@ -66,12 +69,12 @@ class World:
     async def gather(self, release: Release, memory: Memory) -> Facts:
         status = release.status or ReleaseStatus()
         memory.follow(status.rollout, self.time)
-        found = replace(
-            self.given, release=release, now=self.time, look=Look(KEY, self.seen, self.time, self.time), progress=memory.progress,
+        found = changed(
+            self.given, release=release, now=self.time, look=Look(KEY, self.seen, self.time, self.time),
             patient_from=memory.patient_from,
         )  # fmt: skip
-        assert found.target is not None
-        return await explain(self.ecs, found.target, found, memory)  # type: ignore[arg-type]
+        assert found.place.target is not None
+        return replace(found, diagnostics=await diagnose(self.ecs, found.place.target, found, memory))  # type: ignore[arg-type]
 
     # What a test does.
 
@@ -89,45 +92,3 @@ class World:
         ready = find(status.conditions, "Ready")
         assert ready is not None and status.rollout is not None
         return ready.reason, status.rollout.stage, status.rollout.traffic_percent
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-DAY = 24 * 60
-
-
-async def test_a_canary_is_shown_stage_by_stage(world: World) -> None:
-    assert await world.passes("SCALE_UP", 0.0) == ("RollingOut", "SCALE_UP", 0)
-    assert await world.passes("POST_SCALE_UP", 0.0, minutes=DAY, hook="ABC") == ("AwaitingHook", "POST_SCALE_UP", 0)
-    assert await world.passes("POST_SCALE_UP", 0.0, minutes=25) == ("RollingOut", "POST_SCALE_UP", 0)
-    # The canary's bake of 10 minutes has no stage of its own: it is added to the 30 minutes of the deadline.
-    assert await world.passes("PRODUCTION_TRAFFIC_SHIFT", 5.0, minutes=39) == ("RollingOut", "PRODUCTION_TRAFFIC_SHIFT", 5)
-    assert await world.passes("BAKE_TIME", 100.0, minutes=DAY) == ("RollingOut", "BAKE_TIME", 100)
-    assert await world.passes("CLEAN_UP", 100.0, seen=DONE) == ("Succeeded", "COMPLETED", None)
-
-
-@pytest.mark.parametrize(("stage", "traffic", "minutes"), [("POST_SCALE_UP", 0.0, 31), ("PRODUCTION_TRAFFIC_SHIFT", 5.0, 41)])
-async def test_the_deadline_runs_again_after_a_pause(world: World, stage: str, traffic: float, minutes: float) -> None:
-    await world.passes("POST_SCALE_UP", 0.0, minutes=DAY, hook="ABC")
-    assert (await world.passes(stage, traffic, minutes=minutes + 1))[0] == "DeadlineExceeded"
-    # Still followed: it comes up late.
-    assert (await world.passes("CLEAN_UP", 100.0, seen=DONE))[0] == "Succeeded"
-
-
-async def test_a_restart_in_a_pause_forgets_nothing(world: World) -> None:
-    await world.passes("POST_SCALE_UP", 0.0, minutes=DAY, hook="ABC")
-    world.reconciler.forget(RELEASE)
-    assert (await world.passes("POST_SCALE_UP", 0.0, minutes=DAY, hook="ABC"))[0] == "AwaitingHook"
-
-
-async def test_without_the_api_a_canary_is_judged_all_the_same(world: World) -> None:
-    world.ecs.told = None
-    for seen, reason in ((CANARY, "RollingOut"), (DONE, "Succeeded")):
-        world.seen, world.time = seen, world.time + timedelta(minutes=5)
-        await world.reconciler.reconcile(RELEASE)
-        ready = find(ReleaseStatus.model_validate(world.body["status"]).conditions, "Ready")
-        assert ready is not None
-        assert ready.reason == reason

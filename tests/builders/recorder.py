@@ -7,18 +7,23 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ecs_release.api.release import Release
 from ecs_release.api.release_status import ReleaseStatus
-from ecs_release.domain.decision.facts import Facts, Limits
-from ecs_release.domain.environments.targets import resolve_target
+from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.ports.ledger_acknowledgements import acknowledge
 from ecs_release.domain.ports.protocols import ObjectKey
-from ecs_release.engine.ledger.end_entries import Identity
+from ecs_release.engine.ledger.end_entries import ServiceIdentity
 from ecs_release.engine.ledger.recorder import Recorder
+from ecs_release.engine.release.gatherer import key_of
 from ecs_release.engine.store.store import ReleaseFacts
+from tests.builders.facts import facts
 from tests.builders.fake_ledger import FakeLedger
+from tests.builders.objects import environment, release, target
 from tests.builders.simulated_time import SimulatedClock
-from tests.unit.domain.environments.test_targets import environment, project
+
+
+def acknowledged(recorder: Recorder, given: Facts) -> Facts:
+    """The same facts with what the recorder knows of the ledger."""
+    return replace(given, ledger=recorder.ledger_facts(key_of(given.release), given.release.metadata.uid))
 
 
 class Process:
@@ -35,7 +40,7 @@ class Process:
         self.recorder = Recorder(ledger, self.clock, self.again, self.trouble)
         self.there: set[str] = set()
         self.uids: dict[str, str] = {}
-        self.recorder.closer.about(
+        self.recorder.closer.configure(
             "default", lambda _: frozenset(("shop", "store", name) for name in self.statuses), self.exists, self.has, 60
         )
         self.task: asyncio.Task[None] | None = None
@@ -43,7 +48,7 @@ class Process:
     def trouble(self) -> None:
         self.troubled += 1
 
-    def has(self, identity: Identity) -> bool:
+    def has(self, identity: ServiceIdentity) -> bool:
         return identity.service in self.statuses
 
     async def exists(self, key: ObjectKey) -> bool:
@@ -57,27 +62,18 @@ class Process:
     def one_pass(self, name: str) -> None:
         if name not in self.statuses:
             return
-        facts = self.facts(name)
-        self.statuses[name] = acknowledge(self.statuses[name], facts.acknowledged)
-        self.recorder.decided(self.key(name), facts, self.statuses[name])
+        given = self.facts(name)
+        self.statuses[name] = acknowledge(self.statuses[name], given.ledger.acknowledged)
+        self.recorder.record_status(self.key(name), given, self.statuses[name])
 
     @staticmethod
     def key(name: str) -> ObjectKey:
         return ObjectKey("Release", "shop", name)
 
     def facts(self, name: str) -> Facts:
-        body: dict[str, Any] = {
-            "metadata": {"name": name, "namespace": "shop", "uid": self.uids.get(name, f"uid-{name}"), "generation": 1},
-            "spec": {
-                "projectRef": {"name": "store"}, "service": name, "environmentRef": {"name": "prod"}, "source": {"releaseHash": "v1"},
-            },
-        }  # fmt: skip
-        release = Release.model_validate(body)
-        facts = Facts(
-            release=release.model_copy(update={"status": self.statuses[name]}), now=self.clock.now(), limits=Limits(),
-            environment=self.environment, target=resolve_target(self.environment, project(name=name), name),
-        )  # fmt: skip
-        return self.recorder.told(self.key(name), facts)
+        web = release(name, meta={"uid": self.uids.get(name, f"uid-{name}")}, source={"releaseHash": "v1"}, status=self.statuses[name])
+        now, place = self.clock.now(), self.environment
+        return acknowledged(self.recorder, facts(release=web, now=now, environment=place, target=target(place, name=name)))
 
     def attempt(self, number: int, outcome: str | None = None) -> dict[str, Any]:
         at = f"20260101t0000{number:02}-00000{number}"
@@ -99,7 +95,7 @@ class Process:
         ]
         ledger = self.statuses[name].ledger if name in self.statuses else None
         self.statuses[name] = found.model_copy(update={"history": entries, "ledger": ledger})
-        self.recorder.decided(self.key(name), self.facts(name), self.statuses[name])
+        self.recorder.record_status(self.key(name), self.facts(name), self.statuses[name])
 
     async def __aenter__(self) -> Process:
         """It runs."""
@@ -127,7 +123,7 @@ def facts_of(name: str) -> ReleaseFacts:
 
 def deleted_in_process(process: Process) -> None:
     del process.statuses["web"]
-    process.recorder.gone(replace(facts_of("web"), uid=process.uids.get("web", "uid-web")))
+    process.recorder.release_deleted(replace(facts_of("web"), uid=process.uids.get("web", "uid-web")))
 
 
 def deleted_unseen(process: Process) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -16,26 +14,27 @@ from ecs_release.api.release import Release
 from ecs_release.api.release_status import Pin, PinnedImage, ReleaseStatus
 from ecs_release.domain.artifacts.source import source_hash
 from ecs_release.domain.decision import attempts
-from ecs_release.domain.decision.decision import Decision, Register, Stop, Update
-from ecs_release.domain.decision.facts import Doubt, Facts, Limits
+from ecs_release.domain.decision.decision import Decision, Draft, Outcome, Register, Stop, Update
+from ecs_release.domain.decision.facts import Doubt, Facts
 from ecs_release.domain.drift import drift
 from ecs_release.domain.ecs.service import Deployment, Hook, Look, Service, ServiceDeployment, ServiceKey, Task, TaskDefinition
 from ecs_release.domain.ecs.task_definitions import ownership
 from ecs_release.domain.environments.claims import Claim
-from ecs_release.domain.environments.targets import resolve_target
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.model.errors import Ambiguous
-from ecs_release.domain.release import action_outcomes as acts
-from ecs_release.domain.release.decide import decide
+from ecs_release.domain.release import action_outcomes
+from ecs_release.domain.release.decide import RULES, decide
 from ecs_release.engine.release.memory import Memory
-from tests.builders.ecs import NOW, deployment, revision, service, task
-from tests.unit.domain.environments.test_targets import environment, project
+from tests.builders.ecs import NOW, REGISTRY_HOST, deployment, revision, service, task
+from tests.builders.facts import facts as given_facts
+from tests.builders.objects import environment, release_object
 
 HASHES = ["aaaaaaa", "bbbbbbb", "ccccccc"]
 DIGESTS = {h: "sha256:" + h[0] * 64 for h in HASHES}
-HOST = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
 CORRECT_AFTER_S = 300
 CLOSED = [{"name": "freeze", "kind": "Deny", "startTime": "2026-01-01T00:00:00Z", "endTime": "2090-01-01T00:00:00Z", "reason": "audit"}]
+REST_PASSES = 60
+"""A second each: longer than ECS's reads may lag (30 s)."""
 KEY = ServiceKey("111122223333", "eu-west-1", "prod", "web")
 
 
@@ -55,19 +54,13 @@ class AnyHistory(RuleBasedStateMachine):
         self.completed_at: dict[str, datetime] = {"ecs-svc/1": NOW}
         self.corrected: list[tuple[int, datetime]] = []
         self.memory = Memory(NOW)
-        self.body: dict[str, Any] = {
-            "metadata": {"name": "web", "namespace": "shop", "uid": "1", "generation": 1, "annotations": {}},
-            "spec": {
-                "projectRef": {"name": "store"}, "service": "web", "environmentRef": {"name": "prod"},
-                "source": {"releaseHash": "bbbbbbb"}, "suspend": False,
-            },
-        }  # fmt: skip
+        self.body = release_object(meta={"uid": "1"}, annotations={}, suspend=False)
 
     # The world.
 
     @staticmethod
     def make_revision(number: int, digest: str, tags: dict[str, str]) -> TaskDefinition:
-        content = {"family": "web", "containerDefinitions": [{"name": "app", "image": f"{HOST}/shop/web@{digest}"}]}
+        content = {"family": "web", "containerDefinitions": [{"name": "app", "image": f"{REGISTRY_HOST}/shop/web@{digest}"}]}
         return TaskDefinition(revision(number), "web", number, "ACTIVE", content, tags)
 
     def digest_of(self, found: Deployment) -> str:
@@ -183,23 +176,33 @@ class AnyHistory(RuleBasedStateMachine):
     def one_pass(self) -> None:
         release = Release.model_validate(self.body)
         facts = self.gather(release)
+        self.check_rules(facts)
         decision = decide(facts)
         if decision.act is not None:
             decision = self.act(facts, decision)
-        if decision.progress is not None:
-            self.memory.progress = decision.progress
-        if decision.waits:
-            self.memory.patient_from = self.now
         self.check_pause(facts, decision)
         before, after = release.status.rollout if release.status else None, decision.status.rollout
         if after is not None and after.cause == drift.CAUSE and (before is None or before.attempt_id != after.attempt_id):
             self.check_correction(facts)
         self.report(facts, decision)
 
+    def check_rules(self, facts: Facts) -> None:
+        """A rule that returns None has not touched the draft."""
+        draft = Draft.of(facts.status)
+        for rule_ in RULES:
+            before = replace(draft, events=list(draft.events))
+            verdict = rule_(facts, draft)
+            if isinstance(verdict, Outcome):
+                return
+            assert verdict is not None or draft == before, rule_
+
     def report(self, facts: Facts, decision: Decision) -> None:
         """Write the status, and note what it announces."""
         before, after = facts.status.rollout, decision.status.rollout
-        if (before and before.attempt_id, attempts.intends(before)) != (after and after.attempt_id, attempts.intends(after)):
+        if (before and before.attempt_id, attempts.intended_action(before)) != (
+            after and after.attempt_id,
+            attempts.intended_action(after),
+        ):
             self.memory.intend(after)
         self.body["status"] = decision.status.to_kubernetes()
 
@@ -215,12 +218,12 @@ class AnyHistory(RuleBasedStateMachine):
         seen = self.seen()
         running = self.revisions[int(seen.task_definition.rpartition(":")[2])]
         primary = self.digest_of(self.deployments[0])
-        return Facts(
-            release=release, now=self.now, limits=Limits(), environment=self.environment, may_correct=drift.is_due(status, self.now),
-            target=resolve_target(self.environment, project(), "web"), pin=pin, look=Look(KEY, seen, self.now, self.now, self.passes),
+        return given_facts(
+            release=release, now=self.now, environment=self.environment, may_correct=drift.is_due(status, self.now),
+            pin=pin, look=Look(KEY, seen, self.now, self.now, self.passes),
             running=running, newest=tuple(self.revisions.values()), earlier=self.earlier(pin, status), claims=(Claim(NOW, "shop/web"),), attempt_id=f"{self.now:%Y%m%dt%H%M%S}-{self.passes:06x}",
-            doubt=self.memory.doubt(status.rollout, self.now, self.effect(status)), progress=self.memory.progress,
-            patient_from=self.memory.patient_from, primary_pins={"app": primary}, explained=self.explain(status),
+            doubt=self.memory.doubt(status.rollout, self.now, self.effect(status)),
+            patient_from=self.memory.patient_from, primary_digests={"app": primary}, service_deployment=self.explain(status),
         )  # fmt: skip
 
     def explain(self, status: ReleaseStatus) -> ServiceDeployment | None:
@@ -236,8 +239,8 @@ class AnyHistory(RuleBasedStateMachine):
         if rollout is None or ready is None:
             return
         assert bool(rollout.awaiting) <= (not rollout.outcome)
-        assert (ready.reason == "AwaitingHook") <= (facts.explained is not None)
-        if facts.explained is not None and was is not None and was.outcome != rollout.outcome:
+        assert (ready.reason == "AwaitingHook") <= (facts.diagnostics.service_deployment is not None)
+        if facts.diagnostics.service_deployment is not None and was is not None and was.outcome != rollout.outcome:
             assert rollout.outcome != "DeadlineExceeded"
 
     def check_correction(self, facts: Facts) -> None:
@@ -265,7 +268,7 @@ class AnyHistory(RuleBasedStateMachine):
             return None
         registered = next((r.arn for r in self.revisions.values() if (o := ownership(r)) and o.attempt == rollout.attempt_id), "")
         listed = set((rollout.intent.deployments if rollout.intent else None) or ())
-        # Also one that is listed no longer: the tasks that it started and that have stopped name it (`engine.past`).
+        # Also one that is listed no longer: the tasks that it started and that have stopped name it (`engine.release.unconfirmed_calls`).
         ours = [d for d in reversed(self.made) if d.task_definition == rollout.task_definition and d.id not in listed]
         started = next((d.id for d in ours if rollout.task_definition), "")
         return Doubt(self.memory.doubt_since, registered, started)
@@ -273,24 +276,24 @@ class AnyHistory(RuleBasedStateMachine):
     def act(self, facts: Facts, decision: Decision) -> Decision:
         rollout, lose, act = facts.status.rollout, self.lose, decision.act
         assert rollout is not None and not self.observe
-        assert isinstance(act, Stop) or not self.body["spec"]["suspend"] or attempts.intends(rollout) == attempts.RETURN
+        assert isinstance(act, Stop) or not self.body["spec"]["suspend"] or attempts.intended_action(rollout) == attempts.RETURN
         self.lose = ""
         self.memory.sending(self.now)
         if lose == "before":
-            return acts.failed(facts, Ambiguous("lost"))
+            return action_outcomes.lost(facts, Ambiguous("lost"))
         if isinstance(act, Stop):
             self.ecs_rolls_back()
-            return acts.stopped(facts, rolls_back=True)
+            return action_outcomes.stopped(facts, rolls_back=True)
         if isinstance(act, Register):
             number = max(self.revisions) + 1
             digest = act.content["containerDefinitions"][0]["image"].partition("@")[2]
             self.revisions[number] = self.make_revision(number, digest, dict(act.tags))
-            done = acts.registered(facts, revision(number))
+            done = action_outcomes.registered(facts, revision(number))
         else:
             assert isinstance(act, Update)
             self.updates[rollout.attempt_id] += 1
-            done = acts.updated(facts, self.deploy(int(act.task_definition.rpartition(":")[2])).id)
-        return acts.failed(facts, Ambiguous("lost")) if lose == "after" else done
+            done = action_outcomes.updated(facts, self.deploy(int(act.task_definition.rpartition(":")[2])).id)
+        return action_outcomes.lost(facts, Ambiguous("lost")) if lose == "after" else done
 
     # What must hold.
 
@@ -332,7 +335,3 @@ class AnyHistory(RuleBasedStateMachine):
         wanted = DIGESTS[self.body["spec"]["source"]["releaseHash"]]
         if ready.status == "True" and ready.reason == "Succeeded" and self.tasks:
             assert {t.digest_of("app") for t in self.tasks} == {wanted}
-
-
-AnyHistory.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
-TestAnyHistory = AnyHistory.TestCase

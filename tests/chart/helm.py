@@ -59,6 +59,23 @@ EVERYTHING: dict[str, Any] = {
 }  # fmt: skip
 SHARDS = {"shards": {"prod": ["111122223333"], "europe": ["444455556666/eu-west-1", "444455556666/eu-central-1"]}}
 NAMESPACED = {"watchNamespaces": ["shop", "storage"], "rbac": {"readNamespaces": False}}
+COMMITS: dict[str, Any] = {
+    "commits": {
+        "enabled": True,
+        "bindings": [
+            {
+                "hosts": ["git.example.com"], "repositories": ["shop/*"], "namespaces": ["shop", "shop-*"], "caFile": "/var/run/git/ca.crt",
+                "credential": {"username": "x-access-token", "passwordFile": "/var/run/git/shop"},
+            }
+        ],
+        "limits": {"answerSeconds": 20},
+        "cache": {"maxBytes": 4294967296, "maxRepositories": 50},
+        "credentialsSecret": "git",
+        # A token that the chart makes is another one each time.
+        "tokenSecret": "commits-token",
+    },
+    "networkPolicy": {"enabled": True, "metricsFrom": [{"namespaceSelector": {}}]},
+}  # fmt: skip
 MATRIX: dict[str, tuple[Mapping[str, Any], str]] = {
     "defaults": ({}, "1.36.3"),
     "everything": (EVERYTHING, "1.36.3"),
@@ -72,6 +89,7 @@ MATRIX: dict[str, tuple[Mapping[str, Any], str]] = {
         "1.36.3",
     ),
     "namespaced": (NAMESPACED, "1.36.3"),
+    "commits": (COMMITS, "1.36.3"),
     "old-kubernetes": ({}, "1.32.0"),
 }  # fmt: skip
 """Values, and the cluster's version."""

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from ecs_release.config import Settings
+from tests.builders.metrics import served
 from tests.chart.generate import CHART, OURS, ROOT, settings, stale, values
-from tests.unit.test_metrics import served
 
 DASHBOARD = json.loads((CHART / "resources" / "dashboards" / "releases.json").read_text())
 QUERIES = [(p["title"], t["expr"]) for p in DASHBOARD["panels"] for t in p["targets"]]
@@ -54,7 +54,7 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
     documented = {name for name, _, _ in values()}
     groups = {name.rpartition(".")[0] for name in documented} | {"metrics", ""}
     # What is described as a whole: Kubernetes' own objects, and settings, which have a table of their own.
-    whole = ("settings.", "resources.")
+    whole = ("settings.", "resources.", "commits.resources.")
     assert {name for name in known(schema) if not name.startswith(whole)} - groups - {"global"} == documented - {"global"}
     assert closed(schema)
 

@@ -27,8 +27,9 @@ def of_kind(found: Objects, kind: str) -> dict[str, dict[str, Any]]:
     return {name: its for (its_kind, name), its in found.items() if its_kind == kind}
 
 
-def containers(found: Objects) -> list[dict[str, Any]]:
-    return [d["spec"]["template"]["spec"]["containers"][0] for d in of_kind(found, "Deployment").values()]
+def containers(found: Objects, component: str = "operator") -> list[dict[str, Any]]:
+    deployments = of_kind(found, "Deployment").values()
+    return [c for d in deployments for c in d["spec"]["template"]["spec"]["containers"] if c["name"] == component]
 
 
 def environment(container: dict[str, Any]) -> dict[str, str]:
@@ -98,7 +99,8 @@ def test_pods_are_restricted(case: str, rendered: dict[str, Objects]) -> None:
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
         }  # fmt: skip
-        assert [m["mountPath"] for m in container["volumeMounts"]] == ["/tmp"]
+        writable = [m["mountPath"] for m in container["volumeMounts"] if not m.get("readOnly")]
+        assert writable == (["/cache"] if container["name"] == "commits" else ["/tmp"])
         assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
         labels = deployment["spec"]["template"]["metadata"]["labels"]
         assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
@@ -215,6 +217,7 @@ def test_a_budget_above_one_replica_only(rendered: dict[str, Objects]) -> None:
         "one-replica": False,
         "guest": False,
         "namespaced": True,
+        "commits": True,
         "old-kubernetes": True,
     }
 
@@ -228,7 +231,20 @@ def test_monitoring(rendered: dict[str, Objects]) -> None:
     assert monitor["endpoints"][0]["port"] in [p["name"] for p in service["spec"]["ports"]] and monitor["endpoints"][0]["honorLabels"]
     (dashboard,) = of_kind(found, "ConfigMap").values()
     assert json.loads(dashboard["data"]["ecs-release.json"])["panels"]
-    assert not {"ServiceMonitor", "PrometheusRule", "ConfigMap", "NetworkPolicy"} & {kind for kind, _ in rendered["defaults"]}
+    assert not {"ServiceMonitor", "PrometheusRule", "ConfigMap"} & {kind for kind, _ in rendered["defaults"]}
+
+
+def test_nothing_is_open_unless_somebody_says_so(rendered: dict[str, Objects]) -> None:
+    """Metrics name services and Releases, and the pod's identity may assume roles: by default nobody reaches the one, and the other little."""
+    (policy,) = of_kind(rendered["defaults"], "NetworkPolicy").values()
+    (deployment,) = of_kind(rendered["defaults"], "Deployment").values()
+    spec = policy["spec"]
+    assert spec["podSelector"]["matchLabels"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    assert (spec["policyTypes"], spec["ingress"]) == (["Ingress", "Egress"], [])
+    anywhere = [port["port"] for rule in spec["egress"] if "to" not in rule for port in rule["ports"]]
+    assert sorted(anywhere) == [53, 53, 443, 6443]
+    (ingress,) = next(iter(of_kind(rendered["everything"], "NetworkPolicy").values()))["spec"]["ingress"]
+    assert ingress["from"] and [p["port"] for p in ingress["ports"]] == ["metrics"]
 
 
 def test_a_shard_that_is_absent_is_told() -> None:

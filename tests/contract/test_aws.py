@@ -6,22 +6,52 @@ import asyncio
 import itertools
 import time
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from ecs_release.app import SystemClock
 from ecs_release.aws.adapter import BotoAws
-from ecs_release.domain.ecs.service import Access
+from ecs_release.aws.clients import task_definitions
+from ecs_release.domain.ecs.service import Access, TaskDefinition
+from ecs_release.domain.ecs.task_definitions import Ownership, ownership, with_images, with_ownership
 from ecs_release.domain.model.errors import Ambiguous, Blocked, Denied, Retryable, Throttled
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator, image_name
 from tests.aws_simulator.client_rollouts import pause_hook, strategy
+from tests.builders.aws import access
 
 OTHER = "444455556666"
+OWNER = Ownership("default", "shop/web", "src", "a1", "1")
+DEFINITION: dict[str, Any] = {
+    "family": "real",
+    "taskRoleArn": f"arn:aws:iam::{ACCOUNT}:role/web",
+    "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/execution",
+    "networkMode": "awsvpc",
+    "requiresCompatibilities": ["FARGATE"],
+    "cpu": "1024",
+    "memory": "2048",
+    "runtimePlatform": {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"},
+    "volumes": [{"name": "data", "efsVolumeConfiguration": {"fileSystemId": "fs-1", "transitEncryption": "ENABLED"}}],
+    "containerDefinitions": [
+        {
+            "name": "app",
+            "image": "registry/web:1",
+            "portMappings": [{"containerPort": 8080, "name": "http", "appProtocol": "http"}],
+            "entryPoint": ["/entry"],
+            "command": ["serve", "--port", "8080"],
+            "environment": [{"name": "SIZE", "value": "2"}, {"name": "LEVEL", "value": "info"}],
+            "secrets": [{"name": "DB", "valueFrom": f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/db"}],
+            "mountPoints": [{"sourceVolume": "data", "containerPath": "/data"}],
+            "ulimits": [{"name": "nofile", "softLimit": 1024, "hardLimit": 4096}],
+            "healthCheck": {"command": ["CMD-SHELL", "curl -f localhost:8080"], "startPeriod": 10},
+            "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "web", "awslogs-region": REGION}},
+        },
+        {"name": "log", "image": "fluent/fluent-bit:3", "essential": False, "memoryReservation": 64, "dockerLabels": {"a": "b"}},
+    ],
+}
 _numbers = itertools.count(1)
-
-
-def access(name: str = "contract", account: str = ACCOUNT, external_id: str | None = None) -> Access:
-    return Access(account, REGION, f"arn:aws:iam::{account}:role/{name}", external_id)
 
 
 @pytest.fixture
@@ -61,6 +91,33 @@ async def test_a_revision_is_read_whole_and_registered_again(aws: BotoAws, servi
     second = await ecs.register_task_definition(first.content, {"a": "b"})
     assert (second.revision, second.content) == (2, first.content)
     assert (await ecs.describe_task_definition(second.arn)).tags == {"a": "b"}
+
+
+def owned(base: TaskDefinition, **content: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """What is registered on a base: its content, and our tags."""
+    made = with_images(base, {"app": "registry/web@sha256:" + "b" * 64}) | content
+    return made, with_ownership(base, OWNER, made)
+
+
+async def test_what_we_register_is_ours_as_ecs_describes_it(aws: BotoAws, sim: Simulator) -> None:
+    ecs, client = aws.ecs(access()), sim.client("ecs")
+    base = await ecs.describe_task_definition(client.register_task_definition(**DEFINITION)["taskDefinition"]["taskDefinitionArn"])
+    content, tags = owned(base)
+    ours = await ecs.describe_task_definition((await ecs.register_task_definition(content, tags)).arn, fresh=True)
+    assert ownership(ours) == OWNER
+    copied = await ecs.register_task_definition(ours.content | {"cpu": "2048"}, ours.tags)
+    assert ownership(await ecs.describe_task_definition(copied.arn, fresh=True)) is None
+
+
+def test_what_we_register_is_ours_on_another_emulator() -> None:
+    """moto, which describes some fields in other forms than it was given."""
+    with mock_aws():
+        client = boto3.client("ecs", region_name=REGION, aws_access_key_id="a", aws_secret_access_key="b")
+        base = task_definitions.register(client, DEFINITION)
+        content, tags = owned(base)
+        asked = content | {"tags": [{"key": k, "value": v} for k, v in tags.items()]}
+        ours = task_definitions.describe(client, {"taskDefinition": task_definitions.register(client, asked).arn, "include": ["TAGS"]})
+        assert ownership(ours) == OWNER
 
 
 async def test_update_service_answers_our_deployment(aws: BotoAws, service: str, sim: Simulator) -> None:
@@ -430,7 +487,7 @@ async def test_the_list_that_names_a_platforms_image_is_found(aws: BotoAws, sim:
     assert described is not None
     platform = described.platform_digests[1]
     images = await registry.images(name, [platform, lonely])
-    found = await registry.lists_naming(name, list(images.values()))
+    found = await registry.manifest_lists_naming(name, list(images.values()))
     assert {d: (i.digest, i.tags) for d, i in found.items()} == {platform: (wanted, ("ref.b",))}
     assert other != wanted
 

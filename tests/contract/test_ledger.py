@@ -6,12 +6,12 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from ecs_release.api.ledger import CurrentImage, CurrentPart, LedgerCurrent, LedgerEntry, LedgerImage, LedgerRelease, Stage
+from ecs_release.api.ledger import CurrentImage, CurrentPart
 from ecs_release.app import SystemClock
 from ecs_release.aws.adapter import BotoAws
 from ecs_release.aws.ledger.items import to_fields
@@ -20,44 +20,12 @@ from ecs_release.domain.ecs.service import Access
 from ecs_release.domain.model.errors import Ambiguous, Blocked, Denied, NotLeading, Problem, Retryable, Throttled
 from ecs_release.domain.ports.ledger import Ledger, LedgerWrite
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator
+from tests.builders.aws import access
 from tests.builders.fake_ledger import DENIED, DOWN, LOST, THROTTLED, FakeLedger
-from tests.contract.test_aws import access
+from tests.builders.ledger_records import DIGEST, NOW, current_record, end_entry, ledger_release, start_entry
 
-NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
-DIGEST = f"sha256:{'a' * 64}"
 _numbers = itertools.count(1)
 _ACTION = "TransactWriteItems"
-
-
-def service(environment: str = "prod", name: str = "web", project: str = "shop") -> dict[str, Any]:
-    return {
-        "installation": "default", "namespace": "team", "project": project, "service": name, "environment": environment,
-        "account_id": ACCOUNT, "region": REGION, "cluster": "main", "release": f"{name}-{environment}", "release_uid": "u",
-    }  # fmt: skip
-
-
-def start(attempt_id: str = "a1", minutes: int = 0, **more: Any) -> LedgerEntry:
-    fields = service(**{k: more.pop(k) for k in ("environment", "name", "project") if k in more})
-    image = LedgerImage(container="app", repository="r", from_digest=DIGEST, to_digest=DIGEST, from_hash="v1", to_hash="v2")
-    fields |= {"cause": "Requested", "hash": "v2", "requested_by": "ann", "applied_by": "argo", "images": [image], "description": "why"}
-    return LedgerEntry(
-        **{**fields, "attempt_id": attempt_id, "stage": Stage.START, "start_time": NOON + timedelta(minutes=minutes), **more}
-    )
-
-
-def end(begun: LedgerEntry, outcome: str = "Succeeded") -> LedgerEntry:
-    ended = begun.start_time + timedelta(seconds=90)
-    return begun.model_copy(update={"stage": Stage.END, "completion_time": ended, "outcome": outcome})
-
-
-def current(minutes: int = 0, attempt_id: str | None = None, **more: Any) -> LedgerCurrent:
-    fields = service(**{k: more.pop(k) for k in ("environment", "name", "project") if k in more})
-    deployed = CurrentPart(images=[CurrentImage(container="app", digest=DIGEST)], hash="v2", attempt_id=attempt_id)
-    return LedgerCurrent(**{**fields, "deployed": deployed, "observed_time": NOON + timedelta(minutes=minutes), **more})
-
-
-def release(**more: Any) -> LedgerRelease:
-    return LedgerRelease(**{"namespace": "team", "project": "shop", "number": 1, "hash": "v2", "time": NOON, **more})
 
 
 class Bed:
@@ -106,66 +74,69 @@ def bed(request: pytest.FixtureRequest) -> Bed:
 
 
 async def test_an_attempt_is_recorded_once(bed: Bed) -> None:
-    begun = start()
-    writes = [LedgerWrite(begun, current(0, "a1"), "pin", release()), LedgerWrite(end(begun), current(1, "a1"), "pin", release())]
+    begun = start_entry()
+    writes = [
+        LedgerWrite(begun, current_record(0, "a1"), "pin", ledger_release()),
+        LedgerWrite(end_entry(begun), current_record(1, "a1"), "pin", ledger_release()),
+    ]
     for write in (*writes, *writes):
         assert (await bed.ledger.record(write)).number == 1
-    first, last = await bed.again().attempt("prod", "team", "shop", "web", "a1", NOON)
-    assert (first, last) == (begun.model_copy(update={"number": 1}), end(begun).model_copy(update={"number": 1}))
+    first, last = await bed.again().attempt("prod", "team", "shop", "web", "a1", NOW)
+    assert (first, last) == (begun.model_copy(update={"number": 1}), end_entry(begun).model_copy(update={"number": 1}))
 
 
 async def test_what_was_recorded_is_never_changed(bed: Bed) -> None:
-    await bed.ledger.record(LedgerWrite(start(), None))
-    assert (await bed.again().record(LedgerWrite(start(description="other", hash="v9"), None, "pin"))).number is None
-    first, _ = await bed.ledger.attempt("prod", "team", "shop", "web", "a1", NOON)
-    assert first == start()
+    await bed.ledger.record(LedgerWrite(start_entry(), None))
+    assert (await bed.again().record(LedgerWrite(start_entry(description="other", hash="v9"), None, "pin"))).number is None
+    first, _ = await bed.ledger.attempt("prod", "team", "shop", "web", "a1", NOW)
+    assert first == start_entry()
 
 
 async def test_an_attempt_that_is_not_there(bed: Bed) -> None:
-    await bed.ledger.record(LedgerWrite(start("a10"), None))
-    assert await bed.ledger.attempt("prod", "team", "shop", "web", "a1", NOON) == (None, None)
+    await bed.ledger.record(LedgerWrite(start_entry("a10"), None))
+    assert await bed.ledger.attempt("prod", "team", "shop", "web", "a1", NOW) == (None, None)
 
 
 async def test_equal_artifacts_have_one_number(bed: Bed) -> None:
     numbers = {
         (pin, environment): (
-            await bed.again().record(LedgerWrite(start(f"{pin}-{environment}", environment=environment), None, pin, release()))
+            await bed.again().record(LedgerWrite(start_entry(f"{pin}-{environment}", environment=environment), None, pin, ledger_release()))
         ).number
         for environment in ("stage", "prod")
         for pin in ("one", "two", "three")
     }
     assert [numbers[pin, "stage"] for pin in ("one", "two", "three")] == [1, 2, 3]
     assert [numbers[pin, "prod"] for pin in ("one", "two", "three")] == [1, 2, 3]
-    assert (await bed.ledger.record(LedgerWrite(start(project="other"), None, "three"))).number == 1, "each Project counts for itself"
+    assert (await bed.ledger.record(LedgerWrite(start_entry(project="other"), None, "three"))).number == 1, "each Project counts for itself"
 
 
 async def test_without_a_pin_there_is_no_number(bed: Bed) -> None:
-    assert (await bed.ledger.record(LedgerWrite(start(), current(), "", release()))).number is None
+    assert (await bed.ledger.record(LedgerWrite(start_entry(), current_record(), "", ledger_release()))).number is None
 
 
 async def test_an_older_record_never_replaces_a_newer_one(bed: Bed) -> None:
-    newest = current(5, drifted=True)
-    for record in (current(1), newest, current(3)):
+    newest = current_record(5, drifted=True)
+    for record in (current_record(1), newest, current_record(3)):
         await bed.ledger.record(LedgerWrite(None, record))
     assert await bed.ledger.current("prod", "team", "shop", "web") == newest
-    begun = start()
-    assert (await bed.ledger.record(LedgerWrite(begun, current(4), "pin", release()))).number == 1
+    begun = start_entry()
+    assert (await bed.ledger.record(LedgerWrite(begun, current_record(4), "pin", ledger_release()))).number == 1
     assert await bed.ledger.current("prod", "team", "shop", "web") == newest
-    assert (await bed.ledger.attempt("prod", "team", "shop", "web", "a1", NOON))[0] is not None, "it is recorded all the same"
+    assert (await bed.ledger.attempt("prod", "team", "shop", "web", "a1", NOW))[0] is not None, "it is recorded all the same"
 
 
 async def test_a_current_record_is_replaced_whole(bed: Bed) -> None:
-    await bed.ledger.record(LedgerWrite(None, current(1, drifted=True, service_set="set", deleted_time=NOON)))
-    await bed.ledger.record(LedgerWrite(None, current(1)))
-    assert await bed.ledger.current("prod", "team", "shop", "web") == current(1)
+    await bed.ledger.record(LedgerWrite(None, current_record(1, drifted=True, service_set="set", deleted_time=NOW)))
+    await bed.ledger.record(LedgerWrite(None, current_record(1)))
+    assert await bed.ledger.current("prod", "team", "shop", "web") == current_record(1)
 
 
 async def test_the_newer_record_is_written_though_the_entry_is_there(bed: Bed) -> None:
-    await bed.ledger.record(LedgerWrite(start(), current(1, "a1"), "pin"))
-    assert (await bed.again().record(LedgerWrite(start(), current(2, "a1"), "pin"))).number == 1
+    await bed.ledger.record(LedgerWrite(start_entry(), current_record(1, "a1"), "pin"))
+    assert (await bed.again().record(LedgerWrite(start_entry(), current_record(2, "a1"), "pin"))).number == 1
     found = await bed.ledger.current("prod", "team", "shop", "web")
     assert found is not None
-    assert found.observed_time == NOON + timedelta(minutes=2)
+    assert found.observed_time == NOW + timedelta(minutes=2)
     assert found.deployed is not None
     assert found.deployed.number == 1, "the number that nobody could know before"
 
@@ -177,27 +148,30 @@ async def test_what_is_current_of_nothing(bed: Bed) -> None:
 
 async def test_what_is_current_in_an_environment(bed: Bed) -> None:
     for environment, name in (("prod", "web"), ("prod", "api"), ("stage", "web"), ("prod2", "web")):
-        await bed.ledger.record(LedgerWrite(None, current(environment=environment, name=name)))
-    assert [c async for c in bed.ledger.currents("prod")] == [current(name="api"), current(name="web")]
+        await bed.ledger.record(LedgerWrite(None, current_record(environment=environment, name=name)))
+    assert [c async for c in bed.ledger.currents("prod")] == [current_record(name="api"), current_record(name="web")]
 
 
 @pytest.mark.parametrize(("kind", "problem"), [("throttled", Throttled), ("denied", Denied), ("down", Retryable), ("lost", Ambiguous)])
 async def test_what_goes_wrong_is_told_and_mended_by_repeating(bed: Bed, kind: str, problem: type[Problem]) -> None:
-    write = LedgerWrite(start(), current(0, "a1"), "pin", release())
+    write = LedgerWrite(start_entry(), current_record(0, "a1"), "pin", ledger_release())
     bed.fault(kind, 2 if kind in ("lost", "down") and not isinstance(bed.ledger, FakeLedger) else 1)
     with pytest.raises(problem):
         await bed.ledger.record(write)
     assert (await bed.ledger.record(write)).number == 1
-    first, last = await bed.ledger.attempt("prod", "team", "shop", "web", "a1", NOON)
+    first, last = await bed.ledger.attempt("prod", "team", "shop", "web", "a1", NOW)
     assert first is not None
     assert last is None
-    assert (await bed.ledger.record(LedgerWrite(start("a2", 1), None, "other"))).number == 2, "no number was lost"
+    assert (await bed.ledger.record(LedgerWrite(start_entry("a2", 1), None, "other"))).number == 2, "no number was lost"
 
 
 async def test_many_writers_agree(bed: Bed) -> None:
     """Each pin has one number, each number one pin, whoever comes first."""
     writers = [bed.again() for _ in range(4)]
-    writes = [LedgerWrite(start(f"a{n}", environment=f"e{n % 3}"), current(n, environment=f"e{n % 3}"), f"pin{n % 4}") for n in range(12)]
+    writes = [
+        LedgerWrite(start_entry(f"a{n}", environment=f"e{n % 3}"), current_record(n, environment=f"e{n % 3}"), f"pin{n % 4}")
+        for n in range(12)
+    ]
 
     async def record(write: LedgerWrite, writer: Ledger) -> tuple[str, int | None]:
         while True:
@@ -212,7 +186,7 @@ async def test_many_writers_agree(bed: Bed) -> None:
     for n in range(3):
         last = await bed.ledger.current(f"e{n}", "team", "shop", "web")
         assert last is not None
-        assert last.observed_time == NOON + timedelta(minutes=9 + n)
+        assert last.observed_time == NOW + timedelta(minutes=9 + n)
 
 
 # What only the real one does.
@@ -220,9 +194,9 @@ async def test_many_writers_agree(bed: Bed) -> None:
 
 async def test_each_record_is_one_transaction(aws: BotoAws, sim: Simulator, table: str) -> None:
     ledger, since = aws.ledger(access(), table), sim.mark()
-    begun = start()
-    await ledger.record(LedgerWrite(begun, current(0, "a1"), "pin", release()))
-    await ledger.record(LedgerWrite(end(begun), current(1, "a1"), "pin", release()))
+    begun = start_entry()
+    await ledger.record(LedgerWrite(begun, current_record(0, "a1"), "pin", ledger_release()))
+    await ledger.record(LedgerWrite(end_entry(begun), current_record(1, "a1"), "pin", ledger_release()))
     calls = [c["action"] for c in sim.calls(service="dynamodb", since=since)]
     assert calls == ["GetItem", "GetItem", _ACTION, _ACTION], "pin, counter; a number that is known is not asked for again"
     found = sim.client("dynamodb").scan(TableName=table)["Items"]
@@ -233,7 +207,9 @@ async def test_each_record_is_one_transaction(aws: BotoAws, sim: Simulator, tabl
 async def test_a_lost_answer_is_asked_for_again_at_once(aws: BotoAws, sim: Simulator, table: str) -> None:
     since = sim.mark()
     sim.fault(_ACTION, match=table, kind="lost")
-    assert (await aws.ledger(access(), table).record(LedgerWrite(start(), current(0, "a1"), "pin", release()))).number == 1
+    assert (
+        await aws.ledger(access(), table).record(LedgerWrite(start_entry(), current_record(0, "a1"), "pin", ledger_release()))
+    ).number == 1
     assert len(sim.calls(action=_ACTION, since=since)) == 3, "carried out, found to be there, and what is current, which may be newer now"
 
 
@@ -254,7 +230,7 @@ async def test_why_a_transaction_was_cancelled(
     sim.fault(
         _ACTION, match=table, code="TransactionCanceledException", message="cancelled", status=400, more={"CancellationReasons": reasons}
     )
-    recorded = aws.ledger(access(), table).record(LedgerWrite(start(), None))
+    recorded = aws.ledger(access(), table).record(LedgerWrite(start_entry(), None))
     if problem is None:
         assert (await recorded).number is None
         return
@@ -266,16 +242,16 @@ async def test_endless_contention_ends(aws: BotoAws, sim: Simulator, table: str)
     reasons = {"CancellationReasons": [{"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}]}
     sim.fault(_ACTION, match=table, code="TransactionCanceledException", message="", status=400, more=reasons, times=None)
     with pytest.raises(Retryable, match="others write the same items"):
-        await aws.ledger(access(), table).record(LedgerWrite(start(), None))
+        await aws.ledger(access(), table).record(LedgerWrite(start_entry(), None))
     sim.clear_faults(table)
 
 
 async def test_a_counter_that_went_back_is_told(aws: BotoAws, sim: Simulator, table: str) -> None:
-    await aws.ledger(access(), table).record(LedgerWrite(start(), None, "pin"))
+    await aws.ledger(access(), table).record(LedgerWrite(start_entry(), None, "pin"))
     key = {"pk": {"S": "N#team/shop"}, "sk": {"S": "counter"}}
     sim.client("dynamodb").delete_item(TableName=table, Key=key)
     with pytest.raises(Blocked, match="release 1 of Project team/shop is not there yet, and it is"):
-        await aws.ledger(access(), table).record(LedgerWrite(start("a2"), None, "other"))
+        await aws.ledger(access(), table).record(LedgerWrite(start_entry("a2"), None, "other"))
 
 
 async def test_a_process_without_its_lease_writes_nothing(sim: Simulator, table: str, aws: BotoAws) -> None:
@@ -285,7 +261,7 @@ async def test_a_process_without_its_lease_writes_nothing(sim: Simulator, table:
 
     fenced = BotoAws(SystemClock(), version="0", session_name="test", threads=2, fence=Fence())
     with pytest.raises(NotLeading):
-        await fenced.ledger(access(), table).record(LedgerWrite(start(), None))
+        await fenced.ledger(access(), table).record(LedgerWrite(start_entry(), None))
     fenced.close()
     assert sim.client("dynamodb").scan(TableName=table)["Count"] == 0
 
@@ -294,7 +270,7 @@ async def test_what_is_current_comes_in_pages(aws: BotoAws, sim: Simulator, tabl
     ledger, message = aws.ledger(access(), table), "m" * 1000
     images = [CurrentImage(container=f"c{n}" + "x" * 200, digest=DIGEST, hash="h" * 200) for n in range(30)]
     part = CurrentPart(images=images, message=message, description=message)
-    records = [current(name=f"s{n:03}", deployed=part, wanted=part, ready=part, observed=part) for n in range(30)]
+    records = [current_record(name=f"s{n:03}", deployed=part, wanted=part, ready=part, observed=part) for n in range(30)]
     await asyncio.gather(*(ledger.record(LedgerWrite(None, record)) for record in records))
     since = sim.mark()
     assert [c async for c in ledger.currents("prod")] == records
@@ -321,7 +297,7 @@ async def test_no_table_says_what_to_do(aws: BotoAws, sim: Simulator) -> None:
     with pytest.raises(Blocked, match=f"no DynamoDB table nowhere in {ACCOUNT}/{REGION}: make it"):
         await ledger.check()
     with pytest.raises(Blocked, match="nowhere"):
-        await ledger.record(LedgerWrite(start(), None))
+        await ledger.record(LedgerWrite(start_entry(), None))
     assert sim.calls(action="CreateTable", since=since) == []
 
 
@@ -335,7 +311,7 @@ async def test_a_table_is_made_where_that_is_wanted(aws: BotoAws, sim: Simulator
     assert described["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
     assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
-    assert (await aws.ledger(access(), name).record(LedgerWrite(start(), current(), "pin", release()))).number == 1
+    assert (await aws.ledger(access(), name).record(LedgerWrite(start_entry(), current_record(), "pin", ledger_release()))).number == 1
 
 
 async def test_a_table_that_was_half_made_is_finished(aws: BotoAws, sim: Simulator, table: str) -> None:

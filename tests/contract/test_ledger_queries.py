@@ -21,7 +21,7 @@ from ecs_release.domain.ecs.service import Access
 from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable, Throttled
 from ecs_release.domain.ports.ledger import LedgerWrite
 from tests.aws_simulator.client import REGION, Simulator
-from tests.contract.test_ledger import NOON, current, end, release, start
+from tests.builders.ledger_records import NOW, current_record, end_entry, ledger_release, start_entry
 
 _numbers = itertools.count(1)
 ROBOT = "system:serviceaccount:argocd:argo"
@@ -46,13 +46,15 @@ class Bed:
         for n in range(20):
             requested, applied = people[n % 5]
             foreign = {"cause": "Foreign", "changed_by": EVE} if n % 7 == 6 else {}
-            begun = start(
+            begun = start_entry(
                 f"a{n}", 10 * n, environment=("prod", "stage")[n % 2], name=("web", "api")[n // 2 % 2], project=("shop", "pay")[n // 10],
                 requested_by=requested, applied_by=applied, **foreign,
             )  # fmt: skip
-            for entry in (begun, end(begun)):
-                now = current(10 * n, f"a{n}", environment=entry.environment, name=entry.service, project=entry.project, drifted=None)
-                number = (await self.ledger.record(LedgerWrite(entry, now, f"pin{n % 3}", release(project=entry.project)))).number
+            for entry in (begun, end_entry(begun)):
+                now = current_record(
+                    10 * n, f"a{n}", environment=entry.environment, name=entry.service, project=entry.project, drifted=None
+                )
+                number = (await self.ledger.record(LedgerWrite(entry, now, f"pin{n % 3}", ledger_release(project=entry.project)))).number
                 self.entries.append(entry.model_copy(update={"number": number}))
 
     def answer(self, ask: Callable[[LedgerReader], Any]) -> Any:
@@ -113,8 +115,8 @@ async def test_a_projects_history(bed: Bed) -> None:
 
 @pytest.mark.parametrize(("since", "until"), [(120, None), (None, 120), (120, 150), (120, 121.5)])
 async def test_a_part_of_a_projects_history(bed: Bed, since: float | None, until: float | None) -> None:
-    first = NOON + timedelta(minutes=since) if since is not None else None
-    last = NOON + timedelta(minutes=until) if until is not None else None
+    first = NOW + timedelta(minutes=since) if since is not None else None
+    last = NOW + timedelta(minutes=until) if until is not None else None
     expected = bed.expected(lambda e: e.project == "pay" and (not first or happened(e) >= first) and (not last or happened(e) < last))
     assert expected
     assert bed.answer(lambda r: r.history_of_project("team", "pay", since=first, until=last)) == expected
@@ -131,14 +133,14 @@ async def test_what_a_person_had_a_part_in(bed: Bed, person: str) -> None:
 
 
 async def test_everything_between_two_instants(bed: Bed) -> None:
-    first, last = NOON + timedelta(minutes=30), NOON + timedelta(minutes=80)
+    first, last = NOW + timedelta(minutes=30), NOW + timedelta(minutes=80)
     assert bed.answer(lambda r: r.between(first, last)) == bed.expected(lambda e: first <= happened(e) < last)
     assert list(bed.reader.between(last, first)) == []
 
 
 async def test_a_release_number(bed: Bed) -> None:
     found, entries = bed.answer(lambda r: r.release("team", "shop", 2))
-    assert found == release(number=2)
+    assert found == ledger_release(number=2)
     expected = [e for e in bed.entries if (e.project, e.number) == ("shop", 2)]
     assert {(e.attempt_id, e.stage, e.outcome) for e in entries} == {(e.attempt_id, e.stage, e.outcome) for e in expected}
     assert all(e.images and e.images[0].to_digest and not e.images[0].from_digest for e in entries)
@@ -146,8 +148,8 @@ async def test_a_release_number(bed: Bed) -> None:
 
 
 async def test_answers_of_several_pages(bed: Bed, sim: Simulator) -> None:
-    long = start("b1", project="long").model_copy(update={"message": "m" * 1000, "window": "w" * 1000})
-    writes = [long.model_copy(update={"attempt_id": f"b{n}", "start_time": NOON + timedelta(seconds=n)}) for n in range(400)]
+    long = start_entry("b1", project="long").model_copy(update={"message": "m" * 1000, "window": "w" * 1000})
+    writes = [long.model_copy(update={"attempt_id": f"b{n}", "start_time": NOW + timedelta(seconds=n)}) for n in range(400)]
     await asyncio.gather(*(bed.ledger.record(LedgerWrite(entry, None)) for entry in writes))
     since = sim.mark()
     found = list(bed.reader.history_of("prod", "team", "long", "web"))

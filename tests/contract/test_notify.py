@@ -14,7 +14,7 @@ from ecs_release.aws.adapter import BotoAws
 from ecs_release.aws.clients.sinks import BotoEventBus
 from ecs_release.domain.model.errors import Denied, Problem, Retryable, Throttled
 from tests.aws_simulator.client import Simulator
-from tests.contract.test_aws import access
+from tests.builders.aws import access
 
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:{}"
 BUS = "arn:aws:events:eu-west-1:111122223333:event-bus/{}"
@@ -71,12 +71,12 @@ class FakeCaller:
         self.codes = codes
         self.entries: list[dict[str, Any]] = []
 
-    async def call(self, *_: object, parameters: dict[str, Any], **__: object) -> dict[str, Any]:
+    async def call(self, *_: object, parameters: dict[str, Any], parse: Any, **__: object) -> Any:
         self.entries = parameters["Entries"]
         entries = [{"ErrorCode": c, "ErrorMessage": "no"} if c else {"EventId": "1"} for c in self.codes] or [{"EventId": "1"}] * len(
             self.entries
         )
-        return {"FailedEntryCount": sum(map(bool, self.codes)), "Entries": entries}
+        return parse({"FailedEntryCount": sum(map(bool, self.codes)), "Entries": entries})
 
 
 @pytest.mark.parametrize(

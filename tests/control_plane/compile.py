@@ -33,7 +33,7 @@ def go_version() -> str:
     advice = "install Go 1.26 or newer, or set KUBEBUILDER_ASSETS or KUBECONFIG_TEST"
     if shutil.which("go") is None:
         raise BuildError(f"Go is needed to build the control plane for tests: {advice}")
-    done = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False, timeout=300)
     version = done.stdout.strip()
     numbers = version.removeprefix("go").split("-")[0].split(".")[:2]
     if done.returncode or not all(n.isdigit() for n in numbers) or tuple(map(int, numbers)) < _MINIMUM:

@@ -30,7 +30,7 @@ LOG_ROUTER = "public.ecr.aws/aws-observability/aws-for-fluent-bit:stable"
 SETTINGS = {
     "ECS_RELEASE_ROLLOUT_INTERVAL_SECONDS": "0.5",
     "ECS_RELEASE_ROLLBACK_SECONDS": "5",
-    "ECS_RELEASE_READ_LAG_SECONDS": "2",
+    "ECS_RELEASE_VISIBLE_SECONDS": "5",
     "ECS_RELEASE_LOG_FORMAT": "text",
 }
 

@@ -1,7 +1,7 @@
 """A hook of mkdocs: files outside of docs/ that pages link to are pages of the site, which show them; and nothing is loaded from elsewhere.
 
-On GitHub `../../examples/iam` is a folder to look into. The site has no folders outside of docs/, and does not know where the repository
-is, so it brings along what is linked: a page for each file, and one for each folder that lists its files.
+On GitHub `../../examples/iam` is a folder to look into. The site has no folders outside of docs/, and no address of the repository, so it
+has a page for each file that is linked, and one for each folder, with a list of its files. Markdown is rendered, other files are shown.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tests.documentation.loads import elsewhere
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 _LINK = re.compile(r"(?<=\]\()((?:\.\./)+[^)#\s]+)(#[^)\s]*)?(?=\))")
+_ANY_LINK = re.compile(r"(?<=\]\()([^)#\s:]+)(?=(?:#[^)\s]*)?\))")
 _HIDDEN = ("__pycache__",)
 
 
@@ -54,13 +55,23 @@ def linked() -> set[Path]:
             path = _outside(page.parent.relative_to(DOCS).as_posix(), link)
             if path is not None and path.exists():
                 found |= {path, *_inside(path)}
+    for page in [p for p in found if p.suffix == ".md"]:
+        found |= {path for link in _ANY_LINK.findall(page.read_text()) if (path := _target(page, link)).exists() and not _is_page(path)}
     return found
 
 
 def source(path: Path) -> str:
     """Name the page of a file or folder."""
     name = path.relative_to(ROOT).as_posix()
-    return f"sources/{name}/index.md" if path.is_dir() else f"sources/{name}.md"
+    return f"sources/{name}/index.md" if path.is_dir() else f"sources/{name.removesuffix('.md')}.md"
+
+
+def _target(page: Path, link: str) -> Path:
+    return Path(posixpath.normpath((page.parent / link).as_posix()))
+
+
+def _is_page(path: Path) -> bool:
+    return path.is_relative_to(DOCS)
 
 
 def _outside(here: str, link: str) -> Path | None:
@@ -80,5 +91,16 @@ def _page(path: Path) -> str:
             f"- [{p.name}{'/' * p.is_dir()}]({posixpath.relpath(source(p), here)})" for p in sorted(path.iterdir()) if p.name not in _HIDDEN
         ]
         return f"# {name}\n\n" + "\n".join(rows) + "\n"
+    if path.suffix == ".md":
+        return _ANY_LINK.sub(lambda match: _led(path, match[1]), path.read_text())
     # A fence longer than any that the file holds.
     return f"# {name}\n\n``````{ {'.tf': 'hcl', '.md': 'markdown'}.get(path.suffix, path.suffix[1:]) }\n{path.read_text()}\n``````\n"
+
+
+def _led(page: Path, link: str) -> str:
+    """Return a link of a file outside of docs/ as its page on the site has to have it."""
+    path = _target(page, link)
+    if not path.exists():
+        return link
+    to = path.relative_to(DOCS).as_posix() if _is_page(path) else source(path)
+    return posixpath.relpath(to, posixpath.dirname(source(page)))

@@ -355,6 +355,10 @@ class Place:
         """List the operator's calls here that change anything."""
         return [c for c in self.aws.calls(mutating=True, since=self.begun) if f"/{self.name}/" in c["caller"]]
 
+    def changes(self, since: int) -> list[dict[str, Any]]:
+        """List the calls since a mark that change anything here, whoever makes them: all that is here has this name in its own."""
+        return [c for c in self.aws.calls(mutating=True, since=since) if self.name in str(c)]
+
 
 def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
     """Return a condition; an empty one where there is none."""

@@ -43,6 +43,14 @@ def test_unknown_hash(shop: Place) -> None:
     shop.wait("Succeeded")
 
 
+def test_a_tag_that_names_no_image(shop: Place) -> None:
+    shop.push("v2", config="application/vnd.cncf.helm.config.v1+json")
+    shop.release("v2")
+    message = _message(shop.wait("ArtifactNotFound"))
+    assert "what is there is a Helm chart (application/vnd.cncf.helm.config.v1+json)" in message
+    assert shop.status().get("pin") is None
+
+
 def test_missing_repository(shop: Place) -> None:
     shop.project("web", containers={"app": f"{shop.name}/elsewhere"})
     shop.release("v2")
@@ -104,7 +112,7 @@ def test_role_of_another_account(place: Place) -> None:
     message = _message(place.wait("AccessDenied"))
     assert "leads to account 444455556666" in message
     assert f"spec.aws.accountID is {place.account}" in message
-    assert not [c for c in place.aws.calls(account="444455556666", since=place.begun, service="ecs") if c["action"] == "UpdateService"]
+    assert place.updates() == []
     place.environment()
     place.wait("Succeeded")
 

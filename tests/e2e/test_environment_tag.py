@@ -8,7 +8,7 @@ import pytest
 
 from tests.aws_simulator.client import image_name
 from tests.e2e.bed import READY, STALLED, Place, condition, triple
-from tests.e2e.test_sets import lines
+from tests.e2e.sets import lines
 
 
 def tag_of(place: Place) -> str:

@@ -10,30 +10,15 @@ from typing import Any
 import pytest
 
 from tests.e2e.bed import Place, condition
-from tests.e2e.test_revisions import terraform
+from tests.e2e.queues import event_queue
+from tests.e2e.terraform import terraform
 
-PATTERN = {
-    "source": ["aws.ecs", "aws.ecr"],
-    "detail-type": [
-        "ECS Deployment State Change", "ECS Service Action", "ECS Task State Change", "ECR Image Action", "AWS API Call via CloudTrail",
-    ],
-}  # fmt: skip
 INTERVAL_S = 300
-
-
-def queue(place: Place) -> str:
-    """Make a queue and a rule that feeds it. Returns the queue's URL."""
-    sqs, bridge = place.aws.client("sqs"), place.aws.client("events")
-    url = str(sqs.create_queue(QueueName=place.name)["QueueUrl"])
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    bridge.put_rule(Name=place.name, EventPattern=json.dumps(PATTERN))
-    bridge.put_targets(Rule=place.name, Targets=[{"Id": "queue", "Arn": arn}])
-    return url
 
 
 @pytest.fixture
 def shop(place: Place) -> Iterator[Place]:
-    url = queue(place)
+    url = event_queue(place)
     place.services("web")
     place.environment(observation={"intervalSeconds": INTERVAL_S, "eventQueueURL": url})
     yield place

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.bed import READY, STALLED, Place, condition, triple
+from tests.aws_simulator.client import image_name
+from tests.e2e.bed import PROGRESSING, READY, STALLED, Place, condition, triple
 
 
 @pytest.fixture(params=["with the service-deployment API", "without it"])
@@ -56,6 +58,20 @@ def test_2_a_task_that_shows_a_platform_digest_of_the_wanted_list_proves_it(judg
     judged.aws.wait_steady("web", cluster=judged.name)
     assert judged.running()["app"] == {platform}
     judged.stays("Succeeded", seconds=6)
+
+
+def test_2_a_deployment_of_a_tag_proves_nothing_before_its_first_task(place: Place) -> None:
+    place.service("v1", circuit_breaker=False)
+    place.environment()
+    place.project()
+    place.release("v1")
+    place.wait("Succeeded")
+    place.push("pullfail.v3")
+    place.deploy(containers={"app": image_name(place.repository(), "pullfail.v3", account=place.account, region=place.region)})
+    status = place.wait("Verifying")
+    assert triple(status) == PROGRESSING
+    assert "has no running task yet" in condition(status, "Ready")["message"]
+    place.stays("Verifying", seconds=6)
 
 
 def test_2_without_rollout_state_ours_alone_and_whole_is_done(judged: Place) -> None:
@@ -131,6 +147,34 @@ def test_5_without_a_circuit_breaker_a_crash_loop_is_no_progress(place: Place) -
     warned = place.until(lambda: next((e for e in place.events() if e["reason"] == "NoRollback"), None), "a warning")
     assert "no deployment circuit breaker" in warned["note"]
     assert place.ecs_service()["deployments"][0]["rolloutState"] == "IN_PROGRESS"
+
+
+def test_5_restarts_do_not_put_the_deadline_off(place: Place) -> None:
+    place.service("v1", circuit_breaker=False)
+    place.environment(rollout={"progressDeadlineSeconds": 30})
+    place.project()
+    place.push("crash.v2", "v2")
+    place.release("v2")
+    place.wait("RollingOut")
+    begun = time.monotonic()
+    while (status := place.status())["rollout"].get("outcome") is None:
+        assert time.monotonic() - begun < 60, status["rollout"]
+        time.sleep(8)
+        place.bed.restart_operator()
+    assert status["rollout"]["outcome"] == "DeadlineExceeded"
+    assert status["rollout"]["progress"]["stages"]
+
+
+def test_6_a_restart_does_not_forget_too_few_tasks(shop: Place) -> None:
+    shop.release("v1")
+    digest = shop.wait("Succeeded")["pin"]["images"][0]["digest"]
+    shop.aws.control("behave", digest=digest, kind="pullfail")
+    for task in shop.ecs().list_tasks(cluster=shop.name, serviceName="web")["taskArns"]:
+        shop.ecs().stop_task(cluster=shop.name, task=task)
+    unhealthy = shop.wait("TasksUnhealthy")
+    assert unhealthy["health"]["state"] == "TasksUnhealthy"
+    shop.bed.restart_operator()
+    assert shop.stays("TasksUnhealthy", seconds=5)["health"] == unhealthy["health"]
 
 
 def test_6_losing_a_task_for_a_moment_is_no_news(shop: Place) -> None:

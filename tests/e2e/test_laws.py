@@ -192,7 +192,7 @@ def test_law_8_only_the_image_changes(place: Place) -> None:
         "ecs-release.dev/installation": "default",
         "ecs-release.dev/release": f"{place.name}/web",
     }
-    assert set(tags) == {f"ecs-release.dev/{k}" for k in ("installation", "release", "source", "attempt", "base")}
+    assert set(tags) == {f"ecs-release.dev/{k}" for k in ("installation", "release", "source", "attempt", "base", "content")}
     parameters = place.updates()[0]["parameters"]
     assert set(parameters) == {"cluster", "service", "taskDefinition"}
 
@@ -345,6 +345,27 @@ def test_law_15_what_runs_at_the_new_target_is_adopted(shop: Place) -> None:
     assert len(shop.updates()) == 1
 
 
+def test_law_15_a_container_that_is_added_waits_for_a_retry(shop: Place) -> None:
+    log = shop.push("v2", service="log")
+    shop.push("v2")
+    both = {"app": image_name(shop.repository(), "ref.v1"), "log": image_name(shop.repository("log"), "ref.v1")}
+    shop.push("v1", service="log")
+    shop.deploy(containers=both)
+    shop.aws.wait_steady("web", cluster=shop.name)
+    shop.release("v2")
+    shop.wait("Succeeded")
+    deployed = len(shop.updates())
+    shop.project(containers={"app": "", "log": shop.repository("log")})
+    assert triple(shop.wait("TargetChanged")) == STALLED
+    shop.stays("TargetChanged")
+    assert len(shop.updates()) == deployed
+    shop.annotate("web", retry="yes")
+    status = shop.wait("Succeeded")
+    assert [i["digest"] for i in status["pin"]["images"] if i["container"] == "log"] == [log]
+    assert len(shop.updates()) == deployed + 1
+    assert shop.running()["log"] == {log}
+
+
 def test_law_15_a_service_created_again_is_another_one(shop: Place) -> None:
     shop.push("v2")
     shop.release("v2")
@@ -372,6 +393,9 @@ def test_law_16_another_installation_holds_the_service(shop: Place) -> None:
     status = shop.wait("TargetConflict")
     assert "team/web of installation 'blue'" in condition(status, "Ready")["message"]
     assert not shop.updates()
+    shop.environment(takesOverFrom=["blue"])
+    shop.wait("Succeeded")
+    assert len(shop.updates()) == 1
 
 
 def test_terraform_deploying_our_digests_during_our_rollout_ends_well(shop: Place) -> None:
@@ -411,3 +435,15 @@ def test_a_fix_during_a_rollback_waits_for_it(place: Place) -> None:
     status = place.wait("Succeeded")
     assert [h["outcome"] for h in status["history"]] == ["Succeeded", "RolledBack"]
     assert len(place.updates()) == 2
+
+
+def test_law_7_a_deployment_of_the_wanted_images_that_is_under_way_is_followed(shop: Place) -> None:
+    digest = shop.push("slow.v2", "v2")
+    image = image_name(shop.repository(), "v2", account=shop.account, region=shop.region).replace(":v2", f"@{digest}")
+    shop.deploy(containers={"app": image})
+    shop.release("v2")
+    status = shop.until(lambda: (s := shop.status()).get("rollout") and s, "the attempt")
+    assert (status["rollout"]["cause"], status["rollout"].get("outcome")) == ("Adopted", None)
+    status = shop.wait("Succeeded")
+    assert [(h["cause"], h["outcome"]) for h in status["history"]] == [("Adopted", "Succeeded")]
+    assert not shop.updates()

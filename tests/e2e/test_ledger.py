@@ -120,6 +120,31 @@ def test_people_ask_the_ledger(place: Place) -> None:
     assert {"Adopted", "Succeeded", "v1"} <= set(lines[1].split())
 
 
+def test_a_hash_that_a_manifest_claims_is_never_shown_as_one(place: Place) -> None:
+    """Tags that ECR has of the digest go before it; without one it is marked in status, plugin and ledger."""
+    place.services("web")
+    place.environment()
+    place.release("v1")
+    place.wait("Succeeded")
+    for tags, shown in ((["v2"], "v2"), (["latest"], "claimed:v9")):
+        digest = place.push(*tags)
+        place.release({"images": [{"container": "app", "digest": digest, "releaseHash": "v9"}]})
+        place.until(lambda digest=digest: place.status()["pin"]["images"][0]["digest"] == digest, "the pin")
+        status = place.wait("Succeeded")
+        assert (status["summary"]["hash"], status["summary"]["runningHash"], status["history"][0]["hash"]) == (shown,) * 3
+        assert status["history"][0]["images"][0]["toHash"] == status["pin"]["images"][0]["releaseHash"] == shown
+        recorded(place)
+        latest = max((e for e in entries(place) if e.stage == "end"), key=lambda e: e.start_time)
+        assert (latest.hash, [i.to_hash for i in latest.images or ()]) == (shown, [shown])
+        now = current(place)
+        assert now.wanted.hash == now.observed.hash == shown
+        for command in (["history", "web"], ["board"], ["status", "web"]):
+            done = plugin.run(place, *command)
+            assert shown in done.out and "v9" not in done.out.replace(shown, ""), done
+    back = plugin.run(place, "rollback", "web", "--to-hash", "v9", "-o", "yaml")
+    assert back.code != 0, "a claim is nothing to go back to"
+
+
 def test_the_same_artifacts_have_one_number_and_a_retry_shares_it(place: Place) -> None:
     place.services("web")
     place.environment()
@@ -305,6 +330,34 @@ def test_a_restored_cluster_knows_from_the_ledger() -> None:
         assert len(place.updates()) == deployed
         assert {s: told(place, s) for s in before} == before
         assert numbers(place) == known
+
+
+def test_what_is_recalled_while_ecr_refuses_has_not_drifted(place: Place) -> None:
+    """Tasks show the digest of a platform, and the ledger has the manifest list's only."""
+    place.aws.configure(switches={"platform_digests": True})
+    try:
+        place.services("web")
+        place.environment(rollout={"onDrift": "Correct", "correctAfterSeconds": 1})
+        place.push("v2", platforms=["linux/amd64", "linux/arm64"])
+        place.release("v2")
+        place.wait("Succeeded")
+        recorded(place)
+        deployed = len(place.updates())
+        place.aws.fault("DescribeImages", times=None, match=place.repository())
+        place.delete("release", "web")
+        # A process remembers for a minute what it has looked up.
+        place.bed.restart_operator()
+        place.release("v2")
+        status = place.wait("Verifying")
+        assert "ECR has not told" in condition(status, "Ready")["message"]
+        place.stays("Verifying", seconds=6)
+        place.aws.clear_faults(place.repository())
+        status = place.wait("Succeeded")
+        assert len(status["pin"]["images"][0]["platformDigests"]) == 2
+        assert len(place.updates()) == deployed
+    finally:
+        place.aws.clear_faults(place.repository())
+        place.aws.configure(switches={"platform_digests": False})
 
 
 def by_digest(place: Place, service: str = "web") -> dict[str, set[str]]:

@@ -204,7 +204,7 @@ def test_a_plan_of_a_set_names_all_that_is_missing(place: Place) -> None:
     done = plugin.run(place, "plan", "-f", "-", stdin=yaml.safe_dump(manifest))
     assert done.code == 0, done.err
     assert "blocked by: 1 of 2 services cannot go: search; then none of them moves" in done.out
-    assert "window always, closed" in done.out
+    assert "window always is closed" in done.out
     assert "has no image tagged ref.v2 or v2" in done.out
 
 

@@ -17,7 +17,7 @@ import yaml
 from tests.aws_simulator.client import image_name
 from tests.e2e.bed import GROUP, Place
 from tests.e2e.plugin import Done, ecs_release
-from tests.e2e.test_sets import lines, push
+from tests.e2e.sets import lines, push
 
 NAMES = ("api", "web")
 WHO = ["--requested-by", "ada"]
@@ -287,7 +287,7 @@ def test_on_a_terminal_it_asks(stages: Place, answer: str, applied: bool) -> Non
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
     command = [stages.bed.cluster.kubectl_path, "ecs-release", "promote", staging(stages), stages.name, "--apply", "-n", stages.name, *WHO]
     os.write(leader, f"{answer}\n".encode())
-    done = subprocess.run(command, stdin=follower, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    done = subprocess.run(command, stdin=follower, capture_output=True, text=True, timeout=300, env=environment, check=False)
     os.close(leader)
     os.close(follower)
     assert "[y/N]" in done.stderr and (done.returncode == 0) is applied, done.stderr

@@ -15,7 +15,7 @@ import pytest
 
 from tests.aws_simulator.client import image_name, task_definition
 from tests.e2e.bed import GROUP, VERSION, Bed, Place
-from tests.e2e.test_events import queue
+from tests.e2e.queues import event_queue
 
 SERVICES = [f"s{number}" for number in range(8)]
 """Of the Environment that both tests look at."""
@@ -44,7 +44,7 @@ def busy(bed: Bed) -> Iterator[Place]:
     with bed.cleared():
         place = Place(bed)
         make_services(place)
-        make_objects(place, queue(place))
+        make_objects(place, event_queue(place))
         for service in ALL:
             place.wait("Succeeded", service, deadline_s=60)
         with slowed(place):

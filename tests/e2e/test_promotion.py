@@ -8,7 +8,7 @@ import pytest
 
 from tests.aws_simulator.client import image_name
 from tests.e2e.bed import STALLED, WAITING, Place, condition, triple
-from tests.e2e.test_sets import lines, push
+from tests.e2e.sets import lines, push
 
 NAMES = ("api", "web")
 

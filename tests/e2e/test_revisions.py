@@ -8,18 +8,11 @@ import pytest
 
 from tests.aws_simulator.client import image_name
 from tests.e2e.bed import UNREADY, Place, condition, triple
+from tests.e2e.terraform import terraform
 
 
 def registered(place: Place) -> list[dict[str, Any]]:
     return [m for m in place.mutations() if m["action"] == "RegisterTaskDefinition"]
-
-
-def terraform(place: Place, tag: str = "v1", cpu: str = "256") -> str:
-    """Register a revision of the service's family as Terraform would, without deploying it. Returns its ARN."""
-    image = image_name(place.repository(), f"ref.{tag}", account=place.account, region=place.region)
-    container = {"name": "app", "image": image, "memory": 128, "essential": True, "environment": [{"name": "CPU", "value": cpu}]}
-    made = place.ecs().register_task_definition(family=f"{place.name}-web", containerDefinitions=[container])
-    return str(made["taskDefinition"]["taskDefinitionArn"])
 
 
 def environment_of(place: Place) -> dict[str, str]:
@@ -171,3 +164,45 @@ def test_configuration_behind_is_warned_of_once(shop: Place) -> None:
     events = shop.until(lambda: [e for e in shop.events() if e["reason"] == "ConfigurationBehind"], "the Event")
     assert len(events) == 1 and not events[0].get("series")
     assert len(shop.updates()) == 1
+
+
+def copied(place: Place, **changes: Any) -> str:
+    """Register what runs anew with other fields of its container, and deploy it, as the console does: with the tags of what it was made of."""
+    found = place.ecs().describe_task_definition(taskDefinition=place.ecs_service()["taskDefinition"], include=["TAGS"])
+    container = found["taskDefinition"]["containerDefinitions"][0] | changes
+    made = place.ecs().register_task_definition(
+        family=found["taskDefinition"]["family"], containerDefinitions=[container], tags=found["tags"]
+    )
+    arn = str(made["taskDefinition"]["taskDefinitionArn"])
+    place.deploy(taskDefinition=arn)
+    place.aws.wait_steady("web", cluster=place.name, account=place.account, region=place.region)
+    return arn
+
+
+@pytest.mark.parametrize("base", ["Latest", "Service"])
+def test_a_release_keeps_what_somebody_changed_in_a_copy_with_our_tags(place: Place, base: str) -> None:
+    for tag in ("v2", "v3"):
+        place.push(tag)
+    place.service("v1")
+    place.environment(rollout={"baseRevision": base})
+    place.project()
+    go(place, "v2")
+    copy = copied(place, environment=[{"name": "LEVEL", "value": "debug"}])
+    go(place, "v3")
+    assert environment_of(place) == {"LEVEL": "debug"}
+    made = place.ecs().describe_task_definition(taskDefinition=place.ecs_service()["taskDefinition"], include=["TAGS"])
+    assert {t["key"]: t["value"] for t in made["tags"]}["ecs-release.dev/base"] == copy.rpartition(":")[2]
+
+
+def test_a_copy_with_the_tags_of_another_installation_is_nobodys(shop: Place) -> None:
+    shop.push("v2")
+    tags = {"installation": "blue", "release": "team/web", "content": "1-of-what-blue-has-registered"}
+    found = shop.ecs().describe_task_definition(taskDefinition=shop.ecs_service()["taskDefinition"])["taskDefinition"]
+    theirs = shop.ecs().register_task_definition(
+        family=found["family"],
+        containerDefinitions=found["containerDefinitions"],
+        tags=[{"key": f"ecs-release.dev/{k}", "value": v} for k, v in tags.items()],
+    )["taskDefinition"]["taskDefinitionArn"]
+    shop.deploy(taskDefinition=theirs)
+    shop.aws.wait_steady("web", cluster=shop.name)
+    go(shop, "v2")

@@ -13,7 +13,7 @@ import yaml
 from tests.control_plane.cluster import KubectlError
 from tests.e2e.bed import GROUP, Place
 from tests.e2e.people import API, APPLIED_BY, JSON_PATCH, MERGE, Person, Refused, body, grant, is_refused, made, path_of, user
-from tests.e2e.test_sets import push
+from tests.e2e.sets import push
 
 SAID = {"observedGeneration": 1000}
 STATUS_WRITES: dict[str, Callable[[Person, str, dict[str, Any]], object]] = {

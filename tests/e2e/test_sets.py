@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 
 from ecs_release.domain.sets.child_manifests import child_name
 from tests.e2e.bed import READY, STALLED, WAITING, Place, condition, triple
+from tests.e2e.sets import lines, push
 
 GROUP = "ecs-release.dev"
 
@@ -19,14 +21,6 @@ def duo(place: Place) -> Place:
     place.environment(rollout={"settleSeconds": 0})
     place.services("api", "web")
     return place
-
-
-def push(place: Place, tag: str, *services: str, **more: Any) -> dict[str, str]:
-    return {s: place.push(tag, service=s, **more) for s in services}
-
-
-def lines(status: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {s["name"]: s for s in status.get("services") or ()}
 
 
 def test_a_set_goes_out(duo: Place) -> None:
@@ -92,6 +86,19 @@ def test_one_missing_keeps_all_from_moving(duo: Place) -> None:
     status = duo.wait_set("ArtifactNotFound")
     assert "web" in condition(status, "Ready")["message"]
     assert duo.children() == {} and duo.mutations() == []
+
+
+def test_what_can_never_be_deployed_refuses_the_set_before_its_first_wave(place: Place) -> None:
+    place.environment(rollout={"settleSeconds": 0})
+    place.service("v1", "api")
+    place.service("v1", "web", wait=False, deploymentController={"type": "CODE_DEPLOY"})
+    place.project("api", "web")
+    push(place, "v2", "api", "web")
+    place.release_set("v2", strategy={"waves": [{"services": ["api"]}, {"services": ["web"]}]})
+    status = place.wait_set("UnsupportedController")
+    assert triple(status) == STALLED
+    assert "web: " in condition(status, "Ready")["message"] and "CODE_DEPLOY" in condition(status, "Ready")["message"]
+    assert place.children() == {} and place.updates() == []
 
 
 def test_keep_current_keeps_what_runs_and_says_so(duo: Place) -> None:
@@ -233,6 +240,8 @@ def test_a_child_without_its_set_does_nothing(duo: Place) -> None:
 
 
 def test_a_set_goes_back_to_an_older_image_and_says_so(duo: Place) -> None:
+    # Images are compared by when they were pushed, to the second.
+    time.sleep(1.1)
     push(duo, "v2", "api", "web")
     duo.release_set("v2")
     duo.wait_set("Succeeded")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 
 from ecs_release.domain.sets.child_manifests import child_name
 from tests.aws_simulator.client_rollouts import pause_hook, strategy
-from tests.e2e.bed import PROGRESSING, STALLED, WAITING, Place, condition, triple
-from tests.e2e.test_sets import lines, push
+from tests.e2e.bed import PROGRESSING, STALLED, UNREADY, WAITING, Place, condition, triple
+from tests.e2e.sets import lines, push
+from tests.e2e.terraform import terraform
 
 NAMES = ("api", "bags", "web")
 WAVES = [{"services": ["bags"]}, {"services": ["api"]}]
@@ -155,6 +157,54 @@ def test_roll_back_goes_back_to_the_last_ready_pins_last_wave_first(trio: Place)
     assert status["lastReady"]["sourceHash"] != status["sourceHash"]
     trio.release_set("v2", strategy={"waves": WAVES})
     trio.wait_set("Succeeded")
+
+
+def test_a_refusal_takes_a_set_back_only_if_it_lasts(trio: Place) -> None:
+    trio.environment(rollout={"settleSeconds": 0, "progressDeadlineSeconds": 60})
+    pushed = push(trio, "v2", *NAMES)
+    busy = "Too many concurrent attempts to create a new revision of the specified family."
+    trio.aws.fault("RegisterTaskDefinition", code="ClientException", message=busy, status=400, times=2, match=f"{trio.name}-api")
+    trio.aws.deny(action="UpdateService", match=f"{trio.name}-api")
+    trio.release_set("v2", strategy={"waves": WAVES, "onFailure": "RollBack"})
+    status = trio.wait_set("AccessDenied")
+    assert triple(status) == STALLED and states(trio) == {"api": "Failed", "bags": "Ready", "web": "Pending"}
+    assert trio.children()["api"]["status"]["rollout"]["refusedTime"]
+    trio.aws.control("clear-faults", match=f"{trio.name}-api")
+    status = trio.wait_set("Succeeded")
+    assert [h["cause"] for h in status["history"]] == ["Requested"] and all(runs(trio, s, d) for s, d in pushed.items())
+
+
+def test_a_newer_base_revision_stops_no_wave(trio: Place) -> None:
+    """It is found within ten seconds, while the first wave settles."""
+    trio.environment(rollout={"settleSeconds": 12, "baseRevision": "Latest"})
+    pushed = push(trio, "v2", *NAMES)
+    trio.release_set("v2", strategy={"waves": [{"services": ["web"]}]})
+    trio.until_set(lambda: states(trio).get("web") == "Ready", "the first wave to be through")
+    terraform(trio, cpu="512")
+    status = trio.wait_set("BaseRevisionOutdated")
+    assert triple(status) == UNREADY and f"{trio.name}-web:3" in condition(status, "Ready")["message"]
+    assert wave_states(status) == ["Finished"] * 2 and all(runs(trio, s, d) for s, d in pushed.items())
+    assert [h["outcome"] for h in status["history"]] == ["Succeeded"]
+    trio.annotate("all", "releaseset", retry="1")
+    status = trio.wait_set("Succeeded")
+    assert [h["cause"] for h in status["history"]] == ["Retry", "Requested"] and runs(trio, "web", pushed["web"])
+
+
+def test_a_child_edited_to_what_its_wave_will_bring_waits_for_it(trio: Place) -> None:
+    push(trio, "v2", *NAMES)
+    trio.release_set("v2", strategy={"waves": WAVES})
+    trio.wait_set("Succeeded")
+    pushed, mark = {**push(trio, "v3", "api", "web"), "bags": slow(trio, "v3", "bags")}, len(trio.updates())
+    trio.release_set("v3", strategy={"waves": WAVES})
+    trio.until_set(lambda: len(trio.updates()) > mark, "the first wave to move")
+    name = child_name("all", "web")
+    source = {"images": [{"container": "app", "digest": pushed["web"]}]}
+    trio.kubectl("patch", "release", name, "--type=merge", "-p", json.dumps({"spec": {"source": source}}))
+    edited = trio.get(name)["metadata"]["generation"]
+    trio.until(lambda: trio.get(name)["spec"]["source"]["images"][0]["digest"] != pushed["web"], "the edit to be put back", name)
+    assert trio.get(name)["metadata"]["generation"] > edited
+    trio.wait_set("Succeeded")
+    assert [u["parameters"]["service"] for u in trio.updates()[mark:]] == ["bags", "api", "web"]
 
 
 def test_continue_goes_on_and_tells_at_the_end(trio: Place) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from tests.e2e.bed import Place, condition
-from tests.e2e.test_notifications import Inbox, topic
+from tests.e2e.queues import Inbox, topic
 
 ODD = "ship it \N{ROCKET} \u0085\u2028\ufeff\x1b \"' # : {--- \\ud83d"
+SHOWN = ODD.replace("\u0085", "\\x85").replace("\x1b", "\\x1b")
+"""As status has it: control characters are made visible."""
 
 
 def test_a_release_whose_why_holds_an_emoji_goes_out_and_is_told(place: Place) -> None:
@@ -17,9 +19,9 @@ def test_a_release_whose_why_holds_an_emoji_goes_out_and_is_told(place: Place) -
     place.push("v2")
     place.release("v2", change={"description": ODD, "requestedBy": "ada \N{DRAGON}"})
     entry = place.wait("Succeeded")["history"][0]
-    assert (entry["description"], entry["requestedBy"], entry["outcome"]) == (ODD, "ada \N{DRAGON}", "Succeeded")
+    assert (entry["description"], entry["requestedBy"], entry["outcome"]) == (SHOWN, "ada \N{DRAGON}", "Succeeded")
     inbox.until("web deployment.succeeded")
-    assert inbox.of("deployment.succeeded")["data"]["description"] == ODD
+    assert inbox.of("deployment.succeeded")["data"]["description"] == SHOWN
 
 
 def test_a_set_and_a_closed_window_are_said_with_it(place: Place) -> None:
@@ -32,12 +34,12 @@ def test_a_set_and_a_closed_window_are_said_with_it(place: Place) -> None:
     place.release_set("v2", change={"description": ODD})
     place.wait_set("AwaitingWindow")
     environment = place.until(lambda: (s := place.get_environment()["status"]).get("closedWindow") and s, "the window")
-    assert environment["closedWindow"]["reason"] == ODD
+    assert environment["closedWindow"]["reason"] == SHOWN
     child = next(iter(place.children().values()))["metadata"]["name"]
     place.annotate("all", "releaseset", **{"override-window": f"1/{ODD}"})
     place.wait_set("Succeeded")
-    assert place.set_status()["history"][0]["description"] == ODD
-    assert ODD in place.status(child)["history"][0]["window"]
+    assert place.set_status()["history"][0]["description"] == SHOWN
+    assert SHOWN in place.status(child)["history"][0]["window"]
 
 
 def test_half_a_character_in_aws_s_words_is_passed_on_as_none(shop: Place) -> None:
@@ -46,7 +48,7 @@ def test_half_a_character_in_aws_s_words_is_passed_on_as_none(shop: Place) -> No
     shop.aws.fault("RegisterTaskDefinition", code="ClientException", message=words, status=400, times=None, match=shop.name)
     shop.release("v2")
     message = condition(shop.wait("RejectedByAWS"), "Ready")["message"]
-    assert "no \N{REPLACEMENT CHARACTER} \0 \N{ROCKET}" in message
+    assert "no \N{REPLACEMENT CHARACTER} \\x00 \N{ROCKET}" in message
     noted = shop.until(lambda: [e for e in shop.events() if "\N{ROCKET}" in e["note"]], "an Event")
     assert "\N{REPLACEMENT CHARACTER}" in noted[0]["note"]
     shop.aws.clear_faults(shop.name)

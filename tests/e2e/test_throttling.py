@@ -79,3 +79,15 @@ def test_every_request_is_counted_by_its_own_result(south: Place) -> None:
         return counts[:2] == [4, 2] and sum(counts) == requests(south, "DescribeServices")
 
     south.until(agree, "both counts to agree", SERVICES[0])
+
+
+def test_looks_from_before_a_slow_update_service_supersede_nothing(south: Place) -> None:
+    """It is carried out later than a new deployment may stay invisible (5 s), and until then every look shows the former one."""
+    south.release("v1", "s00")
+    south.wait("Succeeded", "s00")
+    south.push("v2", service="s00")
+    south.aws.fault("UpdateService", kind="delay", seconds=8, match=south.name)
+    south.release("v2", "s00")
+    south.wait("Succeeded", "s00", deadline_s=90)
+    assert [entry["outcome"] for entry in south.status("s00")["history"]] == ["Succeeded", "Succeeded"]
+    assert len(south.updates()) == 1

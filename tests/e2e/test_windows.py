@@ -9,7 +9,7 @@ from typing import Any
 from ecs_release.domain.sets.child_manifests import child_name
 from tests.control_plane.cluster import KubectlError
 from tests.e2e.bed import READY, ROOT, STALLED, WAITING, Place, condition, triple
-from tests.e2e.test_sets import push
+from tests.e2e.sets import push
 
 
 def at(seconds: float) -> str:

@@ -2,9 +2,9 @@
 ARG BASE
 FROM ${BASE}
 
-ARG UV_VERSION=0.13.9
-RUN python -m pip install --no-cache-dir --root-user-action=ignore "uv==${UV_VERSION}"
 WORKDIR /simulator
+COPY scripts/uv.txt ./
+RUN python -m pip install --no-cache-dir --root-user-action=ignore --require-hashes --only-binary :all: --requirement uv.txt
 ENV UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_PROJECT_ENVIRONMENT=/opt/simulator PYTHONDONTWRITEBYTECODE=1 \
     PATH=/opt/simulator/bin:$PATH PYTHONPATH=/simulator:/simulator/operator
 COPY pyproject.toml uv.lock README.md LICENSE ./

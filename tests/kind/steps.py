@@ -76,6 +76,7 @@ def values() -> dict[str, Any]:
         "extraEnv": [{"name": name, "value": value} for name, value in aws.items()],
         # Most tests write what the policies keep for others.
         "policies": {"install": False},
+        "networkPolicy": {"metricsFrom": [{"podSelector": {}}], "extraEgress": [{"ports": [{"port": 5000, "protocol": "TCP"}]}]},
     }
 
 

@@ -18,7 +18,19 @@ from ecs_release.api.project import ProjectStatus
 from ecs_release.api.release_status import ReleaseStatus, Rollout
 from ecs_release.api.releaseset_status import ReleaseSetStatus, SetHistoryEntry
 from ecs_release.domain.model import conditions
-from ecs_release.domain.model.conditions import FALSE, Said, Situation, held, merge, progressing, ready, stalled, triple, unready, waiting
+from ecs_release.domain.model.conditions import (
+    FALSE,
+    ConditionUpdate,
+    Situation,
+    held,
+    kstatus_conditions,
+    merge,
+    progressing,
+    ready,
+    stalled,
+    unready,
+    waiting,
+)
 from tests.argo_cd import ACTIONS, EXAMPLES, buttons, health, merge_patch, press, run
 from tests.argo_cd_page import CONFIG_MAP, config_map
 
@@ -55,11 +67,36 @@ ROWS: list[tuple[str, list[Any], str]] = [
 CASES = [(reason, make, wanted) for reasons, makes, wanted in ROWS for reason in reasons.split() for make in makes]
 """Health by the reason of Ready, for each way in which the operator says it."""
 
+# No reasons of Ready, and so without a health: the script looks at no other condition's reason.
+OTHERS = frozenset(
+    [
+        "ArtifactAtRisk",
+        "RollbackTargetGone",
+        "KeepTagFailed",
+        "Resolved",
+        "DigestsMatch",
+        "DigestsDiffer",
+        "NotObserved",
+        "NotAttempted",
+        "SucceededLate",
+        "OvertakenSameDigests",
+        "Recorded",
+        "Recording",
+        "NoLedger",
+        "QueueShared",
+        "Stamped",
+        "NotStamped",
+    ]
+)
+
 
 def body(kind: str, situation: Situation, *, generation: int = GENERATION, **status: Any) -> dict[str, Any]:
     """Return an object as the operator writes it and the API server serves it. Conditions beside the three must not count."""
-    others = [Said(ConditionType.RECORDED, FALSE, "Recording"), Said(ConditionType.OBSERVED, FALSE, "ObservationFailed")]
-    said = merge(None, [*others, *triple(situation)], generation, NOW)
+    others = [
+        ConditionUpdate(ConditionType.RECORDED, FALSE, "Recording"),
+        ConditionUpdate(ConditionType.OBSERVED, FALSE, "ObservationFailed"),
+    ]
+    said = merge(None, [*others, *kstatus_conditions(situation)], generation, NOW)
     model: Any = STATUS[kind]
     written = model(observed_generation=generation, conditions=said, **status)
     meta = {
@@ -81,6 +118,21 @@ def test_health_of_every_reason(kind: str, reason: str, make: Any, wanted: str) 
     assert health(body(kind, make(reason, "what happened"))) == (wanted, f"{reason}: what happened")
 
 
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_has_a_health(reason: Reason) -> None:
+    """One that is not known to the script counts by its statuses: whether that is right is decided here, in ROWS or in OTHERS."""
+    rows = {reason for reason, _, _ in CASES}
+
+    assert (str(reason) in rows) is not (str(reason) in OTHERS)
+
+
+def test_the_script_names_only_reasons_that_exist() -> None:
+    script = (EXAMPLES / "health" / "health.lua").read_text()
+    named = set(re.findall(r"^  (\w+) = true,$", script, re.MULTILINE)) | set(re.findall(r'\.reason == "(\w+)"', script))
+
+    assert {"Suspended", "ObservationFailed"} < named <= {str(reason) for reason in Reason}
+
+
 def documented() -> dict[str, str]:
     """Return the rows of the reasons of Ready: by reason, the statuses that the documentation gives."""
     table = (ROOT / "docs" / "reference" / "conditions.md").read_text().partition("| reason of Ready |")[2].partition("\n\n")[0]
@@ -95,7 +147,7 @@ def test_every_reason_of_ready_has_a_health() -> None:
     for reason, make, _ in CASES:
         said = rows.get(reason, "")
         if re.fullmatch(r"(True|False|Unknown)(\|(True|False)){2}", said):
-            assert said.split("|") == [c.status for c in triple(make(reason, ""))], reason
+            assert said.split("|") == [c.status for c in kstatus_conditions(make(reason, ""))], reason
 
 
 def test_all_that_the_operator_holds_is_told_from_what_fails() -> None:

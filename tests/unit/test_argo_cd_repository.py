@@ -15,7 +15,7 @@ from ecs_release.api.names import API_VERSION, ENVIRONMENT, GROUP, PLURALS, PROJ
 from ecs_release.api.project import Project
 from ecs_release.api.release import Release
 from ecs_release.api.releaseset import ReleaseSet
-from ecs_release.cli.kubectl.manifests.yaml_edit import edited
+from ecs_release.cli.kubectl.manifests.yaml_edit import edit
 from ecs_release.cli.kubectl.manifests.yaml_text import load_documents
 from tests.argo_cd import EXAMPLES
 
@@ -82,8 +82,8 @@ def test_the_repository_is_whole() -> None:
 def test_a_promotion_keeps_every_other_line() -> None:
     """What promote writes into the file of production leaves its comments, its annotations and its strategy alone."""
     text = (REPOSITORY / "shop" / "production" / "storefront.yaml").read_text()
-    result = edited(text, 0, {"source": None, "overrides": [{"service": "web"}], "change": {"description": "x"}})
-    assert result.kept
+    result = edit(text, 0, {"source": None, "overrides": [{"service": "web"}], "change": {"description": "x"}})
+    assert result.comments_kept
     assert "# How, which promote leaves alone" in result.text and "onFailure: RollBack" in result.text and "Prune=confirm" in result.text
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-TOOLS = ("sh", "dirname", "mkdir", "mktemp", "rm", "mv", "cat", "env", "chmod", "cp")
+TOOLS = ("sh", "dirname", "mkdir", "mktemp", "rm", "mv", "cat", "env", "chmod", "cp", "sed")
 UV = '#!/bin/sh\necho uv "$@" >> calls\n'
 PYTHON = """#!/bin/sh
 # Answers: -c (is it new enough?), --version, -m venv DIR, -m pip.
@@ -32,7 +32,8 @@ class Machine:
         self.bin = folder / "bin"
         self.uv = folder / "uv"
         (self.checkout / "scripts").mkdir(parents=True)
-        shutil.copy(ROOT / "scripts" / "bootstrap", self.checkout / "scripts")
+        for script in ("bootstrap", "uv.txt"):
+            shutil.copy(ROOT / "scripts" / script, self.checkout / "scripts")
         self.bin.mkdir()
         for tool in TOOLS:
             (self.bin / tool).symlink_to(str(shutil.which(tool)))
@@ -44,7 +45,7 @@ class Machine:
 
     def bootstrap(self, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [str(self.checkout / "scripts" / "bootstrap")]
-        return subprocess.run(command, env={"PATH": str(self.bin), **environment}, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(command, env={"PATH": str(self.bin), **environment}, capture_output=True, text=True, check=False, timeout=300)
 
     def calls(self) -> list[str]:
         return (self.checkout / "calls").read_text().splitlines()

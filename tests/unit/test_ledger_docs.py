@@ -13,7 +13,7 @@ from ecs_release.aws.ledger import keys
 from ecs_release.aws.ledger.items import PROJECTED, Kind
 from ecs_release.aws.ledger.table import definition
 from ecs_release.aws.sessions.sdk_models import _OPERATIONS
-from tests.contract.test_ledger import start
+from tests.builders.ledger_records import start_entry
 from tests.ledger_page import PAGE, page
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def test_keys_are_as_the_page_says() -> None:
         "environment": "prod", "namespace": "team", "project": "shop", "service": "web", "startTime": "2026-05-04T12:00:00.000000Z",
         "attemptID": "a1", "stage": "start", "ten digits": "0000000012",
     }  # fmt: skip
-    entry = start()
+    entry = start_entry()
     made = {
         "Entry": keys.entry_key(entry),
         "Current": keys.current_key("prod", "team", "shop", "web"),

@@ -155,3 +155,19 @@ def test_kopf_tells_no_traceback_and_we_do(capsys: pytest.CaptureFixture[str]) -
 
     assert "exception" not in kopfs
     assert "ValueError: ecs_release.engine" in ours["exception"]
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_logs_control_no_terminal_and_change_no_order(as_json: bool) -> None:
+    evil = "\x1b]0;owned\x07\x9b2J\u202e\u2066\u200f\u061c"
+    try:
+        raise ValueError(evil)
+    except ValueError:
+        record = logging.LogRecord("ecs_release", logging.WARNING, "", 1, "it says %s", (evil,), sys.exc_info())
+    record.object = evil
+
+    line = Formatter(as_json=as_json).format(record)
+
+    assert [c for c in evil if c in line and not c.isprintable()] == []
+    if as_json:
+        assert json.loads(line)["message"] == f"it says {evil}", "as data it is the same"

@@ -5,10 +5,8 @@ from __future__ import annotations
 import gzip
 import re
 import tracemalloc
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,48 +15,17 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from ecs_release.domain.ecs.service import Access
-from ecs_release.domain.notifications.outcome_measures import DEPLOYED, FAILED
-from ecs_release.domain.notifications.transitions import Happening, Kind
-from ecs_release.domain.ports.protocols import ObjectKey
+from ecs_release.domain.notifications.outcome_measures import DEPLOYED
+from ecs_release.domain.notifications.transitions import Transition, TransitionKind
 from ecs_release.domain.retention.image_availability import WARNED_OF
-from ecs_release.engine.metrics_state import EngineState, EnvironmentState, LedgerState
 from ecs_release.engine.store.store import ReleaseFacts, release_facts
 from ecs_release.metrics.registry import Metrics
+from tests.builders.metrics import BROKEN, EVERYTHING, NOW, STATE, filled, served, stored_release
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "metrics.md").read_text()
 RULES = yaml.safe_load((ROOT / "examples" / "monitoring" / "rules.yaml").read_text())
-NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def release(name: str, phase: str = "Ready", reason: str = "Succeeded", environment: str = "prod", **conditions: str) -> ReleaseFacts:
-    return ReleaseFacts(
-        key=ObjectKey("Release", "shop", name), uid=name, created=NOW, project="store", service=name, environment=environment, fingerprint=0,
-        phase=phase, ready=conditions.get("Ready", ""), reason=reason, conditions=tuple(conditions.items()),
-    )  # fmt: skip
-
-
-@dataclass
-class EventQueue:
-    messages: Mapping[str, int] = field(default_factory=lambda: Counter({"ECS Task State Change": 3}))
-    oldest_age_s: float | None = 4.0
-
-
-PROD = EnvironmentState("prod", (("Ready", "True"), ("Observed", "Unknown")), 60.0, NOW, {"AccessDenied": 2})
-STATE = EngineState(
-    (
-        release("web", Ready="True", Stalled="False", InSync="Unknown"),
-        release("api", "Failed", "RolledBack", Ready="False", Stalled="True"),
-        release("new", "", ""),
-        replace(release("odd", "Drifted", "Drifted", Ready="False"), in_flight=True, artifact_warning="RollbackTargetGone"),
-    ),
-    (PROD,), 1, 2, 3, 4.5, LedgerState(2, 30.5, {"ok": 7, "Throttled": 1}), frozenset({"shop"}),
-)  # fmt: skip
-ENDED = Happening(Kind.ENDED, 75, "a", "Requested", "Succeeded", DEPLOYED, 7200)
-BROKEN = Happening(Kind.ENDED, 75, "b", "Requested", "RolledBack", FAILED)
-EVERYTHING = (ENDED, BROKEN, Happening(Kind.REFINED, outcome="RolledBack"), Happening(Kind.RESTORED, 600), Happening(Kind.DRIFTED))
 
 
 def samples(metrics: Metrics) -> Samples:
@@ -68,18 +35,6 @@ def samples(metrics: Metrics) -> Samples:
 
 def value(found: Samples, metric: str, **labels: str) -> float | None:
     return found.get((metric, frozenset(labels.items())))
-
-
-def filled(**options: Any) -> Metrics:
-    """Metrics that have seen one of everything."""
-    metrics = Metrics("1.2.3", **options)
-    metrics.show(STATE, {"prod": EventQueue()})
-    metrics.happened("Release", "prod", EVERYTHING)
-    metrics.happened("ReleaseSet", "prod", (ENDED,))
-    metrics.reconciled("Release", "ok", 0.02)
-    metrics.called(Access("111122223333", "eu-west-1"), "ecs:DescribeServices", "ok", 0.3)
-    metrics.waited("111122223333", "eu-west-1", "service-read", 2.0)
-    return metrics
 
 
 def test_how_things_stand() -> None:
@@ -113,7 +68,7 @@ def test_each_condition_is_a_series(kind: str, expected: float | None) -> None:
 def test_many_releases_are_one_family() -> None:
     """They are written piece by piece: no Release is lost or told twice between two pieces, and the head stands once."""
     metrics = Metrics("0")
-    metrics.show(replace(STATE, releases=tuple(release(f"r{n:03}", Ready="True") for n in range(123))), {})
+    metrics.show(replace(STATE, releases=tuple(stored_release(f"r{n:03}", Ready="True") for n in range(123))), {})
     lines = gzip.decompress(metrics.render()).decode().splitlines()
     names = [m[1] for line in lines if (m := re.match(r'ecs_release_condition\{.*[{,]name="(\w+)"', line))]
     assert names == [f"r{n:03}" for n in range(123)]
@@ -126,7 +81,7 @@ def test_conditions_of_thousands_take_little_memory() -> None:
         ("Ready", "Reconciling", "Stalled", "ArtifactResolved", "Deployed", "InSync", "ArtifactAvailable", "Recorded"), "True"
     )
     metrics = Metrics("0")
-    metrics.show(replace(STATE, releases=tuple(release(f"r{n}", **kinds) for n in range(1000))), {})
+    metrics.show(replace(STATE, releases=tuple(stored_release(f"r{n}", **kinds) for n in range(1000))), {})
     tracemalloc.start()
     metrics.render()
     _, peak = tracemalloc.get_traced_memory()
@@ -151,7 +106,7 @@ def test_rollouts_and_dora() -> None:
 
 def test_late_success_is_one_change_failed_once_and_deployed_once() -> None:
     metrics = Metrics("0")
-    metrics.happened("Release", "prod", (BROKEN, Happening(Kind.REFINED, outcome="SucceededLate", counts=DEPLOYED)))
+    metrics.happened("Release", "prod", (BROKEN, Transition(TransitionKind.REFINED, outcome="SucceededLate", counts=DEPLOYED)))
     found = samples(metrics)
     counted = [value(found, f"ecs_release_{name}_total", environment="prod") for name in ("changes", "changes_failed", "deployments")]
     assert counted == [1, 1, 1]
@@ -220,18 +175,21 @@ def test_the_store_keeps_what_artifacts_are_warned_of(reason: str, warned_of: bo
 # The page, the rules, and what is served.
 
 
-def served() -> dict[str, tuple[str, frozenset[str]]]:
-    text = gzip.decompress(filled().render()).decode()
-    found = {}
-    for family in text_string_to_metric_families(text):
-        labels = frozenset(label for s in family.samples for label in s.labels) - {"le"}
-        found[family.name + ("_total" if family.type == "counter" else "")] = (family.type, labels)
-    return found
-
-
 def documented() -> dict[str, tuple[str, frozenset[str]]]:
     rows = re.findall(r"^\| `(ecs_release_\w+)` \| (\w+) \|([\w, ]*)\|", PAGE, re.MULTILINE)
     return {name: (kind, frozenset(re.findall(r"\w+", labels))) for name, kind, labels in rows}
+
+
+def test_a_refused_release_is_in_one_number_and_stuck_for_its_team() -> None:
+    stuck = stored_release("web", "Failed", "TargetNotAllowed", Ready="False", Stalled="True")
+    metrics = Metrics("1")
+    metrics.show(replace(STATE, releases=(stuck,), refused=frozenset({stuck.key})), {})
+    shown = gzip.decompress(metrics.render()).decode()
+    lines = {line for line in shown.splitlines() if line.startswith("ecs_release_releases") and "conditions" not in line}
+    assert lines == {
+        'ecs_release_releases_refused{namespace="shop"} 1.0',
+        'ecs_release_releases_stalled{environment="prod",namespace="shop",reason="TargetNotAllowed"} 1.0',
+    }
 
 
 def test_the_page_says_what_is_served() -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from ecs_release.api.conditions import Reason
 from ecs_release.domain.decision import attempts
-from ecs_release.domain.sets import decision as draft
+from ecs_release.domain.sets import decision
 from ecs_release.domain.verification.judgement import Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def alerts() -> dict[str, str]:
 @cache
 def reasons_in_the_code() -> set[str]:
     """Return each reason that a call of the code stalls for, and each way in which an attempt ends that is not good."""
-    found = {str(v) for v in Verdict if v.ended and not v.good} | {attempts.ABORTED, draft.ABORTED, draft.ROLLED_BACK}
+    found = {str(v) for v in Verdict if v.ended and not v.good} | {attempts.ABORTED, decision.ABORTED, decision.ROLLED_BACK}
     for path in (p for room in ROOMS for p in room.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):

@@ -50,6 +50,17 @@ def test_a_site_that_loads_something_is_refused(tmp_path: Path) -> None:
         site.on_post_build(config)
 
 
+def test_markdown_outside_of_docs_is_a_page_whose_links_lead_to_pages() -> None:
+    contributing = site.ROOT / "CONTRIBUTING.md"
+
+    text = site._page(contributing)
+
+    assert site.source(contributing) == "sources/CONTRIBUTING.md"
+    assert "](../explanation/architecture.md)" in text
+    assert "](LICENSE.md)" in text
+    assert site.ROOT / "LICENSE" in site.linked()
+
+
 def test_why_scripts_do_not_ask_holds() -> None:
     """The theme asks GitHub or GitLab where the repository is named."""
     assert NEVER_ASKED

@@ -45,6 +45,12 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- if .Values.commits.enabled }}
+- name: ECS_RELEASE_COMMITS_ADDRESS
+  value: {{ printf "http://%s.%s.svc:%v" (include "ecs-release.commitsName" .) .Release.Namespace .Values.commits.port | quote }}
+- name: ECS_RELEASE_COMMITS_TOKEN_FILE
+  value: /var/run/ecs-release-commits/token
+{{- end }}
 # Nothing else can be written to.
 - name: HOME
   value: /tmp

@@ -37,6 +37,32 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
+{{- /* The commits service: labels of its own, for the operator's Services, budgets and policies must not choose its pod. */ -}}
+{{- define "ecs-release.commitsName" -}}
+{{- printf "%s-commits" (include "ecs-release.fullname" . | trunc 55 | trimSuffix "-") -}}
+{{- end -}}
+
+{{- define "ecs-release.commitsSelectorLabels" -}}
+app.kubernetes.io/name: {{ printf "%s-commits" (include "ecs-release.name" . | trunc 55 | trimSuffix "-") }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "ecs-release.commitsLabels" -}}
+{{ include "ecs-release.commitsSelectorLabels" . }}
+app.kubernetes.io/component: commits
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: ecs-release
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "ecs-release.commitsToken" -}}
+{{- default (printf "%s-token" (include "ecs-release.commitsName" . | trunc 57 | trimSuffix "-")) .Values.commits.tokenSecret -}}
+{{- end -}}
+
 {{- define "ecs-release.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "ecs-release.fullname" .) .Values.serviceAccount.name -}}

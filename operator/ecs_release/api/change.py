@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ecs_release.api.meta import Model
+from ecs_release.api.meta import Model, ObjectName
 
 
 class Change(Model):
-    """The reason for a release. To change it never deploys."""
+    """The reason for a release. Changing it never deploys."""
 
     description: Annotated[str | None, Field(max_length=1024, description="Why, in a sentence.")] = None
     requested_by: Annotated[str | None, Field(max_length=256, description="Who asks for it.")] = None
@@ -20,6 +20,6 @@ class Change(Model):
 
 
 class Reference(Model):
-    """Names another resource."""
+    """A reference to another resource, by name."""
 
-    name: Annotated[str, Field(min_length=1, max_length=63, description="Name of the resource.")]
+    name: Annotated[ObjectName, Field(description="Name of the resource.")]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ecs_release.api.bounded_types import LongText
 from ecs_release.api.meta import Model, Time
 
 
@@ -94,7 +95,7 @@ class Condition(Model):
 
     type: Annotated[str, Field(max_length=316, description="Type of the condition, such as Ready.")]
     status: Annotated[str, Field(max_length=16, description="True, False or Unknown.")]
-    observed_generation: Annotated[int | None, Field(ge=0, le=2**62, description="Generation of the spec that this was said of.")] = None
+    observed_generation: Annotated[int | None, Field(ge=0, le=2**62, description="Generation of the spec that this is about.")] = None
     last_transition_time: Annotated[Time, Field(description="When the status changed last.")]
     reason: Annotated[str, Field(max_length=1024, description="A CamelCase word that says why.")]
-    message: Annotated[str, Field(max_length=4096, description="What happened, for people.")] = ""
+    message: Annotated[LongText, Field(description="What happened, for people.")] = ""

@@ -32,7 +32,7 @@ class Column:
     wide: bool = False
 
     def to_kubernetes(self) -> dict[str, Any]:
-        """Write it as the API server wants it."""
+        """Return it as the API server expects it."""
         return {"name": self.name, "type": self.type, "jsonPath": self.path, "priority": int(self.wide)}
 
 
@@ -159,7 +159,7 @@ def definition(kind: Kind) -> dict[str, Any]:
 
 def _schema(kind: Kind) -> dict[str, Any]:
     status = structural_schema(kind.status)
-    # kstatus reads a status without observedGeneration as done; this says "not yet" from the first moment on.
+    # kstatus takes a status without observedGeneration for done; with this default an object is in progress from its creation on.
     status["default"] = {"observedGeneration": -1}
     return {
         "type": "object",

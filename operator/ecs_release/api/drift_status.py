@@ -1,4 +1,4 @@
-"""What a Release's status says of drift: that something else runs than what the Release deployed."""
+"""Drift in a Release's status: something else runs than what the Release deployed."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ecs_release.api.bounded_types import Text, Word
 from ecs_release.api.meta import MicroTime, Model, Time
-from ecs_release.api.words import Text, Word
 
 
 class Drift(Model):
-    """That something else runs than what this Release deployed, and when that is corrected."""
+    """Something else runs than what this Release deployed."""
 
     deployment_id: Annotated[Word | None, Field(description="The PRIMARY deployment, which this Release did not start.")] = None
     since_time: Annotated[Time | None, Field(description="When that deployment began.")] = None
-    completed_time: Annotated[MicroTime | None, Field(description="Since when it has been seen completed.")] = None
+    completed_time: Annotated[MicroTime | None, Field(description="When it was first seen completed.")] = None
     correct_time: Annotated[
-        MicroTime | None, Field(description="From when on it is corrected, if nothing holds that; absent where it is not.")
+        MicroTime | None, Field(description="When it is corrected, unless something holds that up; absent if it is not.")
     ] = None
 
 
 class LastDrift(Model):
-    """When it last was that something else ran than what this Release deployed."""
+    """The last time that something else ran than what this Release deployed."""
 
     deployment_id: Annotated[Word | None, Field(description="The PRIMARY deployment at its beginning.")] = None
     message: Annotated[Text | None, Field(description="What ran instead of what.")] = None
     start_time: Annotated[Time | None, Field(description="When it was seen first.")] = None
-    end_time: Annotated[Time | None, Field(description="When the Release was Ready again; absent while it goes on.")] = None
+    end_time: Annotated[Time | None, Field(description="When the Release was Ready again; absent while the drift lasts.")] = None

@@ -1,4 +1,4 @@
-"""Environment: an account, a region, a role and an ECS cluster, and what each namespace may reach there. Written by the platform team."""
+"""Environment: an account, a region, a role and an ECS cluster, and what each namespace may release there. Written by the platform team."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ecs_release.api.bounded_types import Arn
 from ecs_release.api.conditions import Condition
-from ecs_release.api.meta import ACCOUNT, ECS_NAME, PATTERN, REGION, ROLE_ARN, Model, ObjectMeta, Time
+from ecs_release.api.meta import ACCOUNT, ECS_NAME, PATTERN, REGION, ROLE_ARN, Model, NamespaceName, ObjectMeta, Time
 from ecs_release.api.rollout import RolloutDefaults
 from ecs_release.api.schema import list_map, rule, rules
 from ecs_release.api.windows import ClosedWindow, Window
@@ -53,20 +54,20 @@ class AllowedNamespaces(Model):
     model_config = rules(("has(self.names) != has(self.selector)", "set exactly one of names and selector"))
 
     names: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=63)]] | None,
+        list[NamespaceName] | None,
         Field(max_length=100, description="Names of namespaces.", json_schema_extra={"x-kubernetes-list-type": "set"}),
     ] = None
     selector: Annotated[NamespaceSelector | None, Field(description="Labels of namespaces; an empty selector admits all.")] = None
 
 
 class Suspend(Model):
-    """The platform team's brake: while it is set, nothing is changed in AWS."""
+    """Stops all changes in AWS while it is set, for the platform team."""
 
     reason: Annotated[str, Field(min_length=1, max_length=512, description="Why nothing may be released now; shown on every Release.")]
 
 
 class Aws(Model):
-    """The account and region that services run in, and how to get there."""
+    """The account and region that services run in, and the role to reach them with."""
 
     model_config = rules(
         ("self.accountID == oldSelf.accountID", "accountID is immutable: create another Environment"),
@@ -94,7 +95,7 @@ class AllowedTarget(Model):
 
 
 class EnvironmentTarget(Model):
-    """Which ECS service is whose."""
+    """Which ECS service a Project's service is."""
 
     cluster: Annotated[str, Field(min_length=1, max_length=255, pattern=ECS_NAME, description="The ECS cluster, by name.")]
     service_name: Annotated[
@@ -145,7 +146,7 @@ class Artifacts(Model):
         str | None, Field(max_length=32, pattern=REGION, description="Region of the ECR registry; absent: the services' own.")
     ] = None
     role_arn: Annotated[
-        str | None, Field(max_length=2048, pattern=ROLE_ARN, description="Role to read the registry with, where the services' one may not.")
+        str | None, Field(max_length=2048, pattern=ROLE_ARN, description="Role to read the registry with, if the services' role may not.")
     ] = None
     external_id: Annotated[
         str | None, Field(min_length=2, max_length=1224, pattern=r"^[\w+=,.@:/-]+$", description="External id of that role.")
@@ -165,7 +166,7 @@ class Artifacts(Model):
         Field(
             max_length=128,
             pattern=r"^[a-zA-Z0-9]+[._-][a-zA-Z0-9_.{}-]*$",
-            description="Tag that is held on the digest that runs, for lifecycle rules to spare; of {environment} {namespace} {project}"
+            description="Tag that is kept on the digest that runs, for lifecycle policies to spare; of {environment} {namespace} {project}"
             " {service} {container}, such as keep.{environment}.{service}; absent: none.",
             json_schema_extra=rule(_KEEP_TAG, "must hold {environment} and {service}, and else only {namespace} {project} {container}"),
         ),
@@ -173,17 +174,17 @@ class Artifacts(Model):
 
 
 class Observation(Model):
-    """How often AWS is looked at."""
+    """How often AWS is read."""
 
-    interval_seconds: Annotated[int, Field(ge=5, le=3600, description="Between two looks at every service.")] = 60
-    grace_seconds: Annotated[int, Field(ge=0, le=86400, description="How long AWS may be unreadable before Releases say so.")] = 300
+    interval_seconds: Annotated[int, Field(ge=5, le=3600, description="Seconds between two reads of every service.")] = 60
+    grace_seconds: Annotated[int, Field(ge=0, le=86400, description="How long AWS may be unreadable before Releases report it.")] = 300
     event_queue_url: Annotated[
         str | None, Field(max_length=1024, pattern=r"^https?://", description="SQS queue with EventBridge's events of ECS and ECR.")
     ] = None
 
 
 class Notify(Model):
-    """Who is told of deployments and drift. One sink: a bus feeds topics, a topic feeds queues."""
+    """Where notifications of deployments and drift are sent. One sink: a bus feeds topics, a topic feeds queues."""
 
     model_config = rules(("has(self.snsTopicARN) != has(self.eventBusARN)", "set exactly one of snsTopicARN and eventBusARN"))
 
@@ -210,8 +211,11 @@ class Notify(Model):
         return self.sns_topic_arn or self.event_bus_arn or ""
 
 
+Installation = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+
+
 class EnvironmentSpec(Model):
-    """What an Environment is and allows."""
+    """Where an Environment is, and what it allows."""
 
     display_name: Annotated[str | None, Field(max_length=128, description="Name for people.")] = None
     mode: Annotated[
@@ -222,28 +226,45 @@ class EnvironmentSpec(Model):
     aws: Annotated[Aws, Field(description="Account, region and role.")]
     target: Annotated[EnvironmentTarget, Field(description="Which ECS services belong to it.")]
     artifacts: Annotated[Artifacts, Field(description="Where build artifacts are.")] = Artifacts()
-    rollout: Annotated[RolloutDefaults | None, Field(description="How services are rolled out, unless their Project says otherwise.")] = (
-        None
-    )
-    observation: Annotated[Observation, Field(description="How often AWS is looked at.")] = Observation()
+    rollout: Annotated[RolloutDefaults | None, Field(description="How services are rolled out, unless their Project overrides it.")] = None
+    observation: Annotated[Observation, Field(description="How often AWS is read.")] = Observation()
     windows: Annotated[
         list[Window] | None, Field(max_length=50, description="When releases may or may not start.", json_schema_extra=list_map("name"))
     ] = None
-    notify: Annotated[Notify | None, Field(description="Who is told.")] = None
+    notify: Annotated[Notify | None, Field(description="Where notifications are sent.")] = None
+    takes_over_from: Annotated[
+        list[Installation] | None,
+        Field(
+            max_length=10,
+            description="Installations of the operator that are gone: their tags on task definitions no longer hold services here.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = None
 
 
 class ReleaseCounts(Model):
-    """Releases into the Environment, counted by how they stand."""
+    """Releases into the Environment, counted by state."""
 
-    total: Annotated[int | None, Field(ge=0, le=1000000, description="All.")] = None
+    total: Annotated[int | None, Field(ge=0, le=1000000, description="All that the Environment admits.")] = None
     ready: Annotated[int | None, Field(ge=0, le=1000000, description="Ready.")] = None
     failed: Annotated[int | None, Field(ge=0, le=1000000, description="Failed or rolled back.")] = None
     drifted: Annotated[int | None, Field(ge=0, le=1000000, description="Running something else.")] = None
     waiting: Annotated[int | None, Field(ge=0, le=1000000, description="Waiting.")] = None
+    refused: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=1000000,
+            description=(
+                "Refused, and in no other number: of a namespace or a target that the Environment does not allow, or of a ReleaseSet that"
+                " has not made them."
+            ),
+        ),
+    ] = None
 
 
 class EnvironmentStatus(Model):
-    """What is known of an Environment."""
+    """The observed state of an Environment."""
 
     observed_generation: Annotated[int | None, Field(ge=-1, le=2**62, description="The generation that this status is about.")] = None
     conditions: Annotated[
@@ -256,18 +277,18 @@ class EnvironmentStatus(Model):
             json_schema_extra=list_map("type"),
         ),
     ] = None
-    last_sweep_time: Annotated[Time | None, Field(description="Every service that can be read was seen then or later.")] = None
+    last_sweep_time: Annotated[Time | None, Field(description="Every service that can be read was read then or later.")] = None
     notified_time: Annotated[
         Time | None, Field(description="The sink of spec.notify has accepted all notifications of what happened until then.")
     ] = None
     releases: Annotated[ReleaseCounts | None, Field(description="Releases into the Environment.")] = None
     closed_window: Annotated[ClosedWindow | None, Field(description="The window that is closed now.")] = None
-    caller: Annotated[str | None, Field(max_length=2048, description="The identity that AWS sees.")] = None
-    ledger_table: Annotated[str | None, Field(max_length=2048, description="ARN of the DynamoDB table that all is recorded in.")] = None
+    caller: Annotated[Arn | None, Field(description="The identity that AWS sees.")] = None
+    ledger_table: Annotated[Arn | None, Field(description="ARN of the DynamoDB table that attempts are recorded in.")] = None
 
 
 class Environment(Model):
-    """An account, a region, a role and an ECS cluster that services are released into, and the rules of that place."""
+    """An account, a region, a role and an ECS cluster that services are released into, and the rules for releases into it."""
 
     api_version: str = ""
     kind: str = ""

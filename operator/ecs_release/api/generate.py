@@ -1,6 +1,6 @@
 """Write the CRDs and the schema of notifications: `python -m ecs_release.api.generate [FOLDER [FOLDER]]`.
 
-`make generate` runs it, and a test fails where files differ.
+`make generate` runs it, and a test fails if files differ.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def notification_schema() -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Write all files, and remove generated ones that are no longer made. The schema goes to a second folder, if only one is not named."""
+    """Write all files, and remove outdated ones. The schema goes to the second folder; with only one folder it is not written."""
     folder = Path(arguments[0] if arguments else "crds")
     reference = Path("docs/reference") if not arguments else Path(arguments[1]) if arguments[1:] else None
     if reference is not None:

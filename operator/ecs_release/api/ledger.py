@@ -1,7 +1,7 @@
-"""What the ledger keeps for ever: an entry when an attempt starts, another when it ends, and what is current of each service.
+"""What the ledger keeps: an entry when an attempt starts, another when it ends, and the current record of each service.
 
-One DynamoDB table an installation (docs/reference/ledger.md). Entries are only ever added; current records are replaced. All answers of
-the ledger are these models, so that the operator, the kubectl plugin and whoever reads the table itself share one description.
+One DynamoDB table an installation (docs/reference/ledger.md). Entries are only added; current records are replaced. All that is read from
+the ledger has these models, so that the operator, the kubectl plugin and other readers of the table share one description.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ecs_release.api.bounded_types import Arn, ReleaseNumber, StatusDigest, Text, Word
 from ecs_release.api.meta import MicroTime, Model
 from ecs_release.api.release_status import Evidence
-from ecs_release.api.words import Arn, ReleaseNumber, StatusDigest, Text, Word
 
 
 class Stage(StrEnum):
@@ -22,11 +22,11 @@ class Stage(StrEnum):
     START = "start"
     END = "end"
     LATE = "late"
-    """A later verdict, where the one at the end was not the last: it came up after its deadline, or was rolled back late."""
+    """A later verdict, if the one at the end was not the last: it came up after its deadline, or was rolled back late."""
 
 
 class LedgerImage(Model):
-    """A container's image before and after; sidecars that were left alone are `unlisted`."""
+    """A container's image before and after; sidecars, which are not changed, are `unlisted`."""
 
     container: Annotated[Word, Field(description="Container.")]
     repository: Annotated[Text | None, Field(description="Registry and repository.")] = None
@@ -76,14 +76,14 @@ class LedgerEntry(LedgerService):
     deployment_id: Annotated[Word | None, Field(description="ECS deployment.")] = None
     requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
     applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
-    changed_by: Annotated[Arn | None, Field(description="Of a foreign deployment: who made it, as CloudTrail tells.")] = None
+    changed_by: Annotated[Arn | None, Field(description="Of a foreign deployment: who started it, by CloudTrail.")] = None
     user_agent: Annotated[Text | None, Field(description="Of a foreign deployment: with which tool.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
     url: Annotated[Arn | None, Field(description="Pull request or build.")] = None
     revision: Annotated[Word | None, Field(description="Git revision of the manifests.")] = None
     ticket: Annotated[Word | None, Field(description="Ticket.")] = None
     window: Annotated[Text | None, Field(description="The closed window that it passed, and by what right.")] = None
-    requested_time: Annotated[MicroTime | None, Field(description="When the operator first saw what was asked for.")] = None
+    requested_time: Annotated[MicroTime | None, Field(description="When the operator first saw the request.")] = None
     start_time: Annotated[MicroTime, Field(description="When the attempt began.")]
     completion_time: Annotated[MicroTime | None, Field(description="When it ended.")] = None
     outcome: Annotated[Word | None, Field(description="How it ended.")] = None
@@ -97,7 +97,7 @@ class CurrentImage(Model):
 
     container: Annotated[Word, Field(description="Container.")]
     digest: Annotated[StatusDigest | None, Field(description="Digest.")] = None
-    hash: Annotated[Word | None, Field(description="Release hash, where known.")] = None
+    hash: Annotated[Word | None, Field(description="Release hash, if known.")] = None
 
 
 class CurrentPart(Model):
@@ -107,6 +107,7 @@ class CurrentPart(Model):
     hash: Annotated[Word | None, Field(description="Release hash, tag or short digest, for people.")] = None
     number: Annotated[ReleaseNumber | None, Field(description="Release number.")] = None
     source_hash: Annotated[Word | None, Field(description="Hash of the source.")] = None
+    pin_id: Annotated[Word | None, Field(description="Id of what the source was resolved to.")] = None
     attempt_id: Annotated[Word | None, Field(description="The attempt that deployed it.")] = None
     cause: Annotated[Word | None, Field(description="Cause of that attempt.")] = None
     outcome: Annotated[Word | None, Field(description="How that attempt ended; absent while it is under way.")] = None
@@ -116,7 +117,7 @@ class CurrentPart(Model):
     description: Annotated[Text | None, Field(description="Why.")] = None
     task_definition: Annotated[Arn | None, Field(description="Revision.")] = None
     deployment_id: Annotated[Word | None, Field(description="ECS deployment.")] = None
-    time: Annotated[MicroTime | None, Field(description="Since when it has been so.")] = None
+    time: Annotated[MicroTime | None, Field(description="Since when this is so.")] = None
 
 
 class LedgerCurrent(LedgerService):
@@ -125,15 +126,15 @@ class LedgerCurrent(LedgerService):
     wanted: Annotated[CurrentPart | None, Field(description="What the Release asks for, resolved.")] = None
     deployed: Annotated[CurrentPart | None, Field(description="The latest attempt.")] = None
     ready: Annotated[CurrentPart | None, Field(description="What the Release was Ready on last.")] = None
-    observed: Annotated[CurrentPart | None, Field(description="What tasks show.")] = None
-    foreign: Annotated[CurrentPart | None, Field(description="Somebody else's deployment without an end yet, and what ran before.")] = None
-    drifted: Annotated[bool | None, Field(description="True where something else runs than what is wanted.")] = None
+    observed: Annotated[CurrentPart | None, Field(description="What tasks run.")] = None
+    foreign: Annotated[CurrentPart | None, Field(description="A foreign deployment that has not ended, and what ran before it.")] = None
+    drifted: Annotated[bool | None, Field(description="True if something else runs than what is wanted.")] = None
     deleted_time: Annotated[MicroTime | None, Field(description="When the Release was deleted; nothing in AWS was touched.")] = None
-    observed_time: Annotated[MicroTime, Field(description="When this was said: an older record never replaces a newer one.")]
+    observed_time: Annotated[MicroTime, Field(description="When this was observed: an older record never replaces a newer one.")]
 
 
 class LedgerRelease(Model):
-    """A numbered release of a Project: the artifacts that it means. The same artifacts have the same number wherever they go."""
+    """A numbered release of a Project: the artifacts that it means. The same artifacts have the same number wherever they are deployed."""
 
     namespace: Annotated[Word, Field(description="Namespace of the Project.")]
     project: Annotated[Word, Field(description="Project.")]

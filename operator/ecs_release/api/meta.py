@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
 _ACRONYMS = {"id": "ID", "arn": "ARN", "url": "URL"}
 
 
 def to_camel(name: str) -> str:
-    """Turn a Python name into the API's: acronyms in capitals, not at the beginning (Kubernetes API conventions, "Naming conventions")."""
+    """Return a field's name in the API: later acronyms in capitals (Kubernetes API conventions, "Naming conventions")."""
     first, *rest = name.split("_")
     return first + "".join(_ACRONYMS.get(part, part.capitalize()) for part in rest)
 
@@ -23,11 +23,21 @@ def to_time(value: datetime) -> str:
 
 def to_microtime(value: datetime) -> str:
     """Write a time as metav1.MicroTime does: RFC 3339 in UTC with six decimals."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-Time = Annotated[AwareDatetime, PlainSerializer(to_time, return_type=str, when_used="json")]
-MicroTime = Annotated[AwareDatetime, PlainSerializer(to_microtime, return_type=str, when_used="json")]
+def _in_utc(value: datetime) -> datetime:
+    """Refuse a time that no calendar of Python has in UTC, such as the last hours of 9999 west of Greenwich."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is not between the years 1 and 9999 in UTC") from None
+
+
+_Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+Time = Annotated[_Instant, PlainSerializer(to_time, return_type=str, when_used="json")]
+MicroTime = Annotated[_Instant, PlainSerializer(to_microtime, return_type=str, when_used="json")]
 """Times that are compared with each other need more than whole seconds."""
 
 
@@ -43,7 +53,7 @@ class Model(BaseModel):
     )
 
     def to_kubernetes(self) -> dict[str, Any]:
-        """Write it as JSON for the API server: camelCase, nothing for what is not set."""
+        """Return it as JSON for the API server: camelCase, without what is not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
@@ -74,16 +84,20 @@ class ObjectMeta(Model):
 
 # Bounds that several kinds share. ECR: "Image tag details", 128 characters; repository names up to 256.
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+OBJECT_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+"""Name of an object, as the API server takes it: a DNS subdomain (RFC 1123)."""
 TAG = r"^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$"
 DIGEST = r"^sha256:[0-9a-f]{64}$"
 ACCOUNT = r"^[0-9]{12}$"
 REGION = r"^[a-z]{2,}(-[a-z0-9]+)+$"
 ROLE_ARN = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$"
-REPOSITORY = r"^[a-z0-9]+([._/-][a-z0-9]+|__[a-z0-9]+|-+[a-z0-9]+)*$"
+# Each text has one way to match: with two ways for one character, the time that Python's `re` takes doubles with each of them.
+REPOSITORY = r"^[a-z0-9]+(([._/]|__|-+)[a-z0-9]+)*$"
 ECS_NAME = r"^[a-zA-Z0-9_-]+$"
 PATTERN = r"^[a-zA-Z0-9_*?./-]+$"
 
-ObjectName = Annotated[str, Field(min_length=1, max_length=63)]
+ObjectName = Annotated[str, Field(min_length=1, max_length=63, pattern=OBJECT_NAME)]
+NamespaceName = Annotated[str, Field(min_length=1, max_length=63, pattern=DNS_LABEL)]
 ServiceName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-zA-Z0-9]([-_.a-zA-Z0-9]*[a-zA-Z0-9])?$")]
 ContainerName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9_-]+$")]
 Digest = Annotated[str, Field(max_length=71, pattern=DIGEST)]

@@ -1,4 +1,4 @@
-"""Names that are part of the API: kinds, annotations, labels, and the tags on task definitions. To rename one breaks users."""
+"""Names that are part of the API: kinds, annotations, labels, and the tags on task definitions. Renaming one breaks users."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REFRESH_ANNOTATION = f"{GROUP}/refresh"
 ABORT_ANNOTATION = f"{GROUP}/abort"
 OVERRIDE_ANNOTATION = f"{GROUP}/override-window"
 APPLIED_BY_ANNOTATION = f"{GROUP}/applied-by"
-"""The user that the API server had authenticated when spec or a request changed last: stamped by an admission policy."""
+"""The user that the API server authenticated when spec or a request last changed: stamped by an admission policy."""
 REQUEST_ANNOTATIONS = (RETRY_ANNOTATION, REFRESH_ANNOTATION, ABORT_ANNOTATION, OVERRIDE_ANNOTATION)
 
 APPLIED_BY_POLICIES = (
@@ -28,7 +28,7 @@ APPLIED_BY_POLICIES = (
     ("validatingadmissionpolicies", "ecs-release-applied-by-is-true"),
     ("validatingadmissionpolicybindings", "ecs-release-applied-by-is-true"),
 )
-"""What makes that annotation true: resources of admissionregistration.k8s.io/v1, and their names in examples/policies."""
+"""What enforces that annotation: resources of admissionregistration.k8s.io/v1, and their names in examples/policies."""
 
 LABEL_PROJECT = f"{GROUP}/project"
 LABEL_SERVICE_SET = f"{GROUP}/service-set"
@@ -44,7 +44,9 @@ TAG_RELEASE = f"{GROUP}/release"
 TAG_SOURCE = f"{GROUP}/source"
 TAG_ATTEMPT = f"{GROUP}/attempt"
 TAG_BASE = f"{GROUP}/base"
-"""Number of the revision, of somebody else's making, that one of ours was built on."""
+"""Number of the foreign revision that one of ours was built on."""
+TAG_CONTENT = f"{GROUP}/content"
+"""Hash of what was registered: on a copy that somebody changed it does not fit, and none of these tags counts."""
 
 FIELD_MANAGER = f"{GROUP}/operator"
 """Owner of the status fields in server-side apply, and reportingController of Events."""

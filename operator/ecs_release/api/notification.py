@@ -1,4 +1,4 @@
-"""What the operator tells the world of Releases and ReleaseSets: a CloudEvents 1.0 envelope, and what happened to whom.
+"""Notifications about Releases and ReleaseSets: a CloudEvents 1.0 envelope, and what happened to which object.
 
 CloudEvents 1.0.2 (github.com/cloudevents/spec): names of attributes are lower-case letters and digits, `source` and `id` together name
 an event, `subject` what it is about.
@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from ecs_release.api.bounded_types import Arn, StatusDigest, Text, Word
 from ecs_release.api.meta import Model, Time
 from ecs_release.api.schema import json_schema
-from ecs_release.api.words import Arn, StatusDigest, Text, Word
 
 SPEC_VERSION, CONTENT_TYPE = "1.0", "application/json"
 SCHEMA_FILE = "notification.schema.json"
@@ -22,7 +22,7 @@ _TYPE = r"^dev\.ecs-release\.(deployment|deployment-set|release)\.[a-z-]+\.v1$"
 
 
 class NotificationType(StrEnum):
-    """What can have happened. More may come; one that is there keeps its meaning, or becomes v2."""
+    """The types of notifications. More may come; an existing one keeps its meaning, or becomes v2."""
 
     STARTED = "dev.ecs-release.deployment.started.v1"
     SUCCEEDED = "dev.ecs-release.deployment.succeeded.v1"
@@ -44,7 +44,9 @@ class NotifiedImage(Model):
     from_hash: Annotated[Word | None, Field(description="Release hash before.")] = None
     to_digest: Annotated[StatusDigest | None, Field(description="Digest after.")] = None
     to_hash: Annotated[Word | None, Field(description="Release hash after.")] = None
-    unlisted: Annotated[bool | None, Field(description="True for a container that the Project does not list: it was left alone.")] = None
+    unlisted: Annotated[
+        bool | None, Field(description="True for a container that the Project does not list: its image was not changed by the operator.")
+    ] = None
 
 
 class NotifiedTarget(Model):
@@ -57,7 +59,7 @@ class NotifiedTarget(Model):
 
 
 class NotifiedPerson(Model):
-    """Who started the deployment that runs, as CloudTrail tells."""
+    """Who started the deployment that runs, by CloudTrail."""
 
     arn: Annotated[Arn | None, Field(description="Identity.")] = None
     user_agent: Annotated[Text | None, Field(description="Its tool.")] = None
@@ -93,7 +95,7 @@ class NotificationData(Model):
     ticket: Annotated[Word | None, Field(description="Ticket.")] = None
     task_definition: Annotated[Arn | None, Field(description="Revision.")] = None
     deployment_id: Annotated[Word | None, Field(description="ECS deployment. In a drift: the one that is not the Release's.")] = None
-    changed_by: Annotated[NotifiedPerson | None, Field(description="In a drift: who started that deployment, where known.")] = None
+    changed_by: Annotated[NotifiedPerson | None, Field(description="In a drift: who started that deployment, if known.")] = None
     start_time: Annotated[Time | None, Field(description="When the deployment, or the drift, began.")] = None
     completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
     links: Annotated[dict[str, Arn] | None, Field(max_length=10, description="Console pages, by name: service, events.")] = None
@@ -112,7 +114,7 @@ class Notification(Model):
     data: Annotated[NotificationData, Field(description="What happened.")]
 
     def to_json(self) -> str:
-        """Write it as it is sent: one line of ASCII, nothing for what is not known."""
+        """Return it as it is sent: one line of ASCII, without what is not known."""
         return json.dumps(self.to_kubernetes(), separators=(",", ":"))
 
 

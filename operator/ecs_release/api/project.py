@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import Field
 
 from ecs_release.api.conditions import Condition
-from ecs_release.api.meta import ECS_NAME, REPOSITORY, ContainerName, Model, ObjectMeta, ServiceName
+from ecs_release.api.meta import ECS_NAME, REPOSITORY, ContainerName, Model, ObjectMeta, ObjectName, ServiceName
 from ecs_release.api.rollout import Rollout
 from ecs_release.api.schema import list_map, rules
 
 
 class Container(Model):
-    """A container whose image is released. Containers that are not listed are left alone."""
+    """A container whose image is released. Containers that are not listed are not changed."""
 
     name: Annotated[ContainerName, Field(description="Name of the container in the task definition.")]
     repository: Annotated[
@@ -22,9 +24,9 @@ class Container(Model):
 
 
 class ServiceTarget(Model):
-    """The ECS service in one Environment, where its template does not fit."""
+    """The ECS service in one Environment, if its template does not fit."""
 
-    environment: Annotated[str, Field(min_length=1, max_length=63, description="Name of the Environment.")]
+    environment: Annotated[ObjectName, Field(description="Name of the Environment.")]
     cluster: Annotated[
         str | None, Field(min_length=1, max_length=255, pattern=ECS_NAME, description="ECS cluster; absent: the Environment's.")
     ] = None
@@ -45,7 +47,9 @@ class Service(Model):
         list[ServiceTarget] | None,
         Field(max_length=50, description="ECS services that the template does not name.", json_schema_extra=list_map("environment")),
     ] = None
-    rollout: Annotated[Rollout | None, Field(description="How it is rolled out, where that differs from the Environment's rules.")] = None
+    rollout: Annotated[
+        Rollout | None, Field(description="How it is rolled out, as far as that differs from the Environment's settings.")
+    ] = None
 
 
 class ServiceSet(Model):
@@ -58,9 +62,11 @@ class ServiceSet(Model):
 class ProjectSpec(Model):
     """What a Project consists of."""
 
+    # Each pair of sets once: comparing every service with every other costs more than the API server allows a rule.
     model_config = rules(
         (
-            "self.serviceSets.all(a, a.services.all(s, self.serviceSets.exists_one(b, b.services.exists(t, t.name == s.name))))",
+            "self.serviceSets.all(a, self.serviceSets.all(b, a.name >= b.name"
+            " || !sets.intersects(a.services.map(s, s.name), b.services.map(s, s.name))))",
             "a service must be in one service set only: its name is unique in the Project",
         )
     )
@@ -70,9 +76,14 @@ class ProjectSpec(Model):
         list[ServiceSet], Field(min_length=1, max_length=10, description="Its service sets.", json_schema_extra=list_map("name"))
     ]
 
+    @cached_property
+    def by_service(self) -> Mapping[str, tuple[str, Service]]:
+        """Its services by name, with the name of their service set."""
+        return {service.name: (group.name, service) for group in reversed(self.service_sets) for service in reversed(group.services)}
+
 
 class ProjectStatus(Model):
-    """What is known of a Project."""
+    """The observed state of a Project."""
 
     observed_generation: Annotated[int | None, Field(ge=-1, le=2**62, description="The generation that this status is about.")] = None
     conditions: Annotated[

@@ -1,4 +1,4 @@
-"""Release: the standing intention that one service in one environment runs one artifact."""
+"""Release: one service in one environment is to run one artifact."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ReleaseSpec(Model):
 
 
 class Release(Model):
-    """The standing intention that one service in one environment runs one artifact, and what is really running."""
+    """One service in one environment, the artifact that it is to run, and what is running."""
 
     api_version: str = ""
     kind: str = ""

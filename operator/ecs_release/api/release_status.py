@@ -1,4 +1,4 @@
-"""A Release's status: what was resolved, what runs, what is being done, and what was done before."""
+"""A Release's status: what was resolved, what runs, what is under way, and what was done before."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ecs_release.api.bounded_types import Arn, Count, ExitCode, Generation, Percent, ReleaseNumber, StatusDigest, Text, Word
 from ecs_release.api.conditions import Condition
 from ecs_release.api.drift_status import Drift, LastDrift
 from ecs_release.api.meta import MicroTime, Model, Time
 from ecs_release.api.record_status import AttemptRecord, ForeignDeployment, LedgerStatus
 from ecs_release.api.schema import list_map
 from ecs_release.api.windows import ClosedWindow
-from ecs_release.api.words import Arn, Count, Generation, ReleaseNumber, StatusDigest, Text, Word
+
+UNKNOWN_PLATFORMS = "Unknown"
+"""What `platforms` of a pinned image says while ECR has not been asked."""
 
 
 class PinnedImage(Model):
-    """The image that a container shall run."""
+    """The image that a container is to run."""
 
     container: Annotated[Word, Field(description="Container.")]
     repository: Annotated[Text | None, Field(description="Registry and repository.")] = None
@@ -27,11 +30,21 @@ class PinnedImage(Model):
     platform_digests: Annotated[
         list[StatusDigest] | None, Field(max_length=50, description="Of a manifest list: the digests of its platforms' images.")
     ] = None
+    platforms: Annotated[
+        Word | None,
+        Field(
+            description="Unknown until ECR has told whether it is a manifest list, and of which images: another digest is no difference"
+            " then. Absent if that is known."
+        ),
+    ] = None
 
 
 class Pin(Model):
-    """What the source meant when it was resolved: it means that until the source changes or a refresh is asked for."""
+    """What the source was resolved to: it stays so until the source changes or a refresh is requested."""
 
+    id: Annotated[Word | None, Field(description="Its id, which attempts name; each time that a source is resolved anew has its own.")] = (
+        None
+    )
     source_hash: Annotated[Word | None, Field(description="Hash of the source that was resolved.")] = None
     resolved_time: Annotated[MicroTime | None, Field(description="When it was resolved.")] = None
     images: Annotated[
@@ -40,7 +53,7 @@ class Pin(Model):
 
 
 class TargetStatus(Model):
-    """The ECS service that the Release goes to."""
+    """The ECS service that the Release is deployed to."""
 
     account_id: Annotated[Word | None, Field(description="AWS account.")] = None
     region: Annotated[Word | None, Field(description="AWS region.")] = None
@@ -54,9 +67,9 @@ class TargetStatus(Model):
 class RunningDigest(Model):
     """A digest and in how many running tasks it was seen."""
 
-    digest: Annotated[StatusDigest | None, Field(description="Digest; absent where ECS does not tell it.")] = None
-    tasks: Annotated[Count | None, Field(description="Number of running tasks; 0: seen last, and none runs just now.")] = None
-    release_hash: Annotated[Word | None, Field(description="Its release hash, where known.")] = None
+    digest: Annotated[StatusDigest | None, Field(description="Digest; absent if ECS does not report it.")] = None
+    tasks: Annotated[Count | None, Field(description="Number of running tasks; 0: it ran last, and no task runs now.")] = None
+    release_hash: Annotated[Word | None, Field(description="Its release hash, if known.")] = None
 
 
 class RunningContainer(Model):
@@ -75,7 +88,7 @@ class ChangedBy(Model):
 
 
 class Running(Model):
-    """What really runs."""
+    """What runs."""
 
     hash: Annotated[Word | None, Field(description="Release hash that runs, else a short digest.")] = None
     task_definition: Annotated[Arn | None, Field(description="Revision that the service names.")] = None
@@ -87,7 +100,26 @@ class Running(Model):
     pending_count: Annotated[Count | None, Field(description="Pending tasks.")] = None
     since_time: Annotated[Time | None, Field(description="Since when these digests run, as far as was seen.")] = None
     deployment_id: Annotated[Word | None, Field(description="PRIMARY deployment.")] = None
+    deployment_created_time: Annotated[MicroTime | None, Field(description="When ECS created that deployment, by AWS's clock.")] = None
+    under_way_since_time: Annotated[
+        MicroTime | None,
+        Field(
+            description="Since when that deployment was seen under way; absent if it is done, or ECS waits on purpose. ECS may roll back"
+            " to a deployment by its old id and time of creation."
+        ),
+    ] = None
     changed_by: Annotated[ChangedBy | None, Field(description="Who changed the service last.")] = None
+
+
+class HealthStatus(Model):
+    """Since when too few tasks run, or enough again after too few were reported."""
+
+    state: Annotated[
+        Word | None,
+        Field(description="TooFewTasks: for too short a time to be reported; TasksUnhealthy; Recovering: enough run again since then."),
+    ] = None
+    since_time: Annotated[MicroTime | None, Field(description="Since when too few tasks run or, if it is recovering, enough.")] = None
+    desired_count: Annotated[Count | None, Field(description="Desired tasks when there began to be too few.")] = None
 
 
 class Intent(Model):
@@ -95,6 +127,7 @@ class Intent(Model):
 
     action: Annotated[Word | None, Field(description="The AWS call, such as UpdateService; RollBack: UpdateService back.")] = None
     deployments: Annotated[list[Word] | None, Field(max_length=50, description="Ids of the deployments listed before.")] = None
+    primary_id: Annotated[Word | None, Field(description="The one of them that was PRIMARY.")] = None
     task_definition: Annotated[Arn | None, Field(description="The wanted revision.")] = None
     aws_time: Annotated[Time | None, Field(description="AWS's clock before.")] = None
     accepted_time: Annotated[MicroTime | None, Field(description="When AWS had accepted it.")] = None
@@ -108,10 +141,17 @@ class ImageChange(Model):
     to_digest: Annotated[StatusDigest | None, Field(description="Digest after.")] = None
     from_hash: Annotated[Word | None, Field(description="Release hash before.")] = None
     to_hash: Annotated[Word | None, Field(description="Release hash after.")] = None
-    tag_digest: Annotated[StatusDigest | None, Field(description="What the environment's tag pointed to before, where that is moved.")] = (
-        None
-    )
-    unlisted: Annotated[bool | None, Field(description="True for a container that the Project does not list: it was left alone.")] = None
+    tag_digest: Annotated[StatusDigest | None, Field(description="What the environment's tag pointed to before, if that is moved.")] = None
+    unlisted: Annotated[
+        bool | None, Field(description="True for a container that the Project does not list: its image was not changed by the operator.")
+    ] = None
+
+
+class PlatformDigests(Model):
+    """The digests that tasks may show for a container's image, which is a manifest list."""
+
+    container: Annotated[Word, Field(description="Container.")]
+    digests: Annotated[list[StatusDigest] | None, Field(max_length=50, description="Of its platforms' images.")] = None
 
 
 class Evidence(Model):
@@ -119,7 +159,7 @@ class Evidence(Model):
 
     task: Annotated[Arn | None, Field(description="Task.")] = None
     container: Annotated[Word | None, Field(description="Container.")] = None
-    exit_code: Annotated[int | None, Field(ge=-(2**31), le=2**31 - 1, description="Exit code.")] = None
+    exit_code: Annotated[ExitCode | None, Field(description="Exit code.")] = None
     reason: Annotated[Text | None, Field(description="Why it stopped.")] = None
     stop_code: Annotated[Word | None, Field(description="ECS's stop code.")] = None
     log_group: Annotated[Text | None, Field(description="CloudWatch log group.")] = None
@@ -134,32 +174,61 @@ class Links(Model):
     events: Annotated[Arn | None, Field(description="Console page of the service's events.")] = None
 
 
+class RolloutProgress(Model):
+    """How far an attempt's deployment has ever been. Only what goes beyond that is progress."""
+
+    new_tasks: Annotated[Count | None, Field(description="Most new tasks that ran at once.")] = None
+    old_tasks: Annotated[Count | None, Field(description="Fewest old tasks that were left.")] = None
+    traffic_percent: Annotated[Percent | None, Field(description="Most production traffic on the new revision.")] = None
+    stages: Annotated[list[Word] | None, Field(max_length=20, description="Stages that it has reached.")] = None
+
+
 class Rollout(Model):
-    """The latest attempt to make the Release true."""
+    """The latest attempt to deploy what the Release wants."""
 
     attempt_id: Annotated[Word, Field(description="Its id, also on the task definition.")]
     cause: Annotated[Word | None, Field(description="Requested, Retry, Adopted, ...")] = None
     source_hash: Annotated[Word | None, Field(description="Hash of the source that it was made for.")] = None
+    pin_id: Annotated[Word | None, Field(description="Id of the pin that it was made for.")] = None
     window: Annotated[Text | None, Field(description="The closed window that it passed, and by what right.")] = None
     intent: Annotated[Intent | None, Field(description="The last thing that was or is to be done in AWS.")] = None
     deployment_id: Annotated[Word | None, Field(description="The ECS deployment that is followed.")] = None
     service_deployment_arn: Annotated[Arn | None, Field(description="Its service deployment.")] = None
     task_definition: Annotated[Arn | None, Field(description="Its revision.")] = None
-    stage: Annotated[Word | None, Field(description="What ECS says of it: its lifecycle stage, else its rollout state.")] = None
-    traffic_percent: Annotated[int | None, Field(ge=0, le=100, description="Production traffic on the new revision.")] = None
+    stage: Annotated[Word | None, Field(description="What ECS reports: its lifecycle stage, else its rollout state.")] = None
+    traffic_percent: Annotated[Percent | None, Field(description="Production traffic on the new revision.")] = None
     request_id: Annotated[Word | None, Field(description="AWS's id of the UpdateService request.")] = None
-    awaiting: Annotated[Text | None, Field(description="Lifecycle hook that waits for somebody's action, and its stage.")] = None
+    refused_time: Annotated[
+        MicroTime | None,
+        Field(description="Since when AWS refuses the announced call; absent if it was not refused, or was accepted since."),
+    ] = None
+    awaiting: Annotated[Text | None, Field(description="Lifecycle hook that awaits action, and its stage.")] = None
     message: Annotated[Text | None, Field(description="How far it is, or how it ended.")] = None
     rollback_target: Annotated[Arn | None, Field(description="Revision that ran before.")] = None
     environment_tag: Annotated[
         Word | None, Field(description="What became of the environment's tag: Moved, Returned, TakenOver by somebody, Kept; more may come.")
     ] = None
     start_time: Annotated[MicroTime | None, Field(description="When it began.")] = None
-    last_progress_time: Annotated[MicroTime | None, Field(description="When it last came further.")] = None
+    progress: Annotated[RolloutProgress | None, Field(description="How far it has ever been.")] = None
+    last_progress_time: Annotated[
+        MicroTime | None,
+        Field(
+            description="Since when it has made no progress; absent while ECS waits on purpose (a hook, bake time). Time in which AWS could"
+            " not be read does not count."
+        ),
+    ] = None
     completion_time: Annotated[MicroTime | None, Field(description="When it ended.")] = None
     outcome: Annotated[Word | None, Field(description="How it ended; absent while it is under way.")] = None
     images: Annotated[
         list[ImageChange] | None, Field(max_length=20, description="What it changes.", json_schema_extra=list_map("container"))
+    ] = None
+    platform_digests: Annotated[
+        list[PlatformDigests] | None,
+        Field(
+            max_length=10,
+            description="Of images that are manifest lists: what tasks show instead, as far as it was known when the attempt began.",
+            json_schema_extra=list_map("container"),
+        ),
     ] = None
     evidence: Annotated[list[Evidence] | None, Field(max_length=3, description="Tasks that failed.")] = None
     links: Annotated[Links | None, Field(description="Where to look further.")] = None
@@ -191,6 +260,7 @@ class HistoryEntry(Model):
     attempt_id: Annotated[Word, Field(description="Its id.")]
     cause: Annotated[Word | None, Field(description="Why it was made.")] = None
     source_hash: Annotated[Word | None, Field(description="Hash of its source.")] = None
+    pin_id: Annotated[Word | None, Field(description="Id of its pin.")] = None
     window: Annotated[Text | None, Field(description="The closed window that it passed, and by what right.")] = None
     outcome: Annotated[Word | None, Field(description="How it ended; absent while it is under way.")] = None
     message: Annotated[Text | None, Field(description="How it ended, in a sentence.")] = None
@@ -224,9 +294,13 @@ class LastReady(Model):
     """The pin that the Release was Ready on last."""
 
     source_hash: Annotated[Word | None, Field(description="Hash of its source.")] = None
+    pin_id: Annotated[Word | None, Field(description="Id of that pin.")] = None
     images: Annotated[list[ReadyImage] | None, Field(max_length=10, description="Its images.", json_schema_extra=list_map("container"))] = (
         None
     )
+    deployment_id: Annotated[
+        Word | None, Field(description="The ECS deployment whose tasks proved it last; the proof holds while that is PRIMARY.")
+    ] = None
     time: Annotated[MicroTime | None, Field(description="When it became Ready.")] = None
 
 
@@ -242,11 +316,11 @@ class ReleaseSummary(Model):
     requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
     applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
-    message: Annotated[Text | None, Field(description="How it stands.")] = None
+    message: Annotated[Text | None, Field(description="The message of condition Ready.")] = None
 
 
 class ReleaseStatus(Model):
-    """What is known of a Release."""
+    """The observed state of a Release."""
 
     observed_generation: Annotated[Generation | None, Field(description="The generation that this status is about.")] = None
     phase: Annotated[
@@ -261,19 +335,20 @@ class ReleaseStatus(Model):
     ] = None
     pin: Annotated[Pin | None, Field(description="What the source was resolved to.")] = None
     target: Annotated[TargetStatus | None, Field(description="The ECS service.")] = None
-    running: Annotated[Running | None, Field(description="What really runs.")] = None
+    running: Annotated[Running | None, Field(description="What runs.")] = None
+    health: Annotated[HealthStatus | None, Field(description="What is not well with the number of tasks; absent if enough run.")] = None
     rollout: Annotated[Rollout | None, Field(description="The latest attempt.")] = None
     plan: Annotated[Plan | None, Field(description="What would be done.")] = None
-    closed_window: Annotated[ClosedWindow | None, Field(description="The window that is waited for.")] = None
+    closed_window: Annotated[ClosedWindow | None, Field(description="The closed window that the Release waits for.")] = None
     drift: Annotated[Drift | None, Field(description="Since when something else runs, and when that is corrected.")] = None
-    last_drift: Annotated[LastDrift | None, Field(description="The latest drift, under way or over.")] = None
+    last_drift: Annotated[LastDrift | None, Field(description="The latest drift, lasting or over.")] = None
     history: Annotated[
         list[HistoryEntry] | None, Field(max_length=10, description="Attempts, newest first.", json_schema_extra=list_map("attemptID"))
     ] = None
     last_ready: Annotated[LastReady | None, Field(description="The pin that it was Ready on last.")] = None
     foreign: Annotated[
         list[ForeignDeployment] | None,
-        Field(max_length=5, description="Others' deployments, newest first.", json_schema_extra=list_map("deploymentID")),
+        Field(max_length=5, description="Foreign deployments, newest first.", json_schema_extra=list_map("deploymentID")),
     ] = None
     ledger: Annotated[LedgerStatus | None, Field(description="What the ledger has.")] = None
     last_handled_retry: Annotated[Word | None, Field(description="Token of the last retry.")] = None

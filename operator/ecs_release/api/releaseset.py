@@ -1,4 +1,4 @@
-"""ReleaseSet: a service set at chosen artifacts, going into one environment together."""
+"""ReleaseSet: a service set, released into one environment together."""
 
 from __future__ import annotations
 
@@ -44,20 +44,22 @@ class Wave(Model):
 
 
 class Strategy(Model):
-    """In which order services go, and what happens when one fails."""
+    """In which order services are rolled out, and what happens if one fails."""
 
+    # Each pair of waves once, in the order of their first services, which differ: the API server bounds what a rule may cost.
     model_config = rules(
         (
-            "!has(self.waves) || self.waves.all(a, a.services.all(s, self.waves.filter(b, s in b.services).size() == 1))",
+            "!has(self.waves) || self.waves.all(a, self.waves.exists_one(b, a.services[0] == b.services[0])"
+            " && self.waves.all(b, a.services[0] >= b.services[0] || !sets.intersects(a.services, b.services)))",
             "a service must be in one wave only",
         )
     )
 
     waves: Annotated[list[Wave] | None, Field(min_length=1, max_length=20, description="Waves, in order; services in none go last.")] = None
     max_parallel: Annotated[int, Field(ge=1, le=50, description="How many services are rolled out at once.")] = 10
-    on_failure: Annotated[Literal["Halt", "RollBack", "Continue"], Field(description="What happens when a service fails.")] = "Halt"
+    on_failure: Annotated[Literal["Halt", "RollBack", "Continue"], Field(description="What happens if a service fails.")] = "Halt"
     missing_artifacts: Annotated[
-        Literal["Refuse", "KeepCurrent"], Field(description="What happens when a service has no image at the hash.")
+        Literal["Refuse", "KeepCurrent"], Field(description="What happens if a service has no image at the hash.")
     ] = "Refuse"
 
 
@@ -86,7 +88,7 @@ class ReleaseSetSpec(Model):
 
 
 class ReleaseSet(Model):
-    """A service set at chosen artifacts, going into one environment together."""
+    """A service set, the artifacts that it is to run, and their release into one environment together."""
 
     api_version: str = ""
     kind: str = ""

@@ -1,4 +1,4 @@
-"""A ReleaseSet's status: the one place to look at how a service set goes out."""
+"""A ReleaseSet's status: how far the release of a service set is."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ecs_release.api.bounded_types import Count, Generation, Text, Word
 from ecs_release.api.conditions import Condition
 from ecs_release.api.meta import MicroTime, Model, Time
 from ecs_release.api.release_status import Pin, PinnedImage, PlannedImage
 from ecs_release.api.schema import list_map
-from ecs_release.api.words import Count, Generation, Text, Word
 
 PREVIOUS, KEPT = "Previous", "Kept"
 
@@ -28,13 +28,11 @@ class SetService(Model):
         list[PinnedImage] | None,
         Field(max_length=10, description="What it returns to in a rollback.", json_schema_extra=list_map("container")),
     ] = None
-    wants: Annotated[Word | None, Field(description="Previous where a rollback takes it back, or has done so; absent: images.")] = None
-    origin: Annotated[Word | None, Field(description="Kept where it has no image at the hash, and what runs is kept.")] = None
-    state: Annotated[
-        Word | None, Field(description="How it stands: Pending, Waiting, Progressing, Ready, Failed, Left; more may come.")
-    ] = None
+    wants: Annotated[Word | None, Field(description="Previous if a rollback takes it back, or has done so; absent: images.")] = None
+    origin: Annotated[Word | None, Field(description="Kept if it has no image at the hash, and what runs is kept.")] = None
+    state: Annotated[Word | None, Field(description="Its state: Pending, Waiting, Progressing, Ready, Failed, Left; more may come.")] = None
     message: Annotated[Text | None, Field(description="The same in a sentence.")] = None
-    note: Annotated[Text | None, Field(description="What is worth knowing about its images: older than what runs, kept.")] = None
+    note: Annotated[Text | None, Field(description="What to know about its images: older than what runs, kept.")] = None
     start_time: Annotated[MicroTime | None, Field(description="When this deployment set started it.")] = None
     generation: Annotated[Generation | None, Field(description="Generation of the child that was written last.")] = None
 
@@ -57,7 +55,7 @@ class SetWave(Model):
 
 
 class SetCounts(Model):
-    """Child Releases, counted by how they stand."""
+    """Child Releases, counted by state."""
 
     total: Annotated[Count | None, Field(description="All.")] = None
     ready: Annotated[Count | None, Field(description="Ready.")] = None
@@ -117,14 +115,14 @@ class ReleaseSetSummary(Model):
     hash: Annotated[Word | None, Field(description="Wanted release hash or tag.")] = None
     running_hash: Annotated[Word | None, Field(description="Release hash that all services run.")] = None
     progress: Annotated[Word | None, Field(description="Ready services of all.")] = None
-    message: Annotated[Text | None, Field(description="How it stands.")] = None
+    message: Annotated[Text | None, Field(description="The message of condition Ready.")] = None
     requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
     applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
 
 
 class ReleaseSetStatus(Model):
-    """What is known of a ReleaseSet."""
+    """The observed state of a ReleaseSet."""
 
     observed_generation: Annotated[Generation | None, Field(description="The generation that this status is about.")] = None
     phase: Annotated[Word | None, Field(description="For people and field selectors; an open set.")] = None

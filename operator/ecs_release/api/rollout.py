@@ -1,4 +1,4 @@
-"""How services are rolled out: said by the Environment, overridden by a Project's service field by field."""
+"""How services are rolled out: set by the Environment, overridden by a Project's service field by field."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ecs_release.api.meta import Model
 
 
 class Rollout(Model):
-    """How a service is rolled out; what is absent is as the Environment says."""
+    """How a service is rolled out; absent fields are as the Environment sets them."""
 
     method: Annotated[
         Literal["TaskDefinition", "EnvironmentTag"] | None,
@@ -18,13 +18,15 @@ class Rollout(Model):
     ] = None
     base_revision: Annotated[
         Literal["Service", "Latest"] | None,
-        Field(description="What a revision is built on: the service's own, or the newest of the family that is not ours."),
+        Field(
+            description="What a revision is built on: the service's own, or the newest of the family that the operator did not register."
+        ),
     ] = None
     progress_deadline_seconds: Annotated[int | None, Field(ge=30, le=86400, description="How long a rollout may go without progress.")] = (
         None
     )
     settle_seconds: Annotated[int | None, Field(ge=0, le=86400, description="How long a wave must be Ready before the next begins.")] = None
-    on_drift: Annotated[Literal["Report", "Correct"] | None, Field(description="What to do when something else runs.")] = None
+    on_drift: Annotated[Literal["Report", "Correct"] | None, Field(description="What to do if something else runs.")] = None
     correct_after_seconds: Annotated[
         int | None,
         Field(ge=1, le=604800, description="How long a foreign deployment, or a newer base, must have stood before it is corrected."),
@@ -32,4 +34,4 @@ class Rollout(Model):
 
 
 class RolloutDefaults(Rollout):
-    """How an Environment's services are rolled out unless their Project says otherwise."""
+    """How an Environment's services are rolled out, unless their Project overrides it."""

@@ -1,4 +1,4 @@
-"""JSON schemas as the API server wants them: structural, nothing that it does not know, every list with its type.
+"""JSON schemas as the API server needs them: structural, without keywords that it does not support, every list with its type.
 
 Kubernetes, "Extend the Kubernetes API with CustomResourceDefinitions": section "Specifying a structural schema".
 """
@@ -21,9 +21,9 @@ def list_map(key: str) -> dict[str, Any]:
 
 
 def rules(*validations: tuple[str, str]) -> ConfigDict:
-    """Attach CEL rules to a model: pairs of an expression that must hold and the message where it does not."""
-    said: list[Any] = [{"rule": rule, "message": message} for rule, message in validations]
-    return ConfigDict(json_schema_extra={VALIDATIONS: said})
+    """Attach CEL rules to a model: pairs of an expression that must hold and the message if it does not."""
+    listed: list[Any] = [{"rule": rule, "message": message} for rule, message in validations]
+    return ConfigDict(json_schema_extra={VALIDATIONS: listed})
 
 
 def rule(expression: str, message: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ _DROPPED = frozenset({"title", "$defs"})
 
 
 class _Generator(GenerateJsonSchema):
-    """A field that may be left out is not one that may be null (merge patches and server-side apply cannot say null)."""
+    """A generator for which an optional field is not a nullable one: merge patches and server-side apply cannot set null."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
@@ -55,12 +55,12 @@ class _Generator(GenerateJsonSchema):
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Return a model's JSON schema for readers that are no API server: what may be left out is never null."""
+    """Return a model's JSON schema for other readers than the API server: optional fields are never null."""
     return model.model_json_schema(by_alias=True, mode="validation", schema_generator=_Generator)
 
 
 def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Return a model's structural schema. Raises ValueError for anything that a CRD does not know."""
+    """Return a model's structural schema. Raises ValueError for anything that a CRD does not support."""
     schema = json_schema(model)
     return _structural(schema, schema.get("$defs", {}), (model.__name__,))
 
@@ -89,7 +89,7 @@ def _structural(schema: dict[str, Any], definitions: dict[str, Any], path: tuple
 
 
 def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Put a referred model in the place of its reference; what is said beside it comes on top, rules are added."""
+    """Replace a reference by its model; keywords beside the reference come on top, and rules are added."""
     if "$ref" not in schema:
         return schema
     target = dict(definitions[schema["$ref"].rpartition("/")[2]])

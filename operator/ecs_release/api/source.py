@@ -15,7 +15,9 @@ class SourceImage(Model):
 
     container: Annotated[ContainerName, Field(description="Container of the service, as the Project lists it.")]
     digest: Annotated[Digest, Field(description="Digest of the image or of its manifest list.")]
-    release_hash: Annotated[ReleaseHash | None, Field(description="Release hash of the image, for people.")] = None
+    release_hash: Annotated[
+        ReleaseHash | None, Field(description="Release hash of the image, for people: marked as claimed unless a tag in ECR confirms it.")
+    ] = None
 
 
 class Source(Model):
@@ -46,5 +48,5 @@ class Source(Model):
 
     @property
     def digests(self) -> dict[str, str]:
-        """The digest of each container; none where it is another kind of source."""
+        """The digest of each container; none if it is another kind of source."""
         return {i.container: i.digest for i in self.images or ()}

@@ -1,4 +1,4 @@
-"""The port `domain.ports.Aws`: everything that is called in AWS."""
+"""The port `domain.ports.Aws` on boto3."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ecs_release.aws.ledger.dynamodb import BotoLedger
 from ecs_release.aws.registry.ecr import BotoRegistry
 from ecs_release.aws.sessions import pacing
 from ecs_release.aws.sessions.caller import Caller, OnCall, ignore_call
+from ecs_release.aws.sessions.fields import parse_identity
 from ecs_release.aws.sessions.pacing import OnWait, Pacing, ignore_wait
 from ecs_release.aws.sessions.sessions import Sessions
 from ecs_release.aws.sessions.threads import Threads
@@ -18,15 +19,15 @@ from ecs_release.domain.ports.ledger import Ledger
 from ecs_release.domain.ports.protocols import Clock, Ecs, EventQueue, Fence, Registry, Sink
 
 _QUEUES = 64
-"""Queues that are read at the same time, each by a thread of its own; more take turns, with polls that are shorter accordingly."""
+"""Queues that are read concurrently, each in a thread of its own; if there are more they take turns, with shorter polls."""
 _SINKS, _SINK_S = 8, 40
-"""Sinks that are sent to at the same time, and seconds that one has: those that do not answer must not keep the others waiting."""
+"""Concurrent sends to sinks, and the deadline of each in seconds: sinks that do not answer must not delay the others."""
 _LEDGER, _LEDGER_S = 6, 40
-"""Calls of the ledger at the same time, and seconds that one has: releases go on while it does not answer."""
+"""Concurrent calls of the ledger, and the deadline of each in seconds: releases go on while it does not answer."""
 
 
 class BotoAws:
-    """AWS on boto3. One for the process."""
+    """AWS on boto3. One for each process."""
 
     def __init__(
         self,
@@ -78,21 +79,21 @@ class BotoAws:
         return BotoEventBus(self._sender, access, arn) if arn.split(":")[2] == "events" else BotoTopic(self._sender, access, arn)
 
     def ledger(self, access: Access, table: str, *, create: bool = False) -> Ledger:
-        """Return the ledger in a DynamoDB table. Ask for it once: it remembers release numbers."""
+        """Return the ledger in a DynamoDB table. Call it once: the ledger caches release numbers."""
         return BotoLedger(self._recorder, access, table, create=create)
 
     async def caller(self, access: Access) -> str:
-        """Return the ARN that AWS sees.
+        """Return the ARN of the caller identity.
 
-        Raises Denied where the account is another one than the Environment's: a wrong role would deploy to the wrong place.
+        Raises Denied if the account is not the Environment's: a wrong role would deploy to the wrong place.
         """
-        answer = await self._caller.call(access, "sts", "get_caller_identity", pacing.IDENTITY, parameters={})
-        if answer["Account"] != access.account_id:
+        account, arn = await self._caller.call(access, "sts", "get_caller_identity", pacing.IDENTITY, parameters={}, parse=parse_identity)
+        if account != access.account_id:
             raise Denied(
-                f"the role leads to account {answer['Account']} ({answer['Arn']}), but spec.aws.accountID is {access.account_id}:"
+                f"the role leads to account {account} ({arn}), but spec.aws.accountID is {access.account_id}:"
                 " correct spec.aws.roleARN or create another Environment"
             )
-        return str(answer["Arn"])
+        return str(arn)
 
     def close(self) -> None:
         """Take no more calls."""

@@ -1,4 +1,4 @@
-"""AWS for a command that does its work and ends: the parts that the operator is made of, and two calls that only commands need."""
+"""AWS clients for commands of the kubectl plugin: those of the operator, and two calls that only commands need."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import time
 from datetime import UTC, datetime
 
 from ecs_release.aws.clients.ecs import BotoEcs
+from ecs_release.aws.clients.ecs_responses import page_of
 from ecs_release.aws.registry.ecr import BotoRegistry
 from ecs_release.aws.sessions import pacing
 from ecs_release.aws.sessions.caller import Caller
+from ecs_release.aws.sessions.fields import parse_identity
 from ecs_release.aws.sessions.pacing import Pacing
 from ecs_release.aws.sessions.sessions import Sessions
 from ecs_release.aws.sessions.threads import Threads
@@ -28,11 +30,11 @@ class _Clock:
         return time.monotonic()
 
 
-class Workbench:
-    """AWS with some access. Close it in the end."""
+class CommandClients:
+    """AWS clients by access. Close it at the end."""
 
     def __init__(self, version: str, session_name: str) -> None:
-        """`session_name` is what CloudTrail shows of an assumed role. A quarter of AWS's rates is used: the operator is there, too."""
+        """`session_name` is what CloudTrail shows. A quarter of AWS's rates is used: the operator uses the same rates."""
         self._threads = Threads(_THREADS)
         sessions = Sessions(f"kubectl-ecs-release/{version}", session_name, _THREADS)
         self._caller = Caller(sessions, self._threads, Pacing(_Clock(), _SHARE))
@@ -47,21 +49,22 @@ class Workbench:
 
     async def account(self, access: Access) -> str:
         """Return the account that the access leads to (GetCallerIdentity). Raises Problem."""
-        answer = await self._caller.call(access, "sts", "get_caller_identity", pacing.IDENTITY, parameters={})
-        return str(answer["Account"])
+        account, _ = await self._caller.call(access, "sts", "get_caller_identity", pacing.IDENTITY, parameters={}, parse=parse_identity)
+        return str(account)
 
     async def service_names(self, access: Access, cluster: str) -> list[str]:
         """List the names of a cluster's services, in order. Raises Problem."""
         found: list[str] = []
         parameters: dict[str, object] = {"cluster": cluster, "maxResults": 100}
         for _ in range(_PAGES):
-            answer = await self._caller.call(
-                access, "ecs", "list_services", pacing.CLUSTER_RESOURCE_READ, what=f"services in {cluster}", parameters=parameters
-            )
-            found += [arn.rpartition("/")[2] for arn in answer["serviceArns"]]
-            if not answer.get("nextToken"):
+            page, token = await self._caller.call(
+                access, "ecs", "list_services", pacing.CLUSTER_RESOURCE_READ, what=f"services in {cluster}", parameters=parameters,
+                parse=page_of("serviceArns"),
+            )  # fmt: skip
+            found += [arn.rpartition("/")[2] for arn in page]
+            if not token:
                 return sorted(set(found))
-            parameters["nextToken"] = answer["nextToken"]
+            parameters["nextToken"] = token
         raise Blocked("TooMany", f"cluster {cluster!r} has more than {_PAGES * 100} services")
 
     def close(self) -> None:

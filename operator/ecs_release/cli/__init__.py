@@ -1,1 +1,1 @@
-"""Commands."""
+"""The programs: the operator's command, and the kubectl plugin."""

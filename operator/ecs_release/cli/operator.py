@@ -27,7 +27,7 @@ def main() -> None:
             name = ".".join(str(part) for part in problem["loc"])
             print(f"ecs-release-operator: {name}: {problem['msg'].removeprefix('Value error, ')}; see --help", file=sys.stderr)
         sys.exit(2)
-    _keep_memory_together()
+    _limit_malloc_arenas()
     logs.configure(settings.log_level, as_json=settings.log_format == "json")
     code = 0
     try:
@@ -37,13 +37,13 @@ def main() -> None:
         code = 1
     except KeyboardInterrupt:
         pass
-    # A call to AWS may still wait in a thread: nothing of it is needed any more.
+    # A thread may still wait for a call to AWS, whose result is not needed.
     sys.stderr.flush()
     os._exit(code)
 
 
-def _keep_memory_together() -> None:
-    """Have all threads share two of glibc's arenas: with one each, a tenth of our memory is what they once needed (docs/benchmarks.md)."""
+def _limit_malloc_arenas() -> None:
+    """Limit glibc to two malloc arenas: with one for each thread, a tenth of our memory is unused (docs/benchmarks.md)."""
     with contextlib.suppress(OSError, AttributeError):
         # malloc.h: M_ARENA_MAX. Other C libraries have no mallopt, or do nothing.
         ctypes.CDLL(None).mallopt(-8, 2)

@@ -1,1 +1,4 @@
-"""The control cluster's API: status by server-side apply, Events. The only importer of kubernetes."""
+"""The control cluster's API: objects, status by server-side apply, Events and the Lease. The only importer of kubernetes.
+
+Begin with `adapter`, which implements `domain.ports.protocols.Cluster`; `api_server` is the HTTP client below it.
+"""

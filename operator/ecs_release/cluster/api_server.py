@@ -1,22 +1,24 @@
-"""One HTTP client of the API server for everything: kubernetes.aio's, without its models (20 MB for the core API's alone)."""
+"""The HTTP client of the API server: that of kubernetes.aio, without its models (those of the core API alone take 20 MB)."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
 
 from ecs_release.cluster.connection import Credentials, credentials_of, load
-from ecs_release.cluster.request_body import for_apply
+from ecs_release.cluster.pages import OBJECT_BYTES, PageSize, read_bounded
+from ecs_release.cluster.request_body import apply_body
+from ecs_release.domain.model.api_paths import ApiPath
 from ecs_release.domain.model.errors import Conflict, Denied, NotFound, Problem, Retryable
 from ecs_release.domain.ports.protocols import Fence
 
-# With the parameter, which the API server ignores, the client lets a body pass that is bytes already; without it, it writes JSON itself.
+# With the parameter, which the API server ignores, the client sends a body of bytes unchanged; without it, it serializes JSON itself.
 APPLY = "application/apply-patch+yaml; charset=utf-8"
 MERGE = "application/merge-patch+json"
 NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -24,13 +26,13 @@ NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _ATTEMPTS, _FIRST_PAUSE_S = 4, 0.25
 _DEADLINE_S = 30.0
 _TIMEOUT = aiohttp.ClientTimeout(total=10.0, sock_connect=5.0)
-# 410: the continue token of a LIST is too old, begin anew. The others as in client-go's rest/with_retry.go, and a server that goes down.
+# 410: the continue token of a LIST is too old, restart it. The others as in client-go's rest/with_retry.go, and a server shutting down.
 _TRANSIENT = frozenset({410, 429, 500, 502, 503, 504})
 _AGAIN = _TRANSIENT - {410}
 
 
 class _FaultError(Exception):
-    """A request that may do better in a moment; `after_s` is what the server asks for."""
+    """A request that should be retried; `after_s` is the delay that the server asks for."""
 
     def __init__(self, text: str, after_s: float = 0.0) -> None:
         super().__init__(text)
@@ -38,11 +40,18 @@ class _FaultError(Exception):
 
 
 class _UnauthorizedError(Exception):
-    """The API server does not know the credentials (any more)."""
+    """The API server does not accept the credentials (any more)."""
+
+
+class TooLargeError(Problem):
+    """An answer was not read to its end, because it is too large."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("KubernetesError", message)
 
 
 class ApiServer:
-    """The API server that a KUBECONFIG, or the pod's service account, leads to."""
+    """The API server of a KUBECONFIG or of the pod's service account."""
 
     def __init__(self, configuration: Configuration, kubeconfig: str | None, user_agent: str) -> None:
         """Use `connect` instead."""
@@ -63,13 +72,13 @@ class ApiServer:
         await self._client.close()
 
     async def credentials(self) -> Credentials:
-        """Return how to log in now, for others that talk to the same API server."""
+        """Return the current credentials, for other clients of the same API server."""
         return await credentials_of(self._configuration)
 
     async def request(
         self,
         method: str,
-        path: str,
+        path: ApiPath,
         *,
         query: Sequence[tuple[str, str]] = (),
         body: Mapping[str, Any] | None = None,
@@ -79,19 +88,35 @@ class ApiServer:
     ) -> dict[str, Any]:
         """Send one request and return the object.
 
-        Whatever changes something passes the fence, each time that it is sent; only the Lease itself is written without (`fenced`).
+        The fence is checked before each mutating request, retries included; only the Lease itself is written without it (`fenced`).
 
-        Faults that pass (429 after the time that the server asks for, 5xx, no connection, no answer in 10 s) are tried again up to three
+        Temporary faults (429 after the delay that the server asks for, 5xx, no connection, no answer in 10 s) are retried up to three
         times within 30 s, so a request must be one that may be repeated. Raises NotFound (404), Conflict (409), Denied (401, 403),
-        NotLeading, Retryable (what did not pass), and Problem for everything else.
+        NotLeading, Retryable (a fault that lasted), and Problem for everything else.
         """
+        answer, _ = await self._request(method, path, query=query, body=body, content_type=content_type, accept=accept, fenced=fenced)
+        return answer
+
+    async def _request(
+        self,
+        method: str,
+        path: ApiPath,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        fenced: bool = True,
+        most_bytes: int = OBJECT_BYTES,
+    ) -> tuple[dict[str, Any], int]:
+        """Send one request as `request` does; returns also how many bytes the answer has. Raises TooLargeError above `most_bytes`."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _DEADLINE_S
         renewed = False
         for attempt in range(1, _ATTEMPTS + 1):
             client = self._client
             try:
-                return await self._once(client, method, path, query, body, content_type, accept, fenced=fenced)
+                return await self._once(client, method, path, query, body, content_type, accept, most_bytes, fenced=fenced)
             except _UnauthorizedError as refusal:
                 if renewed:
                     raise Denied(f"the Kubernetes API does not know the operator's credentials ({method} {path}): {refusal}") from refusal
@@ -104,30 +129,54 @@ class ApiServer:
                 await asyncio.sleep(pause)
         raise Retryable(f"the Kubernetes API refuses the operator's credentials on and off ({method} {path})")
 
+    async def pages(
+        self, path: ApiPath, *, query: Sequence[tuple[str, str]] = (), accept: str = "application/json"
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """Read a list page by page, each of about as many bytes. Raises as `request` does."""
+        size, token = PageSize(), ""
+        while True:
+            asked = [*query, ("limit", str(size.limit)), *([("continue", token)] if token else ())]
+            try:
+                page, read = await self._request("GET", path, query=asked, accept=accept, most_bytes=size.most_bytes)
+            except TooLargeError:
+                if size.limit == 1:
+                    raise
+                size.exceeded()
+                continue
+            items = list[dict[str, Any]](page["items"] or ())
+            size.seen(len(items), read)
+            yield items
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return
+
     async def _once(
-        self, client: ApiClient, method: str, path: str, query: Sequence[tuple[str, str]], body: Mapping[str, Any] | None,
-        content_type: str, accept: str, *, fenced: bool,
-    ) -> dict[str, Any]:  # fmt: skip
+        self, client: ApiClient, method: str, path: ApiPath, query: Sequence[tuple[str, str]], body: Mapping[str, Any] | None,
+        content_type: str, accept: str, most_bytes: int, *, fenced: bool,
+    ) -> tuple[dict[str, Any], int]:  # fmt: skip
         try:
             parameters = await client.param_serialize(
                 method=method,
-                resource_path=path,
+                resource_path=str(path),
                 query_params=list(query),
                 header_params={"Accept": accept, "Content-Type": content_type},
-                body=None if body is None else for_apply(body) if content_type == APPLY else dict(body),
+                body=None if body is None else apply_body(body) if content_type == APPLY else dict(body),
                 auth_settings=["BearerToken"],
             )
-            # As late as can be: the process may have been paused at any line before.
+            # As late as possible: the process may have been paused at any line before.
             if fenced and self.fence is not None and method != "GET":
                 self.fence.check(f"{method} {path}")
             answer = await client.call_api(*parameters, _request_timeout=_TIMEOUT)
-            data: bytes = await answer.read() or b""
+            data = await read_bounded(answer.response.content, most_bytes)
+            if data is None:
+                answer.response.close()
+                raise TooLargeError(f"the Kubernetes API answers {method} {path} with more than {most_bytes} bytes")
             headers: Mapping[str, str] = answer.headers
-        # RuntimeError: the session was closed under us, because the credentials were renewed.
+        # RuntimeError: the session was closed meanwhile, because the credentials were renewed.
         except (aiohttp.ClientError, OSError, TimeoutError, RuntimeError, ApiException) as error:
             raise _FaultError(f"{type(error).__name__} {error}") from error
         if answer.status < 400:
-            return _parsed(data)
+            return _parsed(data), len(data)
         if answer.status in _AGAIN:
             raise _FaultError(f"{answer.status} {_message(data)}", _retry_after_s(headers))
         if answer.status == 401:
@@ -135,7 +184,7 @@ class ApiServer:
         raise _problem(answer.status, method, path, data)
 
     async def _renew(self, refused: ApiClient) -> None:
-        """Load credentials anew, unless somebody has done so since this client was refused. Raises Retryable."""
+        """Reload credentials, unless that was done since this client was refused. Raises Retryable."""
         async with self._renewing:
             if self._client is not refused:
                 return
@@ -153,11 +202,11 @@ class ApiServer:
 
 
 _BY_POLICY = "ValidatingAdmissionPolicy"
-"""What the API server's message begins with where a policy refuses (KEP-3488)."""
+"""In the API server's message if an admission policy refuses (KEP-3488)."""
 
 
-def _problem(status: int, method: str, path: str, data: bytes) -> Exception:
-    """Turn an HTTP status into the error that says what it means here."""
+def _problem(status: int, method: str, path: ApiPath, data: bytes) -> Exception:
+    """Return the error for an HTTP status."""
     text = _message(data)
     match status:
         case 404:
@@ -177,12 +226,12 @@ def _parsed(data: bytes) -> dict[str, Any]:
     try:
         return dict(json.loads(data))
     except ValueError as error:
-        # A proxy's page, or an answer cut short.
+        # A proxy's error page, or a truncated response.
         raise _FaultError(f"an answer that is no JSON: {data[:100]!r}") from error
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float:
-    """Read Retry-After, which the API server gives in seconds (API priority and fairness); 0 where it is not there or no number."""
+    """Read Retry-After, which the API server gives in seconds (API priority and fairness); 0 if it is absent or not a number."""
     try:
         return max(0.0, float(headers.get("Retry-After", 0)))
     except ValueError:

@@ -1,8 +1,8 @@
-"""Which API server, and as whom: from KUBECONFIG, else the pod's service account, else ~/.kube/config.
+"""The address and credentials of the API server: from KUBECONFIG, else the pod's service account, else ~/.kube/config.
 
-One place for both who talk to it (our client and kopf's watch), so that they never log in differently. Credentials that end are renewed:
-a service account's token file is read again every minute, an exec plugin runs again before its token expires, and `load` after a 401
-does everything anew (a token file or a client certificate that was replaced, a plugin that tells no expiry).
+Both clients (our own and kopf's watch) use this module, so that they never log in differently. Expiring credentials are renewed:
+a service account's token file is read again every minute, an exec plugin runs again before its token expires, and after a 401 `load`
+reloads everything (a token file or a client certificate that was replaced, a plugin without an expiry).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException
 
 _CONNECTIONS = 8
-"""At once, to the API server: each costs asyncio a buffer of 256 KiB (`asyncio.sslproto`), and eight carry a thousand requests a second."""
+"""Concurrent connections: each costs a buffer of 256 KiB (`asyncio.sslproto`), and eight carry a thousand requests a second."""
 _DEFAULT = Path("~/.kube/config")
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """How to reach the API server. `authorization` is the header's value, empty where a certificate tells who we are; those are files."""
+    """How to reach the API server. `authorization` is the header's value, empty with a client certificate, which is in files."""
 
     server: str
     authorization: str = field(repr=False)
@@ -36,7 +36,7 @@ class Credentials:
 async def load(kubeconfig: str | None = None) -> Configuration:
     """Load the configuration: of the files given (separated as in KUBECONFIG), else as the module says.
 
-    Raises ConfigException, also where the files cannot be read or name no context.
+    Raises ConfigException, also if the files cannot be read or name no context.
     """
     configuration = Configuration()
     configuration.connection_pool_maxsize = _CONNECTIONS
@@ -48,7 +48,7 @@ async def load(kubeconfig: str | None = None) -> Configuration:
     if not _any_file(files):
         raise ConfigException(f"no cluster to connect to: there is no file {files}; set KUBECONFIG, or run in a pod with a service account")
     try:
-        # Renewed OIDC tokens stay in memory: a file that kubectl also writes is not ours to change.
+        # Renewed OIDC tokens stay in memory: do not change a file that kubectl writes, too.
         loader = await kubernetes_config.load_kube_config(config_file=files, client_configuration=configuration, persist_config=False)
     except ConfigException:
         raise
@@ -66,7 +66,7 @@ async def load(kubeconfig: str | None = None) -> Configuration:
 
 
 async def credentials_of(configuration: Configuration) -> Credentials:
-    """Take the credentials as they are now out of a configuration, renewed where they are about to end."""
+    """Return the current credentials of a configuration, renewed if they are about to expire."""
     authorization = await configuration.get_api_key_with_prefix("BearerToken")
     return Credentials(
         server=configuration.host,

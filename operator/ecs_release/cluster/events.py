@@ -1,8 +1,7 @@
-"""Events (events.k8s.io/v1): aggregated into series, paced, and never waited for.
+"""Events (events.k8s.io/v1): aggregated into series, rate-limited, and posted in the background.
 
-The same Event again counts up the series of the first one, as client-go's recorder does (KEP-383); those that wait are counted together
-before anything is sent. Beyond the bounds Events are dropped and counted, for they are news and not the record of what happened (that is
-`status.history`).
+A repeated Event increases the count of its series, as client-go's recorder does (KEP-383); waiting repetitions are counted together
+before anything is sent. Beyond the limits Events are dropped and counted: the record of what happened is `status.history`, not Events.
 """
 
 from __future__ import annotations
@@ -18,7 +17,9 @@ from typing import Any, TypeAlias
 
 from ecs_release.api.meta import to_microtime
 from ecs_release.api.names import API_VERSION, FIELD_MANAGER
+from ecs_release.api.visible_text import visible
 from ecs_release.cluster.api_server import MERGE, ApiServer
+from ecs_release.domain.model.api_paths import ApiPath, group_path
 from ecs_release.domain.model.errors import Conflict, NotFound, Problem
 from ecs_release.domain.model.unicode import well_formed
 from ecs_release.domain.ports.protocols import EventNote, ObjectKey
@@ -26,11 +27,10 @@ from ecs_release.domain.ports.protocols import EventNote, ObjectKey
 log = logging.getLogger(__name__)
 
 _WAITING, _REMEMBERED = 1000, 5000
-# Bounds of the API server's validation (pkg/apis/core/validation/events.go).
+# Limits of the API server's validation (pkg/apis/core/validation/events.go).
 _NOTE_BYTES, _NAME_CHARACTERS = 1024, 128
 _BURST, _A_SECOND = 50, 10
 _FLUSH_S = 3.0
-_PATH = "/apis/events.k8s.io/v1/namespaces/{}/events"
 
 Series: TypeAlias = tuple[ObjectKey, str, EventNote]
 """Object, its uid, and what happened to it."""
@@ -53,7 +53,7 @@ class EventRecorder:
     """Posts Events in the background while `run` runs."""
 
     def __init__(self, server: ApiServer, instance: str) -> None:
-        """`instance` names this process, such as its pod."""
+        """`instance` is the name of this process, such as its pod."""
         self._server = server
         self._instance = instance[:_NAME_CHARACTERS]
         self._waiting: OrderedDict[Series, _Waiting] = OrderedDict()
@@ -63,7 +63,7 @@ class EventRecorder:
         self.dropped = 0
 
     def record(self, key: ObjectKey, uid: str, note: EventNote) -> None:
-        """Take an Event. Never waits: it is dropped and counted where too many wait."""
+        """Queue an Event. Never blocks: if too many wait it is dropped and counted."""
         series, now = (key, uid, note), datetime.now(UTC)
         if (waiting := self._waiting.get(series)) is not None:
             waiting.last, waiting.count = now, waiting.count + 1
@@ -74,7 +74,7 @@ class EventRecorder:
         self._news.set()
 
     async def run(self) -> None:
-        """Post until cancelled; what waits then is still posted, for at most three seconds."""
+        """Post until cancelled; waiting Events are then posted for at most three more seconds."""
         loop = asyncio.get_running_loop()
         tokens, filled = float(_BURST), loop.time()
         try:
@@ -93,7 +93,7 @@ class EventRecorder:
                         await self._post_next()
 
     async def _post_next(self) -> None:
-        """Post what has waited longest. It waits until it was answered, so that a shutdown meanwhile posts it still."""
+        """Post the oldest Event. It is removed after the answer, so that a shutdown meanwhile still posts it."""
         if not self._waiting:
             self._news.clear()
             return
@@ -104,9 +104,13 @@ class EventRecorder:
             self._failing = False
         except (Problem, Conflict, NotFound) as problem:
             self.dropped += taken
-            # Once for each time that it begins to fail: Events come in numbers.
+            # Warn once when failures begin: there may be many Events.
             log.log(logging.DEBUG if self._failing else logging.WARNING, "an Event on %s was not recorded: %s", series[0], problem)
             self._failing = True
+        except Exception:
+            # One Event that cannot be sent must not end the others, nor the process.
+            log.exception("an Event on %s was not recorded", series[0])
+            self.dropped += taken
         if waiting.count == taken:
             self._waiting.pop(series, None)
         else:
@@ -126,10 +130,10 @@ class EventRecorder:
             self._posted.popitem(last=False)
 
     async def _count_up(self, key: ObjectKey, posted: _Posted, waiting: _Waiting) -> _Posted | None:
-        """Add to an Event's series. None where it is gone (they live for an hour after the last change)."""
+        """Increase the count of an Event's series. None if it does not exist any more (Events expire an hour after the last change)."""
         count = posted.count + waiting.count
-        path = f"{_PATH.format(_namespace(key))}/{posted.name}"
         try:
+            path = _path(key).below(posted.name)
             await self._server.request("PATCH", path, body={"series": _series(count, waiting.last)}, content_type=MERGE)
         except NotFound:
             return None
@@ -151,20 +155,24 @@ class EventRecorder:
             "action": note.action[:_NAME_CHARACTERS],
             "reason": note.reason[:_NAME_CHARACTERS],
             "regarding": regarding,
-            "note": well_formed(note.note).encode()[:_NOTE_BYTES].decode(errors="ignore"),
+            "note": visible(well_formed(note.note)).encode()[:_NOTE_BYTES].decode(errors="ignore"),
             "type": note.type,
         }
         if count > 1:
             body["series"] = _series(count, waiting.last)
-        # An answer that was lost and tried again says that the name is taken: by ourselves.
+        # After a lost answer and a retry the name is taken, by this Event itself.
         with contextlib.suppress(Conflict):
-            await self._server.request("POST", _PATH.format(_namespace(key)), body=body)
+            await self._server.request("POST", _path(key), body=body)
         return _Posted(body["metadata"]["name"], count)
 
 
 def _namespace(key: ObjectKey) -> str:
     # Events of cluster-scoped objects live in the namespace default (client-go, tools/events).
     return key.namespace or "default"
+
+
+def _path(key: ObjectKey) -> ApiPath:
+    return group_path("events.k8s.io", "namespaces", _namespace(key), "events")
 
 
 def _series(count: int, last: datetime) -> dict[str, Any]:

@@ -1,15 +1,15 @@
-"""Leader election by a Lease (coordination.k8s.io/v1): one process of a shard is the active one, and knows for certain how long.
+"""Leader election by a Lease (coordination.k8s.io/v1): one process of each shard is active, until a time that it knows.
 
-The rules are client-go's (tools/leaderelection). A candidate takes over where nobody holds the Lease, or where it has seen the record
-unchanged for the holder's whole lease duration. Nobody ever compares the clocks of two machines: times in the record are for people.
+The rules are client-go's (tools/leaderelection). A candidate takes over if nobody holds the Lease, or if the record has not changed for
+the holder's whole lease duration. The clocks of two machines are never compared: times in the record are for people.
 
-Holding ends for the holder itself at the renew deadline, counted from when its last successful renewal was sent, some seconds before
-anybody may take over; `check` is the fence that asks for it right before each change. kubernetes.aio's own leaderelection writes naive
+For the holder itself, holding ends at the renew deadline, counted from when its last successful renewal was sent, some seconds before
+another process may take over; `check` is the fence, called right before each change. kubernetes.aio's own leaderelection writes naive
 local times, measures with a clock that may be set, and has no fence.
 
-Beyond client-go: the Lease carries a digest of what all operators of an installation must have alike, their table of shards. Whoever has
-taken a Lease looks at the others before it acts, and waits while one is held with another digest. As it writes before it reads, of two
-that begin together at least one sees the other.
+Beyond client-go, the Lease has a digest of the table of shards, which must be the same for all operators of an installation. A process
+that has taken a Lease reads the others before it acts, and waits while one is held with another digest. As it writes before it reads, of
+two that start together at least one sees the other.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 from ecs_release.api.meta import to_microtime
 from ecs_release.api.names import GROUP
 from ecs_release.cluster.api_server import ApiServer
+from ecs_release.domain.model.api_paths import group_path
 from ecs_release.domain.model.errors import Conflict, NotFound, NotLeading, Problem
 
 log = logging.getLogger(__name__)
@@ -35,11 +36,11 @@ _INSTALLATION, _SHARDS = f"{GROUP}/installation", f"{GROUP}/shards"
 
 
 class LeaseLost(RuntimeError):
-    """The process held the Lease and does no longer: it must end, and be started anew."""
+    """The process has lost the Lease: it must end, and be restarted."""
 
 
 def since_boot() -> float:
-    """Return seconds that never go back, and go on while the machine sleeps (where the system has such a clock)."""
+    """Return seconds of a monotonic clock that includes suspend (if the system has such a clock)."""
     number = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if number is None else time.clock_gettime(number)
 
@@ -55,7 +56,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Candidacy:
-    """Who wants which Lease: `identity` is this process's alone, restarts included; `shards` is the digest of the table of shards."""
+    """A candidate for a Lease: `identity` is unique to this process, across restarts; `shards` is the digest of the table of shards."""
 
     namespace: str
     installation: str
@@ -65,18 +66,18 @@ class Candidacy:
 
     @property
     def lease(self) -> str:
-        """The Lease's name: neither part holds a dot, so that no two are alike."""
+        """The Lease's name, which is unique because neither part contains a dot."""
         return f"ecs-release.{self.installation}.{self.shard}"
 
 
 class Elector:
-    """One candidate for one Lease. It is the fence of all that its process changes."""
+    """One candidate for one Lease. It is the fence of all changes that its process makes."""
 
     def __init__(self, server: ApiServer, candidacy: Candidacy, timing: Timing, clock: Callable[[], float] = since_boot) -> None:
         """Nothing is held before `run`."""
         self._server = server
-        self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{candidacy.namespace}/leases"
-        self._path = f"{self._collection}/{candidacy.lease}"
+        self._collection = group_path("coordination.k8s.io", "namespaces", candidacy.namespace, "leases")
+        self._path = self._collection.below(candidacy.lease)
         self._name = f"{candidacy.namespace}/{candidacy.lease}"
         self._candidacy = candidacy
         self._identity = candidacy.identity
@@ -87,14 +88,14 @@ class Elector:
         self._held_until = float("-inf")
         self._taken = self._agreed = False
         self._others: dict[str, tuple[Mapping[str, Any], float]] = {}
-        self._said = ""
+        self._last_logged = ""
 
     def held(self) -> bool:
-        """Tell whether this process is certainly the only active one. May be asked from any thread."""
+        """Return whether this process is certainly the only active one. May be called from any thread."""
         return self._agreed and self._renewed()
 
     def check(self, what: str) -> None:
-        """Raise NotLeading where this process may not change anything (any more)."""
+        """Raise NotLeading if this process may not change anything (any more)."""
         if not self.held():
             raise NotLeading(f"{what} was not sent: this process does not hold Lease {self._name} (any more)")
 
@@ -108,7 +109,7 @@ class Elector:
                 log.info("this process is the active one: it holds Lease %s as %s", self._name, self._identity)
                 leading.set()
             await asyncio.sleep(min(self._timing.retry_s, max(0.0, self._held_until - self._clock())))
-            # Once it has lapsed it is lost, even where it could be had again: others may have held it, and what is known here is old.
+            # Once it has expired it is lost, even if it could be taken again: others may have held it, and the state here is stale.
             if self._renewed() and not await self._attempt() and self._observed_holder() != self._identity:
                 break
         self._held_until = float("-inf")
@@ -124,13 +125,13 @@ class Elector:
             await asyncio.sleep(self._until_next_look())
 
     async def release(self) -> None:
-        """Give the Lease up, so that the next one need not wait; changes nothing from now on. An API server that fails is no error."""
+        """Release the Lease, so that the next process need not wait. Nothing is changed from now on. A failure is only logged."""
         held, self._held_until = self._renewed(), float("-inf")
         if not held:
             return
         try:
             async with asyncio.timeout(_RELEASE_S):
-                # Read anew: a renewal that was cancelled may have been carried out.
+                # Read again: a renewal that was cancelled may have been carried out.
                 self._lease = await self._server.request("GET", self._path)
                 spec = self._lease.get("spec") or {}
                 if spec.get("holderIdentity") == self._identity:
@@ -140,24 +141,24 @@ class Elector:
             log.warning("Lease %s was not released, others wait until it ends: %s", self._name, problem)
 
     async def _attempt(self) -> bool:
-        """Try once to take or renew the Lease, for at most half the renew deadline. Tells whether this process holds it now."""
+        """Try once to take or renew the Lease, for at most half the renew deadline. Returns whether this process holds it now."""
         begun = self._clock()
         half = self._timing.renew_deadline_s / 2
         try:
             async with asyncio.timeout(min(half, self._held_until - begun) if self._renewed() else half):
                 written = await self._take()
         except (Problem, Conflict, NotFound, TimeoutError) as problem:
-            # A Conflict is somebody else who was faster, or an earlier write of ours whose answer was lost: read again.
+            # A Conflict means that another process was faster, or that the answer to an earlier write of ours was lost: read again.
             self._lease = None
-            self._say(f"it cannot be had or renewed at present: {type(problem).__name__} {problem}", logging.WARNING)
+            self._log_once(f"it cannot be had or renewed at present: {type(problem).__name__} {problem}", logging.WARNING)
             return False
         if written:
-            self._said = ""
+            self._last_logged = ""
             self._held_until = begun + self._timing.renew_deadline_s
         return written
 
     async def _take(self) -> bool:
-        """Write ourselves into the Lease where that is allowed."""
+        """Write this process into the Lease if that is allowed."""
         if self._lease is None or not self._renewed():
             try:
                 self._lease = await self._server.request("GET", self._path)
@@ -172,7 +173,7 @@ class Elector:
             self._observed = (spec, self._clock())
         holder = self._observed_holder()
         if holder != self._identity and (self._taken or (holder and self._left() > 0)):
-            self._say(f"held by {holder or 'nobody'}")
+            self._log_once(f"held by {holder or 'nobody'}")
             return False
         await self._put(self._spec(spec))
         self._observed = (self._lease["spec"], self._clock())
@@ -201,23 +202,23 @@ class Elector:
         }
 
     async def _agrees(self) -> bool:
-        """Tell whether all operators that act go by our table of shards; else two might act in one place."""
+        """Return whether all active operators have our table of shards; otherwise two might act on the same account."""
         query = [("labelSelector", f"{_INSTALLATION}={self._candidacy.installation}")]
         try:
             async with asyncio.timeout(self._timing.retry_s):
                 found = await self._server.request("GET", self._collection, query=query)
         except (Problem, Conflict, NotFound, TimeoutError) as problem:
-            self._say(f"it cannot be told whether other shards agree: {type(problem).__name__} {problem}", logging.WARNING)
+            self._log_once(f"it cannot be told whether other shards agree: {type(problem).__name__} {problem}", logging.WARNING)
             return False
         other = [lease["metadata"]["name"] for lease in found["items"] if self._disagrees(lease)]
         if other:
-            self._say(
+            self._log_once(
                 f"waiting, for Lease {other[0]} is held by an operator with another table of shards: give all the same", logging.WARNING
             )
         return not other
 
     def _disagrees(self, lease: Mapping[str, Any]) -> bool:
-        """Tell whether somebody acts by another table: not where the record has stood still for its duration, as for taking over."""
+        """Return whether a Lease is held with another table: not if its record has not changed for its duration, as for taking over."""
         meta, spec, now = lease["metadata"], lease.get("spec") or {}, self._clock()
         same = (meta.get("annotations") or {}).get(_SHARDS) == self._candidacy.shards
         if same or meta["name"] == self._candidacy.lease or not spec.get("holderIdentity"):
@@ -237,18 +238,18 @@ class Elector:
         return str(self._observed[0].get("holderIdentity") or "")
 
     def _left(self) -> float:
-        """For how many seconds nobody may take over."""
+        """Return for how many seconds nobody may take over."""
         spec, seen = self._observed
         return seen + self._longest(spec) - self._clock()
 
     def _until_next_look(self) -> float:
-        """Return for how many seconds to sleep: jittered, so that candidates do not march in step, and never past the lease's end."""
+        """Return how many seconds to sleep: with jitter, so that candidates spread, and never past the end of the Lease."""
         pause = self._timing.retry_s * random.uniform(0.8, 1.2)  # noqa: S311
         held = self._observed_holder() not in ("", self._identity)
         return min(pause, max(0.05, self._left())) if held else pause
 
-    def _say(self, what: str, level: int = logging.INFO) -> None:
-        """Log what keeps us from holding it, once."""
-        if what != self._said:
-            self._said = what
+    def _log_once(self, what: str, level: int = logging.INFO) -> None:
+        """Log why the Lease is not held, once for each reason."""
+        if what != self._last_logged:
+            self._last_logged = what
             log.log(level, "Lease %s: %s", self._name, what)

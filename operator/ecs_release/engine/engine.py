@@ -1,136 +1,173 @@
-"""The engine: what the watch tells goes to the store and, as a key, to the queue; workers make passes; observers look at AWS."""
+"""The engine: watch events go to the store and, as keys, to the work queue; workers make passes; observers read AWS."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from ecs_release.api.environment import Environment
+from ecs_release.api.conditions import Reason
+from ecs_release.api.environment import Environment, ReleaseCounts
 from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
 from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.decision.suspension import environment_suspension
+from ecs_release.domain.environments.claims import Admission
+from ecs_release.domain.model.conditions import progressing, situation_of_problem
 from ecs_release.domain.model.errors import Problem, Retryable
 from ecs_release.domain.model.namespaces import Namespaces
+from ecs_release.domain.ports.commits import Commits
 from ecs_release.domain.ports.ledger import Ledger
 from ecs_release.domain.ports.protocols import Aws, Clock, Cluster, ObjectKey
-from ecs_release.engine.artifacts.image_catalog import Artifacts
-from ecs_release.engine.artifacts.image_requirements import Needs
+from ecs_release.engine.artifacts.image_catalog import ImageCatalog
+from ecs_release.engine.artifacts.image_requirements import ImageRequirements
 from ecs_release.engine.artifacts.source_resolver import Resolver
-from ecs_release.engine.environments.observer_pool import Observers
-from ecs_release.engine.environments.shard_scope import Scope
-from ecs_release.engine.environments.status_writer import Statuses
+from ecs_release.engine.environments.observer_pool import ObserverPool
+from ecs_release.engine.environments.shard_scope import ShardScope
+from ecs_release.engine.environments.status_writer import StatusWriter
+from ecs_release.engine.failed_pass import FailureReporter
 from ecs_release.engine.ledger.recorder import Recorder
 from ecs_release.engine.metrics_state import EngineState, state_of
 from ecs_release.engine.notifications.notifier import Notifier
-from ecs_release.engine.observation.event_listener import Listener
+from ecs_release.engine.observation.event_listener import QueueReader
 from ecs_release.engine.release.environment_tag_reader import TagReader
 from ecs_release.engine.release.gatherer import Gatherer, key_of
 from ecs_release.engine.release.reconciler import Reconciler
+from ecs_release.engine.runtime.aws_clock import AwsClock
 from ecs_release.engine.runtime.meter import Meter, NoMeter, metered
 from ecs_release.engine.runtime.settings import EngineSettings
-from ecs_release.engine.runtime.work_queue import KeyedQueue
+from ecs_release.engine.runtime.work_queue import Share, WorkQueue
 from ecs_release.engine.sets.gatherer import SetGatherer
-from ecs_release.engine.sets.promotion import Promoter
+from ecs_release.engine.sets.promotion import PromotionResolver
 from ecs_release.engine.sets.reconciler import SetReconciler
-from ecs_release.engine.sets.resolver import Pinner
-from ecs_release.engine.store.claim_index import Claims
-from ecs_release.engine.store.references import Places
+from ecs_release.engine.sets.resolver import SetResolver
+from ecs_release.engine.store.claim_index import ClaimIndex
+from ecs_release.engine.store.namespace_labels import NamespaceLabels
+from ecs_release.engine.store.references import References
 from ecs_release.engine.store.store import ReleaseFacts, Store
-from ecs_release.engine.watch.supervisor import sweep_ghosts, until_told
+from ecs_release.engine.store.watched_cluster import WatchedCluster
+from ecs_release.engine.watch.supervisor import sweep_ghosts, until_synced
 
 log = logging.getLogger(__name__)
 
 KINDS = (ENVIRONMENT, PROJECT, RELEASE_SET, RELEASE)
-# Children that move together are looked at together.
+# Changes of children within this time cause one pass over their set.
 _GATHER_S = 0.2
 _OBSERVE_S = 0.02
+# What is refused can wait, and anybody can have any number of it: its passes leave the API server, and this process, to the others.
+_REFUSED_WORKERS = 2
+
+
+@contextmanager
+def _confined(what: str) -> Iterator[None]:
+    """Log what goes wrong with one object: the others are served on."""
+    try:
+        yield
+    except Exception:
+        log.exception("cannot take in %s", what)
 
 
 class Engine:
-    """Everything that happens, given a cluster and AWS. It is the watch's sink."""
+    """Connects the parts of the engine. It is the sink of the watch."""
 
     def __init__(
         self, cluster: Cluster, aws: Aws, clock: Clock, settings: EngineSettings, meter: Meter | None = None,
-        ledger: Ledger | None = None, namespaces: Namespaces | None = None,
+        ledger: Ledger | None = None, namespaces: Namespaces | None = None, commits: Commits | None = None,
     ) -> None:  # fmt: skip
-        """Nothing happens before `run`. `meter` is told of what happens, `ledger` keeps it; `namespaces` are those of `settings`."""
+        """Nothing happens before `run`. Without `meter` nothing is counted, without `ledger` nothing recorded.
+
+        Nothing asks `commits` yet.
+        """
+        self.commits = commits
         self._meter = meter or NoMeter()
         self._cluster = cluster
-        self._clock = clock
+        self._clock = clock = AwsClock(clock)
         self._settings = settings
         self._namespaces = namespaces or Namespaces(settings.namespaces)
         self.store = store = Store()
-        self.claims = Claims(self.store)
-        self._scope = Scope(self.store, settings)
-        self.queue: KeyedQueue[ObjectKey] = KeyedQueue(clock, self._environment_of)
+        self._labels = NamespaceLabels(cluster, clock, self._labels_changed)
+        self.claims = ClaimIndex(self.store, self._labels)
+        self.claims.on_change = self._claim_changed
+        self._scope = ShardScope(self.store, settings)
+        self.queue: WorkQueue[ObjectKey] = WorkQueue(clock, self._share_of, {Admission.REFUSED.value: _REFUSED_WORKERS})
         self.synced = asyncio.Event()
-        self._notifier = Notifier(self.store, cluster, aws, clock, settings.installation, self._add)
-        self.store.on_happened = self._notifier.happened
-        self.recorder = Recorder(ledger, clock, self._add, self._ledger_troubled)
-        self.recorder.closer.about(settings.installation, store.services_of, self._exists, store.has_service, settings.closing_grace_s)
-        self._observers = Observers(
+        watched = WatchedCluster(cluster, self.store)
+        self._failures = FailureReporter(watched, clock)
+        self._notifier = Notifier(self.store, watched, aws, clock, settings.installation, self._add)
+        self.store.on_transition = self._notifier.on_transition
+        self.recorder = Recorder(ledger, clock, self._add, self._ledger_problem_changed)
+        self.recorder.closer.configure(settings.installation, store.services_of, self._exists, store.has_service, settings.closing_grace_s)
+        self._observers = ObserverPool(
             aws=aws, clock=clock, settings=settings, store=self.store, claims=self.claims, scope=self._scope, again=self._add,
-            wake=self._wake, pushed=self._pushed, notifier=self._notifier, recorder=self.recorder,
+            reread=self._reread, pushed=self._pushed, notifier=self._notifier, recorder=self.recorder,
         )  # fmt: skip
-        places, resolver = Places(self.store, self.claims, cluster, self._namespaces), Resolver(aws)
-        self.artifacts = Artifacts(aws, clock, settings.artifact_interval_s, changed=self._add, may_change=self._may_change)
-        tag_reader, self._needs = TagReader(places, aws, settings.tag_interval_s), Needs(aws, self.artifacts)
-        gatherer = Gatherer(places, aws, clock, settings, self._observers.get, resolver, tag_reader, self._needs, self.recorder)
-        self._reconciler = Reconciler(
-            store=self.store, cluster=cluster, aws=aws, clock=clock, settings=settings, gatherer=gatherer,
-            again=self._add, hurry=self._observers.hurry, told=self._told, decided=self._decided, meter=self._meter,
-            left_out=self.recorder.left_out,
-        )  # fmt: skip
-        pinner = Pinner(places, aws, self._observers.get, resolver, Promoter(places, cluster))
-        self._sets = SetReconciler(
-            store=self.store, cluster=cluster, clock=clock, settings=settings,
-            gatherer=SetGatherer(places, cluster, clock, settings, pinner), again=self._add, meter=self._meter,
-        )  # fmt: skip
-        self._statuses = Statuses(
-            self.store, cluster, clock, settings, self._observers.get, self._observers.listening.problem, self._notifier, self.recorder
+        references, resolver = References(self.store, self.claims, self._labels, watched, self._namespaces), Resolver(aws)
+        self.artifacts = ImageCatalog(aws, clock, settings.artifact_interval_s, changed=self._add, may_change=self._may_change)
+        tag_reader, self._image_requirements = TagReader(references, aws, settings.tag_interval_s), ImageRequirements(aws, self.artifacts)
+        gatherer = Gatherer(
+            references, aws, clock, settings, self._observers.get, resolver, tag_reader, self._image_requirements, self.recorder
         )
+        self._reconciler = Reconciler(
+            store=self.store, cluster=watched, aws=aws, clock=clock, settings=settings, gatherer=gatherer,
+            again=self._add, set_fast=self._observers.set_fast, status_changed=self._status_changed, decided=self._decided,
+            meter=self._meter, left_out=self.recorder.write_audit_log,
+        )  # fmt: skip
+        set_resolver = SetResolver(references, aws, self._observers.get, resolver, PromotionResolver(references, watched))
+        self._sets = SetReconciler(
+            store=self.store, cluster=watched, clock=clock, settings=settings,
+            gatherer=SetGatherer(references, watched, clock, settings, set_resolver), again=self._add, meter=self._meter,
+        )  # fmt: skip
+        self._status_writer = StatusWriter(
+            self.store, watched, clock, settings, self._observers.get, self._observers.event_listener.problem, self._notifier,
+            self.recorder, self._count,
+        )  # fmt: skip
 
-    # What the watch tells.
+    # Called by the watch.
 
     def changed(self, kind: str, body: Mapping[str, Any]) -> None:
-        """Take in an object that is there."""
+        """Store an object, and queue what depends on it."""
         meta = body["metadata"]
         key = ObjectKey(kind, meta.get("namespace", ""), meta["name"])
         if key.namespace and key.namespace not in self._namespaces:
-            return  # Left out a moment ago, and the watch has not ended yet.
-        before = self.store.releases.get(key)
+            return  # Left out a moment ago, and the watch has not restarted yet.
+        before, set_before = self.store.releases.get(key), self.store.sets.get(key)
         if not self.store.changed(kind, body):
-            self._counted(key, before)
+            self._update_counts(key, before)
             return
+        if kind == RELEASE_SET and (set_before is None or set_before.uid != meta["uid"]):
+            self._owner_changed(key)
         if kind == RELEASE:
-            facts = self.store.releases[key]
-            if before is not None and before.uid != facts.uid:
-                self._gone(before)  # It was made again, and nobody has told of the deletion.
-            self.claims.refresh(facts)
-            self._observers.observe_soon(facts.environment)
-            self._counted(key, before)
-            self._told(key)
+            self._release_changed(key, before)
         else:
-            self._concerned(key)
+            self._requeue_dependents(key)
         self._add(key)
 
+    def _release_changed(self, key: ObjectKey, before: ReleaseFacts | None) -> None:
+        facts = self.store.releases.get(key)
+        if facts is None:
+            return  # It cannot be read: its pass says so.
+        if before is not None and before.uid != facts.uid:
+            self._forget_record(before)  # It was created again, and the watch has missed the deletion.
+        self._update_counts(key, before)
+        self._status_changed(key)
+
     def deleted(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        """Forget an object. Nothing in AWS is touched (law 9)."""
+        """Forget an object (law 9: deleting touches nothing in AWS)."""
         key = ObjectKey(kind, namespace, name)
         facts = self.store.releases.get(key)
         known = facts or self.store.sets.get(key)
         if known is not None and known.uid != uid:
             return
         concerned = self._releases_of(key)
-        self._told(key)
+        self._status_changed(key)
         for other_set in self.store.sets_of(key):
             self._add(other_set)
         self.store.deleted(key)
         self.queue.forget(key)
         if facts is not None:
-            self._released(key, facts)
+            self._release_deleted(key, facts)
         for other in concerned:
             self.claims.refresh(other)
             self._add(other.key)
@@ -138,9 +175,10 @@ class Engine:
             self._observers.stop(name)
         if kind == RELEASE_SET:
             self._sets.forget(key)
+            self._owner_changed(key)
 
-    def reach_changed(self) -> None:
-        """Forget what is in namespaces that may not be looked into, closing no record: that is done once they may be, of what has gone."""
+    def namespaces_changed(self) -> None:
+        """Forget the objects in namespaces without access. Their records are not closed: the objects may still exist."""
         self.recorder.closer.sweep_again()
         for kind in KINDS:
             for namespace, name, uid in self.store.known(kind):
@@ -148,7 +186,7 @@ class Engine:
                     self.deleted(kind, namespace, name, uid)
 
     async def run(self, leading: asyncio.Event) -> None:
-        """Work until cancelled: take in what the watch tells from the beginning, act once `leading` is set."""
+        """Run until cancelled: store watch events from the start, act once `leading` is set."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._work(leading))
@@ -156,21 +194,23 @@ class Engine:
                 group.create_task(self._once(leading, self.recorder.run), name="recorder")
                 group.create_task(sweep_ghosts(self._cluster, self.store, KINDS, self._ghost, self._settings.ghost_sweep_interval_s))
         except ExceptionGroup as group:
-            # One task's error has ended the others.
+            # An error in one task has cancelled the others.
             raise group.exceptions[0] from group
         finally:
             self._scope.end()
             self._observers.stop_all()
+            self._labels.end()
 
     async def _work(self, leading: asyncio.Event) -> None:
-        await until_told(self._cluster, self.store, KINDS, self._clock, self._settings.sync_timeout_s, self._settings.retry_interval_s)
+        await until_synced(self._cluster, self.store, KINDS, self._clock, self._settings.sync_timeout_s, self._settings.retry_interval_s)
         log.info("watching %d Environments, %d Projects, %d ReleaseSets, %d Releases", *(self.store.count(k) for k in KINDS))
         self.synced.set()
         await leading.wait()
         for key in list(self._scope.begin()):
             self.queue.add(key)
         for name in list(self.store.environments):
-            self._observers.observe(name)
+            with _confined(f"Environment {name}"):
+                self._observers.observe(name)
         await self.queue.run(metered(self._handle, self._meter, self._clock), self._settings.workers)
 
     @staticmethod
@@ -179,11 +219,12 @@ class Engine:
         await work()
 
     def _add(self, key: ObjectKey, after_s: float = 0.0) -> None:
-        if self._scope.covers(key):
+        """Queue an object that the watch has told of: a Project or an Environment that is only named is none."""
+        if self.store.knows(key) and self._scope.covers(key):
             self.queue.add(key, after_s)
 
     async def _handle(self, key: ObjectKey) -> str:
-        """Work on a key. Returns how it went, for `Meter.reconciled`."""
+        """Handle a key. Returns the result, for `Meter.reconciled`."""
         if not self._scope.covers(key):
             return "ok"
         try:
@@ -192,7 +233,7 @@ class Engine:
             elif key.kind == RELEASE_SET:
                 await self._sets.reconcile(key)
             else:
-                handle = self._statuses.project if key.kind == PROJECT else self._statuses.environment
+                handle = self._status_writer.project if key.kind == PROJECT else self._status_writer.environment
                 again = await handle(key)
                 if again is not None:
                     self._add(key, again)
@@ -202,32 +243,45 @@ class Engine:
             return "retry"
         except Problem as problem:
             log.warning("%s", problem.message, extra={"object": str(key)})
+            await self._failures.report(key, situation_of_problem(problem))
             self._add(key, self._settings.counts_interval_s)
             return "problem"
+        except Exception as error:
+            # A defect of ours: the queue logs it, and makes the pass again.
+            text = f"a pass failed, and is made again: {type(error).__name__}: {error}"
+            await self._failures.report(key, progressing(Reason.PROGRESSING_WITH_RETRY, text))
+            raise
         return "ok"
 
-    def event_queues(self) -> Mapping[str, Listener]:
+    def event_queues(self) -> Mapping[str, QueueReader]:
         """Return the event queues by the Environments that name them, for metrics."""
-        return self._observers.listening.by_environment(self.store)
+        return self._observers.event_listener.by_environment(self.store)
 
     def state(self) -> EngineState:
-        """Return what metrics tell of how things stand."""
-        said = {name: told for name, told in self._statuses.said().items() if self._scope.covers(ObjectKey(ENVIRONMENT, "", name))}
-        return state_of(self.store, self.queue, self._observers.all, said, self.recorder, self._namespaces.left_out)
+        """Return a snapshot for metrics."""
+        conditions = {
+            name: found for name, found in self._status_writer.conditions().items() if self._scope.covers(ObjectKey(ENVIRONMENT, "", name))
+        }
+        left_out, admission = self._namespaces.left_out, self.claims.admission
+        return state_of(self.store, self.queue, self._observers.all, conditions, self.recorder, left_out, admission)
 
-    # What depends on what.
+    # Dependencies between objects.
 
-    def _environment_of(self, key: ObjectKey) -> str:
+    def _share_of(self, key: ObjectKey) -> Share:
+        """Return whose turn a key waits for: Environments take turns, in each its namespaces; those that are refused are by themselves."""
         facts = self.store.releases.get(key)
-        return facts.environment if facts else key.kind
+        if facts is None:
+            return Share(key.kind, key.namespace)
+        refused = self.claims.admission(key) is Admission.REFUSED
+        return Share(Admission.REFUSED.value if refused else facts.environment, key.namespace)
 
     def _releases_of(self, key: ObjectKey) -> list[ReleaseFacts]:
         if key.kind == PROJECT:
             return self.store.of_project(key.namespace, key.name)
         return self.store.of_environment(key.name) if key.kind == ENVIRONMENT else []
 
-    def _concerned(self, key: ObjectKey) -> None:
-        """A Project or an Environment has changed: so have, perhaps, the targets of its Releases."""
+    def _requeue_dependents(self, key: ObjectKey) -> None:
+        """Queue what depends on a Project or an Environment: the targets of its Releases may have changed."""
         environments = {key.name} if key.kind == ENVIRONMENT else set()
         for its_set in self.store.sets_of(key):
             self._add(its_set)
@@ -238,14 +292,34 @@ class Engine:
         for name in environments:
             self._observers.observe_soon(name)
 
-    def _told(self, key: ObjectKey) -> None:
-        """A Release says something new: so does, perhaps, the set that it belongs to."""
+    def _labels_changed(self, namespace: str) -> None:
+        for facts in self.store.of_namespace(namespace):
+            self.claims.refresh(facts)
+
+    def _claim_changed(self, environment: str, releases: list[ObjectKey]) -> None:
+        """Queue the Releases that another claim concerns, and have the services observed that are claimed now."""
+        for key in releases:
+            self._add(key)
+        self._observers.observe_soon(environment)
+        if self.synced.is_set():
+            self._add(ObjectKey(ENVIRONMENT, "", environment), 1.0)
+
+    def _owner_changed(self, key: ObjectKey) -> None:
+        """Look again whether the Releases that name a ReleaseSet as their controller are its own."""
+        for facts in self.store.of_set(key):
+            self.claims.refresh(facts)
+
+    def _count(self, environment: str) -> ReleaseCounts | None:
+        return self.claims.counts.counts(environment, self._labels.is_given_up)
+
+    def _status_changed(self, key: ObjectKey) -> None:
+        """Queue the set of a Release whose status changed."""
         facts = self.store.releases.get(key)
         if facts is not None and facts.release_set:
             self._add(ObjectKey(RELEASE_SET, key.namespace, facts.release_set), _GATHER_S)
 
-    def _counted(self, key: ObjectKey, before: ReleaseFacts | None) -> None:
-        """A Release came, or stands otherwise than before: its Project and Environment count it."""
+    def _update_counts(self, key: ObjectKey, before: ReleaseFacts | None) -> None:
+        """Queue the Project and the Environment of a Release if their counts changed."""
         after = self.store.releases.get(key)
         if after is None or not self.synced.is_set():
             return
@@ -254,45 +328,42 @@ class Engine:
         if before is None or (before.phase, before.ready) != (after.phase, after.ready):
             self._add(ObjectKey(ENVIRONMENT, "", after.environment), 1.0)
 
-    def _released(self, key: ObjectKey, facts: ReleaseFacts) -> None:
-        """A Release is gone: whoever claims the same service may hold it now."""
-        self._gone(facts)
-        service = next((s for s in self.claims.observed(facts.environment) if key in self.claims.releases_of(s)), None)
+    def _release_deleted(self, key: ObjectKey, facts: ReleaseFacts) -> None:
+        """Forget a Release. Those that claim the same service are queued: one of them may hold it now."""
+        self._forget_record(facts)
         self.claims.forget(key)
         self._reconciler.forget(key)
         self.artifacts.forget(key)
-        for other in self.claims.releases_of(service) if service else ():
-            self._add(other)
-        self._observers.observe_soon(facts.environment)
         self._add(Store.project_key(facts), 1.0)
 
-    def _gone(self, facts: ReleaseFacts) -> None:
+    def _forget_record(self, facts: ReleaseFacts) -> None:
         is_known = self._scope.keeps_record(facts.environment) and facts.key.namespace in self._namespaces
-        (self.recorder.gone if is_known else self.recorder.forget)(facts)
+        (self.recorder.release_deleted if is_known else self.recorder.forget)(facts)
 
     def _decided(self, facts: Facts, status: ReleaseStatus) -> None:
-        self._needs.tell(facts, status)
-        self.recorder.decided(key_of(facts.release), facts, status)
+        self._image_requirements.update(facts, status)
+        self.recorder.record_status(key_of(facts.release), facts, status)
 
     async def _exists(self, key: ObjectKey) -> bool:
         return key.namespace not in self._namespaces or await self._cluster.get(key) is not None
 
-    def _ledger_troubled(self) -> None:
+    def _ledger_problem_changed(self) -> None:
         for name in self._observers.all:
             self._add(ObjectKey(ENVIRONMENT, "", name))
 
-    def _wake(self, key: ObjectKey) -> None:
-        self._reconciler.wake(key)
+    def _reread(self, key: ObjectKey) -> None:
+        self._reconciler.reread(key)
 
     def _pushed(self, registry_id: str, region: str, repository: str) -> None:
-        self.artifacts.look_again(registry_id, region, repository)
+        self.artifacts.look_up_again(registry_id, region, repository)
 
     def _ghost(self, key: ObjectKey, uid: str) -> None:
-        self.deleted(key.kind, key.namespace, key.name, uid)
+        with _confined(f"{key.kind} {key}"):
+            self.deleted(key.kind, key.namespace, key.name, uid)
 
     def _may_change(self, key: ObjectKey) -> bool:
-        """Tell whether a Release's Environment lets anything in AWS be changed just now."""
+        """Return whether a Release's Environment permits changes in AWS just now."""
         facts = self.store.releases.get(key)
         environment = self.store.environments.get(facts.environment) if facts else None
-        lets = isinstance(environment, Environment) and environment.spec.mode == "Deploy" and environment.spec.suspend is None
-        return lets and self._scope.covers(key)
+        permits = isinstance(environment, Environment) and environment_suspension(environment) is None
+        return permits and self._scope.covers(key)

@@ -1,22 +1,23 @@
-"""How things stand in the engine, as metrics show it: taken at once in the event loop, read in a thread."""
+"""A snapshot of the engine for metrics: taken in the event loop, rendered in a thread."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from ecs_release.domain.environments.claims import Admission
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.ledger.recorder import Recorder
 from ecs_release.engine.observation.observer import Observer
-from ecs_release.engine.runtime.work_queue import KeyedQueue
+from ecs_release.engine.runtime.work_queue import WorkQueue
 from ecs_release.engine.store.store import ReleaseFacts, Store
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentState:
-    """How the observation of an Environment stands. `unread` counts the services that cannot be read, by reason."""
+    """The observation of an Environment. `unread` counts the services that cannot be read, by reason."""
 
     name: str
     conditions: tuple[tuple[str, str], ...]
@@ -27,7 +28,7 @@ class EnvironmentState:
 
 @dataclass(frozen=True, slots=True)
 class LedgerState:
-    """How recording stands: Releases with something that the ledger lacks, for how long the first waits, and writes by their result."""
+    """The state of recording: Releases with unwritten entries, how long the oldest has waited, and the number of writes by result."""
 
     waiting: int
     oldest_s: float
@@ -36,9 +37,9 @@ class LedgerState:
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """Releases as the store has them, Environments, and the queue: keys that wait for a worker, for their time, or are worked on.
+    """Releases of the store, Environments, and the work queue: ready, delayed and working keys.
 
-    `ledger` is None where none is configured; `left_out` are watched namespaces that may not be looked into.
+    `ledger` is None if none is configured; `left_out` are the watched namespaces without access.
     """
 
     releases: tuple[ReleaseFacts, ...]
@@ -49,18 +50,21 @@ class EngineState:
     oldest_s: float
     ledger: LedgerState | None = None
     left_out: frozenset[str] = frozenset()
+    refused: frozenset[ObjectKey] = frozenset()
+    """The Releases that their Environments refuse."""
 
 
 def state_of(
     store: Store,
-    queue: KeyedQueue[ObjectKey],
+    queue: WorkQueue[ObjectKey],
     observers: Mapping[str, Observer],
-    said: Mapping[str, tuple[tuple[str, str], ...]],
+    conditions: Mapping[str, tuple[tuple[str, str], ...]],
     recorder: Recorder,
     left_out: frozenset[str],
+    admission: Callable[[ObjectKey], Admission],
 ) -> EngineState:
-    """Take the state. `said` are the Environments' conditions, `left_out` namespaces."""
-    environments = tuple(_environment(name, observers.get(name), said.get(name, ())) for name in store.environments)
+    """Return the snapshot. `conditions` are those of Environments, `left_out` namespaces without access, `admission` is a Release's."""
+    environments = tuple(_environment(name, observers.get(name), conditions.get(name, ())) for name in store.environments)
     return EngineState(
         releases=tuple(store.releases.values()),
         environments=environments,
@@ -70,11 +74,12 @@ def state_of(
         oldest_s=queue.oldest_s,
         ledger=LedgerState(recorder.waiting, recorder.oldest_s, dict(recorder.results)) if recorder.has_ledger else None,
         left_out=left_out,
+        refused=frozenset(key for key in store.releases if admission(key) is Admission.REFUSED),
     )
 
 
-def _environment(name: str, observer: Observer | None, said: tuple[tuple[str, str], ...]) -> EnvironmentState:
+def _environment(name: str, observer: Observer | None, conditions: tuple[tuple[str, str], ...]) -> EnvironmentState:
     if observer is None:
-        return EnvironmentState(name, said, None, None, {})
+        return EnvironmentState(name, conditions, None, None, {})
     unread = Counter(unread.problem.reason for unread in observer.unread)
-    return EnvironmentState(name, said, observer.interval_s, observer.observed_since, unread)
+    return EnvironmentState(name, conditions, observer.interval_s, observer.observed_since, unread)

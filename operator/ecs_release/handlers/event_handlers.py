@@ -1,7 +1,7 @@
-"""What is watched: an event of each kind is handed on, and that is all.
+"""The event handlers of the watched kinds: each hands an event on, and does nothing else.
 
-There are no create, update, resume or delete handlers, timers, daemons or indices: kopf then writes no annotation, no finalizer and no
-status, and needs memory for no object. An `on.event` handler is never retried, so it must not do anything that can fail.
+There are no create, update, resume or delete handlers, timers, daemons or indices: so kopf writes no annotation, no finalizer and no
+status, and keeps no object in memory. An `on.event` handler is never retried, so it must not do anything that can fail.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 
 WATCHED = (ENVIRONMENT, PROJECT, RELEASE_SET, RELEASE)
 WATCHED_EVERYWHERE = tuple(kind for kind in WATCHED if kind in CLUSTER_SCOPED)
-"""What is in no namespace."""
+"""The cluster-scoped kinds."""
 
 
 class Sink(Protocol):
-    """Who is told, in its own event loop."""
+    """The receiver of events, called in its own event loop."""
 
     def changed(self, kind: str, body: Mapping[str, Any]) -> None:
         """Take in an object that is there."""
@@ -32,7 +32,7 @@ class Sink(Protocol):
 
 
 class AsyncSink(Protocol):
-    """The same, from kopf's event loop."""
+    """The same, called from kopf's event loop."""
 
     async def changed(self, kind: str, body: Mapping[str, Any]) -> None:
         """Take in an object that is there."""
@@ -42,7 +42,7 @@ class AsyncSink(Protocol):
 
 
 def build_registry(sink: AsyncSink, kinds: Iterable[str] = WATCHED) -> kopf.OperatorRegistry:
-    """Register one event handler a kind."""
+    """Register one event handler for each kind."""
     registry = kopf.OperatorRegistry()
     for kind in kinds:
         kopf.on.event(GROUP, VERSION, PLURALS[kind], registry=registry, id=kind)(_handler(kind, sink))
@@ -57,7 +57,7 @@ def _handler(kind: str, sink: AsyncSink) -> Any:
             if event["type"] == "DELETED":
                 await sink.deleted(kind, meta.get("namespace", ""), meta["name"], meta["uid"])
             else:
-                # A plain dictionary: kopf's own views are read-only, and hold on to more than the object.
+                # A plain dictionary: kopf's own views are read-only, and reference more than the object.
                 await sink.changed(kind, body)
         except Exception:
             log.exception("cannot take in %s %s/%s", kind, meta.get("namespace", ""), meta.get("name"))

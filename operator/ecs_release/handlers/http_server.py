@@ -14,7 +14,7 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def serve(host: str, port: int, answers: Mapping[str, Answer]) -> AsyncIterator[int]:
-    """Answer GET by path; yields the port. Port 0 takes a free one. Raises OSError where the port is taken."""
+    """Answer GET by path; yields the port. Port 0 takes a free one. Raises OSError if the port is taken."""
     application = web.Application()
     application.add_routes([web.get(path, answer) for path, answer in answers.items()])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_STOP_S)

@@ -1,4 +1,4 @@
-"""`/metrics` for Prometheus, on a port of its own: who may read metrics need not be who may ask the probes."""
+"""`/metrics` for Prometheus, on a port of its own, so that access to metrics and to probes can differ."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 async def serve_metrics(
     host: str, port: int, *, take: Callable[[], None], render: Callable[[], bytes], content_type: str
 ) -> AsyncIterator[int]:
-    """Answer `/metrics`; yields the port. Port 0 takes a free one. Raises OSError where the port is taken.
+    """Answer `/metrics`; yields the port. Port 0 takes a free one. Raises OSError if the port is taken.
 
-    `take` is called in the event loop, then `render`, which returns text packed with gzip, in a thread. Those who ask while it is
-    rendered are given the same answer, so that however many ask, it is rendered once at a time.
+    `take` is called in the event loop, then `render`, which returns text compressed with gzip, in a thread. Requests during
+    rendering get the same answer, so that only one rendering runs at a time.
     """
     under_way: asyncio.Task[bytes] | None = None
 
@@ -34,7 +34,7 @@ async def serve_metrics(
         nonlocal under_way
         if under_way is None or under_way.done():
             under_way = asyncio.create_task(rendered(), name="metrics")
-        # aiohttp cancels nobody who hangs up, and so takes the answer from no other.
+        # aiohttp does not cancel handlers of closed connections, so that the shared task goes on.
         packed = await under_way
         headers = {"Content-Type": content_type, "Vary": "Accept-Encoding"}
         if "gzip" in request.headers.get("Accept-Encoding", ""):

@@ -1,7 +1,7 @@
 """Probes for the kubelet, answered in the engine's own event loop.
 
-kopf's probe would tell of its own thread only, and would be gone while the supervisor waits to watch again: the kubelet would then kill a
-process that is doing well. Neither probe looks at AWS or at the API server: their failing is no reason to be restarted.
+kopf's probe would cover its own thread only, and would be down while the supervisor waits to restart the watch: the kubelet would then
+kill a healthy process. The probes do not depend on AWS or the API server: their failure is no reason for a restart.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def serve_probes(host: str, port: int, ready: Callable[[], bool]) -> AsyncIterator[int]:
-    """Answer `/healthz` (200 as long as the event loop turns) and `/readyz` (200 once `ready`, 503 before); yields the port.
+    """Answer `/healthz` (200 while the event loop runs) and `/readyz` (200 once `ready`, 503 before); yields the port.
 
-    Port 0 takes a free one. Raises OSError where the port is taken.
+    Port 0 takes a free one. Raises OSError if the port is taken.
     """
 
     async def healthz(_: web.Request) -> web.Response:

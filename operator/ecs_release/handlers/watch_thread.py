@@ -1,7 +1,7 @@
-"""Runs the watch: it ends when it is told to, or when kopf gives up (then the supervisor starts it again).
+"""Runs the watch in a thread until it is stopped, or until kopf gives up (then the supervisor restarts it).
 
-kopf gets a thread and an event loop of its own: at its end it cancels every task of its loop that began after it, which would be our
-passes and observers, and whatever it does never delays them.
+kopf gets a thread and an event loop of its own: when it ends it cancels all tasks of its loop that began after it, which would be our
+passes and observers, and its work never delays them.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ async def run_watch(
 ) -> None:
     """Watch the kinds until `stop` is set, in these namespaces, else in all. `sink` and `credentials` are called in the caller's loop.
 
-    Raises what kopf raises when a watch breaks for good. At the end nothing is told to `sink` any more; kopf gets 15 seconds to close
-    its connections, then its thread is left behind (it does not hold up the process).
+    Raises what kopf raises when a watch breaks for good. `sink` is not called after the end; kopf gets 15 seconds to close its
+    connections, then its thread is abandoned (it does not keep the process alive).
     """
     bridge = _Bridge(sink, asyncio.get_running_loop())
     registry = build_registry(bridge, kinds)
@@ -62,13 +62,13 @@ async def run_watch(
             ended.cancel()
         elif (error := ended.exception()) is not None:
             log.debug("the watch ended: %s: %s", type(error).__name__, error)
-    # kopf is not always graceful when it is told to end while it begins: nobody minds then.
+    # kopf may raise if it is stopped while it starts: ignore that.
     if not stop.is_set():
         ended.result()
 
 
 class _WatchThread(threading.Thread):
-    """kopf in a thread with a loop of its own. A daemon: nothing in it is worth holding up the end of the process for."""
+    """A thread with an event loop that runs kopf. A daemon thread: it must not keep the process alive."""
 
     def __init__(self, registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, namespaces: Sequence[str]) -> None:
         super().__init__(name="watch", daemon=True)
@@ -79,25 +79,25 @@ class _WatchThread(threading.Thread):
         self.ended: Future[None] = Future()
 
     def run(self) -> None:
-        """Run kopf until it ends, and tell how it ended."""
+        """Run kopf until it ends, and set the result."""
         try:
             asyncio.run(self._operate())
-        except BaseException as error:  # noqa: BLE001 - told to the waiting side, which raises it
+        except BaseException as error:  # noqa: BLE001 - passed to the waiting side, which raises it
             end = partial(self.ended.set_exception, error if isinstance(error, Exception) else RuntimeError(f"the watch ended: {error!r}"))
         else:
             end = partial(self.ended.set_result, None)
-        # Nobody waits any more where the thread was left behind.
+        # Nobody waits any more if the thread was abandoned.
         with suppress(InvalidStateError):
             end()
 
     def stop(self) -> None:
-        """Ask kopf to end; at once where it has not begun yet."""
+        """Stop kopf; at once if it has not started yet."""
         self._stop.add_done_callback(_call)
 
     async def _operate(self) -> None:
         flag, loop = asyncio.Event(), asyncio.get_running_loop()
-        loop.set_exception_handler(_say)
-        # An event of this loop, not of threading: kopf would wait for that in a thread that then never ends by itself.
+        loop.set_exception_handler(_log_exception)
+        # An event of asyncio, not of threading: kopf would wait for the latter in a thread that never ends.
         self._stop.set_result(partial(loop.call_soon_threadsafe, flag.set))
         before = asyncio.all_tasks()
         tasks = await kopf.spawn_tasks(
@@ -106,15 +106,15 @@ class _WatchThread(threading.Thread):
         )  # fmt: skip
         running = asyncio.create_task(kopf.run_tasks(tasks, ignored=before))
         await asyncio.wait([*tasks, running], return_when=asyncio.FIRST_COMPLETED)
-        # kopf waits for its other tasks without a limit, and one that is stuck would leave us blind (seen when the API server came
-        # back without our CRDs): whoever waits is told then, and this thread is left behind.
+        # kopf waits for its other tasks without a limit, and a stuck task would leave no watch (seen when the API server came
+        # back without our CRDs): then fail, and abandon this thread.
         _, late = await asyncio.wait([running], timeout=_END_S)
         if late:
             self._give_up(tasks)
         running.result()
 
     def _give_up(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
-        """Tell that kopf hangs, and why it began to end."""
+        """Fail because kopf hangs, with the error that it ended with."""
         errors = [e for t in tasks if t.done() and not t.cancelled() and (e := t.exception()) is not None]
         error = RuntimeError(f"kopf did not end within {_END_S:.0f} s after {errors[0]!r}" if errors else "kopf did not end")
         with suppress(InvalidStateError):
@@ -122,8 +122,8 @@ class _WatchThread(threading.Thread):
         raise error
 
 
-def _say(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Keep what kopf leaves behind to a line: the error that ended it is raised, the others it caused are of no interest."""
+def _log_exception(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log a later error in one line: the error that ended kopf is raised, and those that it caused do not matter."""
     log.debug("in the watch's loop: %s: %r", context.get("message"), context.get("exception"))
 
 
@@ -134,10 +134,10 @@ def _call(stop: Future[Callable[[], object]]) -> None:
 
 
 class _Bridge:
-    """Hands what kopf's loop tells to the caller's, in the order that it came.
+    """Hands events from kopf's loop to the caller's loop, in order.
 
-    Many at a time: to wait for the other thread with each of thousands that are listed costs more than all the rest. When a few hundred
-    wait, the watch waits, too: it goes no faster than we do.
+    Events are handed over in batches: waiting for the other thread for each of thousands of listed objects costs more than all the rest.
+    When a few hundred are pending, the watch is paused.
     """
 
     def __init__(self, sink: Sink, loop: asyncio.AbstractEventLoop) -> None:
@@ -145,12 +145,12 @@ class _Bridge:
         self._loop = loop
         self._closed = False
         self._lock = threading.Lock()
-        self._told: deque[partial[None]] = deque()
+        self._pending: deque[partial[None]] = deque()
         self._taking_in = False
         self._room: Future[None] = Future()
 
     def close(self) -> None:
-        """Tell nothing any more: what still comes will be listed again by the next watch."""
+        """Drop all further events: the next watch lists their objects again."""
         self._closed = True
         self._make_room()
 
@@ -162,44 +162,44 @@ class _Bridge:
         """Forget an object."""
         await self._hand_over(partial(self._sink.deleted, kind, namespace, name, uid))
 
-    async def _hand_over(self, told: partial[None]) -> None:
+    async def _hand_over(self, call: partial[None]) -> None:
         with self._lock:
-            self._told.append(told)
+            self._pending.append(call)
             begins, self._taking_in = not self._taking_in, True
-            room = self._room if len(self._told) >= _WAITING else None
+            room = self._room if len(self._pending) >= _WAITING else None
         if begins:
             self._loop.call_soon_threadsafe(self._take_in)
         if room is not None and not self._closed:
             await asyncio.wrap_future(room)
 
     def _take_in(self) -> None:
-        """Take in what was told so far, a part of it at a time: passes and looks go on in between."""
+        """Deliver pending events, in parts, so that passes and looks run in between."""
         for _ in range(_AT_ONCE):
             with self._lock:
-                if not self._told:
+                if not self._pending:
                     self._taking_in = False
                     break
-                told = self._told.popleft()
+                call = self._pending.popleft()
             if not self._closed:
-                _tell(told)
+                _deliver(call)
         else:
             self._loop.call_soon(self._take_in)
         self._make_room()
 
     def _make_room(self) -> None:
         with self._lock:
-            if len(self._told) >= _WAITING and not self._closed:
+            if len(self._pending) >= _WAITING and not self._closed:
                 return
             room, self._room = self._room, Future()
-        # False where kopf is ending and no longer waits.
+        # False if kopf is ending and no longer waits.
         if room.set_running_or_notify_cancel():
             room.set_result(None)
 
 
-def _tell(told: partial[None]) -> None:
+def _deliver(call: partial[None]) -> None:
     try:
-        told()
+        call()
     except Exception:
-        kind, what = told.args[:2]
-        name = "/".join(str(what["metadata"].get(n, "")) for n in ("namespace", "name")) if isinstance(what, Mapping) else told.args[2]
+        kind, what = call.args[:2]
+        name = "/".join(str(what["metadata"].get(n, "")) for n in ("namespace", "name")) if isinstance(what, Mapping) else call.args[2]
         log.exception("cannot take in %s %s", kind, name)

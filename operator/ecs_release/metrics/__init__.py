@@ -1,1 +1,4 @@
-"""Metrics for Prometheus: the only importer of its client."""
+"""Metrics for Prometheus. The only importer of its client.
+
+Begin with `registry`; `outcomes` counts what happens, `state` shows the snapshot of `engine.metrics_state`.
+"""

@@ -1,4 +1,4 @@
-"""A series for each condition of each Release: tens of thousands of lines, written piece by piece."""
+"""The series of each condition of each Release: tens of thousands of lines, rendered in pieces."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class _Piece(Collector):
 
 
 def pieces(releases: Sequence[ReleaseFacts]) -> Iterator[bytes]:
-    """Yield the family's text: all of it at once, of 5,000 Releases, would take 20 MB.
+    """Yield the family's text in pieces: for 5,000 Releases all of it would take 20 MB.
 
-    The event loop may want the interpreter meanwhile: it is given up after each piece, not only after Python's switch interval of 5 ms.
+    The interpreter lock is released for the event loop after each piece, not only after Python's switch interval of 5 ms.
     """
     for start in range(0, max(1, len(releases)), _RELEASES_A_PIECE):
         text = generate_latest(_Piece(releases[start : start + _RELEASES_A_PIECE]))

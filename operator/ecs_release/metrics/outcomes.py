@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from ecs_release.domain.notifications.transitions import Happening, Kind
+from ecs_release.domain.notifications.transitions import Transition, TransitionKind
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 ROLLOUT_BUCKETS = (10, 20, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 2700, _HOUR)
@@ -34,19 +34,19 @@ class Rollouts:
         self._drifts = Counter("ecs_release_drifts", "How often a Release began to drift.", ["environment"], registry=registry)
         self._all = (self._ended, self._refined, self._seconds, self._sets, self._set_seconds, self._drifts)
 
-    def of_release(self, environment: str, one: Happening) -> None:
+    def of_release(self, environment: str, one: Transition) -> None:
         """Count what happened to a Release."""
-        if one.kind is Kind.ENDED:
+        if one.kind is TransitionKind.ENDED:
             self._ended.labels(environment, one.cause, one.outcome).inc()
             self._seconds.labels(environment, one.outcome).observe(one.seconds)
-        elif one.kind is Kind.REFINED:
+        elif one.kind is TransitionKind.REFINED:
             self._refined.labels(environment, one.outcome).inc()
-        elif one.kind is Kind.DRIFTED:
+        elif one.kind is TransitionKind.DRIFTED:
             self._drifts.labels(environment).inc()
 
-    def of_set(self, environment: str, one: Happening) -> None:
+    def of_set(self, environment: str, one: Transition) -> None:
         """Count what happened to a ReleaseSet."""
-        if one.kind is Kind.ENDED:
+        if one.kind is TransitionKind.ENDED:
             self._sets.labels(environment, one.cause, one.outcome).inc()
             self._set_seconds.labels(environment, one.outcome).observe(one.seconds)
 
@@ -75,9 +75,9 @@ class Dora:
         )  # fmt: skip
         self._all = (self._deployments, self._changes, self._failed, self._lead, self._restore)
 
-    def count(self, environment: str, one: Happening) -> None:
+    def count(self, environment: str, one: Transition) -> None:
         """Count what happened to a Release."""
-        if one.kind is Kind.ENDED and (one.counts.deployed or one.counts.failed):
+        if one.kind is TransitionKind.ENDED and (one.counts.deployed or one.counts.failed):
             self._changes.labels(environment).inc()
         if one.counts.failed:
             self._failed.labels(environment).inc()
@@ -85,7 +85,7 @@ class Dora:
             self._deployments.labels(environment).inc()
         if one.lead_s is not None:
             self._lead.labels(environment).observe(one.lead_s)
-        if one.kind is Kind.RESTORED:
+        if one.kind is TransitionKind.RESTORED:
             self._restore.labels(environment).observe(one.seconds)
 
     def begin(self, environment: str) -> None:

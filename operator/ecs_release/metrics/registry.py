@@ -1,7 +1,7 @@
-"""Metrics for Prometheus: what happened is counted as it is told, how things stand is looked up when it is asked for.
+"""Metrics for Prometheus: counters are increased when something happens, gauges are computed at a scrape.
 
-docs/reference/metrics.md says what each means. Labels are bounded by what exists: objects, accounts, AWS's actions; those of an Environment
-that is gone are dropped.
+docs/reference/metrics.md describes each metric. Labels are bounded by the number of objects, accounts and AWS actions; those of a deleted
+Environment are dropped.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from prometheus_client.process_collector import ProcessCollector
 
 from ecs_release.api.names import RELEASE_SET
 from ecs_release.domain.ecs.service import Access
-from ecs_release.domain.notifications.transitions import Happening
+from ecs_release.domain.notifications.transitions import Transition
 from ecs_release.engine.metrics_state import EngineState
 from ecs_release.metrics.conditions import pieces
 from ecs_release.metrics.outcomes import Dora, Rollouts
-from ecs_release.metrics.state import EventQueue, Standing
+from ecs_release.metrics.state import EventQueue, StateCollector
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 # zlib: the largest window, and gzip's header.
@@ -35,13 +35,13 @@ class Metrics:
     """All metrics of the process. It is the engine's `Meter`, and AWS's `OnCall` and `OnWait`."""
 
     def __init__(self, version: str, *, conditions: bool = True) -> None:
-        """`conditions` has a series for each condition of each Release."""
-        # Twice the series, for times that nobody asks for.
+        """`conditions`: whether there is a series for each condition of each Release."""
+        # They double the number of series.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         self._conditions = conditions
-        self._standing = Standing()
-        registry.register(self._standing)
+        self._state = StateCollector()
+        registry.register(self._state)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         info = Gauge("ecs_release_build_info", "1, with the operator's version.", ["version"], registry=registry)
@@ -62,8 +62,8 @@ class Metrics:
         self.called = self._calls.called
         self.waited = self._calls.waited
 
-    def happened(self, kind: str, environment: str, happenings: Sequence[Happening]) -> None:
-        """Count what an accepted status says."""
+    def happened(self, kind: str, environment: str, happenings: Sequence[Transition]) -> None:
+        """Count the transitions in an accepted status."""
         for one in happenings:
             if kind == RELEASE_SET:
                 self._rollouts.of_set(environment, one)
@@ -72,16 +72,16 @@ class Metrics:
                 self._dora.count(environment, one)
 
     def reconciled(self, kind: str, result: str, seconds: float) -> None:
-        """Count passes over an object."""
+        """Count a reconciliation."""
         self._passes.labels(kind, result).inc()
         self._pass_s.labels(kind).observe(seconds)
 
     def show(self, state: EngineState, event_queues: Mapping[str, EventQueue]) -> None:
-        """Take the state that the next `render` shows: in the event loop, where nothing changes meanwhile."""
-        self._standing.take(state, {name: (dict(queue.messages), queue.oldest_age_s) for name, queue in event_queues.items()})
+        """Set the state that the next `render` shows. Call it in the event loop, where nothing changes meanwhile."""
+        self._state.take(state, {name: (dict(queue.messages), queue.oldest_age_s) for name, queue in event_queues.items()})
         there = {environment.name for environment in state.environments}
         for name in there - self._environments:
-            # From 0 on: Prometheus's increase() does not see the first step of a series that appears with it.
+            # Start at 0: Prometheus's increase() misses the first increment of a series that appears with it.
             self._dora.begin(name)
         for name in self._environments - there:
             self._dora.forget(name)
@@ -89,14 +89,14 @@ class Metrics:
         self._environments = there
 
     def render(self) -> bytes:
-        """Write all metrics in Prometheus's text format, packed with gzip (a thirtieth of the size).
+        """Render all metrics in Prometheus's text format, compressed with gzip (to a thirtieth of the size).
 
-        Takes a while with many Releases; may run in a thread, one at a time.
+        Slow with many Releases; may run in a thread, one at a time.
         """
         packer = zlib.compressobj(level=1, wbits=_GZIP)
         packed = [packer.compress(generate_latest(self._registry))]
         if self._conditions:
-            packed += [packer.compress(piece) for piece in pieces(self._standing.releases)]
+            packed += [packer.compress(piece) for piece in pieces(self._state.releases)]
         return b"".join((*packed, packer.flush()))
 
 

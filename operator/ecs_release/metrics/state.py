@@ -1,4 +1,4 @@
-"""How things stand, looked up when Prometheus asks: nothing is kept for it, and nothing is done for it between two scrapes."""
+"""Gauges of the engine's state, computed at each scrape: there is no work between scrapes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ecs_release.metrics.conditions import value_of
 
 
 class EventQueue(Protocol):
-    """What a queue of AWS's events tells of itself: messages by kind so far, and how old the oldest one is that waits."""
+    """The metrics of an event queue: messages by kind so far, and the age of the oldest waiting one."""
 
     @property
     def messages(self) -> Mapping[str, int]:
@@ -26,14 +26,14 @@ class EventQueue(Protocol):
 
     @property
     def oldest_age_s(self) -> float | None:
-        """Seconds; None where nothing waits or nobody knows."""
+        """Seconds; None if nothing waits or that is unknown."""
 
 
-class Standing(Collector):
-    """Writes down a state."""
+class StateCollector(Collector):
+    """Collects gauges from a state."""
 
     def __init__(self) -> None:
-        """There is nothing to show yet."""
+        """Start without a state."""
         self._state: EngineState | None = None
         self._queues: Mapping[str, tuple[Mapping[str, int], float | None]] = {}
 
@@ -47,7 +47,7 @@ class Standing(Collector):
         return self._state.releases if self._state else ()
 
     def take(self, state: EngineState, queues: Mapping[str, tuple[Mapping[str, int], float | None]]) -> None:
-        """Show this from now on. `queues`: messages by kind and age of the oldest, by Environment."""
+        """Set the state to show. `queues`: messages by kind and age of the oldest, by Environment."""
         self._state, self._queues = state, queues
 
     def collect(self) -> Iterator[Metric]:
@@ -55,7 +55,10 @@ class Standing(Collector):
         state = self._state
         if state is None:
             return
-        yield from _releases(state.releases)
+        yield from _releases([r for r in state.releases if r.key not in state.refused])
+        yield from _stuck(state.releases)
+        refused = Counter((key.namespace,) for key in state.refused)
+        yield _gauge("ecs_release_releases_refused", "Releases that their Environment refuses.", ["namespace"], refused.items())
         yield from _environments(state.environments)
         yield from _namespaces(state.left_out)
         yield from _work(state)
@@ -74,8 +77,6 @@ def _releases(releases: Sequence[ReleaseFacts]) -> Iterator[Metric]:
     by = ["environment"]
     phases = Counter((r.environment, r.phase or "Pending") for r in releases)
     yield _gauge("ecs_release_releases", "Releases by phase.", [*by, "phase"], phases.items())
-    stalled = Counter((r.environment, r.key.namespace, r.reason) for r in releases if ("Stalled", TRUE) in r.conditions)
-    yield _gauge("ecs_release_releases_stalled", "Releases that are stuck, by reason.", [*by, "namespace", "reason"], stalled.items())
     warned = Counter((r.environment, r.key.namespace, r.artifact_warning) for r in releases if r.artifact_warning)
     text = "Releases whose images are gone or at risk, or those to roll back to, by the reason of ArtifactAvailable."
     yield _gauge("ecs_release_releases_artifact_warnings", text, [*by, "namespace", "reason"], warned.items())
@@ -86,6 +87,13 @@ def _releases(releases: Sequence[ReleaseFacts]) -> Iterator[Metric]:
         moving[(release.environment,)] += release.in_flight
     yield _gauge("ecs_release_releases_drifted", "Releases whose tasks run something else.", by, drifted.items())
     yield _gauge("ecs_release_rollouts_in_progress", "Rollouts under way.", by, moving.items())
+
+
+def _stuck(releases: Sequence[ReleaseFacts]) -> Iterator[Metric]:
+    """Yield what stops a Release, refused ones included: their teams are to know."""
+    by = ["environment", "namespace", "reason"]
+    stalled = Counter((r.environment, r.key.namespace, r.reason) for r in releases if ("Stalled", TRUE) in r.conditions)
+    yield _gauge("ecs_release_releases_stalled", "Releases that are stuck, by reason.", by, stalled.items())
 
 
 def _environments(environments: Sequence[EnvironmentState]) -> Iterator[Metric]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -113,6 +114,12 @@ def _status(image: Any) -> str:
     return "ARCHIVED" if is_archived(image) else "ACTIVE"
 
 
+def _artifact_type(manifest: str) -> str:
+    """Return what ECR calls artifactMediaType: the manifest's artifactType, else the type of its config."""
+    parsed = json.loads(manifest)
+    return str(parsed.get("artifactType") or (parsed.get("config") or {}).get("mediaType") or "")
+
+
 def _detail(image: Any) -> dict[str, Any]:
     detail = {
         "registryId": image.registry_id,
@@ -123,4 +130,6 @@ def _detail(image: Any) -> dict[str, Any]:
         "imageManifestMediaType": image.image_manifest_media_type,
         "imageStatus": _status(image),
     }
+    kind = _artifact_type(image.image_manifest)
+    detail |= {"artifactMediaType": kind} if kind else {}
     return detail | ({"imageTags": list(image.image_tags)} if image.image_tags else {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ProfileNotFound
 
-from ecs_release.aws.command_reader import check_credentials, told
+from ecs_release.aws.command_reader import check_credentials, translated_errors
 from ecs_release.domain.model.errors import Denied, Problem
 
 
@@ -20,7 +20,7 @@ from ecs_release.domain.model.errors import Denied, Problem
     ],
 )
 def test_every_error_becomes_a_problem_for_people(error: Exception, message: str) -> None:
-    with pytest.raises(Problem, match=message), told("ecr:DescribeImages on web"):
+    with pytest.raises(Problem, match=message), translated_errors("ecr:DescribeImages on web"):
         raise error
 
 

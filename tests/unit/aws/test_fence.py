@@ -132,8 +132,8 @@ def test_what_several_shards_reach_is_divided_among_them(row: str, calls: float)
     """ECS is counted where its account and region is, which is one shard's; a registry may be everybody's."""
 
     async def main() -> int:
-        line, passed = Pacing(SimulatedClock(), 0.5, operators=4).line("1", "r", row), 0
-        while line._bucket.take(0.0) == 0.0:
+        limiter, passed = Pacing(SimulatedClock(), 0.5, operators=4).limiter("1", "r", row), 0
+        while limiter._bucket.take(0.0) == 0.0:
             passed += 1
         return passed
 

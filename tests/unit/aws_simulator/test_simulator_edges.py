@@ -13,7 +13,7 @@ from botocore.credentials import ContainerProvider
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator, image_name, task_definition
-from tests.unit.aws_simulator.test_simulator_ecs import OTHER, refused
+from tests.unit.aws_simulator.calls import OTHER, refused
 
 ROLE = f"arn:aws:iam::{OTHER}:role/releases"
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from aiohttp import web
 
-from ecs_release.cluster import api_server as client
+from ecs_release.cluster import api_server
 from ecs_release.cluster.api_server import APPLY, ApiServer
 from ecs_release.domain.model.errors import Conflict, Denied, NotFound, NotLeading, Problem, Retryable
+from tests.builders.kubeconfig import write_kubeconfig
 
 Answer = Callable[[web.Request], web.StreamResponse]
 
@@ -60,18 +60,9 @@ async def remote() -> AsyncIterator[Server]:
     await runner.cleanup()
 
 
-def write_kubeconfig(path: Path, url: str, user: dict[str, Any]) -> Path:
-    path.write_text(yaml.safe_dump({
-        "apiVersion": "v1", "kind": "Config", "current-context": "c",
-        "clusters": [{"name": "k", "cluster": {"server": url}}], "users": [{"name": "u", "user": user}],
-        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
-    }))  # fmt: skip
-    return path
-
-
 @pytest.fixture
 async def server(remote: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiServer]:
-    monkeypatch.setattr(client, "_FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(api_server, "_FIRST_PAUSE_S", 0.01)
     path = write_kubeconfig(tmp_path / "config", remote.url, {"token": "one"})
     server = await ApiServer.connect(str(path), "ecs-release-operator/9")
     yield server

@@ -12,7 +12,7 @@ from kubernetes.aio.config import ConfigException
 
 from ecs_release.cluster.connection import Credentials, credentials_of, load
 from ecs_release.handlers.login import connection_info
-from tests.unit.cluster.test_api_server import write_kubeconfig
+from tests.builders.kubeconfig import write_kubeconfig
 
 
 @pytest.fixture(autouse=True)

@@ -60,10 +60,10 @@ class Connection:
         self.cut = False
         self.asked = 0
 
-    async def request(self, method: str, path: str, *, body: Any = None, fenced: bool = True, query: Any = ()) -> dict[str, Any]:
+    async def request(self, method: str, path: Any, *, body: Any = None, fenced: bool = True, query: Any = ()) -> dict[str, Any]:
         self.asked += 1
         assert method == "GET" or not fenced
-        if path.endswith("/leases") and method == "GET":
+        if str(path).endswith("/leases") and method == "GET":
             assert query == [("labelSelector", "ecs-release.dev/installation=default")]
             return {"items": deepcopy([*self.api.leases, *([self.api.lease] if self.api.lease else [])])}
         if self.cut:

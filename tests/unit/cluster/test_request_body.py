@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_release.cluster.request_body import for_apply
+from ecs_release.cluster.request_body import apply_body
 from ecs_release.domain.model.unicode import well_formed
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
@@ -31,7 +31,7 @@ def mended(value: Any) -> Any:
 
 @given(st.dictionaries(ANY_TEXT.map(well_formed), JSON, max_size=3))
 def test_whatever_it_is_both_read_the_same(body: dict[str, Any]) -> None:
-    sent = for_apply(body)
+    sent = apply_body(body)
 
     assert json.loads(sent) == mended(body)
     assert yaml.safe_load(sent.decode()) == mended(body)

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from ecs_release.api.names import RELEASE
 from ecs_release.cluster.connection import Credentials
-from ecs_release.handlers import watch_thread as run
+from ecs_release.handlers import watch_thread
 from ecs_release.handlers.watch_thread import run_watch
 from tests.waiting import until
 
@@ -171,7 +171,7 @@ async def test_a_thread_that_does_not_end_is_left_behind_and_tells_nothing(api: 
         await handle(event=added("late"))
 
     monkeypatch.setattr(kopf, "spawn_tasks", stuck)
-    monkeypatch.setattr(run, "_STOP_S", 0.1)
+    monkeypatch.setattr(watch_thread, "_STOP_S", 0.1)
     sink, stop = Sink(), asyncio.Event()
     watch = start(api, sink, stop)
     await until(told.is_set)

@@ -1,158 +1,241 @@
-"""ECS's answers as slim facts."""
+"""Parses responses of ECS into the domain's records."""
 
 from __future__ import annotations
 
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from ecs_release.domain.ecs.service import DAEMON, ROLLING, Container, Deployment, Hook, ProtectedTask, Service, ServiceDeployment, Task
+from ecs_release.aws.sessions.fields import Fields, UnreadableError
+from ecs_release.aws.sessions.partial_failures import name_of, problem_of_failure, raise_unread
+from ecs_release.domain.ecs.service import (
+    COMPLETED,
+    DAEMON,
+    FAILED,
+    IN_PROGRESS,
+    PRIMARY,
+    ROLLING,
+    Container,
+    Deployment,
+    Hook,
+    ProtectedTask,
+    Service,
+    ServiceDeployment,
+    Task,
+)
+from ecs_release.domain.model.errors import BrokenAnswer
+from ecs_release.domain.ports.protocols import ServicesAnswer, StartedDeployment
 
-# Texts of service events (Amazon ECS developer guide, "Amazon ECS service event messages"; the circuit breaker's names the deployment).
+# Messages of service events (Amazon ECS developer guide, "Amazon ECS service event messages"; the circuit breaker's names the deployment).
 _FAILED = re.compile(r"\(deployment (?P<id>ecs-svc/[0-9]+)\) deployment failed")
 _OF_SERVICE = "service:"
+_SERVICE_STATUSES = ("ACTIVE", "DRAINING", "INACTIVE")
+_DEPLOYMENT_STATUSES = (PRIMARY, "ACTIVE", "INACTIVE")
+_ROLLOUT_STATES = (COMPLETED, FAILED, IN_PROGRESS)
+"""What decisions rest on: a service with another one is not read, rather than misread (ECS API reference, Service and Deployment)."""
 
 
-def aws_time(answer: Mapping[str, Any]) -> datetime:
-    """Return AWS's clock: the answer's Date header, in whole seconds; ours where there is none."""
-    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+def aws_time(answer: Fields) -> datetime:
+    """Return AWS's time: the response's Date header, in whole seconds; our time if there is none."""
+    date = answer.part("ResponseMetadata").part("HTTPHeaders").text("date")
     try:
         return parsedate_to_datetime(date) if date else datetime.now(UTC)
     except (TypeError, ValueError):
         return datetime.now(UTC)
 
 
-def parse_service(raw: Mapping[str, Any]) -> Service:
+def page_of(name: str) -> Callable[[Any], tuple[list[str], str]]:
+    """Return a function that reads a page of a list of texts: the texts, and the token of the next page, empty if there is none."""
+
+    def parse(raw: Any) -> tuple[list[str], str]:
+        answer = Fields(raw)
+        return answer.texts(name, needed=True), answer.text("nextToken")
+
+    return parse
+
+
+def parse_services(raw: Any, names: Collection[str]) -> ServicesAnswer:
+    """Read DescribeServices. A service that cannot be read, or of which the answer says nothing, is unread, and the others are not."""
+    answer, action = Fields(raw), "ecs:DescribeServices"
+    failures = {name_of(f.raw): problem_of_failure(f.raw, action) for f in answer.parts("failures")}
+    unread = {name: problem for name, problem in failures.items() if problem is not None}
+    found: dict[str, Service] = {}
+    for one in answer.needed_parts("services"):
+        # Without a name it may be any of them.
+        name = one.text("serviceName", None)
+        try:
+            found[name] = parse_service(one)
+        except UnreadableError as error:
+            unread[name] = BrokenAnswer(f"{action} on {name}: the answer cannot be read: {error}")
+    for name in set(names) - found.keys() - failures.keys() - unread.keys():
+        unread[name] = BrokenAnswer(f"{action} on {name}: the answer says neither what it is nor that it is missing")
+    return ServicesAnswer({n: s for n, s in found.items() if s.status != "INACTIVE"}, aws_time(answer), unread)
+
+
+def parse_tasks(raw: Any) -> list[Task]:
+    """Read DescribeTasks. Raises Problem if AWS could not describe one for another reason than that it is gone."""
+    answer = Fields(raw)
+    raise_unread([f.raw for f in answer.parts("failures")], "ecs:DescribeTasks")
+    return [parse_task(one) for one in answer.needed_parts("tasks")]
+
+
+def parse_started(raw: Any) -> StartedDeployment:
+    """Read UpdateService: the PRIMARY deployment is what the call has started."""
+    answer = Fields(raw)
+    deployments = [parse_deployment(one) for one in answer.needed_part("service").parts("deployments")]
+    primary = next((d for d in deployments if d.status == PRIMARY), None)
+    if primary is None:
+        raise UnreadableError("it holds no PRIMARY deployment")
+    return StartedDeployment(primary.id, primary.task_definition, aws_time(answer), answer.part("ResponseMetadata").text("RequestId"))
+
+
+def parse_deployment_arns(raw: Any) -> dict[str, str]:
+    """Read ListServiceDeployments: ARNs by the number of their target service revision, the newest of each."""
+    found: dict[str, str] = {}
+    for brief in Fields(raw).parts("serviceDeployments"):
+        found.setdefault(brief.text("targetServiceRevisionArn").rpartition("/")[2], brief.text("serviceDeploymentArn", None))
+    return found
+
+
+def parse_service_deployments(raw: Any) -> dict[str, ServiceDeployment]:
+    """Read DescribeServiceDeployments, by ARN."""
+    return {d.arn: d for d in map(parse_service_deployment, Fields(raw).parts("serviceDeployments"))}
+
+
+def parse_service(raw: Fields) -> Service:
     """Read one service of DescribeServices."""
-    configuration = raw.get("deploymentConfiguration") or {}
-    scheduling = raw.get("schedulingStrategy", "REPLICA")
-    breaker = configuration.get("deploymentCircuitBreaker") or {}
-    alarms = configuration.get("alarms") or {}
-    events = raw.get("events") or []
-    failed = {m["id"] for e in events if (m := _FAILED.search(e.get("message", "")))}
+    configuration = raw.part("deploymentConfiguration")
+    scheduling = raw.text("schedulingStrategy", "REPLICA")
+    breaker, alarms = configuration.part("deploymentCircuitBreaker"), configuration.part("alarms")
+    broken, alarmed = breaker.flag("enable"), alarms.flag("enable")
+    events = raw.parts("events")
+    failed = {m["id"] for e in events if (m := _FAILED.search(e.text("message")))}
     return Service(
-        arn=raw["serviceArn"],
-        name=raw.get("serviceName", ""),
-        status=_once(raw.get("status", "")),
-        created_at=raw.get("createdAt"),
-        task_definition=_once(raw.get("taskDefinition", "")),
-        controller=(raw.get("deploymentController") or {}).get("type", "ECS"),
-        desired=raw.get("desiredCount", 0),
-        running=raw.get("runningCount", 0),
-        pending=raw.get("pendingCount", 0),
-        deployments=tuple(parse_deployment(d) for d in raw.get("deployments") or ()),
-        minimum_healthy_percent=configuration.get("minimumHealthyPercent", 0 if scheduling == DAEMON else 100),
-        circuit_breaker=bool(breaker.get("enable") or alarms.get("enable")),
-        rollback=bool((breaker.get("enable") and breaker.get("rollback")) or (alarms.get("enable") and alarms.get("rollback"))),
+        arn=raw.text("serviceArn", None),
+        name=raw.text("serviceName"),
+        status=_once(raw.one_of("status", _SERVICE_STATUSES, "")),
+        created_at=raw.time("createdAt"),
+        task_definition=_once(raw.text("taskDefinition")),
+        controller=raw.part("deploymentController").text("type", "ECS"),
+        desired=raw.count("desiredCount"),
+        running=raw.count("runningCount"),
+        pending=raw.count("pendingCount"),
+        deployments=tuple(parse_deployment(d) for d in raw.parts("deployments")),
+        minimum_healthy_percent=configuration.count("minimumHealthyPercent", 0 if scheduling == DAEMON else 100),
+        circuit_breaker=broken or alarmed,
+        rollback=(broken and breaker.flag("rollback")) or (alarmed and alarms.flag("rollback")),
         failed_deployments=frozenset(failed),
-        newest_event=events[0].get("id", "") if events else "",
-        last_event=events[0].get("message", "") if events else "",
-        resource_management=raw.get("resourceManagementType", ""),
-        strategy=configuration.get("strategy", ROLLING),
+        newest_event=events[0].text("id") if events else "",
+        last_event=events[0].text("message") if events else "",
+        resource_management=raw.text("resourceManagementType"),
+        strategy=configuration.text("strategy", ROLLING),
         scheduling=scheduling,
-        alarms=bool(alarms.get("enable")),
-        hooked=bool(configuration.get("lifecycleHooks")),
+        alarms=alarmed,
+        hooked=bool(configuration.parts("lifecycleHooks")),
         **_bakes(configuration),
     )
 
 
-def _bakes(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Read how long ECS waits on purpose; what is not given has the default of botocore's LinearConfiguration and CanaryConfiguration."""
-    strategy = configuration.get("strategy", ROLLING)
-    bakes: dict[str, Any] = {"bake_s": 60.0 * (configuration.get("bakeTimeInMinutes") or 0)}
+def _bakes(configuration: Fields) -> dict[str, Any]:
+    """Read the bake times; the defaults are those in botocore's LinearConfiguration and CanaryConfiguration."""
+    strategy = configuration.text("strategy", ROLLING)
+    bakes: dict[str, Any] = {"bake_s": 60.0 * (configuration.number("bakeTimeInMinutes") or 0)}
     if strategy == "LINEAR":
-        linear = configuration.get("linearConfiguration") or {}
+        linear = configuration.part("linearConfiguration")
         # No bake after the step that reaches 100 %.
-        steps = math.ceil(100 / max(3.0, linear.get("stepPercent", 10.0))) - 1
-        return bakes | {"steps": steps, "step_bake_s": 60.0 * linear.get("stepBakeTimeInMinutes", 6)}
+        steps = math.ceil(100 / max(3.0, linear.number("stepPercent") or 10.0)) - 1
+        return bakes | {"steps": steps, "step_bake_s": 60.0 * _or(linear.number("stepBakeTimeInMinutes"), 6)}
     if strategy == "CANARY":
-        canary = configuration.get("canaryConfiguration") or {}
-        return bakes | {"steps": 1, "step_bake_s": 60.0 * canary.get("canaryBakeTimeInMinutes", 10)}
+        canary = configuration.part("canaryConfiguration")
+        return bakes | {"steps": 1, "step_bake_s": 60.0 * _or(canary.number("canaryBakeTimeInMinutes"), 10)}
     return bakes
 
 
-def parse_deployment(raw: Mapping[str, Any]) -> Deployment:
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
+
+
+def parse_deployment(raw: Fields) -> Deployment:
     """Read one deployment of a service."""
+    state = raw.one_of("rolloutState", _ROLLOUT_STATES, "")
     return Deployment(
-        id=_once(raw["id"]),
-        status=_once(raw.get("status", "")),
-        task_definition=_once(raw.get("taskDefinition", "")),
-        desired=raw.get("desiredCount", 0),
-        pending=raw.get("pendingCount", 0),
-        running=raw.get("runningCount", 0),
-        failed_tasks=raw.get("failedTasks", 0),
-        created_at=raw.get("createdAt") or datetime.fromtimestamp(0, UTC),
-        rollout_state=raw.get("rolloutState"),
-        rollout_state_reason=raw.get("rolloutStateReason", ""),
+        id=_once(raw.text("id", None)),
+        status=_once(raw.one_of("status", _DEPLOYMENT_STATUSES, "")),
+        task_definition=_once(raw.text("taskDefinition")),
+        desired=raw.count("desiredCount"),
+        pending=raw.count("pendingCount"),
+        running=raw.count("runningCount"),
+        failed_tasks=raw.count("failedTasks"),
+        created_at=raw.time("createdAt") or datetime.fromtimestamp(0, UTC),
+        rollout_state=state or None,
+        rollout_state_reason=raw.text("rolloutStateReason"),
     )
 
 
 def _once(text: str) -> str:
-    """Keep one string for all tasks that show it: thousands of them are remembered."""
+    """Intern a string: thousands of tasks with equal strings are kept."""
     return sys.intern(text)
 
 
-def parse_task(raw: Mapping[str, Any]) -> Task:
+def parse_task(raw: Fields) -> Task:
     """Read one task. Containers that ECS itself adds (GuardDuty's) may have no image."""
-    group = raw.get("group", "")
+    group = raw.text("group")
     return Task(
-        arn=raw["taskArn"],
+        arn=raw.text("taskArn", None),
         service=_once(group.removeprefix(_OF_SERVICE)) if group.startswith(_OF_SERVICE) else "",
-        task_definition=_once(raw.get("taskDefinitionArn", "")),
-        started_by=_once(raw.get("startedBy", "")),
-        last_status=_once(raw.get("lastStatus", "")),
-        desired_status=_once(raw.get("desiredStatus", "")),
+        task_definition=_once(raw.text("taskDefinitionArn")),
+        started_by=_once(raw.text("startedBy")),
+        last_status=_once(raw.text("lastStatus")),
+        desired_status=_once(raw.text("desiredStatus")),
         containers=tuple(
             Container(
-                name=_once(c.get("name", "")),
-                image=_once(c.get("image", "")),
-                digest=_once(c.get("imageDigest", "")),
-                last_status=_once(c.get("lastStatus", "")),
-                exit_code=c.get("exitCode"),
-                reason=c.get("reason", ""),
+                name=_once(c.text("name")),
+                image=_once(c.text("image")),
+                digest=_once(c.text("imageDigest")),
+                last_status=_once(c.text("lastStatus")),
+                exit_code=c.integer("exitCode"),
+                reason=c.text("reason"),
             )
-            for c in raw.get("containers") or ()
+            for c in raw.parts("containers")
         ),
-        stopped_reason=raw.get("stoppedReason", ""),
-        stop_code=raw.get("stopCode", ""),
-        created_at=raw.get("createdAt"),
-        stopped_at=raw.get("stoppedAt"),
+        stopped_reason=raw.text("stoppedReason"),
+        stop_code=raw.text("stopCode"),
+        created_at=raw.time("createdAt"),
+        stopped_at=raw.time("stoppedAt"),
     )
 
 
-def parse_service_deployment(raw: Mapping[str, Any]) -> ServiceDeployment:
+def parse_service_deployment(raw: Fields) -> ServiceDeployment:
     """Read one service deployment of DescribeServiceDeployments."""
-    rollback = raw.get("rollback") or {}
-    alarms = raw.get("alarms") or {}
     return ServiceDeployment(
-        arn=raw["serviceDeploymentArn"],
-        status=raw.get("status", ""),
-        status_reason=raw.get("statusReason", ""),
-        stage=raw.get("lifecycleStage", ""),
-        rollback_reason=rollback.get("reason", ""),
-        triggered_alarms=tuple(alarms.get("triggeredAlarmNames") or ()),
-        traffic=(raw.get("targetServiceRevision") or {}).get("requestedProductionTrafficWeight"),
-        hooks=tuple(parse_hook(h) for h in raw.get("lifecycleHookDetails") or ()),
+        arn=raw.text("serviceDeploymentArn", None),
+        status=raw.text("status"),
+        status_reason=raw.text("statusReason"),
+        stage=raw.text("lifecycleStage"),
+        rollback_reason=raw.part("rollback").text("reason"),
+        triggered_alarms=tuple(raw.part("alarms").texts("triggeredAlarmNames")),
+        traffic=raw.part("targetServiceRevision").number("requestedProductionTrafficWeight"),
+        hooks=tuple(parse_hook(h) for h in raw.parts("lifecycleHookDetails")),
     )
 
 
-def parse_hook(raw: Mapping[str, Any]) -> Hook:
+def parse_hook(raw: Fields) -> Hook:
     """Read one of a service deployment's lifecycleHookDetails."""
     return Hook(
-        id=raw.get("hookId", ""),
-        status=raw.get("status", ""),
-        target_type=raw.get("targetType", ""),
-        target_arn=raw.get("targetArn", ""),
-        expires_at=raw.get("expiresAt"),
-        timeout_action=raw.get("timeoutAction", ""),
+        id=raw.text("hookId"),
+        status=raw.text("status"),
+        target_type=raw.text("targetType"),
+        target_arn=raw.text("targetArn"),
+        expires_at=raw.time("expiresAt"),
+        timeout_action=raw.text("timeoutAction"),
     )
 
 
-def parse_protection(answer: Mapping[str, Any]) -> list[ProtectedTask]:
-    """Read GetTaskProtection's answer: it lists tasks without protection, too."""
-    listed = answer.get("protectedTasks") or ()
-    return [ProtectedTask(p.get("taskArn", ""), p.get("expirationDate")) for p in listed if p.get("protectionEnabled")]
+def parse_protection(answer: Any) -> list[ProtectedTask]:
+    """Read the response of GetTaskProtection: it lists tasks without protection, too."""
+    listed = Fields(answer).parts("protectedTasks")
+    return [ProtectedTask(p.text("taskArn"), p.time("expirationDate")) for p in listed if p.flag("protectionEnabled")]

@@ -1,4 +1,4 @@
-"""Remembers revisions in little room: thousands of them are read once, and looked at again at every pass."""
+"""A compact cache of task definitions: thousands are read once, and used in every pass."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _MOST = 6000
 _FAST = 1
 
 
-class Shelf:
-    """The revisions that were read, by ARN: the six thousand that were used last, about a kilobyte each, a tenth of what they are open."""
+class TaskDefinitionCache:
+    """The six thousand most recently used revisions by ARN, compressed to about a kilobyte each, a tenth of their size."""
 
     def __init__(self, most: int = _MOST) -> None:
-        """`most` are remembered."""
+        """At most `most` revisions are kept."""
         self._most = most
         self._known: OrderedDict[str, tuple[TaskDefinition, bytes]] = OrderedDict()
 

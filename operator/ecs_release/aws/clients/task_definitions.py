@@ -1,4 +1,4 @@
-"""Task definitions, read whole: what the SDK does not know is named, so that it is never lost silently.
+"""Reads task definitions completely: fields that the SDK does not know are listed, so that they are never lost silently.
 
 botocore drops fields that are newer than itself when it parses an answer; a copy registered from that would lack them
 (aws-actions/amazon-ecs-deploy-task-definition#430). So the raw answer is compared with the SDK's model.
@@ -13,6 +13,7 @@ from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
+from ecs_release.aws.sessions.fields import Fields
 from ecs_release.domain.ecs.service import TaskDefinition
 
 _RAW = threading.local()
@@ -38,7 +39,7 @@ def describe(client: Any, parameters: Mapping[str, Any]) -> TaskDefinition:
     unknown: list[str] = []
     if _RAW.body:
         raw = json.loads(_RAW.body)
-        _compare(raw.get("taskDefinition", {}), output.members["taskDefinition"], "", unknown)
+        _compare(raw.get("taskDefinition", {}) if isinstance(raw, Mapping) else {}, output.members["taskDefinition"], "", unknown)
     return _revision(answer, client, tuple(unknown[:_PATHS]))
 
 
@@ -48,19 +49,25 @@ def register(client: Any, parameters: Mapping[str, Any]) -> TaskDefinition:
 
 
 def _revision(answer: Mapping[str, Any], client: Any, unknown: tuple[str, ...]) -> TaskDefinition:
-    raw = answer["taskDefinition"]
+    whole = Fields(answer)
+    revision = whole.needed_part("taskDefinition")
+    raw = revision.raw
+    for container in revision.parts("containerDefinitions"):
+        # What images are read from; everything else is copied as it is.
+        container.text("name", None)
+        container.text("image")
     # What RegisterTaskDefinition takes, whatever that is in this version; its tags are at the top of the answer.
     taken = client.meta.service_model.shape_for("RegisterTaskDefinitionRequest").members.keys() - {"tags"}
     return TaskDefinition(
-        arn=raw["taskDefinitionArn"],
-        family=raw["family"],
-        revision=raw["revision"],
-        status=raw.get("status", ""),
+        arn=revision.text("taskDefinitionArn", None),
+        family=revision.text("family", None),
+        revision=revision.count("revision"),
+        status=revision.text("status"),
         content={k: v for k, v in raw.items() if k in taken},
-        tags={t["key"]: t.get("value", "") for t in answer.get("tags") or ()},
+        tags={t.text("key"): t.text("value") for t in whole.parts("tags")},
         unknown_fields=unknown,
-        registered_by=raw.get("registeredBy", ""),
-        registered_at=raw.get("registeredAt"),
+        registered_by=revision.text("registeredBy"),
+        registered_at=revision.time("registeredAt"),
     )
 
 

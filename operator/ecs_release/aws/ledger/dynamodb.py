@@ -1,16 +1,18 @@
 """The ledger: the port `domain.ports.Ledger` on DynamoDB.
 
-An answer that was lost is no riddle here: an entry is put on the condition that it is not there, so what is in doubt is simply sent again.
-By us, not by the SDK: a process without its lease must not send anything.
+After a lost answer the call is simply sent again, because an entry is put on the condition that it does not exist yet. We send it, not the
+SDK: a process without its Lease must not send anything.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -26,28 +28,30 @@ from ecs_release.aws.sessions.caller import Caller
 from ecs_release.aws.sessions.error_codes import code_of
 from ecs_release.domain.ecs.service import Access
 from ecs_release.domain.model.errors import Ambiguous, Blocked, Retryable
-from ecs_release.domain.ports.ledger import LedgerWrite, Recorded
+from ecs_release.domain.ports.ledger import LedgerWrite, RecordResult
+
+log = logging.getLogger(__name__)
 
 _TRIES = 8
-"""Whoever loses against another writer tries again, so often; every item that is found there already costs a try, too."""
+"""Attempts of one write: a conflict with another writer costs one, and so does each item that exists already."""
 _PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
 _REMEMBERED = 5000
-"""Pins whose number is known. It never changes."""
+"""How many release numbers are cached by pin. They never change."""
 
 
 class BotoLedger:
     """The ledger in one table."""
 
     def __init__(self, caller: Caller, access: Access, table: str, *, create: bool = False) -> None:
-        """`caller` has threads of its own: releases go on while the ledger does not answer. `create`: `check` may make the table."""
+        """`caller` has threads of its own: releases go on while the ledger does not answer. `create`: `check` may create the table."""
         self._caller = caller
         self._access = access
         self._table = table
         self._definition = LedgerTable(caller, access, table, create=create)
         self._numbers: OrderedDict[tuple[str, str, str], int] = OrderedDict()
 
-    async def record(self, write: LedgerWrite) -> Recorded:
-        """Record once, however often it is called with the same entry.
+    async def record(self, write: LedgerWrite) -> RecordResult:
+        """Record an entry exactly once, even if it is called again with the same entry.
 
         Raises Retryable (throttled, unreachable, contention), Denied, Blocked.
         """
@@ -77,15 +81,21 @@ class BotoLedger:
         return recording.recorded()
 
     async def current(self, environment: str, namespace: str, project: str, service: str) -> LedgerCurrent | None:
-        """Return what is current of a service: a consistent read."""
+        """Return the current record of a service: a consistent read."""
         found = await self._get(keys.current_key(environment, namespace, project, service))
         return items.to_current(found) if found else None
 
     async def currents(self, environment: str) -> AsyncIterator[LedgerCurrent]:
-        """Yield what is current of all services of an Environment: one consistent Query, page by page."""
+        """Yield the current records of all services of an Environment that can be read: one consistent Query, page by page."""
         async for page in self._query("pk = :pk", {":pk": keys.environment_key(environment)}):
             for item in page:
-                yield items.to_current(item)
+                try:
+                    current = items.to_current(item)
+                except Blocked as problem:
+                    # What somebody has made of one record says nothing about the others.
+                    log.warning("left out: %s", problem.message)
+                    continue
+                yield current
 
     async def attempt(
         self, environment: str, namespace: str, project: str, service: str, attempt_id: str, start_time: datetime
@@ -99,11 +109,11 @@ class BotoLedger:
         return found.get(Stage.START), found.get(Stage.END)
 
     async def check(self) -> str:
-        """Make sure that the table is there and is a ledger; returns its ARN. Raises Problem that says what is wrong with it."""
+        """Check that the table exists and is a ledger. Returns its ARN. Raises Problem with what is wrong with it."""
         return await self._definition.check()
 
     async def _number(self, write: LedgerWrite) -> Numbered:
-        """Return the number of a pin, or else the next one."""
+        """Return the number of a pin, or else the next number."""
         namespace, project = items.owner_of(write)
         known = self._numbers.get((namespace, project, write.pin))
         if known is not None:
@@ -111,9 +121,9 @@ class BotoLedger:
         partition = keys.numbers_key(namespace, project)
         guard = await self._get({PK: partition, SK: keys.pin_sort_key(write.pin)})
         if guard:
-            return Numbered(items.to_fields(guard)["number"])
+            return Numbered(items.number_in(guard, "number"))
         counter = await self._get({PK: partition, SK: keys.COUNTER})
-        before = items.to_fields(counter)["n"] if counter else 0
+        before = items.number_in(counter, "n") if counter else 0
         return Numbered(before + 1, before)
 
     def _remember(self, write: LedgerWrite, numbered: Numbered | None) -> None:
@@ -126,17 +136,16 @@ class BotoLedger:
             self._numbers.popitem(last=False)
 
     async def _transact(self, actions: Mapping[Kind, Any]) -> Refused | None:
-        """Send a transaction. Returns why it was refused, if it was."""
-        reasons = await self._caller.call(
+        """Send a transaction. Returns why it was refused; None if it was carried out."""
+        refused: Refused | None = await self._caller.call(
             self._access, "dynamodb", "transact_write_items", pacing.LEDGER_WRITE, what=self._table, mutating=True,
-            parameters={"TransactItems": list(actions.values())}, read=_transact,
+            parameters={"TransactItems": list(actions.values())}, read=partial(_transact, kinds=list(actions)),
         )  # fmt: skip
-        return items.refused(list(actions), reasons) if reasons else None
+        return refused
 
     async def _get(self, key: Mapping[str, str]) -> Mapping[str, Any]:
         parameters = {"TableName": self._table, "Key": items.to_item(key), "ConsistentRead": True}
-        answer = await self._read("get_item", parameters)
-        found: Mapping[str, Any] = answer.get("Item") or {}
+        found: Mapping[str, Any] = await self._read("get_item", parameters, items.parse_item)
         return found
 
     async def _query(self, condition: str, values: Mapping[str, str]) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
@@ -147,20 +156,20 @@ class BotoLedger:
             "ConsistentRead": True,
         }
         while True:
-            answer = await self._read("query", parameters)
-            yield answer["Items"]
-            if not answer.get("LastEvaluatedKey"):
+            page, last = await self._read("query", parameters, items.parse_page)
+            yield page
+            if not last:
                 return
-            parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            parameters["ExclusiveStartKey"] = last
 
-    async def _read(self, method: str, parameters: Mapping[str, Any]) -> Any:
+    async def _read(self, method: str, parameters: Mapping[str, Any], parse: Callable[[Any], Any]) -> Any:
         return await self._caller.call(
-            self._access, "dynamodb", method, pacing.LEDGER_READ, what=self._table, parameters=parameters
+            self._access, "dynamodb", method, pacing.LEDGER_READ, what=self._table, parameters=parameters, parse=parse
         )  # fmt: skip
 
 
 class _Recording:
-    """What is known of a write while it is tried: which of its items are there already, and its number."""
+    """The state of a write between attempts: which of its items exist already, and its number."""
 
     def __init__(self, write: LedgerWrite) -> None:
         self._write = write
@@ -169,21 +178,21 @@ class _Recording:
         self._outcome = (write.entry.outcome or "") if write.entry is not None else ""
         self._newer: datetime | None = None
 
-    def recorded(self) -> Recorded:
-        """Return what is there now."""
-        return Recorded(self.numbered.number if self.numbered else None, self._outcome, self._newer)
+    def recorded(self) -> RecordResult:
+        """Return the result."""
+        return RecordResult(self.numbered.number if self.numbered else None, self._outcome, self._newer)
 
     @property
     def wants_number(self) -> bool:
-        """Whether its number has to be found out: none is known, or one that may be another's by now."""
+        """Whether its number must be read: none is known, or one that may be taken by now."""
         unsettled = self.numbered is None or self.numbered.counter is not None
         return bool(self._write.pin) and Kind.ENTRY not in self.left_out and unsettled
 
     def learn(self, refused: Refused, table: str) -> None:
-        """Learn from a refusal, so that the next try is another. Raises Blocked where the table contradicts itself."""
+        """Update the state after a refusal. Raises Blocked if the table contradicts itself."""
         found = refused.items
         if Kind.ENTRY in found:
-            # It was recorded once: with its number, and with what was current then.
+            # It was recorded before, with its number, and with the current record of that time.
             self.left_out.add(Kind.ENTRY)
             number = found[Kind.ENTRY].get("number")
             self.numbered = Numbered(number) if number is not None else None
@@ -202,8 +211,8 @@ class _Recording:
         self.left_out |= found.keys() & {Kind.POINTER, Kind.CURRENT}
 
 
-def _transact(client: Any, parameters: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Send a transaction in a thread. Returns the reasons why it was cancelled by conditions or conflicts; raises for any other."""
+def _transact(client: Any, parameters: Mapping[str, Any], kinds: Sequence[Kind]) -> Refused | None:
+    """Send a transaction in a thread. Returns why conditions or conflicts cancelled it, if they did; raises for any other reason."""
     try:
         client.transact_write_items(**parameters)
     except ClientError as error:
@@ -214,10 +223,10 @@ def _transact(client: Any, parameters: Mapping[str, Any]) -> Sequence[Mapping[st
         if serious is not None or not reasons:
             code, message = serious or (code_of(error), str(error.response["Error"].get("Message", "")))
             raise ClientError({"Error": {"Code": code, "Message": message}}, "TransactWriteItems") from error
-        return reasons
-    return ()
+        return items.refused(kinds, reasons)
+    return None
 
 
 def _pause_s(tried: int) -> float:
-    """Return for how long to stand back after losing against another writer."""
+    """Return how long to wait after a conflict with another writer."""
     return random.uniform(0.2, 1.0) * min(_LONGEST_PAUSE_S, _PAUSE_S * 2.0**tried)  # noqa: S311 - no secret

@@ -18,16 +18,18 @@ from ecs_release.api.conditions import Reason
 from ecs_release.api.ledger import CurrentPart, LedgerCurrent, LedgerEntry, LedgerRelease
 from ecs_release.aws.ledger import keys
 from ecs_release.aws.ledger.keys import PK, SK
+from ecs_release.aws.sessions.fields import Fields
 from ecs_release.domain.model.errors import Blocked
 from ecs_release.domain.ports.ledger import LedgerWrite
 
 KIND = "kind"
+_LONGEST = 500
 # API reference, Projection: at most 20 attributes an index, and 100 in all indexes of a table. They cannot be changed later.
 PROJECTED = (
     "installation", "namespace", "project", "serviceSet", "service", "environment", "release", "attemptID", "stage", "number", "cause",
     "hash", "outcome", "requestedBy", "appliedBy", "changedBy", "description", "url", "startTime", "completionTime",
 )  # fmt: skip
-"""What an index holds of an entry: enough for a line of history."""
+"""The attributes of an entry in an index: enough for a line of history."""
 _POINTED = (*(f for f in PROJECTED if f not in ("url", "description", "changedBy")), "images")
 
 _Record = TypeVar("_Record", LedgerEntry, LedgerCurrent, LedgerRelease)
@@ -35,7 +37,7 @@ _SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()
 
 
 class Kind(StrEnum):
-    """What an item is."""
+    """The kind of an item."""
 
     ENTRY = "Entry"
     CURRENT = "Current"
@@ -47,7 +49,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """A release number: one that its pin has (`counter` is None), or the one after the counter that was read."""
+    """A release number: that of the pin (`counter` is None), or the one after the counter that was read."""
 
     number: int
     counter: int | None = None
@@ -55,19 +57,19 @@ class Numbered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A transaction that was not carried out: which of its items did not allow it (with what is there), and whether another was faster."""
+    """Why a transaction was cancelled: items whose condition failed, with their existing content, and whether there was a conflict."""
 
     items: Mapping[Kind, Mapping[str, Any]] = field(default_factory=dict)
     conflict: bool = False
 
 
 def to_item(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Write fields as DynamoDB wants them."""
+    """Serialize fields for DynamoDB."""
     return {name: _SERIALIZER.serialize(value) for name, value in fields.items()}
 
 
 def to_fields(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Read an item's fields; numbers are whole ones."""
+    """Deserialize an item; numbers are integers."""
     return {name: _whole(_DESERIALIZER.deserialize(value)) for name, value in item.items()}
 
 
@@ -79,13 +81,35 @@ def _whole(value: Any) -> Any:
     return value if isinstance(value, str | bool | None) else int(value)
 
 
+def parse_item(answer: Any) -> Mapping[str, Any]:
+    """Read GetItem: the item; an empty one if there is none."""
+    return Fields(answer).part("Item").raw
+
+
+def parse_page(answer: Any) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
+    """Read a page of Query: its items, and the key to go on from; empty at the end."""
+    fields = Fields(answer)
+    return [item.raw for item in fields.needed_parts("Items")], fields.part("LastEvaluatedKey").raw
+
+
+def number_in(item: Mapping[str, Any], name: str) -> int:
+    """Return a number of an item. Raises Blocked if somebody has made something else of it."""
+    try:
+        value = to_fields(item)[name]
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise _unreadable(item, str(error)) from error
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _unreadable(item, f"{name} is no number")
+    return value
+
+
 def kind_of(item: Mapping[str, Any]) -> str:
-    """Return what an item is."""
-    return str(item[KIND]["S"])
+    """Return the kind of an item."""
+    return Fields(item).part(KIND).text("S")
 
 
 def to_entry(item: Mapping[str, Any]) -> LedgerEntry:
-    """Read an entry, or what an index or a release number holds of one. Raises Blocked."""
+    """Read an entry, or its projection in an index or a pointer. Raises Blocked."""
     return _read(LedgerEntry, item)
 
 
@@ -95,32 +119,36 @@ def to_current(item: Mapping[str, Any]) -> LedgerCurrent:
 
 
 def time_of_current(fields: Mapping[str, Any]) -> datetime:
-    """Return when a current record that is there was said."""
+    """Return the time of an existing current record."""
     return datetime.fromisoformat(str(fields["observedTime"]))
 
 
 def to_release(item: Mapping[str, Any]) -> LedgerRelease:
-    """Read what a release number stands for. Raises Blocked."""
+    """Read the release of a release number. Raises Blocked."""
     return _read(LedgerRelease, item)
 
 
 def _read(model: type[_Record], item: Mapping[str, Any]) -> _Record:
-    """Read an item. One that this version cannot read (somebody wrote into the table by hand) is a Problem of its own, and of no other."""
+    """Read an item. An item that this version cannot read (because somebody edited the table) raises Blocked."""
     try:
         return model.model_validate(to_fields(item))
-    except (ValidationError, TypeError, ValueError) as error:
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
         what = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        key = "/".join(str(item.get(name, {}).get("S", "")) for name in (PK, SK))
-        raise Blocked(Reason.REJECTED_BY_AWS, f"item {key} of the ledger cannot be read by this version: {what}") from error
+        raise _unreadable(item, what) from error
+
+
+def _unreadable(item: Mapping[str, Any], what: str) -> Blocked:
+    key = "/".join(str(value.get("S", "")) for name in (PK, SK) if isinstance(value := item.get(name), Mapping))
+    return Blocked(Reason.REJECTED_BY_AWS, f"item {key} of the ledger cannot be read by this version: {what[:_LONGEST]}")
 
 
 def entry_item(entry: LedgerEntry) -> dict[str, Any]:
-    """Write an entry as the item that is kept of it."""
+    """Return the item of an entry."""
     return to_item({**entry.to_kubernetes(), **keys.entry_key(entry), **keys.index_keys(entry), KIND: Kind.ENTRY.value})
 
 
 def pointer_item(entry: LedgerEntry, number: int) -> dict[str, Any]:
-    """Write what stands under a release number for an entry: where it went, with which images, and how it ended."""
+    """Return the pointer item of an entry under its release number: target, images and outcome."""
     said = entry.to_kubernetes()
     lean = {name: said[name] for name in _POINTED if name in said}
     for image in lean.get("images", ()):
@@ -130,13 +158,13 @@ def pointer_item(entry: LedgerEntry, number: int) -> dict[str, Any]:
 
 
 def release_item(release: LedgerRelease) -> dict[str, Any]:
-    """Write what a release number stands for."""
+    """Return the item of a numbered release."""
     key = {PK: keys.numbers_key(release.namespace, release.project), SK: keys.ten_digits(release.number)}
     return to_item({**release.to_kubernetes(), **key, KIND: Kind.RELEASE.value})
 
 
 def current_update(table: str, current: LedgerCurrent) -> dict[str, Any]:
-    """Replace a current record by an UpdateItem, unless a newer one is there: what is not said any more is removed."""
+    """Return the update that replaces a current record, unless a newer one exists. Absent fields are removed."""
     said = {KIND: Kind.CURRENT.value, **current.to_kubernetes()}
     names = [KIND, *(info.alias or name for name, info in LedgerCurrent.model_fields.items())]
     aliases = {name: f"#f{n}" for n, name in enumerate(names)}
@@ -156,7 +184,7 @@ def current_update(table: str, current: LedgerCurrent) -> dict[str, Any]:
 
 
 def transaction(table: str, write: LedgerWrite, numbered: Numbered | None, left_out: frozenset[Kind] = frozenset()) -> dict[Kind, Any]:
-    """Make the items of a TransactWriteItems, in order; those that are there already are left out."""
+    """Return the items of a TransactWriteItems, in order, without those in `left_out`, which exist already."""
     made: dict[Kind, Any] = {}
     entry = write.entry
     number = numbered.number if numbered else entry.number if entry else None
@@ -174,7 +202,7 @@ def transaction(table: str, write: LedgerWrite, numbered: Numbered | None, left_
 
 
 def with_number(current: LedgerCurrent, attempt_id: str | None, number: int | None) -> LedgerCurrent:
-    """Fill a new number in where the record says what the attempt deployed: whoever asked for the number cannot know it yet."""
+    """Return the record with a new number in the parts of that attempt: the caller did not know the number yet."""
     if attempt_id is None or number is None:
         return current
     parts: dict[str, CurrentPart | None] = {"wanted": current.wanted, "deployed": current.deployed, "ready": current.ready}
@@ -205,7 +233,7 @@ def _new_number(table: str, write: LedgerWrite, number: int, counter: int) -> di
 
 
 def owner_of(write: LedgerWrite) -> tuple[str, str]:
-    """Return namespace and name of the Project that a write is about."""
+    """Return namespace and name of the Project of a write."""
     for of in (write.entry, write.current, write.release):
         if of is not None:
             return of.namespace, of.project
@@ -237,7 +265,7 @@ _CONDITION, _CONFLICT = "ConditionalCheckFailed", "TransactionConflict"
 
 
 def serious(reasons: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
-    """Return code and message of what is neither a condition nor a conflict among the reasons of a cancelled transaction."""
+    """Return code and message of the first reason of a cancelled transaction that is neither a condition nor a conflict."""
     for reason in reasons:
         code = reason.get("Code") or "None"
         if code not in ("None", _CONDITION, _CONFLICT):
@@ -246,7 +274,7 @@ def serious(reasons: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
 
 
 def refused(kinds: Sequence[Kind], reasons: Sequence[Mapping[str, Any]]) -> Refused:
-    """Say which items did not allow a transaction. Reasons come in the order of the items (API reference, TransactWriteItems)."""
+    """Return which items refused a transaction. Reasons are in the order of the items (API reference, TransactWriteItems)."""
     items = {
         kind: to_fields(reason.get("Item") or {}) for kind, reason in zip(kinds, reasons, strict=False) if reason.get("Code") == _CONDITION
     }

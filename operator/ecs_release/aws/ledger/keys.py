@@ -1,7 +1,7 @@
-"""Where the ledger keeps what: the keys of its one DynamoDB table and of its three indexes (docs/reference/ledger.md).
+"""The keys of the ledger's one DynamoDB table and of its three indexes (docs/reference/ledger.md).
 
-Parts of a key are parted by `#`, namespace and project by `/`: no name of ours holds either. People's names may hold anything, and stand
-last. Times are MicroTimes, which sort as text.
+Parts of a key are separated by `#`, namespace and project by `/`: no name in them contains either. Names of people may contain anything,
+and are last. Times are MicroTimes, which sort as text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ecs_release.domain.model.errors import Blocked
 
 PK, SK = "pk", "sk"
 BY_PROJECT, BY_PERSON, BY_TIME = "by-project", "by-person", "by-time"
-"""The indexes. They sort alike, by AT."""
+"""The indexes. All are sorted by AT."""
 PROJECT, PERSON, ALL, AT = "projectKey", "personKey", "timeKey", "at"
 INDEX_KEYS = {BY_PROJECT: PROJECT, BY_PERSON: PERSON, BY_TIME: ALL}
 EVERYTHING = "T"
@@ -34,7 +34,7 @@ def attempts_key(environment: str, namespace: str, project: str, service: str) -
 
 
 def attempt_prefix(start_time: datetime, attempt_id: str) -> str:
-    """Return how the sort keys of an attempt's entries begin."""
+    """Return the common prefix of the sort keys of an attempt's entries."""
     return f"{to_microtime(start_time)}#{_part(attempt_id)}#"
 
 
@@ -45,7 +45,7 @@ def entry_key(entry: LedgerEntry) -> dict[str, str]:
 
 
 def environment_key(environment: str) -> str:
-    """Return the partition of what is current in an environment."""
+    """Return the partition of the current records of an environment."""
     return f"E#{_part(environment)}"
 
 
@@ -60,23 +60,23 @@ def numbers_key(namespace: str, project: str) -> str:
 
 
 def ten_digits(number: int) -> str:
-    """Write a release number so that it sorts."""
+    """Return a release number padded so that it sorts."""
     return f"{number:010}"
 
 
 def pin_sort_key(pin: str) -> str:
-    """Return the sort key of the guard that keeps a pin from having two numbers."""
+    """Return the sort key of the guard item that prevents two numbers of one pin."""
     return f"pin#{hashlib.sha256(pin.encode()).hexdigest()}"
 
 
 def pointer_key(entry: LedgerEntry, number: int) -> dict[str, str]:
-    """Return the key of what stands under a release number for each entry of it."""
+    """Return the key of an entry's pointer under its release number."""
     parts = (ten_digits(number), _part(entry.environment), _part(entry.service), _part(entry.attempt_id), str(entry.stage))
     return {PK: numbers_key(entry.namespace, entry.project), SK: _sort_key("#".join(parts))}
 
 
 def index_keys(entry: LedgerEntry) -> dict[str, str]:
-    """Return what puts an entry into the indexes: by project, by person where there is one to find it by, and by time."""
+    """Return the index keys of an entry: by project, by person if there is one, and by time."""
     happened = entry.start_time if entry.stage == Stage.START else entry.completion_time or entry.start_time
     keys = {
         PROJECT: project_key(entry.namespace, entry.project),
@@ -93,7 +93,7 @@ def project_key(namespace: str, project: str) -> str:
 
 
 def person_key(person: str) -> str:
-    """Return a person's partition of index by-person. One of more than 1,900 bytes is cut, and told apart by its hash."""
+    """Return a person's partition of index by-person. A name of more than 1,900 bytes is cut, and a hash is appended."""
     data = person.encode()
     if len(data) > _PERSON_BYTES:
         person = f"{data[:_PERSON_BYTES].decode(errors='ignore')}#{hashlib.sha256(data).hexdigest()}"
@@ -101,10 +101,10 @@ def person_key(person: str) -> str:
 
 
 def person_of(entry: LedgerEntry) -> str | None:
-    """Say whom an entry is found by. An attempt's two entries together stand for all who had a part in it, each once.
+    """Return the person that an entry is indexed by. The two entries of an attempt cover all people involved, each once.
 
-    Its start stands under who is said to have asked for it, else who applied it; what follows under who applied it, where that is somebody
-    else. A foreign deployment's entries stand under who made it, for CloudTrail tells of that late, if at all.
+    The start is indexed by who requested it, else who applied it; later entries by who applied it, if that is somebody else.
+    The entries of a foreign deployment are indexed by who made it, which CloudTrail reports late, if at all.
     """
     if entry.cause == FOREIGN or entry.changed_by:
         return entry.changed_by or None
@@ -114,7 +114,7 @@ def person_of(entry: LedgerEntry) -> str | None:
 
 
 def service_partition(of: LedgerService) -> dict[str, str]:
-    """Return the key of the current record that a record's service has."""
+    """Return the key of the current record of a record's service."""
     return current_key(of.environment, of.namespace, of.project, of.service)
 
 

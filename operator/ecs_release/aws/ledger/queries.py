@@ -1,7 +1,7 @@
-"""What the ledger answers, each question by one Query (in pages): for kubectl's plugin and whoever else reads. Blocks; writes nothing.
+"""Queries of the ledger, each one Query (in pages), for the kubectl plugin. They block, and write nothing.
 
-Answers about a Project, a person or a time come from an index: lean entries, and those of the last second or so may not be there yet
-(DynamoDB's indexes follow their table). What is deployed and a service's own history are read consistently.
+Queries by Project, person or time read an index: entries have fewer fields, and those of the last second or so may be missing
+(DynamoDB's indexes are eventually consistent). Current records and the history of a service are read consistently.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, LedgerRelease
 from ecs_release.api.meta import to_microtime
@@ -24,13 +23,13 @@ Answer = TypeVar("Answer")
 
 
 def ledger_client(region: str | None = None, profile: str | None = None, user_agent: str | None = None) -> Any:
-    """Return a client of DynamoDB with the credentials of whoever runs this, and with deadlines. CloudTrail shows the `user_agent`."""
+    """Return a client of DynamoDB with the user's credentials and with timeouts. CloudTrail shows the `user_agent`."""
     config = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3}, user_agent_extra=user_agent)
     return boto3.Session(profile_name=profile, region_name=region).client("dynamodb", config=config)
 
 
 class LedgerReader:
-    """Reads one ledger. All methods raise Problem only; generators do so when they are begun."""
+    """Reads one ledger. All methods raise Problem only; generators raise while they are iterated."""
 
     def __init__(self, client: Any, table: str) -> None:
         """`client` is boto3's for DynamoDB."""
@@ -38,35 +37,35 @@ class LedgerReader:
         self._table = table
 
     def deployed_in(self, environment: str) -> Iterator[LedgerCurrent]:
-        """Yield what is current of each service in an environment, by namespace, Project and service."""
+        """Yield the current record of each service in an environment, by namespace, Project and service."""
         query = _Query("pk = :pk", {":pk": keys.environment_key(environment)}, consistent=True)
         return self._ask(query, items.to_current)
 
     def history_of(
         self, environment: str, namespace: str, project: str, service: str, *, limit: int | None = None
     ) -> Iterator[LedgerEntry]:
-        """Yield the entries of a service in an environment, whole, latest attempt first."""
+        """Yield the complete entries of a service in an environment, latest attempt first."""
         partition = keys.attempts_key(environment, namespace, project, service)
         return self._ask(_Query("pk = :pk", {":pk": partition}, consistent=True, newest_first=True), items.to_entry, limit)
 
     def history_of_project(
         self, namespace: str, project: str, *, since: datetime | None = None, until: datetime | None = None, limit: int | None = None
     ) -> Iterator[LedgerEntry]:
-        """Yield the entries of a Project in all environments, newest first; `since` belongs to it, `until` does not."""
+        """Yield the entries of a Project in all environments, newest first; from `since` to before `until`."""
         return self._between(keys.BY_PROJECT, keys.project_key(namespace, project), since, until, limit)
 
     def by_person(
         self, person: str, *, since: datetime | None = None, until: datetime | None = None, limit: int | None = None
     ) -> Iterator[LedgerEntry]:
-        """Yield the entries that somebody asked for, applied, or made past the operator; newest first. Of an attempt one or both."""
+        """Yield the entries that a person requested, applied, or made without the operator; newest first; one or both of an attempt."""
         return self._between(keys.BY_PERSON, keys.person_key(person), since, until, limit)
 
     def between(self, start: datetime, end: datetime, *, limit: int | None = None) -> Iterator[LedgerEntry]:
-        """Yield everything from `start` to before `end`, newest first."""
+        """Yield all entries from `start` to before `end`, newest first."""
         return self._between(keys.BY_TIME, keys.EVERYTHING, start, end, limit)
 
     def release(self, namespace: str, project: str, number: int) -> tuple[LedgerRelease | None, list[LedgerEntry]]:
-        """Return a numbered release, and where it went: lean entries with the images that were deployed."""
+        """Return a numbered release, and its deployments: entries with fewer fields, and the images that were deployed."""
         values = {":pk": keys.numbers_key(namespace, project), ":number": keys.ten_digits(number)}
         found = list(self._ask(_Query("pk = :pk AND begins_with(sk, :number)", values, consistent=True), dict))
         kinds = {kind: [i for i in found if items.kind_of(i) == kind] for kind in (items.Kind.RELEASE, items.Kind.POINTER)}
@@ -80,7 +79,7 @@ class LedgerReader:
     ) -> Iterator[LedgerEntry]:
         if since is not None and until is not None and since >= until:
             return iter(())
-        # A sort key goes on after its time, so that it sorts behind that: the first instant belongs to an interval, the last does not.
+        # Sort keys continue after the time, and so sort after it: the interval includes its start and not its end.
         values = {":key": partition}
         condition = f"{keys.INDEX_KEYS[index]} = :key"
         if since is not None:
@@ -99,13 +98,13 @@ class LedgerReader:
     def _pages(self, parameters: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
         while True:
             try:
-                answer = self._client.query(**parameters)
-            except (ClientError, BotoCoreError, OSError) as error:
+                page, last = items.parse_page(self._client.query(**parameters))
+            except Exception as error:
                 raise problem_of(error, f"dynamodb:Query on {self._table}", mutating=False) from error
-            yield from answer["Items"]
-            if not answer.get("LastEvaluatedKey"):
+            yield from page
+            if not last:
                 return
-            parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            parameters["ExclusiveStartKey"] = last
 
 
 class _Query:

@@ -1,4 +1,4 @@
-"""Publishing: a built image gets its release hash as a tag, for ever, and `latest` comes to it. By ECR's API alone, without Docker."""
+"""Publishes images: tags an image with its release hash, permanently, and moves `latest` to it. Uses ECR's API only, not Docker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ecs_release.domain.model.errors import Ambiguous, Blocked
 
 
 class Step(StrEnum):
-    """What became of a tag."""
+    """What was done to a tag."""
 
     ADDED = "Added"
     MOVED = "Moved"
@@ -22,7 +22,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A tag after publishing: where it pointed before (empty: nowhere), and a note on what is worth knowing."""
+    """A tag after publishing: the digest before (empty: none), and a note for the user."""
 
     tag: str
     step: Step
@@ -34,11 +34,11 @@ class Publisher:
     """Tags images of one registry."""
 
     def __init__(self, registry: BotoRegistry) -> None:
-        """`registry` may tag."""
+        """Tags are moved with the permissions of `registry`."""
         self._registry = registry
 
     async def digest(self, repository: str, tag: str, digest: str) -> str:
-        """Find the image that is meant. Raises Problem; Blocked(ArtifactNotFound) where it is not there."""
+        """Find the digest of an image. Raises Problem; Blocked(ArtifactNotFound) if it does not exist."""
         image = await self._registry.image(repository, digest=digest) if digest else await self._registry.image(repository, tag=tag)
         if image is None:
             named = f"{repository}@{digest}" if digest else f"{repository}:{tag}"
@@ -46,9 +46,9 @@ class Publisher:
         return image.digest
 
     async def check_release_tag(self, repository: str, tag: str, digest: str) -> str:
-        """Return what a release hash names now, which may be nothing.
+        """Return the digest that a release hash names now; empty if none.
 
-        Raises Blocked where it is another image: a release hash never moves. Raises Problem.
+        Raises Blocked if it is another image: a release hash never moves. Raises Problem.
         """
         found = await self._registry.tag_digest(repository, tag)
         if found not in ("", digest):
@@ -56,19 +56,19 @@ class Publisher:
         return found
 
     async def release_tag(self, repository: str, tag: str, digest: str) -> Published:
-        """Give an image its release hash. That it has it already is success. Raises as `check_release_tag` does."""
+        """Tag an image with its release hash; success if it has the tag already. Raises as `check_release_tag` does."""
         found = await self.check_release_tag(repository, tag, digest)
         if found:
             return Published(tag, Step.UNCHANGED, found)
         try:
             await self._put(repository, tag, digest)
         except ImmutableTag as error:
-            # Another build was first, since the look above.
+            # Another build was faster, since the check above.
             raise _taken(repository, tag, await self._registry.tag_digest(repository, tag), digest) from error
         return Published(tag, Step.ADDED)
 
     async def moving_tag(self, repository: str, tag: str, digest: str) -> Published:
-        """Move a tag such as `latest` to an image. Raises Problem; an immutable tag is told, not raised."""
+        """Move a tag such as `latest` to an image. Raises Problem; an immutable tag is in the result, not raised."""
         found = await self._registry.tag_digest(repository, tag)
         if found == digest:
             return Published(tag, Step.UNCHANGED, found)
@@ -81,7 +81,7 @@ class Publisher:
         return Published(tag, Step.MOVED if found else Step.ADDED, found, note)
 
     async def _goes_back(self, repository: str, before: str, digest: str) -> str:
-        """Say where a tag comes to an image that is older than the one it leaves: a build that finished late, perhaps."""
+        """Return a note if a tag moves to an older image: perhaps a build finished late."""
         if not before:
             return ""
         old, new = await self._registry.image(repository, digest=before), await self._registry.image(repository, digest=digest)
@@ -90,7 +90,7 @@ class Publisher:
         return ""
 
     async def _put(self, repository: str, tag: str, digest: str) -> None:
-        """Move a tag; where the answer was lost, what is there now decides."""
+        """Move a tag; after a lost answer, read it back."""
         try:
             await self._registry.move_tag(repository, tag, digest)
         except Ambiguous:

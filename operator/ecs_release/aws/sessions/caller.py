@@ -1,7 +1,7 @@
-"""One way to call AWS: paced, in a thread, with errors translated, and every request reported.
+"""The one way to call AWS: rate-limited, in a thread, with errors translated, and every request reported.
 
-What is sent again is sent again here, not by the SDK: each repetition waits for its turn and is counted, and each fault slows the line
-down, also where a later answer is good. Reads are, after faults that pass; a changing call only where its credentials had expired.
+Requests are retried here, not by the SDK: each retry waits for the rate limit and is counted, and each fault lowers the rate, even if a
+later retry succeeds. Reads are retried after temporary faults; a mutating call only if its credentials had expired.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import Any, TypeAlias
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecs_release.aws.sessions.error_codes import expired, overloaded, passes, problem_of
-from ecs_release.aws.sessions.pacing import Line, Pacing
+from ecs_release.aws.sessions.pacing import Pacing, RateLimiter
 from ecs_release.aws.sessions.sessions import Sessions
 from ecs_release.aws.sessions.threads import Threads
 from ecs_release.domain.ecs.service import Access
-from ecs_release.domain.model.errors import Problem, Throttled
+from ecs_release.domain.model.errors import Problem, Retryable, ServerFault, Throttled
 from ecs_release.domain.ports.protocols import Priority
 
 OnCall: TypeAlias = Callable[[Access, str, str, float], None]
-"""Told of every request: access, action, result (`ok`, the problem's class, or `Cancelled`), seconds."""
+"""Called after every request: access, action, result (`ok`, the problem's class, or `Cancelled`), seconds."""
 
 _FAULTS = (ClientError, BotoCoreError, OSError, TimeoutError)
 _PAUSES_S = (0.5, 1.0)
-"""Before a read is sent a second and a third time. The line keeps repetitions apart, so that they need no chance."""
+"""Before the second and third attempt of a read. The rate limit spreads retries, so that they need no jitter."""
 
 
 def ignore_call(access: Access, action: str, result: str, seconds: float) -> None:
@@ -37,7 +37,7 @@ def ignore_call(access: Access, action: str, result: str, seconds: float) -> Non
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What is sent, with which access, and what reads its answer."""
+    """A call, its access, and the functions that make it and parse its response."""
 
     access: Access
     service: str
@@ -45,18 +45,19 @@ class _Request:
     mutating: bool
     parameters: Mapping[str, Any]
     read: Callable[[Any, Mapping[str, Any]], Any] | None
+    parse: Callable[[Any], Any] | None
 
     @property
     def action(self) -> str:
-        """Name it as policies do."""
+        """The action's name in IAM policies."""
         return f"{self.service}:" + "".join(part.capitalize() for part in self.method.split("_"))
 
 
 class Caller:
-    """Calls AWS with some access."""
+    """Calls AWS."""
 
     def __init__(self, sessions: Sessions, threads: Threads, pacing: Pacing, on_call: OnCall = ignore_call) -> None:
-        """All are shared by all accesses."""
+        """All arguments are shared by all accesses."""
         self.sessions = sessions
         self._threads = threads
         self._pacing = pacing
@@ -74,28 +75,34 @@ class Caller:
         priority: Priority = Priority.OBSERVATION,
         parameters: Mapping[str, Any],
         read: Callable[[Any, Mapping[str, Any]], Any] | None = None,
+        parse: Callable[[Any], Any] | None = None,
     ) -> Any:
-        """Make one call and return its answer, or what `read` makes of client and parameters. Raises Problem only."""
-        request = _Request(access, service, method, mutating, parameters, read)
+        """Make one call, and return what `parse` makes of its answer, or what `read` makes of client and parameters. Raises Problem only.
+
+        The answer itself is not returned: it is read here, where whatever is wrong with it becomes a Problem that names the call.
+        """
+        request = _Request(access, service, method, mutating, parameters, read, parse)
         action = request.action + (f" on {what}" if what else "")
-        line = self._pacing.line(access.account_id, access.region, row)
-        turn = partial(line.enter, Priority.ROLLOUT if mutating else priority, action)
+        limiter = self._pacing.limiter(access.account_id, access.region, row)
+        turn = partial(limiter.acquire, Priority.ROLLOUT if mutating else priority, action)
         await turn()
         try:
-            return await self._answered(request, line, turn)
-        except _FAULTS as error:
+            return await self._send_with_retries(request, limiter, turn)
+        except Problem:
+            raise
+        except Exception as error:
             raise problem_of(error, action, mutating=mutating) from error
 
-    async def _answered(self, request: _Request, line: Line, turn: Callable[[], Awaitable[None]]) -> Any:
-        """Send a request, again where that may help; no repetition begins after the deadline that a call has."""
+    async def _send_with_retries(self, request: _Request, limiter: RateLimiter, turn: Callable[[], Awaitable[None]]) -> Any:
+        """Send a request, with retries; no retry begins after the deadline of the call."""
         until = asyncio.get_running_loop().time() + self._threads.deadline_s
         pauses = [] if request.mutating else list(_PAUSES_S)
         renewable = bool(request.access.role_arn)
         while True:
             try:
-                return await self._send(request, line)
+                return await self._send(request, limiter)
             except _FAULTS as error:
-                # An expired token was refused before anything was done, so that a mutating call may be sent again, too.
+                # An expired token is refused before anything is done, so that a mutating call may be retried, too.
                 renews = renewable and expired(error)
                 if not renews and not (pauses and passes(error)):
                     raise
@@ -109,22 +116,23 @@ class Caller:
                         await asyncio.sleep(pauses.pop(0))
                     await turn()
             except (TimeoutError, Problem):
-                # What is told is what AWS said, not that there was no time to ask again.
+                # Raise AWS's error, not that there was no time for a retry.
                 raise failed from None
 
-    async def _send(self, request: _Request, line: Line) -> Any:
+    async def _send(self, request: _Request, limiter: RateLimiter) -> Any:
         begun = time.monotonic()
         result = "Cancelled"
         try:
             answer = await self._threads.call(self._in_thread, request)
-        except _FAULTS as error:
-            problem = problem_of(error, request.action, mutating=request.mutating)
-            result = type(problem).__name__
-            if isinstance(problem, Throttled) or overloaded(error):
-                line.slow_down()
-            raise
         except Problem as problem:
             result = type(problem).__name__
+            raise
+        except Exception as error:
+            meant = problem_of(error, request.action, mutating=request.mutating)
+            # An error of AWS's own is counted as what it is: a fault that passes.
+            result = (Retryable if isinstance(meant, ServerFault) else type(meant)).__name__
+            if isinstance(meant, Throttled) or overloaded(error):
+                limiter.slow_down()
             raise
         else:
             result = "ok"
@@ -134,4 +142,7 @@ class Caller:
 
     def _in_thread(self, request: _Request) -> Any:
         client = self.sessions.client(request.access, request.service, mutating=request.mutating)
-        return request.read(client, request.parameters) if request.read else getattr(client, request.method)(**request.parameters)
+        if request.read is not None:
+            return request.read(client, request.parameters)
+        answer = getattr(client, request.method)(**request.parameters)
+        return request.parse(answer) if request.parse is not None else None

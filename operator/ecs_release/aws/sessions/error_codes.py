@@ -1,4 +1,4 @@
-"""What AWS's errors mean here: the one table from error codes to the domain's errors."""
+"""The one table from AWS's error codes to the domain's errors."""
 
 from __future__ import annotations
 
@@ -11,12 +11,24 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
+    ParamValidationError,
     PartialCredentialsError,
     ReadTimeoutError,
 )
+from botocore.parsers import ResponseParserError
 
 from ecs_release.api.conditions import Reason
-from ecs_release.domain.model.errors import Ambiguous, Blocked, Denied, Problem, Retryable, Throttled
+from ecs_release.domain.model.errors import (
+    Ambiguous,
+    Blocked,
+    BrokenAnswer,
+    Denied,
+    NotSupported,
+    Problem,
+    Retryable,
+    ServerFault,
+    Throttled,
+)
 
 _DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "UnrecognizedClientException", "InvalidClientTokenId",
@@ -48,7 +60,19 @@ _NOT_FOUND = {
     "ServiceNotActiveException": (Reason.SERVICE_NOT_FOUND, "the ECS service is being deleted"),
     "RepositoryNotFoundException": (Reason.ARTIFACT_NOT_FOUND, "create the ECR repository, or correct it in the Project"),
 }
+_UNKNOWN_OPERATION = frozenset({"UnknownOperationException", "UnknownOperation", "InvalidAction"})
+"""What AWS's JSON and query protocols answer to an operation that an endpoint does not have (smithy.io, "AWS protocols: errors")."""
+_PASSING = (
+    # Two writers of one family at the same moment: terraform-provider-aws#9777, PrefectHQ/prefect#21351, dagster-io/dagster#11192.
+    ("ClientException", "Too many concurrent attempts to create a new revision"),
+)
+"""Refusals that a repetition overcomes, by code and the beginning of the message: their code is also that of lasting ones.
+
+Nothing was carried out. Those that may pass, or last (a role that was made a moment ago, or lacks a right), are not among them.
+"""
 _TOO_MANY, _SERVER_ERROR = 429, 500
+_LONGEST = 500
+"""Characters of what was wrong with an answer: parsers quote all of it."""
 _TROUBLE = frozenset({"ServerException", "InternalFailure", "ServiceUnavailable", "RequestTimeout"})
 
 
@@ -62,7 +86,7 @@ def _message_of(error: ClientError) -> str:
 
 
 def problem_of(error: Exception, action: str, *, mutating: bool) -> Problem:
-    """Say what an error of boto3 means. `action` names the call and its object, such as `ecs:UpdateService on shop`.
+    """Return the Problem for an error of boto3. `action` names the call and its object, such as `ecs:UpdateService on shop`.
 
     After a mutating call that may have been sent, a missing or broken answer is Ambiguous: look before repeating it.
     """
@@ -71,22 +95,32 @@ def problem_of(error: Exception, action: str, *, mutating: bool) -> Problem:
     if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
         return Denied(f"{action}: the operator has no AWS credentials ({error}): give its pod a role, or set spec.aws.roleARN")
     text = f"{action}: {type(error).__name__}: {error}"
+    if broken(error):
+        text = f"{action}: the answer cannot be read: {type(error).__name__}: {str(error)[:_LONGEST]}"
+        return Ambiguous(text) if mutating else BrokenAnswer(text)
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError) or not isinstance(error, BotoCoreError | OSError | TimeoutError):
         return Retryable(text)
     return Ambiguous(text) if mutating else Retryable(text)
 
 
+def broken(error: Exception) -> bool:
+    """Return whether AWS answered, and the answer cannot be read. What is no error of boto3's was raised by reading it."""
+    if isinstance(error, ParamValidationError):
+        return False
+    return isinstance(error, ResponseParserError) or not isinstance(error, ClientError | BotoCoreError | OSError | TimeoutError)
+
+
 def overloaded(error: Exception) -> bool:
-    """Tell whether an error says that AWS cannot keep up, without saying so: 5xx, or no answer in time."""
+    """Return whether an error suggests that AWS is overloaded: 5xx, or no answer in time."""
     if isinstance(error, ClientError):
         return _status_of(error) >= _SERVER_ERROR
     return isinstance(error, TimeoutError | ReadTimeoutError)
 
 
 def passes(error: Exception) -> bool:
-    """Tell whether an error may be gone in a moment, so that a read is worth sending again: the faults that the SDK repeats by default.
+    """Return whether an error is temporary, so that a read should be retried: the errors that the SDK retries by default.
 
-    Not what went wrong while a role was assumed: the SDK does that within a call, and has tried it three times.
+    Errors of AssumeRole are not: the SDK assumes roles within a call, and has retried that itself.
     """
     if isinstance(error, ClientError):
         return error.operation_name != "AssumeRole" and (_throttled(error) or _in_trouble(error))
@@ -94,7 +128,7 @@ def passes(error: Exception) -> bool:
 
 
 def expired(error: Exception) -> bool:
-    """Tell whether AWS refused a call because its credentials have expired: nothing was done then, and new ones may be had."""
+    """Return whether AWS refused a call because its credentials have expired: nothing was done, and they can be renewed."""
     return isinstance(error, ClientError) and code_of(error) in _EXPIRED
 
 
@@ -124,5 +158,11 @@ def _of_client_error(error: ClientError, action: str, *, mutating: bool) -> Prob
         return Blocked(reason, f"{action}: {message}: {advice}")
     if _in_trouble(error):
         text = f"{action}: AWS answers {status} {code}: {message}"
-        return Ambiguous(text) if mutating else Retryable(text)
-    return Blocked(Reason.REJECTED_BY_AWS, f"{action}: {message} ({code})")
+        return Ambiguous(text) if mutating else ServerFault(text)
+    return _of_refusal(code, message, f"{action}: {message} ({code})")
+
+
+def _of_refusal(code: str, message: str, text: str) -> Problem:
+    if any(code == known and message.startswith(beginning) for known, beginning in _PASSING):
+        return Retryable(text)
+    return (NotSupported if code in _UNKNOWN_OPERATION else Blocked)(Reason.REJECTED_BY_AWS, text)

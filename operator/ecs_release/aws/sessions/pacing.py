@@ -1,6 +1,6 @@
-"""Pacing: a token bucket for each account, region and row of AWS's table of request rates, at half of them by default.
+"""Client-side rate limits: a token bucket for each account, region and row of AWS's table of request rates, at half of them by default.
 
-Rates: Amazon ECS API reference, "Request throttling for the Amazon ECS API". The other half is for consoles, CI and everybody else.
+Rates: Amazon ECS API reference, "Request throttling for the Amazon ECS API". The other half is left to consoles, CI and other clients.
 """
 
 from __future__ import annotations
@@ -59,20 +59,19 @@ RATES = {
     LEDGER_TABLE: Rate(10, 10),
 }
 
-# A registry is read by whoever releases from it, wherever that is, and the ledger is everybody's: of these buckets each shard has its own,
-# a part of the whole.
+# All shards may read the same registry, and all write the same ledger: each shard gets an equal part of these rates.
 SHARED = frozenset({REGISTRY_READ, REGISTRY_MODIFY, IMAGE_READ, LEDGER_READ, LEDGER_WRITE, LEDGER_TABLE})
 
 _SLOWEST, _SLOW_DOWN, _RECOVERY_S = 0.05, 0.5, 60.0
 _SLOWED_S = 1.0
-"""Calls that were under way together fail together: they are one sign, not many."""
+"""Concurrent calls fail together: slow down once for all of them."""
 
 
 class Bucket:
-    """One bucket's arithmetic: when the next token is there. Slows down on throttling and recovers within a minute."""
+    """A token bucket. It slows down on throttling and recovers within a minute."""
 
     def __init__(self, rate: Rate, share: float, now: float) -> None:
-        """`share` of the rate is ours; a burst is at least one."""
+        """`share` of the rate is used; the burst is at least one."""
         self._burst = max(1.0, rate.burst * share)
         self._per_s = rate.per_s * share
         self._factor = 1.0
@@ -81,7 +80,7 @@ class Bucket:
         self._slowed_at = float("-inf")
 
     def take(self, now: float) -> float:
-        """Take a token: returns 0, or for how many seconds to wait before trying again."""
+        """Take a token and return 0, or return how many seconds to wait before trying again."""
         self._fill(now)
         if self._tokens >= 1.0 - 1e-9:
             self._tokens -= 1.0
@@ -89,7 +88,7 @@ class Bucket:
         return (1.0 - self._tokens) / (self._per_s * self._factor)
 
     def slow_down(self, now: float) -> None:
-        """AWS has throttled us, or is in trouble: half the rate, and no burst. Once a second at most."""
+        """Halve the rate and drop the burst, because AWS throttled a call or failed. At most once a second."""
         self._fill(now)
         if now - self._slowed_at < _SLOWED_S:
             return
@@ -105,18 +104,18 @@ class Bucket:
 
 
 OnWait: TypeAlias = Callable[[str, str, str, float], None]
-"""Told of everybody who has entered a line, or was turned away: account, region, row, seconds waited."""
+"""Called after every wait for a token, successful or not: account, region, row, seconds waited."""
 
 
 def ignore_wait(account: str, region: str, row: str, seconds: float) -> None:
     """Do nothing."""
 
 
-class Line:
-    """Those who wait for one bucket: by priority, then in the order that they came."""
+class RateLimiter:
+    """Lets calls wait for tokens of one bucket: by priority, then in order of arrival."""
 
     def __init__(self, bucket: Bucket, clock: Clock, deadline_s: float, waited: Callable[[float], None] = lambda _: None) -> None:
-        """Nobody waits longer than `deadline_s`. `waited` is told of each who entered, or left without a token: the seconds."""
+        """A call waits at most `deadline_s`. `waited` is called after each wait, successful or not, with its seconds."""
         self._waited = waited
         self._bucket = bucket
         self._clock = clock
@@ -125,8 +124,8 @@ class Line:
         self._order = itertools.count()
         self._server: asyncio.Task[None] | None = None
 
-    async def enter(self, priority: Priority, what: str) -> None:
-        """Wait for a token. Raises Retryable where none comes in time."""
+    async def acquire(self, priority: Priority, what: str) -> None:
+        """Wait for a token. Raises Retryable if there is none in time."""
         begun = self._clock.monotonic()
         try:
             await self._take_turn(priority, what)
@@ -147,7 +146,7 @@ class Line:
             raise Retryable(f"{what}: no turn within {self._deadline_s:.0f} s: AWS's request rate is used up") from None
 
     def slow_down(self) -> None:
-        """AWS has throttled a call of this line, or could not answer it."""
+        """Lower the rate, because AWS throttled a call or could not answer it."""
         self._bucket.slow_down(self._clock.monotonic())
 
     async def _serve(self) -> None:
@@ -163,24 +162,24 @@ class Line:
 
 
 class Pacing:
-    """All lines, by account, region and row of the table."""
+    """All rate limiters, by account, region and row of the table."""
 
     def __init__(
         self, clock: Clock, share: float = 0.5, deadline_s: float = 60, on_wait: OnWait = ignore_wait, *, operators: int = 1
     ) -> None:
-        """`share` of AWS's published rates is used; of what all shards read, each has an equal part: there are `operators` of them."""
+        """`share` of AWS's published rates is used; rates that all shards share are divided by the number of `operators`."""
         self._on_wait = on_wait
         self._clock = clock
         self._operators = operators
         self._share = share
         self._deadline_s = deadline_s
-        self._lines: dict[tuple[str, str, str], Line] = {}
+        self._limiters: dict[tuple[str, str, str], RateLimiter] = {}
 
-    def line(self, account: str, region: str, row: str) -> Line:
-        """Return the line of one row."""
+    def limiter(self, account: str, region: str, row: str) -> RateLimiter:
+        """Return the limiter of one row."""
         key = (account, region, row)
-        if key not in self._lines:
+        if key not in self._limiters:
             share = self._share / (self._operators if row in SHARED else 1)
             bucket = Bucket(RATES[row], share, self._clock.monotonic())
-            self._lines[key] = Line(bucket, self._clock, self._deadline_s, partial(self._on_wait, account, region, row))
-        return self._lines[key]
+            self._limiters[key] = RateLimiter(bucket, self._clock, self._deadline_s, partial(self._on_wait, account, region, row))
+        return self._limiters[key]

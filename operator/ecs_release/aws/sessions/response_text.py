@@ -1,6 +1,6 @@
-"""AWS's answers before they are parsed: half characters are mended, or whoever writes such a text down later would fail.
+"""Repairs responses of AWS before they are parsed: lone surrogates are replaced, because text with them cannot be encoded later.
 
-They come about where somebody cuts a text between the two halves of an emoji, say, at a number of characters of UTF-16.
+A lone surrogate occurs if somebody truncates a text within a character outside the BMP, such as an emoji, by its length in UTF-16.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 _ESCAPES = re.compile(rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})")
 
 
-def mend(response_dict: dict[str, Any], **_: object) -> None:
-    """Make an answer's body UTF-8, and free of escapes of half characters. For botocore's event `before-parse`."""
+def repair_body(response_dict: dict[str, Any], **_: object) -> None:
+    """Make a response's body valid UTF-8 without escapes of lone surrogates. A handler of botocore's event `before-parse`."""
     body = response_dict.get("body")
     if isinstance(body, bytes):
         response_dict["body"] = _mended(body)

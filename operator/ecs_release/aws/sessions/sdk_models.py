@@ -1,7 +1,7 @@
-"""The SDK's models of AWS's services, without what is never read: it is much of their memory, and most of the work of reading an answer.
+"""Reduces the SDK's models of AWS's services to what is used: the rest costs memory, and most of the time to parse a response.
 
-DescribeServices answers up to a hundred events with each service, and cannot be asked to leave them out. Read by the model they cost 14 ms
-of CPU for a call of ten services, as the JSON that they are 2.5 ms (docs/benchmarks.md).
+DescribeServices returns up to a hundred events with each service, and has no parameter to omit them. Parsed by the model they cost 14 ms
+of CPU for a call of ten services, left as JSON 2.5 ms (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from botocore.loaders import JSONFileLoader
 from botocore.utils import parse_timestamp
 
-# All that is called: of the other operations a client makes methods, and keeps the shapes.
+# All operations that are called. A client creates methods, and keeps shapes, for every operation in its model.
 _OPERATIONS = {
     "ECS": {
         "DescribeServices", "DescribeTasks", "ListTasks", "DescribeTaskDefinition", "ListTaskDefinitions", "RegisterTaskDefinition",
@@ -28,24 +28,24 @@ _OPERATIONS = {
         "GetItem", "Query", "TransactWriteItems", "DescribeTable", "CreateTable", "DescribeContinuousBackups", "UpdateContinuousBackups",
     },
 }  # fmt: skip
-# Names in endpoints.json, of all services that Sessions makes clients of.
+# Names in endpoints.json of all services that Sessions creates clients for.
 _ENDPOINTS = frozenset({"ecs", "ecr", "api.ecr", "sts", "sqs", "sns", "events", "dynamodb"})
-# A shape that is called a string is handed on as it came: events are lists of objects then, their times numbers.
+# A shape declared as a string is not parsed: events then are lists of objects, and their times numbers.
 _AS_IT_CAME = {"ECS": ("ServiceEvents",)}
 
 
-class LeanFiles:
+class LeanFileLoader:
     """Loads the SDK's data files: the `file_loader` of botocore's Loader."""
 
     def __init__(self) -> None:
         self._files = JSONFileLoader()
 
     def exists(self, file_path: str) -> bool:
-        """Tell whether there is such a file."""
+        """Return whether a file exists."""
         return bool(self._files.exists(file_path))
 
     def load_file(self, file_path: str) -> Any:
-        """Load one file; None where there is none."""
+        """Load a file; None if it does not exist."""
         data = self._files.load_file(file_path)
         if isinstance(data, dict) and "partitions" in data and file_path.endswith("endpoints"):
             return _of_our_services(data)
@@ -58,7 +58,7 @@ class LeanFiles:
 
 
 def _of_our_services(endpoints: dict[str, Any]) -> dict[str, Any]:
-    """Copy the list of all services' endpoints, 7 MB as Python has it, with those that are called: the others are none of ours."""
+    """Copy the endpoints with the services that are called only: all of them take 7 MB."""
     partitions = [
         {**partition, "services": {name: found for name, found in partition["services"].items() if name in _ENDPOINTS}}
         for partition in endpoints["partitions"]
@@ -67,7 +67,7 @@ def _of_our_services(endpoints: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_our_operations(model: dict[str, Any]) -> dict[str, Any]:
-    """Copy a service's model with the operations that are called, and the shapes that these refer to."""
+    """Copy a service's model with the operations that are called, and their shapes, only."""
     wanted = _OPERATIONS.get(model["metadata"].get("serviceId"))
     if wanted is None:
         return model
@@ -93,7 +93,7 @@ def _shapes_in(data: Any) -> Iterator[str]:
 
 
 def read_time(value: Any) -> datetime:
-    """Read a time of an answer as UTC: botocore makes a time zone, a fifth of a kilobyte, for each time that we then remember."""
+    """Parse a time as UTC: botocore creates a time zone object of 200 bytes for each time, and we keep many times."""
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC)
     read: datetime = parse_timestamp(value)
@@ -101,7 +101,7 @@ def read_time(value: Any) -> datetime:
 
 
 def _without_documentation(data: Any) -> Any:
-    """Copy a model without texts; a member that has that name is no text."""
+    """Copy a model without documentation; a member that is named so is kept."""
     if isinstance(data, dict):
         return {k: _without_documentation(v) for k, v in data.items() if k != "documentation" or not isinstance(v, str)}
     return [_without_documentation(v) for v in data] if isinstance(data, list) else data

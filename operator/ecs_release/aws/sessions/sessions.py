@@ -1,4 +1,4 @@
-"""Sessions and roles: one session for each role, its clients made once, its credentials renewed before they expire.
+"""Sessions and roles: one session for each role, with cached clients, and credentials that are renewed before they expire.
 
 The source of credentials is boto3's default chain: environment, shared files, web identity (IRSA), EKS Pod Identity, instance profile.
 An Environment's role is assumed from there. Role chaining caps a session at one hour (STS API reference, AssumeRole).
@@ -20,8 +20,8 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader
 
-from ecs_release.aws.sessions.response_text import mend
-from ecs_release.aws.sessions.sdk_models import LeanFiles, read_time
+from ecs_release.aws.sessions.response_text import repair_body
+from ecs_release.aws.sessions.sdk_models import LeanFileLoader, read_time
 from ecs_release.domain.ecs.service import Access
 from ecs_release.domain.ports.protocols import Fence
 
@@ -31,23 +31,23 @@ _CONNECT_S, _READ_S = 3, 15
 
 
 class Sessions:
-    """Makes clients, each once for its access, service and whether it changes anything."""
+    """Creates and caches clients by access, service, and whether they are for mutating calls."""
 
     def __init__(self, user_agent: str, session_name: str, threads: int = 24, fence: Fence | None = None) -> None:
-        """`session_name` is what CloudTrail shows of us; `threads` how many calls are made at once; `fence` is asked before each change."""
+        """`session_name` is what CloudTrail shows; `threads` limits concurrent calls; `fence` is checked before mutating calls."""
         self._fence = fence
         self._user_agent = user_agent
         self._session_name = re.sub(r"[^\w+=,.@-]", "-", session_name)[:64]
         self._threads = threads
         # One loader for all sessions: its models are 11 MB for each role otherwise (boto/botocore#3078).
-        self._loader = Loader(file_loader=LeanFiles(), include_default_search_paths=True)
+        self._loader = Loader(file_loader=LeanFileLoader(), include_default_search_paths=True)
         self._lock = threading.Lock()
         self._base = self._plain_session()
         self._roles: dict[tuple[str, str | None], botocore.session.Session] = {}
         self._clients: OrderedDict[tuple[Access, str, bool], Any] = OrderedDict()
 
     def client(self, access: Access, service: str, *, mutating: bool = False) -> Any:
-        """Return a client. Blocks: call it in a thread. It sends each call once: what is sent again, and at which pace, `Caller` says."""
+        """Return a client. Blocks: call it in a thread. It sends each call once: `Caller` does retries and rate limits."""
         key = (access, service, mutating)
         with self._lock:
             found = self._clients.get(key)
@@ -60,7 +60,7 @@ class Sessions:
             return found
 
     def forget_credentials(self, access: Access) -> None:
-        """Assume the role anew with the next call: AWS says that its credentials have expired."""
+        """Drop the credentials of a role, which have expired: the next call assumes it again."""
         with self._lock:
             self._roles.pop((access.role_arn or "", access.external_id), None)
             for key in [k for k in self._clients if (k[0].role_arn, k[0].external_id) == (access.role_arn, access.external_id)]:
@@ -78,7 +78,7 @@ class Sessions:
         session = boto3.Session(botocore_session=self._session_of(access))
         client = session.client(service, region_name=access.region, config=config)
         if mutating and self._fence is not None:
-            # botocore's last word before the bytes go out: credentials were fetched and the request was signed, which may take seconds.
+            # botocore's last event before the request is sent: fetching credentials and signing before it may take seconds.
             client.meta.events.register("before-send", partial(_check, self._fence))
         return client
 
@@ -94,7 +94,7 @@ class Sessions:
         session = botocore.session.Session()
         session.register_component("data_loader", self._loader)
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=read_time)
-        session.register("before-parse", mend)
+        session.register("before-parse", repair_body)
         return session
 
     def _assumed_session(self, role_arn: str, external_id: str | None, region: str) -> botocore.session.Session:
@@ -108,7 +108,7 @@ class Sessions:
             extra_args=extra,
         )
         session = self._plain_session()
-        # Fetched at the first call, renewed 15 minutes before they expire, by whoever calls then; the others go on with the old ones.
+        # Fetched at the first call, renewed 15 minutes before they expire by one caller; concurrent callers go on with the old ones.
         session._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")  # noqa: SLF001
         return session
 
@@ -125,12 +125,12 @@ class Sessions:
 
 
 def _check(fence: Fence, event_name: str, **_: object) -> None:
-    """Hold a request back; what is raised here comes out of the client's method as it is."""
+    """Check the fence; what is raised here is raised by the client's method unchanged."""
     fence.check("a changing call to AWS (" + event_name.removeprefix("before-send.").replace(".", ":") + ")")
 
 
 class _SourceCredentials:
-    """The default chain's credentials, asked for when they are needed: its web identity token, say, may not be there yet at the start."""
+    """The default chain's credentials, resolved lazily: a web identity token, for example, may not exist yet at the start."""
 
     def __init__(self, session: botocore.session.Session) -> None:
         self._session = session

@@ -1,4 +1,4 @@
-"""Our own threads for boto3: no call of it, and no parsing of an answer, ever runs in the event loop."""
+"""Threads for boto3: its calls, and the parsing of responses, never run in the event loop."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Answer = TypeVar("Answer")
 
 
 class Threads:
-    """A bounded pool, whose threads are made when they are needed. For calls that are worked on, more than 32 buy nothing.
+    """A bounded thread pool. For ordinary calls, more than 32 threads do not help, because parsing holds the interpreter's lock.
 
-    Parsing holds the interpreter's lock; it is calls that wait in AWS for something to come that many threads are for.
+    More threads are for calls that wait, such as long polls.
     """
 
     def __init__(self, size: int = 24, deadline_s: float = 60) -> None:
-        """A call has `deadline_s` to answer, its place in the pool included."""
+        """A call must end within `deadline_s`, its wait for a thread included."""
         self.size = size
         self.deadline_s = deadline_s
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="aws")
@@ -26,7 +26,7 @@ class Threads:
 
     @property
     def load(self) -> float:
-        """Calls that are under way or wait for a thread, for each thread that there may be."""
+        """The number of calls, running or waiting, per thread."""
         return self._calls / self.size
 
     async def call(self, function: Callable[Parameters, Answer], *arguments: Parameters.args, **named: Parameters.kwargs) -> Answer:
@@ -39,5 +39,5 @@ class Threads:
             self._calls -= 1
 
     def close(self) -> None:
-        """Take no more calls, and wait for none."""
+        """Accept no more calls, and wait for none."""
         self._pool.shutdown(wait=False, cancel_futures=True)

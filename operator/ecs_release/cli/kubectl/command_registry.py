@@ -1,4 +1,4 @@
-"""The commands: one table, from which help and completion are made, and by which a command's module is found."""
+"""The table of commands: help, completion and the import of a command's module use it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class Command(Protocol):
-    """What a module in `commands/` is."""
+    """The functions of a module in `commands/`."""
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
         """Add the command's own flags and arguments."""
         ...
 
     def run(self, session: Session, arguments: argparse.Namespace) -> int:
-        """Do it, and return the exit code."""
+        """Run the command and return the exit code."""
         ...
 
 
@@ -31,9 +31,9 @@ class Entry:
     help: str
 
     def load(self) -> Command:
-        """Import its module: a command costs nothing until somebody wants it."""
+        """Import the command's module, only when the command is used."""
         module = self.name.replace("-", "_")
-        # A module cannot be named as a word of Python's.
+        # A module cannot be named as a keyword of Python.
         module = "import_" if module == "import" else module
         return cast("Command", import_module(f"ecs_release.cli.kubectl.commands.{module}"))
 
@@ -59,5 +59,5 @@ COMMANDS: tuple[Entry, ...] = (
 
 
 def find(name: str) -> Entry | None:
-    """Return the command of a name."""
+    """Return the command with a name."""
     return next((entry for entry in COMMANDS if entry.name == name), None)

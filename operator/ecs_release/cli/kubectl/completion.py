@@ -1,4 +1,4 @@
-"""Completion: what `kubectl_complete-ecs_release` prints when somebody presses the tab key. It never fails, and never takes long.
+"""Shell completion: what `kubectl_complete-ecs_release` prints on the tab key. It never fails, and it has a deadline.
 
 kubectl (1.26 and newer) runs the program with the words after the plugin's name, the last one as far as it was typed. It prints candidates,
 one a line, with a description after a tab, and last `:4`: no files (Cobra's ShellCompDirectiveNoFileComp), or `:0`: files, too.
@@ -13,15 +13,20 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from typing import TYPE_CHECKING
 
+from ecs_release.api.visible_text import visible
 from ecs_release.cli.kubectl.client import flags
 from ecs_release.cli.kubectl.command_registry import COMMANDS, Entry, find
+
+if TYPE_CHECKING:
+    from ecs_release.domain.model.api_paths import ApiPath
 
 NO_FILES, FILES = ":4", ":0"
 _DEADLINE_S, _REQUEST_S = 4.0, 2.0
 _MOST = 500
 _NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-# What an argument stands for is told by its name in the help.
+# The name of an argument in the help determines which objects complete it.
 _OBJECTS = frozenset({"NAME", "A|NAME"})
 _ENVIRONMENTS = frozenset({"A|NAME", "B", "FROM", "TO", "ENVIRONMENT"})
 
@@ -33,10 +38,10 @@ def main() -> None:
 
 def run(words: Sequence[str]) -> None:
     """Print candidates, or nothing but the directive."""
-    # A shell that completes shows everything that is printed: nobody wants warnings there.
+    # The shell shows everything that is printed, warnings included.
     stderr, sys.stderr = sys.stderr, open(os.devnull, "w")  # noqa: SIM115, PTH123
     directive, found = NO_FILES, list[str]()
-    # Whatever is wrong, the command itself will say so when it is run; SystemExit is argparse's.
+    # The command itself reports what is wrong when it is run; argparse raises SystemExit.
     with suppress(Exception, SystemExit):
         before, word = list(words[:-1]), words[-1] if words else ""
         if before and before[-1] in ("-f", "--filename", "--output-file", "--kubeconfig") and not word.startswith("-"):
@@ -45,12 +50,12 @@ def run(words: Sequence[str]) -> None:
             found = list(candidates(before, word))
     sys.stderr.close()
     sys.stderr = stderr
-    print(*found, directive, sep="\n", flush=True)
+    print(*map(visible, found), directive, sep="\n", flush=True)
 
 
 @contextmanager
-def _in_time() -> Iterator[None]:
-    """Give up on a cluster, or a program that logs in there, that does not answer: what is printed then is no candidate."""
+def _deadline() -> Iterator[None]:
+    """End the process after a deadline: the cluster, or a credential plugin, may not answer."""
     timer = threading.Timer(_DEADLINE_S, _give_up)
     timer.daemon = True
     timer.start()
@@ -66,11 +71,11 @@ def _give_up() -> None:
 
 
 def candidates(before: Sequence[str], word: str) -> Iterator[str]:
-    """Yield what may stand in the place of `word`, after the words `before` it."""
-    from ecs_release.cli.kubectl.main import command_parser, overview
+    """Yield the candidates for `word`, which follows the words `before`."""
+    from ecs_release.cli.kubectl.main import command_parser, root_parser
 
     entry = _command(before)
-    parser = command_parser(entry) if entry else overview()
+    parser = command_parser(entry) if entry else root_parser()
     if word.startswith("-"):
         name, equals, value = word.partition("=")
         action = parser._option_string_actions.get(name)  # noqa: SLF001 - argparse has no public list of its options
@@ -89,24 +94,24 @@ def candidates(before: Sequence[str], word: str) -> Iterator[str]:
 
 
 def _command(before: Sequence[str]) -> Entry | None:
-    """Find the command among the words; what follows a flag that takes a value is no command."""
+    """Return the command among the words; the value of a flag is not taken for one."""
     position = _positions(before)
     return find(position[0]) if position else None
 
 
 def _positions(before: Sequence[str]) -> list[str]:
-    """List the words that are neither flags nor their values."""
-    from ecs_release.cli.kubectl.main import command_parser, overview
+    """Return the words that are neither flags nor values of flags."""
+    from ecs_release.cli.kubectl.main import command_parser, root_parser
 
-    options = overview()._option_string_actions  # noqa: SLF001
+    options = root_parser()._option_string_actions  # noqa: SLF001
     found: list[str] = []
-    takes = False
+    expects_value = False
     for word in before:
-        if takes:
-            takes = False
+        if expects_value:
+            expects_value = False
         elif word.startswith("-"):
             action = options.get(word)
-            takes = action is not None and action.nargs != 0
+            expects_value = action is not None and action.nargs != 0
         else:
             found.append(word)
             entry = find(word) if len(found) == 1 else None
@@ -115,7 +120,7 @@ def _positions(before: Sequence[str]) -> list[str]:
 
 
 def _options(parser: argparse.ArgumentParser, word: str) -> Iterator[str]:
-    """Yield flags. Those of kubectl have no help in a command's own parser, and are offered all the same."""
+    """Yield flags, those of kubectl too, which have no help in a command's own parser."""
     for name, action in parser._option_string_actions.items():  # noqa: SLF001
         if name.startswith("--") and name.startswith(word):
             text = action.help if action.help and action.help != argparse.SUPPRESS else ""
@@ -123,59 +128,66 @@ def _options(parser: argparse.ArgumentParser, word: str) -> Iterator[str]:
 
 
 def _values(action: argparse.Action, before: Sequence[str], word: str) -> Iterator[str]:
-    """Yield what a flag may be given."""
+    """Yield the possible values of a flag."""
     options = set(action.option_strings)
     if action.choices is not None:
         yield from (str(c) for c in action.choices if str(c).startswith(word))
     elif options & {"-n", "--namespace"}:
-        yield from _starting(_names(before, lambda _: "/api/v1/namespaces"), word)
+        yield from _with_prefix(_namespaces(before), word)
     elif "--context" in options:
-        yield from _starting(_contexts(before), word)
+        yield from _with_prefix(_contexts(before), word)
     elif "--project" in options:
-        yield from _starting(_ours(before, "Project"), word)
+        yield from _with_prefix(_object_names(before, "Project"), word)
     elif "--environment" in options:
-        yield from _starting(_ours(before, "Environment"), word)
+        yield from _with_prefix(_object_names(before, "Environment"), word)
 
 
 def _arguments(parser: argparse.ArgumentParser, entry: Entry, before: Sequence[str], word: str) -> Iterator[str]:
-    """Yield names of objects, for the argument whose turn it is."""
+    """Yield names of objects for the next positional argument."""
     places = [a for a in parser._actions if not a.option_strings]  # noqa: SLF001
     number = len(_positions(before)) - 1
     if number >= len(places):
         return
     metavar = str(places[number].metavar)
     if metavar in _ENVIRONMENTS:
-        yield from _starting(_ours(before, "Environment"), word)
+        yield from _with_prefix(_object_names(before, "Environment"), word)
     if metavar in _OBJECTS:
         for kind in ("ReleaseSet", "Release"):
-            names = _ours(before, kind) if _may_be(kind, word) else []
-            yield from _starting([f"{kind.lower()}/{name}" for name in names], word)
-            yield from _starting(names if word and "/" not in word else [], word)
+            names = _object_names(before, kind) if _may_name(kind, word) else []
+            yield from _with_prefix([f"{kind.lower()}/{name}" for name in names], word)
+            yield from _with_prefix(names if word and "/" not in word else [], word)
 
 
-def _may_be(kind: str, word: str) -> bool:
-    """Tell whether a word may become the name of an object of a kind."""
+def _may_name(kind: str, word: str) -> bool:
+    """Return whether a word may become the name of an object of a kind."""
     return "/" not in word or word.startswith(f"{kind.lower()}/")
 
 
-def _starting(names: Sequence[str], word: str) -> list[str]:
+def _with_prefix(names: Sequence[str], word: str) -> list[str]:
     return [name for name in names if name.startswith(word)]
 
 
-def _ours(before: Sequence[str], kind: str) -> list[str]:
-    """Name our objects of a kind, in the namespace that the words choose."""
+def _namespaces(before: Sequence[str]) -> list[str]:
+    """Return the names of all namespaces."""
+    from ecs_release.domain.model.api_paths import core_path
+
+    return _names(before, lambda _: core_path("namespaces"))
+
+
+def _object_names(before: Sequence[str], kind: str) -> list[str]:
+    """Return the names of our objects of a kind, in the namespace that the flags select."""
     from ecs_release.cli.kubectl.client.api_server import path_of
 
     return _names(before, lambda scope: path_of(kind, scope))
 
 
-def _names(before: Sequence[str], path: Callable[[str], str]) -> list[str]:
-    """Ask the cluster for names, and for nothing else of the objects. `path` makes their path of a namespace; an empty one means all."""
-    # Imported before the clock runs: on a busy machine this takes longer than the cluster does.
+def _names(before: Sequence[str], path: Callable[[str], ApiPath]) -> list[str]:
+    """List names only (PartialObjectMetadata). `path` returns the API path for a namespace; an empty one means all."""
+    # Imported before the deadline starts: on a busy machine the import takes longer than the request.
     import_module("ecs_release.cli.kubectl.client.connection")
     from ecs_release.cli.kubectl.client.session import Session
 
-    with _in_time(), Session(_flags_of(before)) as session:
+    with _deadline(), Session(_flags_of(before)) as session:
         found = session.api.request("GET", path(session.scope), query=[("limit", str(_MOST))], accept=_NAMES_ONLY)
     return sorted({item["metadata"]["name"] for item in found["items"] or ()})
 
@@ -188,13 +200,13 @@ def _contexts(before: Sequence[str]) -> list[str]:
 
 
 def _flags_of(before: Sequence[str]) -> argparse.Namespace:
-    """Read kubectl's flags among the words, as far as they are whole."""
+    """Parse kubectl's flags among the words; an incomplete one at the end is ignored."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     flags.add_common(parser, hidden=True)
     words = list(before)
     while True:
         try:
-            found, _ = parser.parse_known_args(flags.without_truth(words))
+            found, _ = parser.parse_known_args(flags.expand_boolean_values(words))
         except argparse.ArgumentError:
             words = words[:-1]
             continue

@@ -1,4 +1,4 @@
-"""Entry point: reads the arguments, runs the command, and turns what went wrong into one line and an exit code."""
+"""Entry point: parses the arguments, runs the command, and turns errors into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ecs_release.cli.kubectl.client import flags
 from ecs_release.cli.kubectl.client.session import Session
 from ecs_release.cli.kubectl.command_registry import COMMANDS, Entry, find
 from ecs_release.cli.kubectl.terminal.errors import CommandError
+from ecs_release.cli.kubectl.terminal.output import write_error
 
 PROGRAM = "kubectl ecs-release"
 INTERRUPTED = 130
@@ -22,10 +23,10 @@ _DESCRIPTION = "What is deployed where on AWS ECS, by whom, why, since when, and
 
 
 class Parser(argparse.ArgumentParser):
-    """As argparse's, but a mistake in the arguments ends as every other error does: 2 is for scripts that wait (`status`)."""
+    """An argparse parser whose errors have exit code 1, as all others: 2 means to scripts that `status` was not in time."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and where help is."""
+        """Raise the error, with a hint at --help."""
         raise CommandError(f"{message}; see '{self.prog} --help'")
 
 
@@ -35,7 +36,7 @@ def main() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read has seen enough (`| head`): Python must not complain at its end.
+        # The reader has closed the pipe (`| head`): Python must not report that at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
@@ -49,12 +50,12 @@ def run(words: Sequence[str]) -> int:
         return 0
     verbose = False
     try:
-        arguments, entry = read(words)
+        arguments, entry = parse(words)
         verbose = arguments.verbosity >= 8
         with Session(arguments) as session:
             return entry.load().run(session, arguments)
     except CommandError as error:
-        return _say(str(error), error.code)
+        return _fail(str(error), error.code)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -62,13 +63,13 @@ def run(words: Sequence[str]) -> int:
     except Exception as error:
         if verbose:
             raise
-        return _say(f"{type(error).__name__}: {' '.join(str(error).split())}; this is a defect of the plugin: -v 8 shows where", 1)
+        return _fail(f"{type(error).__name__}: {' '.join(str(error).split())}; this is a defect of the plugin: -v 8 shows where", 1)
 
 
-def read(words: Sequence[str]) -> tuple[argparse.Namespace, Entry]:
-    """Read the arguments. kubectl's flags may stand on either side of the command's name. Raises CommandError."""
-    parser = overview()
-    before = parser.parse_args(flags.without_truth(words))
+def parse(words: Sequence[str]) -> tuple[argparse.Namespace, Entry]:
+    """Parse the arguments. kubectl's flags may be on either side of the command's name. Raises CommandError."""
+    parser = root_parser()
+    before = parser.parse_args(flags.expand_boolean_values(words))
     name, rest = before.command, before.rest
     if name == "help":
         name, rest = (rest[0] if rest else None), ["--help"]
@@ -83,8 +84,8 @@ def read(words: Sequence[str]) -> tuple[argparse.Namespace, Entry]:
     return command_parser(entry).parse_args(rest, before), entry
 
 
-def overview() -> argparse.ArgumentParser:
-    """Make the parser of everything up to the command's name."""
+def root_parser() -> argparse.ArgumentParser:
+    """Return the parser of everything up to the command's name."""
     width = max(len(entry.name) for entry in COMMANDS)
     lines = "\n".join(f"  {entry.name:<{width}}  {entry.help}" for entry in COMMANDS)
     parser = Parser(
@@ -102,7 +103,7 @@ def overview() -> argparse.ArgumentParser:
 
 
 def command_parser(entry: Entry) -> argparse.ArgumentParser:
-    """Make the parser of one command."""
+    """Return the parser of one command."""
     parser = Parser(
         prog=f"{PROGRAM} {entry.name}",
         description=entry.help,
@@ -115,8 +116,8 @@ def command_parser(entry: Entry) -> argparse.ArgumentParser:
     return parser
 
 
-def _say(message: str, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
+def _fail(message: str, code: int) -> int:
+    write_error(message)
     return code
 
 

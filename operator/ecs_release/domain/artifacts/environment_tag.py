@@ -1,7 +1,7 @@
 """Method EnvironmentTag: the environment's tag in ECR moves to the wanted digest, then a new deployment of the same revision is forced.
 
-So whoever owns the task definition (Terraform) never sees a difference. The tag belongs to the repository: Releases that share one must
-want the same digest.
+So the task definition's owner (Terraform) never sees a difference. The tag belongs to the repository: Releases that share one must want
+the same digest.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from ecs_release.api.conditions import Reason
 from ecs_release.api.environment import Environment
 from ecs_release.api.release_status import Pin, Rollout
-from ecs_release.domain.ecs.service import Service, TaskDefinition
+from ecs_release.domain.ecs.service import TaskDefinition
 from ecs_release.domain.environments.targets import Target
-from ecs_release.domain.model.errors import Blocked, Problem, Waiting
+from ecs_release.domain.model.errors import Blocked, Problem, Retryable, Waiting
 from ecs_release.domain.model.image_names import parse_image, short_digest
 
 METHOD = "EnvironmentTag"
 
 MOVED, RETURNED, TAKEN_OVER, KEPT = "Moved", "Returned", "TakenOver", "Kept"
-RETURNS = frozenset({str(Reason.ROLLED_BACK), str(Reason.ROLLOUT_FAILED), str(Reason.ABORTED), str(Reason.TAG_MOVED)})
-"""Outcomes after which the tag goes back. A deployment that missed its deadline is still followed, and keeps it."""
+RETURNS = frozenset(map(str, (Reason.ROLLED_BACK, Reason.ROLLOUT_FAILED, Reason.ABORTED, Reason.TAG_MOVED, Reason.SUPERSEDED)))
+"""Outcomes after which the tag is moved back. A deployment that missed its deadline is still followed, and keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One tag that moves: in which repository, to which digest, and what it points to now (empty: nothing, or nobody knows)."""
+    """A tag to be moved: in which repository, to which digest, and what it points to now (empty: nothing, or not known)."""
 
     repository: str
     tag: str
@@ -36,17 +36,19 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Sharer:
-    """Another Release that the same tag of a repository concerns, and the digest that it wants there (empty: not resolved yet)."""
+    """Another Release that uses the same tag of a repository, and the digest that it wants there (empty: not resolved yet)."""
 
     release: str
     repository: str
     digest: str
     same_set: bool = False
+    is_known: bool = True
+    """Whether it is known that its Environment admits it."""
 
 
 def uses(target: Target) -> bool:
-    """Tell whether a service is rolled out by method EnvironmentTag."""
-    return target.rules.method == METHOD
+    """Return whether a service is rolled out by method EnvironmentTag."""
+    return target.policy.method == METHOD
 
 
 def check_configured(target: Target, environment: Environment) -> None:
@@ -81,7 +83,7 @@ def check_used(base: TaskDefinition, target: Target) -> None:
         )
 
 
-def moves(target: Target, pin: Pin, tags: Mapping[str, str]) -> tuple[Move, ...]:
+def pending_moves(target: Target, pin: Pin, tags: Mapping[str, str]) -> tuple[Move, ...]:
     """List the tags that do not point to what is wanted. `tags` maps containers to the digest that their tag points to now."""
     wanted = {i.container: i.digest or "" for i in pin.images or ()}
     listed = {
@@ -92,8 +94,8 @@ def moves(target: Target, pin: Pin, tags: Mapping[str, str]) -> tuple[Move, ...]
     return tuple(listed.values())
 
 
-def back_moves(target: Target, rollout: Rollout, tags: Mapping[str, str]) -> tuple[Move, ...]:
-    """List the tags that return to where they pointed before an attempt: those that still point to its digest."""
+def return_moves(target: Target, rollout: Rollout, tags: Mapping[str, str]) -> tuple[Move, ...]:
+    """List the tags to move back to where they pointed before an attempt: those that still point to its digest."""
     repositories = {c.name: c.repository for c in target.containers}
     return tuple(
         Move(repositories[i.container], target.environment_tag, i.tag_digest, i.to_digest or "")
@@ -103,9 +105,9 @@ def back_moves(target: Target, rollout: Rollout, tags: Mapping[str, str]) -> tup
 
 
 def disagreement(target: Target, pin: Pin, sharers: tuple[Sharer, ...]) -> Problem | None:
-    """Name the Releases that want something else of a tag that we are about to move; None where all agree.
+    """Return the problem that other Releases want another digest of a tag that is about to move; None if all agree.
 
-    Those of the same ReleaseSet will agree in a moment: it tells them together.
+    Releases of the same ReleaseSet agree soon: the set changes them together.
     """
     pairs = {(c.repository, i.digest or "") for c in target.containers for i in pin.images or () if i.container == c.name}
     wanted = dict(pairs)
@@ -118,6 +120,13 @@ def disagreement(target: Target, pin: Pin, sharers: tuple[Sharer, ...]) -> Probl
     others = [s for s in sharers if s.repository in wanted and s.digest != wanted[s.repository]]
     if not others:
         return None
+    unknown = [s.release for s in others if not s.is_known]
+    if len(unknown) == len(others):
+        return Retryable(
+            f"Release {unknown[0]} uses tag {target.environment_tag!r} of repository {others[0].repository!r}, too, and whether its"
+            " Environment admits that namespace is not known yet: its labels are being read"
+        )
+    others = [s for s in others if s.is_known]
     names = ", ".join(sorted({f"{s.release} ({short_digest(s.digest) or 'not resolved yet'})" for s in others})[:5])
     text = (
         f"tag {target.environment_tag!r} of repository {others[0].repository!r} belongs to other Releases, too, which want another image:"
@@ -127,25 +136,9 @@ def disagreement(target: Target, pin: Pin, sharers: tuple[Sharer, ...]) -> Probl
     return Waiting(Reason.TARGET_CONFLICT, text) if alike else Blocked(Reason.TARGET_CONFLICT, text)
 
 
-def strays(target: Target, pin: Pin, tags: Mapping[str, str]) -> str:
-    """Say which tags point elsewhere than to what is wanted (somebody moved them); an empty string where none does."""
+def misplaced_tags(target: Target, pin: Pin, tags: Mapping[str, str]) -> str:
+    """Describe the tags that do not point to what is wanted (somebody moved them); an empty string if all do."""
     return ", ".join(
         f"tag {m.tag!r} of repository {m.repository!r} points to {short_digest(m.before) or 'nothing'} instead of {short_digest(m.digest)}"
-        for m in moves(target, pin, tags)
+        for m in pending_moves(target, pin, tags)
     )
-
-
-def other_first_task(service: Service, deployment_id: str, accepted: Mapping[str, frozenset[str]]) -> str:
-    """Say that a task of our deployment runs another digest than the tag was moved to; an empty string where none does.
-
-    The first task of a deployment resolves the tag for all of it (Amazon ECS developer guide, "Container image resolution"): who moved it
-    in between has deployed something else.
-    """
-    for task in service.tasks:
-        if task.started_by != deployment_id:
-            continue
-        for container, digests in accepted.items():
-            digest = task.digest_of(container)
-            if digest and digest not in digests:
-                return f"container {container} of its first task runs {short_digest(digest)}: the tag was moved before it was pulled"
-    return ""

@@ -1,4 +1,4 @@
-"""The key that a release's artifacts are known by: the same artifacts have the same release number, wherever and however often they go."""
+"""The key of a release's artifacts: the same artifacts have the same release number, wherever and however often they are deployed."""
 
 from __future__ import annotations
 

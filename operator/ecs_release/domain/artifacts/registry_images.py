@@ -1,4 +1,4 @@
-"""Images in registries: where one is, how it stands there, and the tags that hold what runs."""
+"""Images in registries: where one is, whether it can be pulled, and the tags that keep what runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Repository:
 
 
 class Presence(StrEnum):
-    """How an image stands in its repository."""
+    """The state of an image in its repository."""
 
     TAGGED = "Tagged"
     UNTAGGED = "Untagged"
@@ -30,15 +30,15 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a look-up of an image found; `message` is why it could not be read."""
+    """What a lookup of an image found; `message` is why it could not be read."""
 
     presence: Presence
     message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Artifact:
-    """An image that a container needs: the wanted one or, where `former`, the one that a rollback would return to."""
+class RequiredImage:
+    """An image that a container needs: the wanted one or, if `former`, the one that a rollback would return to."""
 
     container: str
     repository: Repository
@@ -47,8 +47,8 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """A tag that shall point to the digest that runs, so that lifecycle rules can spare it."""
+class KeepTag:
+    """A tag that is kept on the digest that runs, so that lifecycle policies can spare it."""
 
     repository: Repository
     tag: str

@@ -1,22 +1,23 @@
-"""What a Release asks for: its source, the hash that stands for it, and the tags it may be found by in ECR."""
+"""The source of a Release, its hash, and the tags that it may be found by in ECR."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ecs_release.api.conditions import Reason
-from ecs_release.api.release_status import Pin, PinnedImage
+from ecs_release.api.release_status import UNKNOWN_PLATFORMS, Pin, PinnedImage
 from ecs_release.api.source import Source, SourceImage
+from ecs_release.domain.artifacts.claimed_hash import claimed, confirmed_hash
 from ecs_release.domain.environments.targets import ListedContainer
 from ecs_release.domain.model.errors import Blocked
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """How to find one container's image: by the first of `tags` that exists, or by `digest` where that is given."""
+    """How to find one container's image: by the first of `tags` that exists, or by `digest` if that is given."""
 
     container: str
     repository: str
@@ -26,9 +27,11 @@ class Lookup:
 
 
 def pinned_source(pin: Pin | None) -> Source:
-    """Return the source that asks for just what was pinned; one without images where nothing was."""
+    """Return a source of the pinned digests; one without images if nothing was pinned. A hash that is only claimed is not repeated."""
     pinned = (pin.images if pin is not None else None) or ()
-    return Source(images=[SourceImage(container=i.container, digest=i.digest or "", release_hash=i.release_hash) for i in pinned])
+    return Source(
+        images=[SourceImage(container=i.container, digest=i.digest or "", release_hash=confirmed_hash(i.release_hash)) for i in pinned]
+    )
 
 
 def digests_of(images: Sequence[PinnedImage] | None) -> dict[str, str]:
@@ -38,36 +41,72 @@ def digests_of(images: Sequence[PinnedImage] | None) -> dict[str, str]:
 
 def source_hash(source: Source) -> str:
     """Hash a source: equal sources give equal hashes whatever the order of their images. 16 hexadecimal digits."""
-    said: dict[str, object] = {}
+    content: dict[str, object] = {}
     if source.release_hash:
-        said["releaseHash"] = source.release_hash
+        content["releaseHash"] = source.release_hash
     if source.tag:
-        said["tag"] = source.tag
+        content["tag"] = source.tag
     if source.images:
-        said["images"] = sorted([i.container, i.digest] for i in source.images)
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+        content["images"] = sorted([i.container, i.digest] for i in source.images)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def wanted_hash(source: Source) -> str:
-    """Name a source for people: the release hash, the tag, or the hash that all images share (else an empty string)."""
+def unpinned(pin: Pin, containers: Iterable[ListedContainer]) -> list[str]:
+    """List the containers of a Project for which a source was not resolved: they were added, or renamed, since."""
+    pinned = digests_of(pin.images)
+    return [c.name for c in containers if not pinned.get(c.name)]
+
+
+def resolved_elsewhere(pin: Pin, containers: Iterable[ListedContainer], registry_host: str) -> list[str]:
+    """List the containers whose image was resolved in another repository than the Project and the Environment name now.
+
+    That a digest is in one repository does not prove that it is in another.
+    """
+    places = {i.container: i.repository for i in pin.images or ()}
+    return [c.name for c in containers if places.get(c.name) not in (None, f"{registry_host}/{c.repository}")]
+
+
+def is_incomplete(image: PinnedImage) -> bool:
+    """Return whether a pinned image was not looked up in ECR yet. Earlier versions left it without a repository then."""
+    return image.platforms == UNKNOWN_PLATFORMS or image.repository is None
+
+
+def completed_pin(pin: Pin, fresh: Pin) -> Pin:
+    """Add the containers that a pin lacks from what its source means now; those that it has keep their images (law 2).
+
+    One that was resolved in another repository is resolved anew.
+    """
+    known = {(i.container, i.repository): i for i in pin.images or ()}
+    kept = [known.get((i.container, i.repository)) or known.get((i.container, None)) or i for i in fresh.images or ()]
+    return fresh.model_copy(update={"images": kept})
+
+
+def display_hash(source: Source, pin: Pin | None = None) -> str:
+    """Return what to call a source: its release hash, its tag, or the hash that all images share (else an empty string).
+
+    What the images' hashes are, `pin` says, if the source was resolved to it. Without it they are what the manifest claims.
+    """
     if source.release_hash:
         return source.release_hash
     if source.tag:
         return source.tag
-    hashes = {i.release_hash or "" for i in source.images or ()}
+    if pin is not None and pin.source_hash == source_hash(source):
+        hashes = {i.release_hash or "" for i in pin.images or ()}
+    else:
+        hashes = {claimed(i.release_hash or "") for i in source.images or ()}
     return hashes.pop() if len(hashes) == 1 else ""
 
 
-def is_moving(source: Source) -> bool:
-    """Tell whether the source may mean other digests later: a tag may, a release hash and digests do not."""
+def may_move(source: Source) -> bool:
+    """Return whether the source may mean other digests later: a tag may, a release hash and digests do not."""
     return bool(source.tag)
 
 
 def lookups(source: Source, containers: tuple[ListedContainer, ...], tag_formats: tuple[str, ...]) -> tuple[Lookup, ...]:
     """List what to look up for each container of a service.
 
-    Raises Blocked(InvalidSpec) where `source.images` does not name each listed container exactly: a partial set would run mixed
+    Raises Blocked(InvalidSpec) if `source.images` does not name each listed container exactly: a partial set would run mixed
     versions (wellcomecollection/platform#5626).
     """
     if source.release_hash:
@@ -96,9 +135,9 @@ def _by_digest(source: Source, containers: tuple[ListedContainer, ...]) -> tuple
 
 
 def hash_of_tags(tags: tuple[str, ...], tag_formats: tuple[str, ...]) -> str:
-    """Find the release hash that an image's tags tell, by the first tag format that fits one; an empty string where none does.
+    """Return the release hash in an image's tags, by the first tag format that fits one; an empty string if none does.
 
-    A bare `{releaseHash}` fits any tag, so there only what looks like a git ref (7 to 64 hexadecimal digits) counts.
+    A bare `{releaseHash}` fits any tag, so with it only a tag that looks like a git ref (7 to 64 hexadecimal digits) counts.
     """
     for tag_format in tag_formats:
         before, _, after = tag_format.partition("{releaseHash}")
@@ -107,6 +146,20 @@ def hash_of_tags(tags: tuple[str, ...], tag_formats: tuple[str, ...]) -> str:
             if tag == f"{before}{inner}{after}" and inner and (before or after or _is_git_ref(inner)):
                 return inner
     return ""
+
+
+def hash_of_image(lookup: Lookup, tags: tuple[str, ...], tag_formats: tuple[str, ...]) -> str:
+    """Return the release hash of an image that was found, by its tags.
+
+    An image that was found by a tag of its release hash has that tag. A hash that a manifest gives beside a digest is marked as claimed
+    if the image has no tag of any hash.
+    """
+    given = lookup.release_hash
+    if not lookup.digest:
+        return given or hash_of_tags(tags, tag_formats)
+    if given and any(f.replace("{releaseHash}", given) in tags for f in tag_formats):
+        return given
+    return hash_of_tags(tags, tag_formats) or claimed(given)
 
 
 def _is_git_ref(text: str) -> bool:

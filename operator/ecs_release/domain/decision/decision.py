@@ -1,4 +1,4 @@
-"""What a decision is: the next status, and at most one act on AWS."""
+"""What a decision is: the next status, and at most one act on AWS. What a rule may answer, and the draft that rules work on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ecs_release.api.windows import ClosedWindow
 from ecs_release.domain.artifacts.environment_tag import Move
 from ecs_release.domain.model.conditions import Situation
 from ecs_release.domain.ports.protocols import EventNote
-from ecs_release.domain.verification.judgement import Progress
+from ecs_release.domain.verification.proof import Match
 
 HISTORY = 10
 
@@ -37,14 +37,14 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Ask ECS to roll a service deployment back; an empty ARN where none is known."""
+    """Ask ECS to roll a service deployment back; an empty ARN if none is known."""
 
     service_deployment: str
 
 
 @dataclass(frozen=True, slots=True)
 class MoveTags:
-    """Move the environment's tags; `back` where they return after an attempt that failed."""
+    """Move the environment's tags; `back` if they return after an attempt that failed."""
 
     moves: tuple[Move, ...]
     back: bool = False
@@ -55,7 +55,7 @@ Act: TypeAlias = Register | Update | Stop | MoveTags
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a rule found: how the Release stands (None: as before), an act on an accepted intent, and when to look again (seconds)."""
+    """A rule has decided: how the Release stands (None: as before), an act on an accepted intent, and when to look again (seconds)."""
 
     situation: Situation | None
     act: Act | None = None
@@ -63,11 +63,22 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """A rule has changed the draft and decided nothing: the rules after it go on from there. `what` says what it changed, for the log."""
+
+    what: str
+
+
+RuleResult: TypeAlias = Outcome | Changed | None
+"""What a rule returns; None if it does not apply, and then it has not touched the draft."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The status to write, the act to carry out (never both new: an act belongs to an intent that is written already).
 
-    `waits` tells that ECS stands still on purpose: the time until now is nobody's lack of progress. `left_out` are entries that the
-    ledger lacks and that status has no room for any more.
+    `missing`: what was seen before is not there now, so that the look may be an older one. `left_out` are entries that the ledger lacks
+    and that status has no room for any more. `changes` is what rules have changed on the way.
     """
 
     status: ReleaseStatus
@@ -75,9 +86,9 @@ class Decision:
     events: tuple[EventNote, ...] = ()
     again_s: float | None = None
     fast: bool = False
-    progress: Progress | None = None
-    waits: bool = False
+    missing: bool = False
     left_out: tuple[LedgerEntry, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -98,9 +109,11 @@ class Draft:
     plan: Plan | None = None
     closed_window: ClosedWindow | None = None
     drift: Drift | None = None
-    progress: Progress | None = None
     waits: bool = False
+    missing: bool = False
     left_s: float | None = None
+    match: Match | None = field(default=None, compare=False)
+    """How what runs compares with the pin; several rules need it, and it is computed once."""
     events: list[EventNote] = field(default_factory=list)
 
     @classmethod
@@ -128,6 +141,6 @@ class Draft:
         else:
             self.history = (entry, *self.history)[:HISTORY]
 
-    def say(self, kind: str, reason: str, action: str, note: str) -> None:
+    def event(self, kind: str, reason: str, action: str, note: str) -> None:
         """Add an Event."""
         self.events.append(EventNote(kind, reason, action, note))

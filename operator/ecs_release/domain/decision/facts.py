@@ -1,4 +1,8 @@
-"""Everything that one decision about a Release rests on, gathered before it: `decide` reads nothing else."""
+"""Everything that one decision about a Release rests on, gathered before it: `decide` reads nothing else.
+
+`Facts` consists of records, and each is gathered by one function of `engine.release.gatherer`. What could not be read is None, with a
+problem beside it that says why.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +14,18 @@ from ecs_release.api.environment import Environment
 from ecs_release.api.ledger import LedgerCurrent
 from ecs_release.api.names import LABEL_SERVICE_SET
 from ecs_release.api.release import Release
-from ecs_release.api.release_status import Evidence, Pin, ReleaseStatus
+from ecs_release.api.release_status import Evidence, Pin, ReleaseStatus, TargetStatus
 from ecs_release.domain.artifacts.environment_tag import Sharer
 from ecs_release.domain.artifacts.pin_key import Membership
-from ecs_release.domain.artifacts.registry_images import Artifact, Finding
+from ecs_release.domain.artifacts.registry_images import Finding, RequiredImage
 from ecs_release.domain.artifacts.source import source_hash
 from ecs_release.domain.ecs.events import Author
 from ecs_release.domain.ecs.service import Look, ProtectedTask, Service, ServiceDeployment, TaskDefinition
 from ecs_release.domain.environments.claims import Claim
 from ecs_release.domain.environments.targets import Target
 from ecs_release.domain.model.errors import Problem
-from ecs_release.domain.ports.ledger_acknowledgements import Acknowledged
+from ecs_release.domain.ports.ledger_acknowledgements import Acknowledgement
 from ecs_release.domain.verification.health import Health
-from ecs_release.domain.verification.judgement import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,131 @@ class Limits:
 
     installation: str = "default"
     visible_s: float = 30
-    read_lag_s: float = 10
+    """How long reads may lag behind what was done."""
     rollback_s: float = 60
     grace_s: float = 300
     retry_s: float = 10
     namespaces: tuple[str, ...] = ()
     """Those that are watched and may be looked into; empty: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What the Release may do, by the ReleaseSet that controls it."""
+
+    hold: Problem | None = None
+    """Why the set keeps the Release from acting."""
+    awaits_wave: bool = False
+    """What the Release asks for is what its set wants, and it is not its turn yet: what runs already is adopted, nothing is deployed."""
+    is_edited: bool = False
+    """What the spec asks for is not what was resolved last, and is not acted on: it is not what is compared with what runs."""
+    reverting: bool = False
+    """The set takes the Release back to its former source."""
+    member: Membership | None = None
+    """The set that the Release acts for."""
+    may_correct: bool = False
+    """Drift may be corrected now: the time has come, and all that the correction depends on was read anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the Release goes: its Environment, and the ECS service there."""
+
+    environment: Environment | None = None
+    target: Target | None = None
+    problem: Problem | None = None
+    """Why the target is not known: there is no such Project, the Environment does not allow it, ..."""
+    claims: tuple[Claim, ...] = ()
+    """Of the Releases that go to this service those that decide which of them holds it."""
+    links: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def deadline(self) -> timedelta:
+        """How long an attempt may go without progress."""
+        return timedelta(seconds=self.target.policy.progress_deadline_s if self.target else 1800)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the source means: the pin in force or, if the source is new or a refresh is requested, the one resolved just now."""
+
+    pin: Pin | None = None
+    problem: Problem | None = None
+    refreshed: bool = False
+    """A refresh has found other digests than those of the former pin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the observer saw of the ECS service."""
+
+    look: Look | None = None
+    unread: Problem | None = None
+    """Why the service cannot be read now; `look` is an earlier one then."""
+    unread_since: datetime | None = None
+    health: Health = field(default_factory=Health)
+    health_due: datetime | None = None
+    """When the health changes if the number of tasks does not."""
+    authors: tuple[Author, ...] = ()
+    """Who changed the service lately, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """Task definitions of the service's family."""
+
+    running: TaskDefinition | None = None
+    newest: tuple[TaskDefinition, ...] = ()
+    """The running one and, if the past is to be recovered from tags, the family's newest."""
+    newest_foreign: TaskDefinition | None = None
+    """The newest that this installation has not registered."""
+    base: TaskDefinition | None = None
+    """What an attempt builds on, if that is not the running one (baseRevision Latest)."""
+    earlier: tuple[TaskDefinition, ...] = ()
+    """Our own, which may be used again."""
+    is_gone: bool = False
+    """The one that the attempt is about to deploy was deregistered."""
+    problem: Problem | None = None
+    """Why no attempt can begin: the base cannot be read or built upon, an image is missing in the registry that the service pulls from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """Where the environment's tag points, for method EnvironmentTag."""
+
+    digests: Mapping[str, str] | None = None
+    """The tagged digest of each container."""
+    problem: Problem | None = None
+    """Why the tag cannot be read."""
+    refusal: Problem | None = None
+    """Why no attempt can begin: the tag cannot be moved, or the service would not pull it."""
+    sharers: tuple[Sharer, ...] = ()
+    """Other Releases whose services pull the same tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """Whether the images that the Release needs can be pulled."""
+
+    artifacts: tuple[RequiredImage, ...] = ()
+    findings: Mapping[RequiredImage, Finding] = field(default_factory=dict)
+    """What the latest look-up of an artifact found, if there was one."""
+    keep_problem: str = ""
+    """Why the tag that keeps the running images (artifacts.keepTag) could not be moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostics:
+    """What explains a rollout that is under way."""
+
+    service_deployment: ServiceDeployment | None = None
+    """The attempt's, as ECS describes it."""
+    foreign: ServiceDeployment | None = None
+    """Somebody else's, which an attempt has to wait for."""
+    evidence: tuple[Evidence, ...] = ()
+    protected: tuple[ProtectedTask, ...] = ()
+    primary_digests: Mapping[str, str] = field(default_factory=dict)
+    """The digests that the PRIMARY deployment's revision names, if that deployment is not the attempt's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,69 +174,51 @@ class Doubt:
     started: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """What this process remembers of the attempt that it follows."""
+
+    doubt: Doubt | None = None
+    missing_since: datetime | None = None
+    """Since when looks do not show what an earlier one did (the attempt's deployment, the wanted digests), and may be older than it."""
+    patient_from: datetime | None = None
+    """Time before this does not count as lack of progress: the service could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFacts:
+    """What the ledger has of the Release."""
+
+    is_configured: bool = False
+    problem: Problem | None = None
+    """Why the ledger cannot be written."""
+    acknowledged: tuple[Acknowledgement, ...] = ()
+    """What was written since the status was."""
+    remembered: LedgerCurrent | None = None
+    """The current record, if the status says nothing of the past."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What was gathered. What could not be is None, with a problem beside it that says why.
-
-    `hold` is why the ReleaseSet that controls the Release keeps it from acting, `reverting` that it takes the Release back;
-    `problem` is why nothing is known of the target (no such Project, not allowed ...); `pin` is the pin in force or, where the source
-    is new or a refresh was asked for, the one resolved just now; `patient_from` is when AWS became readable to this process: time before
-    that is nobody's lack of progress; `explained` is the service deployment of the attempt, `foreign` of somebody else's that an attempt
-    would have to wait for; `may_correct` that drift may be corrected now: what that rests on was read anew; `start_problem` is why no
-    attempt could begin (the base revision cannot be read or built upon, an image is missing where the service pulls from); `authors` are
-    those who changed the service lately, newest first. `findings` tell of `artifacts` what was found at the latest look-up, if there was
-    one; `keep_problem` is why the tag that holds what runs could not be moved. `member` is the set that the Release acts for;
-    `ledger_problem` is why the ledger cannot be written, `acknowledged` what it has since the status was written, and `remembered`
-    its current record, where the status tells nothing of the past.
-    """
+    """What was gathered; the records are in the order in which that is done."""
 
     release: Release
     now: datetime
-    hold: Problem | None = None
-    reverting: bool = False
     limits: Limits = field(default_factory=Limits)
-    environment: Environment | None = None
-    target: Target | None = None
-    problem: Problem | None = None
-    pin: Pin | None = None
-    pin_problem: Problem | None = None
-    refreshed: bool = False
-    look: Look | None = None
-    unread: Problem | None = None
-    unread_since: datetime | None = None
-    health: Health = field(default_factory=Health)
-    running: TaskDefinition | None = None
-    newest: tuple[TaskDefinition, ...] = ()
-    start_problem: Problem | None = None
-    claims: tuple[Claim, ...] = ()
-    explained: ServiceDeployment | None = None
-    foreign: ServiceDeployment | None = None
-    evidence: tuple[Evidence, ...] = ()
-    protected: tuple[ProtectedTask, ...] = ()
-    doubt: Doubt | None = None
-    progress: Progress | None = None
-    patient_from: datetime | None = None
     attempt_id: str = ""
-    may_correct: bool = False
-    base: TaskDefinition | None = None
-    newest_foreign: TaskDefinition | None = None
-    earlier: tuple[TaskDefinition, ...] = ()
-    revision_gone: bool = False
-    tags: Mapping[str, str] | None = None
-    tags_problem: Problem | None = None
-    sharers: tuple[Sharer, ...] = ()
-    primary_pins: Mapping[str, str] = field(default_factory=dict)
+    """The id of an attempt that begins now."""
+    permission: Permission = field(default_factory=Permission)
+    place: Place = field(default_factory=Place)
+    ledger: LedgerFacts = field(default_factory=LedgerFacts)
+    wanted: Wanted = field(default_factory=Wanted)
+    seen: Seen = field(default_factory=Seen)
+    revisions: Revisions = field(default_factory=Revisions)
     release_hashes: Mapping[str, str] = field(default_factory=dict)
-    authors: tuple[Author, ...] = ()
-    links: Mapping[str, str] = field(default_factory=dict)
-    artifacts: tuple[Artifact, ...] = ()
-    findings: Mapping[Artifact, Finding] = field(default_factory=dict)
-    keep_problem: str = ""
-    member: Membership | None = None
-    has_ledger: bool = False
-    ledger_problem: Problem | None = None
-    acknowledged: tuple[Acknowledged, ...] = ()
-    remembered: LedgerCurrent | None = None
+    """The release hashes of the digests that run, as far as they are known."""
+    tracking: Tracking = field(default_factory=Tracking)
+    tags: Tags = field(default_factory=Tags)
+    images: Images = field(default_factory=Images)
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
 
     @property
     def status(self) -> ReleaseStatus:
@@ -123,13 +227,27 @@ class Facts:
 
     @property
     def service(self) -> Service | None:
-        """The ECS service, where one was seen."""
-        return self.look.service if self.look else None
+        """The ECS service, if one was seen."""
+        return self.seen.look.service if self.seen.look else None
+
+    @property
+    def target_seen(self) -> TargetStatus | None:
+        """The target as status records it: a service of the same name that was made again is another one. None if no service was seen."""
+        target, service = self.place.target, self.service
+        if target is None or service is None:
+            return None
+        return TargetStatus(
+            account_id=target.key.account_id,
+            region=target.key.region,
+            cluster=target.key.cluster,
+            service_arn=service.arn,
+            service_created_time=service.created_at,
+        )
 
     @property
     def service_set(self) -> str:
-        """The service set that the service belongs to; an empty string where that is not known."""
-        return self.target.service_set if self.target else (self.release.metadata.labels or {}).get(LABEL_SERVICE_SET, "")
+        """The service set that the service belongs to; an empty string if that is not known."""
+        return self.place.target.service_set if self.place.target else (self.release.metadata.labels or {}).get(LABEL_SERVICE_SET, "")
 
     @property
     def source_hash(self) -> str:
@@ -142,6 +260,6 @@ class Facts:
         return f"{self.release.metadata.namespace}/{self.release.metadata.name}"
 
     @property
-    def deadline(self) -> timedelta:
-        """How long an attempt may go without progress."""
-        return timedelta(seconds=self.target.rules.progress_deadline_s if self.target else 1800)
+    def start_problem(self) -> Problem | None:
+        """Why no attempt can begin, whatever is permitted."""
+        return self.revisions.problem or self.tags.problem or self.tags.refusal

@@ -1,21 +1,21 @@
-"""How an attempt is written down in a Release's history: who, why, when, from which digests to which, and how it ended."""
+"""The entry of an attempt in a Release's history: who, why, when, from which digests to which, and how it ended."""
 
 from __future__ import annotations
 
 from ecs_release.api.record_status import AttemptRecord
 from ecs_release.api.release_status import HistoryEntry, Rollout
 from ecs_release.domain.artifacts.pin_key import Membership, pin_key
-from ecs_release.domain.artifacts.source import wanted_hash
+from ecs_release.domain.artifacts.source import display_hash
 from ecs_release.domain.decision.decision import Draft
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.model.applied_by import applied_by
 
-ASKED_NOW = frozenset({"Retry", "DriftCorrection", "BaseRevisionChanged"})
-"""Causes of attempts that are asked for by something else than a new source."""
+REQUESTED_AT_START = frozenset({"Retry", "DriftCorrection", "BaseRevisionChanged"})
+"""Causes of attempts that something else than a new source requests."""
 
 
 def entry(facts: Facts, draft: Draft, rollout: Rollout) -> HistoryEntry:
-    """Write an attempt down as history has it: who, why, when, from which digests to which, and how it ended.
+    """Return the entry of an attempt in the history: who, why, when, from which digests to which, and how it ended.
 
     Who and why are those of the spec at its beginning; its own deployment stays named when another of the same digests took over.
     """
@@ -36,11 +36,12 @@ def entry(facts: Facts, draft: Draft, rollout: Rollout) -> HistoryEntry:
         attempt_id=rollout.attempt_id,
         cause=rollout.cause,
         source_hash=rollout.source_hash,
+        pin_id=rollout.pin_id,
         window=rollout.window,
         outcome=rollout.outcome,
         message=rollout.message,
         completion_time=rollout.completion_time,
-        hash=wanted_hash(facts.release.spec.source) or None,
+        hash=display_hash(facts.release.spec.source, draft.pin) or None,
         images=rollout.images,
         task_definition=rollout.task_definition,
         deployment_id=rollout.deployment_id,
@@ -56,9 +57,9 @@ def entry(facts: Facts, draft: Draft, rollout: Rollout) -> HistoryEntry:
 
 
 def _record(facts: Facts, draft: Draft, rollout: Rollout) -> AttemptRecord:
-    """Note what the ledger is told of an attempt and nothing else in status says. Of a child at rest its set is not asked: as before."""
-    member, images = facts.member, {i.container: i.to_digest or "" for i in rollout.images or () if not i.unlisted}
-    asked = draft.pin.resolved_time if draft.pin is not None and rollout.cause not in ASKED_NOW else rollout.start_time
+    """Return what is for the ledger and nowhere else in status. Of a child at rest the set is that of its last entry."""
+    member, images = facts.permission.member, {i.container: i.to_digest or "" for i in rollout.images or () if not i.unlisted}
+    requested = draft.pin.resolved_time if draft.pin is not None and rollout.cause not in REQUESTED_AT_START else rollout.start_time
     before = next((e.record for e in draft.history if e.record and e.source_hash == rollout.source_hash), None)
     if member is None and before is not None and before.release_set:
         member = Membership(before.release_set, before.set_source_hash or "", before.pin or "")
@@ -66,6 +67,6 @@ def _record(facts: Facts, draft: Draft, rollout: Rollout) -> AttemptRecord:
         pin=member.pin if member else pin_key({facts.release.spec.service: images}),
         release_set=member.release_set if member else None,
         set_source_hash=(member.source_hash or None) if member else None,
-        requested_time=asked,
+        requested_time=requested,
         request_id=rollout.request_id,
     )

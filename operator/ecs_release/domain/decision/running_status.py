@@ -1,4 +1,4 @@
-"""`status.running`: what tasks show, told by digest and, where one is known for it, by release hash."""
+"""`status.running`: what tasks show, by digest and, if one is known for it, by release hash."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.ecs.events import started_by
 from ecs_release.domain.ecs.service import Deployment, Service
 from ecs_release.domain.model.image_names import short_digest
+from ecs_release.domain.verification.deployment_stages import is_waiting
 from ecs_release.domain.verification.proof import SeenDigest, seen_digests
 
 _DIGESTS, _CONTAINERS = 20, 30
 
 
 def running(facts: Facts) -> Running | None:
-    """Say what runs now; None where there is no service."""
+    """Return what runs now; None if there is no service."""
     service = facts.service
     if service is None:
-        return facts.status.running if facts.look is None else None
+        return facts.status.running if facts.seen.look is None else None
     seen = [s for s in seen_digests(service) if s.container]
     containers = [
         RunningContainer(
@@ -32,7 +33,7 @@ def running(facts: Facts) -> Running | None:
         for name in dict.fromkeys(s.container for s in seen)
     ][:_CONTAINERS]
     primary = service.primary
-    known = _known(facts, seen)
+    known = _unchanged(facts, seen)
     if known is not None:
         containers = _with_no_tasks(known)
     return Running(
@@ -44,21 +45,37 @@ def running(facts: Facts) -> Running | None:
         pending_count=service.pending,
         since_time=_since(facts, service, containers),
         deployment_id=primary.id if primary else None,
+        deployment_created_time=primary.created_at if primary else None,
+        under_way_since_time=under_way_since(facts),
         changed_by=changed_by(facts, primary) if primary else None,
     )
 
 
+def under_way_since(facts: Facts) -> datetime | None:
+    """Return since when the PRIMARY deployment was seen under way; None if it is done, or waits on purpose (a hook, bake time).
+
+    When it was created does not tell: ECS may roll back to a deployment by its old id and time.
+    """
+    service, before, patient_from = facts.service, facts.status.running, facts.tracking.patient_from
+    if service is None or service.primary is None or not service.is_moving or is_waiting(facts.diagnostics.foreign):
+        return None
+    since = before.under_way_since_time if before is not None and before.deployment_id == service.primary.id else None
+    if since is None or patient_from is None:
+        return since or facts.now
+    return max(since, patient_from)
+
+
 def changed_by(facts: Facts, primary: Deployment) -> ChangedBy | None:
-    """Say who started the PRIMARY deployment. Told once, it is remembered for as long as that is PRIMARY: CloudTrail tells it once."""
-    author = next((a for a in facts.authors if started_by(a, primary.id, primary.created_at)), None)
+    """Return who started the PRIMARY deployment. CloudTrail reports that once, so it is kept in status while the deployment is PRIMARY."""
+    author = next((a for a in facts.seen.authors if started_by(a, primary.id, primary.created_at)), None)
     if author is not None:
         return ChangedBy(arn=author.arn or None, user_agent=author.user_agent or None, time=author.time)
     before = facts.status.running
     return before.changed_by if before is not None and before.deployment_id == primary.id else None
 
 
-def _known(facts: Facts, seen: list[SeenDigest]) -> Running | None:
-    """Return what ran last of a deployment that is the same still, where no task runs just now, or none tells its digests yet."""
+def _unchanged(facts: Facts, seen: list[SeenDigest]) -> Running | None:
+    """Return what ran last, if the deployment is the same still and no task runs just now, or none shows its digests yet."""
     service, before = facts.service, facts.status.running
     if service is None or service.primary is None or service.desired == 0 or before is None or any(s.digest for s in seen):
         return None
@@ -73,8 +90,8 @@ def _with_no_tasks(known: Running) -> list[RunningContainer]:
 
 
 def _hash(facts: Facts, seen: list[SeenDigest]) -> str | None:
-    """Name what the listed containers run, by what most tasks show: one hash where they share one, else the first's short digest."""
-    listed = [c.name for c in facts.target.containers] if facts.target else []
+    """Return what the listed containers run, by what most tasks show: one hash if they share one, else the first's short digest."""
+    listed = [c.name for c in facts.place.target.containers] if facts.place.target else []
     most: dict[str, str] = {}
     for one in seen:
         if one.container in listed and one.digest:

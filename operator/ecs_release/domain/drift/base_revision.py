@@ -17,7 +17,7 @@ CAUSE = "BaseRevisionChanged"
 
 def newer_base(facts: Facts) -> TaskDefinition | None:
     """Return a revision of somebody else's that is newer than the one that the running one is, or was built on."""
-    running, newest = facts.running, facts.newest_foreign
+    running, newest = facts.revisions.running, facts.revisions.newest_foreign
     if running is None or newest is None or newest.family != running.family:
         return None
     built_on = base_number(running, facts.limits.installation)
@@ -25,26 +25,26 @@ def newer_base(facts: Facts) -> TaskDefinition | None:
 
 
 def follows_latest(facts: Facts) -> bool:
-    """Tell whether the newest base is wanted (baseRevision Latest)."""
-    return facts.target is not None and facts.target.rules.base_revision == LATEST
+    """Return whether the newest base is wanted (baseRevision Latest)."""
+    return facts.place.target is not None and facts.place.target.policy.base_revision == LATEST
 
 
 def must_follow(facts: Facts, draft: Draft, pin: Pin) -> bool:
-    """Tell whether a newer base is to be rolled out now: drift that is corrected under law 5.
+    """Return whether a newer base is to be rolled out now, which is drift that is corrected.
 
-    Only where the Release was Ready on this pin and its latest attempt did not fail, and once the base has been there for
-    correctAfterSeconds: whoever registered it may be about to deploy it.
+    Only if the Release was Ready on this pin and its latest attempt did not fail (one that deployed nothing has not), and once the base has
+    been there for correctAfterSeconds: whoever registered it may be about to deploy it.
     """
     newer = newer_base(facts)
-    if newer is None or facts.target is None or not follows_latest(facts) or facts.target.rules.on_drift != CORRECT:
+    if newer is None or facts.place.target is None or not follows_latest(facts) or facts.place.target.policy.on_drift != CORRECT:
         return False
     rollout = draft.rollout
-    failed = rollout is not None and rollout.outcome not in attempts.GOOD
-    stood = newer.registered_at is None or facts.now - newer.registered_at >= timedelta(seconds=facts.target.rules.correct_after_s)
+    failed = rollout is not None and rollout.outcome not in attempts.GOOD | {attempts.ABANDONED}
+    stood = newer.registered_at is None or facts.now - newer.registered_at >= timedelta(seconds=facts.place.target.policy.correct_after_s)
     return attempts.was_ready(draft.last_ready, pin) and not failed and stood
 
 
 def described(newer: TaskDefinition) -> str:
-    """Name a newer base for people."""
+    """Return a newer base as messages have it."""
     by = f", registered by {newer.registered_by}" if newer.registered_by else ""
     return f"{newer.family}:{newer.revision}{by}"

@@ -1,7 +1,7 @@
 """Drift: what runs that this Release did not deploy; since when, by whom, and whether and when the operator puts it right.
 
-`onDrift: Correct` acts under law 5: only on a Release that was Ready on this very pin, never on digests whose latest attempt failed, and
-only once a foreign deployment has stood completed for correctAfterSeconds. All that this takes is in status, so that a restart forgets
+`onDrift: Correct` acts only on a Release that was Ready on this very pin, never on digests whose latest attempt failed (law 5), and only
+once a foreign deployment has stood completed for correctAfterSeconds. All that this depends on is in status, so that a restart loses
 nothing.
 """
 
@@ -16,38 +16,37 @@ from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Draft
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.running_status import changed_by
-from ecs_release.domain.drift import base_revision as bases
+from ecs_release.domain.drift import base_revision
 from ecs_release.domain.ecs.service import COMPLETED, Deployment, Service
 from ecs_release.domain.model.conditions import TRUE, Situation
-from ecs_release.domain.model.image_names import parse_image, short_digest
-from ecs_release.domain.verification.proof import Match, match_task, other_digests
+from ecs_release.domain.model.image_names import short_digest
+from ecs_release.domain.verification.proof import Match, match_task, missing_containers, named_digests, other_digests, tasks_of
 
 CAUSE = "DriftCorrection"
 MOST, WITHIN = 3, timedelta(days=7)
 """So many corrections of one pin within so long are a tug of war, and the last. A job that sets a service back every night is found out
 within three days; a change by hand now and then is not held against anybody. Attempts that people ask for begin the count anew."""
-ASK_AGAIN_S = 60.0
-"""Between two looks whether the ReleaseSet that holds a correction still does."""
+READ_AGAIN_S = 60.0
+"""Between two reads of the ReleaseSet that holds a correction."""
 _UNTIL = "until the source changes or annotation ecs-release.dev/retry asks for it"
 
 
-def note(facts: Facts, draft: Draft, pin: Pin, found: Match) -> None:
-    """Keep account of the drift in `draft.drift`: since when a foreign deployment has stood, and from when on it is corrected."""
+def drift_of(facts: Facts, draft: Draft, pin: Pin, found: Match) -> Drift | None:
+    """Return since when a foreign deployment has stood, and from when on it is corrected; None if there is no drift."""
     service, before = facts.service, draft.drift
     primary = service.primary if service else None
-    draft.drift = None
     if service is None or primary is None or found is not Match.NO or not attempts.was_ready(draft.last_ready, pin):
-        return
+        return None
     same = before if before is not None and before.deployment_id == primary.id else None
     completed = (same.completed_time if same else None) or facts.now if _stands(service, primary, same) else None
     due = None
-    if completed is not None and facts.target is not None and not hindrance(facts, draft, pin):
-        due = completed + timedelta(seconds=facts.target.rules.correct_after_s)
-    draft.drift = Drift(deployment_id=primary.id, since_time=primary.created_at, completed_time=completed, correct_time=due)
+    if completed is not None and facts.place.target is not None and not hindrance(facts, draft, pin):
+        due = completed + timedelta(seconds=facts.place.target.policy.correct_after_s)
+    return Drift(deployment_id=primary.id, since_time=primary.created_at, completed_time=completed, correct_time=due)
 
 
 def last(facts: Facts, draft: Draft, situation: Situation | None) -> LastDrift | None:
-    """Keep account of the latest drift: it begins where the Release is Drifted, and ends where it is Ready again."""
+    """Return the latest drift: it begins when the Release becomes Drifted, and ends when it is Ready again."""
     before = facts.status.last_drift
     if situation is None:
         return before
@@ -61,26 +60,26 @@ def last(facts: Facts, draft: Draft, situation: Situation | None) -> LastDrift |
 
 
 def is_due(status: ReleaseStatus, now: datetime) -> bool:
-    """Tell whether the time has come that a status names for a correction."""
+    """Return whether the time has come that a status names for a correction."""
     drift = status.drift
     return drift is not None and drift.correct_time is not None and drift.correct_time <= now
 
 
 def must_correct(facts: Facts, draft: Draft) -> bool:
-    """Tell whether a correction begins now, as far as the drift goes: brakes, windows and others' deployments are asked beside this."""
+    """Return whether drift is to be corrected now, apart from suspensions, windows and others' deployments."""
     due = draft.drift.correct_time if draft.drift else None
-    return facts.may_correct and due is not None and due <= facts.now
+    return facts.permission.may_correct and due is not None and due <= facts.now
 
 
 def again_s(facts: Facts, draft: Draft) -> float | None:
-    """Return after how many seconds the correction is due; None where none is."""
+    """Return after how many seconds the correction is due; None if none is."""
     due = draft.drift.correct_time if draft.drift else None
     return max(0.0, (due - facts.now).total_seconds()) if due is not None else None
 
 
 def hindrance(facts: Facts, draft: Draft, pin: Pin) -> str:
-    """Say why the drift is not corrected, whatever time passes; an empty string where it will be."""
-    if facts.target is None or facts.target.rules.on_drift != bases.CORRECT:
+    """Return why the drift is never corrected; an empty string if it will be."""
+    if facts.place.target is None or facts.place.target.policy.on_drift != base_revision.CORRECT:
         return "onDrift is Report: release what runs, or ask for what is wanted with annotation ecs-release.dev/retry"
     failed = _latest_failure(draft, pin)
     if failed is not None:
@@ -98,18 +97,18 @@ def hindrance(facts: Facts, draft: Draft, pin: Pin) -> str:
 
 
 def corrections(draft: Draft, pin: Pin) -> list[HistoryEntry]:
-    """List the corrections of this pin, newest first, since somebody last asked for an attempt. An abandoned one counts, too."""
+    """List the corrections of this pin, newest first, since an attempt was last requested. An abandoned one counts, too."""
     found: list[HistoryEntry] = []
     for entry in draft.history:
         if entry.cause == CAUSE and entry.source_hash == pin.source_hash and attempts.aims_at(entry) == attempts.digests(pin):
             found.append(entry)
-        elif entry.cause != bases.CAUSE:
+        elif entry.cause != base_revision.CAUSE:
             break
     return found
 
 
-def told(facts: Facts, draft: Draft, pin: Pin) -> str:
-    """Say what runs instead of what, since when, by whom, and what will be done about it."""
+def described(facts: Facts, draft: Draft, pin: Pin) -> str:
+    """Return what runs instead of what, since when, by whom, and what will be done about it."""
     service = facts.service
     assert service is not None
     parts = [f"{what(facts, service, pin)}{_since(facts, service, pin)}"]
@@ -118,23 +117,25 @@ def told(facts: Facts, draft: Draft, pin: Pin) -> str:
         parts.append(why_not)
     elif drift is not None and drift.correct_time is not None:
         parts.append(f"it is corrected at {drift.correct_time:%Y-%m-%d %H:%M:%S} UTC, if nothing holds that")
-    elif facts.target is not None:
-        parts.append(f"it is corrected once that deployment has stood completed for {facts.target.rules.correct_after_s} s")
+    elif facts.place.target is not None:
+        parts.append(f"it is corrected once that deployment has stood completed for {facts.place.target.policy.correct_after_s} s")
     return "; ".join(parts)
 
 
 def what(facts: Facts, service: Service, pin: Pin) -> str:
     """Name what each listed container runs that is not wanted, and what it should."""
     wanted = {i.container: i.release_hash or short_digest(i.digest or "") for i in pin.images or ()}
-    seen = other_digests(service, attempts.accepted(pin))
+    seen = other_digests(service, attempts.accepted(facts, pin))
     unknown = "{} (unknown: no tag tells its hash)"
     names = {d: facts.release_hashes.get(d) or unknown.format(short_digest(d)) for d in seen.values()}
     parts = [f"{c} runs {names[d]} instead of {wanted.get(c)}" for c, d in sorted(seen.items())]
+    lacking = {c for task in service.running_tasks for c in missing_containers(task, attempts.accepted(facts, pin))}
+    parts += [f"there is no container {c} in what runs" for c in sorted(lacking)]
     return ", ".join(parts) or "the service names other images than the wanted ones"
 
 
 def waits(facts: Facts, service: Service, pin: Pin, why: str) -> str:
-    """Say that a correction waits for its window."""
+    """Return that a correction waits for its window."""
     return f"{what(facts, service, pin)}; that is not corrected before its window: {why}"
 
 
@@ -148,18 +149,18 @@ def _since(facts: Facts, service: Service, pin: Pin) -> str:
 
 
 def _by(facts: Facts, primary: Deployment) -> str:
-    """Name who started a deployment, where that is known."""
+    """Return who started a deployment, if that is known."""
     who = changed_by(facts, primary)
     if who is not None and who.arn:
         return f" by {who.arn}" + (f" ({who.user_agent})" if who.user_agent else "")
-    revision = facts.running
+    revision = facts.revisions.running
     if revision is not None and revision.arn == primary.task_definition and revision.registered_by:
         return f", which this Release did not start (its revision was registered by {revision.registered_by})"
     return ", which this Release did not start"
 
 
 def _stands(service: Service, primary: Deployment, known: Drift | None) -> bool:
-    """Tell whether a foreign deployment is completed. Where ECS does not say, once it was whole, until another one is listed beside it."""
+    """Return whether a foreign deployment is completed. If ECS does not say, it is once it was whole, until another is listed beside it."""
     if primary.rollout_state is not None:
         return primary.rollout_state == COMPLETED
     whole = primary.running == primary.desired and primary.pending == 0
@@ -167,23 +168,23 @@ def _stands(service: Service, primary: Deployment, known: Drift | None) -> bool:
 
 
 def _primary_differs(facts: Facts, pin: Pin) -> bool:
-    """Tell whether the PRIMARY deployment is what differs: by its own tasks, else by what its revision names.
+    """Return whether the PRIMARY deployment is what differs: by its own tasks, else by what its revision names.
 
     Tasks of an older deployment may go on beside a completed one (protected, or with early success criteria): to deploy would not help.
     """
-    service, accepted = facts.service, attempts.accepted(pin)
+    service, accepted = facts.service, attempts.accepted(facts, pin)
     primary = service.primary if service else None
     if service is None or primary is None:
         return False
-    own = {match_task(t, accepted) for t in service.running_tasks if t.started_by == primary.id}
+    own = {match_task(t, accepted) for t in tasks_of(service, primary)}
     if own:
         return Match.NO in own
-    named = {c: parse_image((facts.running.image_of(c) if facts.running else None) or "").digest for c in accepted}
-    return any(digest not in accepted[c] for c, digest in named.items() if digest or service.desired == 0)
+    named = named_digests(facts.revisions.running, accepted)
+    return any(accepted[c].match(digest) is Match.NO or (not digest and service.desired == 0) for c, digest in named.items())
 
 
 def _latest_failure(draft: Draft, pin: Pin) -> HistoryEntry | None:
-    """Return the latest attempt at the wanted digests, of whatever source, where it did not end well; one that deployed nothing is none."""
+    """Return the latest attempt at the wanted digests, of any source, if it did not end well; one that deployed nothing does not count."""
     wanted = attempts.digests(pin)
     tried = (e for e in draft.history if attempts.aims_at(e) == wanted and e.outcome != attempts.ABANDONED)
     latest = next(tried, None)

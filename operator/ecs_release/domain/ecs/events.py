@@ -1,7 +1,7 @@
-"""What EventBridge's events tell: which service to look at, who changed it, which repository has a new image.
+"""EventBridge's events: which service to look at, who changed it, which repository has a new image.
 
-Events are lost, doubled and late: they say where to look, never what is there. Shapes: Amazon ECS developer guide, "Amazon ECS events";
-Amazon ECR user guide, "Sample events from Amazon ECR"; AWS CloudTrail user guide, "CloudTrail userIdentity element".
+Events are lost, doubled and late: they are hints where to look, and no fact is taken from them. Shapes: Amazon ECS developer guide,
+"Amazon ECS events"; Amazon ECR user guide, "Sample events from Amazon ECR"; AWS CloudTrail user guide, "CloudTrail userIdentity element".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ IMAGE, CALL = "ECR Image Action", "AWS API Call via CloudTrail"
 CALLS = ("UpdateService", "RegisterTaskDefinition", "PutImage")
 MALFORMED, UNKNOWN = "malformed", "unknown"
 _SERVICE_GROUP = "service:"
-# As much as a status holds (`api.release_status.ChangedBy`), and as an id may have.
+# As long as a status may hold them (`api.release_status.ChangedBy`), and as an id may be.
 _ARN, _USER_AGENT, _ID = 2048, 1024, 256
 # What makes UpdateService start a deployment (botocore's documentation of UpdateService): scaling does not change who deployed.
 _DEPLOYING = frozenset(
@@ -30,7 +30,7 @@ _DEPLOYING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who started a deployment, as CloudTrail tells; `deployment` is its id, empty where that is not told."""
+    """Who started a deployment, by CloudTrail. `deployment` is its id, empty if the event has none."""
 
     arn: str
     user_agent: str
@@ -39,10 +39,10 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What one event tells. `kind` is its detail-type, or `malformed`, or `unknown`: of those nothing else is known.
+class AwsEvent:
+    """An event, parsed. `kind` is its detail-type, or `malformed`, or `unknown`: those have no other field.
 
-    `cluster` is empty where the event does not name it; `tasks` tells that tasks have come or gone; `family` has a new revision.
+    `cluster` is empty if the event does not name it; `tasks` is whether tasks have started or stopped; `family` has a new revision.
     """
 
     kind: str
@@ -56,21 +56,21 @@ class Heard:
     author: Author | None = None
 
 
-def hear(body: str) -> Heard:
-    """Read a message of the queue, whatever it is. Never raises."""
+def parse_event(body: str) -> AwsEvent:
+    """Parse a message of the queue, whatever is in it. Never raises."""
     try:
         event = json.loads(body)
         kind, detail = event["detail-type"], event["detail"]
         reader = _READERS.get(kind)
         if reader is None:
-            return Heard(UNKNOWN)
-        return reader(Heard(kind, _text(event["account"]), _text(event["region"])), event, dict(detail))
+            return AwsEvent(UNKNOWN)
+        return reader(AwsEvent(kind, _text(event["account"]), _text(event["region"])), event, dict(detail))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError):
-        return Heard(MALFORMED)
+        return AwsEvent(MALFORMED)
 
 
 def started_by(author: Author, deployment_id: str, created: datetime) -> bool:
-    """Tell whether somebody started a deployment: by its id, else by the time, to within a few seconds."""
+    """Return whether an author started a deployment: by its id, else by the time, to within a few seconds."""
     if author.deployment:
         return author.deployment == deployment_id
     return abs((author.time - created).total_seconds()) <= _CLOSE_S
@@ -79,37 +79,37 @@ def started_by(author: Author, deployment_id: str, created: datetime) -> bool:
 _CLOSE_S = 5.0
 
 
-def _of_service(heard: Heard, event: Mapping[str, Any], detail: Mapping[str, Any]) -> Heard:
-    cluster, service = _service(_text(event["resources"][0]))
-    return replace(heard, cluster=cluster or _name(detail.get("clusterArn") or ""), service=service, tasks=heard.kind == DEPLOYMENT)
+def _of_service(event: AwsEvent, message: Mapping[str, Any], detail: Mapping[str, Any]) -> AwsEvent:
+    cluster, service = _service(_text(message["resources"][0]))
+    return replace(event, cluster=cluster or _name(detail.get("clusterArn") or ""), service=service, tasks=event.kind == DEPLOYMENT)
 
 
-def _of_task(heard: Heard, _: Mapping[str, Any], detail: Mapping[str, Any]) -> Heard:
+def _of_task(event: AwsEvent, _: Mapping[str, Any], detail: Mapping[str, Any]) -> AwsEvent:
     group = _text(detail.get("group") or "")
     if not group.startswith(_SERVICE_GROUP):
-        return heard
-    return replace(heard, cluster=_name(detail["clusterArn"]), service=group.removeprefix(_SERVICE_GROUP), tasks=True)
+        return event
+    return replace(event, cluster=_name(detail["clusterArn"]), service=group.removeprefix(_SERVICE_GROUP), tasks=True)
 
 
-def _of_image(heard: Heard, _: Mapping[str, Any], detail: Mapping[str, Any]) -> Heard:
-    return replace(heard, repository=_text(detail["repository-name"]))
+def _of_image(event: AwsEvent, _: Mapping[str, Any], detail: Mapping[str, Any]) -> AwsEvent:
+    return replace(event, repository=_text(detail["repository-name"]))
 
 
-def _of_call(heard: Heard, _: Mapping[str, Any], detail: Mapping[str, Any]) -> Heard:
-    """Read a call. One that failed has changed nothing."""
+def _of_call(event: AwsEvent, _: Mapping[str, Any], detail: Mapping[str, Any]) -> AwsEvent:
+    """Parse an API call. One that failed has changed nothing."""
     name, asked = detail["eventName"], detail.get("requestParameters") or {}
     if name not in CALLS:
-        return Heard(UNKNOWN)
+        return AwsEvent(UNKNOWN)
     if detail.get("errorCode"):
-        return heard
+        return event
     if name == "PutImage":
-        return replace(heard, repository=_text(asked["repositoryName"]))
+        return replace(event, repository=_text(asked["repositoryName"]))
     if name == "RegisterTaskDefinition":
-        return replace(heard, family=_text(asked["family"]))
+        return replace(event, family=_text(asked["family"]))
     cluster, service = _service(_text(asked["service"]))
     deploys = bool(_DEPLOYING & asked.keys()) or asked.get("forceNewDeployment") is True
     return replace(
-        heard, cluster=cluster or _name(asked.get("cluster") or "default"), service=service, tasks=True,
+        event, cluster=cluster or _name(asked.get("cluster") or "default"), service=service, tasks=True,
         author=_author(detail) if deploys else None,
     )  # fmt: skip
 
@@ -123,13 +123,13 @@ def _author(detail: Mapping[str, Any]) -> Author:
     return Author(
         arn=_text(arn)[:_ARN],
         user_agent=_text(detail.get("userAgent") or "")[:_USER_AGENT],
-        # In UTC: near the ends of the calendar a time may have none, which must not be found out by who writes it.
+        # In UTC already here: a time near the ends of the calendar may have no UTC, and then the event is malformed.
         time=(time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC),
         deployment=_text(primary.get("id") or "")[:_ID],
     )
 
 
-_READERS: dict[str, Callable[[Heard, Mapping[str, Any], Mapping[str, Any]], Heard]] = {
+_READERS: dict[str, Callable[[AwsEvent, Mapping[str, Any], Mapping[str, Any]], AwsEvent]] = {
     DEPLOYMENT: _of_service,
     ACTION: _of_service,
     TASK: _of_task,

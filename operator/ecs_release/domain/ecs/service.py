@@ -1,4 +1,4 @@
-"""What was seen in AWS, as slim facts: the subset of ECS's answers that a decision rests on."""
+"""What was seen in AWS: the part of ECS's responses that a decision rests on."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ecs_release.domain.ecs.revision_content import content_hash
+
 PRIMARY = "PRIMARY"
 COMPLETED = "COMPLETED"
 FAILED = "FAILED"
 IN_PROGRESS = "IN_PROGRESS"
 ROLLING = "ROLLING"
 DAEMON = "DAEMON"
+_DEPLOYMENT_ID = "ecs-svc/"
 RUNNING = "RUNNING"
 
 
@@ -27,7 +30,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class ServiceKey:
-    """One ECS service, by the names that it is asked for with."""
+    """One ECS service, by the names that requests use."""
 
     account_id: str
     region: str
@@ -57,7 +60,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container of a task; `digest` is empty where ECS does not tell."""
+    """One container of a task; `digest` is empty if ECS does not report it."""
 
     name: str
     image: str = ""
@@ -83,6 +86,25 @@ class Task:
     stopped_at: datetime | None = None
     service: str = ""
 
+    def is_of(self, deployment: Deployment) -> bool:
+        """Return whether a deployment started this task."""
+        return self.is_from(deployment.id, deployment.task_definition, deployment.created_at)
+
+    def is_from(self, deployment_id: str, task_definition: str, since: datetime | None) -> bool:
+        """Return whether a deployment that began at `since` started this task, which need not be listed any more.
+
+        Some endpoints name the service instead of the deployment. Then it is one of the deployment's revision that was created at or
+        after it; both times are AWS's.
+        """
+        if self.deployment_id or self.task_definition != task_definition:
+            return self.started_by == deployment_id
+        return self.created_at is not None and since is not None and self.created_at >= since
+
+    @property
+    def deployment_id(self) -> str:
+        """The deployment that started it; an empty string if that is not reported."""
+        return self.started_by if self.started_by.startswith(_DEPLOYMENT_ID) else ""
+
     def digest_of(self, container: str) -> str:
         """Return the digest that the container runs, or an empty string."""
         return next((c.digest for c in self.containers if c.name == container), "")
@@ -92,10 +114,10 @@ class Task:
 class Service:
     """One ECS service as DescribeServices answered, with the running tasks that belong to it.
 
-    `strategy` is ROLLING, BLUE_GREEN, LINEAR or CANARY, `scheduling` REPLICA or DAEMON; `hooked` tells that lifecycle hooks are set.
-    The bake times are what ECS waits on purpose, in seconds: `bake_s` once all traffic has shifted, `step_bake_s` after each of `steps`
-    shifts before that. `alarms` tells that CloudWatch alarms watch deployments: a rolling one then bakes, too, for a time that ECS
-    computes and does not tell (Amazon ECS developer guide, "How CloudWatch alarms detect Amazon ECS deployment failures").
+    `strategy` is ROLLING, BLUE_GREEN, LINEAR or CANARY, `scheduling` REPLICA or DAEMON; `hooked` is whether lifecycle hooks are set.
+    The bake times are how long ECS waits on purpose, in seconds: `bake_s` once all traffic has shifted, `step_bake_s` after each of `steps`
+    shifts before that. `alarms` is whether CloudWatch alarms watch deployments: a rolling one then bakes, too, for a time that ECS
+    computes and does not report (Amazon ECS developer guide, "How CloudWatch alarms detect Amazon ECS deployment failures").
     """
 
     arn: str
@@ -126,12 +148,22 @@ class Service:
 
     @property
     def primary(self) -> Deployment | None:
-        """The deployment that ECS works towards."""
+        """The PRIMARY deployment: the one that ECS is working towards."""
         return next((d for d in self.deployments if d.status == PRIMARY), None)
 
     @property
+    def is_moving(self) -> bool:
+        """Whether ECS has not finished its PRIMARY deployment."""
+        primary = self.primary
+        if primary is None:
+            return False
+        if primary.rollout_state is None:
+            return len(self.deployments) > 1
+        return primary.rollout_state == IN_PROGRESS
+
+    @property
     def has_stages(self) -> bool:
-        """Whether a rollout passes through stages, and may come further without any change here."""
+        """Whether a rollout passes through stages, and may progress without any change in these fields."""
         return self.strategy != ROLLING or self.hooked
 
     def deployment(self, deployment_id: str) -> Deployment | None:
@@ -146,9 +178,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at one service. `service` is None where ECS knows none by that name (or only a deleted one).
+    """One look at one service. `service` is None if ECS has none of that name (or only a deleted one).
 
-    `aws_time` is AWS's own clock (the answer's Date header), `seen_time` ours, `serial` grows with every look at this service.
+    `aws_time` is AWS's clock (the response's Date header), `seen_time` ours when the look was complete, `asked_time` ours when it was
+    requested, `serial` grows with every look at this service.
     """
 
     key: ServiceKey
@@ -156,6 +189,12 @@ class Look:
     aws_time: datetime
     seen_time: datetime
     serial: int = 0
+    asked_time: datetime | None = None
+
+    @property
+    def as_of(self) -> datetime:
+        """The time (our clock) until which changes are sure to be in it, but for ECS's own lag: tasks may take a minute to be read."""
+        return self.asked_time or self.seen_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +210,17 @@ class TaskDefinition:
     unknown_fields: tuple[str, ...] = ()
     registered_by: str = ""
     registered_at: datetime | None = None
+    _content_hash: str = field(default="", init=False, repr=False, compare=False)
+
+    @property
+    def content_hash(self) -> str:
+        """The hash of the content as it was registered. Kept, for a pass asks several times whose a revision is."""
+        if not self._content_hash:
+            object.__setattr__(self, "_content_hash", content_hash(self.content))
+        return self._content_hash
 
     def image_of(self, container: str) -> str | None:
-        """Return the image that a container has here, or None where there is no such container."""
+        """Return the image that a container has here, or None if there is no such container."""
         return next((c["image"] for c in self.containers if c["name"] == container), None)
 
     @property
@@ -187,7 +234,7 @@ class Hook:
     """A lifecycle hook that is active in a service deployment.
 
     `status` is AWAITING_ACTION, IN_PROGRESS, SUCCEEDED, FAILED or TIMED_OUT; when it expires ECS does `timeout_action`: CONTINUE or
-    ROLLBACK. `target_type` is PAUSE, or AWS_LAMBDA with the function's ARN. ECS does not tell the hook's stage, only the deployment's.
+    ROLLBACK. `target_type` is PAUSE, or AWS_LAMBDA with the function's ARN. ECS does not report the hook's stage, only the deployment's.
     """
 
     id: str
@@ -200,9 +247,9 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class ServiceDeployment:
-    """What the service-deployment API tells of one deployment: it confirms and explains, and is never needed for a verdict.
+    """What the service-deployment API reports about one deployment: it confirms and explains, and no verdict needs it.
 
-    `stage` is its lifecycle stage, `traffic` the percentage of production traffic that the new revision is given (None where none shifts).
+    `stage` is its lifecycle stage, `traffic` the percentage of production traffic that the new revision gets (None if none is shifted).
     """
 
     arn: str
@@ -225,9 +272,10 @@ class ProtectedTask:
 
 @dataclass(frozen=True, slots=True)
 class RegistryImage:
-    """An image in ECR. `platform_digests` are those of a manifest list's entries; `tags` are all that name it now.
+    """An image in ECR. `platform_digests` are those of a manifest list's entries; `tags` are all that point to it now.
 
-    One that is `archived` can be described, and not be pulled.
+    One that is `archived` can be described, but not pulled. `other_artifact` is empty for a container image, and otherwise says what
+    it is: registries hold Helm charts, signatures and indexes for lazy loading under tags, too.
     """
 
     digest: str
@@ -235,3 +283,4 @@ class RegistryImage:
     platform_digests: tuple[str, ...] = ()
     pushed_at: datetime | None = None
     archived: bool = False
+    other_artifact: str = ""

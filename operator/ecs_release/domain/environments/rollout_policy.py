@@ -1,4 +1,4 @@
-"""The rules that a rollout follows: an Environment's, each overridden by a Project's service where it says so."""
+"""How a service is rolled out: the Environment's settings, each of which a Project's service may override."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 
-class Rollout(Protocol):
-    """The part of a spec that holds rollout rules; a field that is None is not said."""
+class RolloutSpec(Protocol):
+    """The part of a spec that has rollout settings; a field that is None is not set."""
 
     @property
     def method(self) -> str | None: ...
@@ -24,7 +24,7 @@ class Rollout(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class RolloutRules:
+class RolloutPolicy:
     """How a service is rolled out. Durations are seconds."""
 
     method: str = "TaskDefinition"
@@ -45,14 +45,14 @@ _FIELDS = {
 }
 
 
-def rules(*layers: Rollout | None) -> RolloutRules:
-    """Merge layers of rules, the later ones first; what none says keeps its default."""
-    said: dict[str, Any] = {}
+def rollout_policy(*layers: RolloutSpec | None) -> RolloutPolicy:
+    """Merge specs, of which later ones win; what none sets keeps its default."""
+    given: dict[str, Any] = {}
     for layer in layers:
         if layer is None:
             continue
         for ours, theirs in _FIELDS.items():
             value = getattr(layer, theirs)
             if value is not None:
-                said[ours] = value
-    return RolloutRules(**said)
+                given[ours] = value
+    return RolloutPolicy(**given)

@@ -1,7 +1,7 @@
 """Shards: which operator of an installation acts where.
 
 A shard is a set of accounts and regions. AWS counts requests by account and region (Amazon ECS API reference, "Request throttling for the
-Amazon ECS API"), so no two shards may have a part in common: their operators, who know nothing of each other, would use its rates twice.
+Amazon ECS API"), so no two shards may overlap: their operators do not coordinate, and would use the rates twice.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from dataclasses import dataclass
 from ecs_release.api.meta import ACCOUNT, DNS_LABEL, REGION
 
 DEFAULT = "default"
-"""The shard of everything that no entry names, and of all that belongs to no account: Projects."""
+"""The shard of all accounts that no entry names, and of what belongs to no account: Projects."""
 
 _ALL = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class AccountRegion:
     """An account in one region, or in all of them (an empty string)."""
 
     account: str
     region: str = _ALL
 
-    def overlaps(self, other: Part) -> bool:
-        """Tell whether both have an account and region in common."""
+    def overlaps(self, other: AccountRegion) -> bool:
+        """Return whether both have an account and region in common."""
         return self.account == other.account and (self.region == other.region or _ALL in (self.region, other.region))
 
     def __str__(self) -> str:
-        """Say it in words."""
+        """Describe it for a message."""
         return f"account {self.account}" + (f" in region {self.region}" if self.region else " in all regions")
 
 
@@ -40,34 +40,34 @@ class Shards:
     """All shards of an installation."""
 
     names: tuple[str, ...]
-    owners: Mapping[Part, str]
+    owners: Mapping[AccountRegion, str]
 
     def of(self, account: str, region: str) -> str:
         """Return the shard of an account and region."""
-        return self.owners.get(Part(account, region)) or self.owners.get(Part(account)) or DEFAULT
+        return self.owners.get(AccountRegion(account, region)) or self.owners.get(AccountRegion(account)) or DEFAULT
 
     @property
     def digest(self) -> str:
-        """Sum the table up: two that say the same, in whatever order, have the same digest."""
-        said = sorted([*self.names, *(f"{part.account}/{part.region} {name}" for part, name in self.owners.items())])
-        return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
+        """A hash of the table, whatever the order of its entries."""
+        entries = sorted([*self.names, *(f"{part.account}/{part.region} {name}" for part, name in self.owners.items())])
+        return hashlib.sha256("\n".join(entries).encode()).hexdigest()[:16]
 
 
-ONE = Shards((DEFAULT,), {})
+SINGLE_SHARD = Shards((DEFAULT,), {})
 """No shards: one operator does everything."""
 
 
 def shards_of(table: Mapping[str, Sequence[str]]) -> Shards:
-    """Read the table: shard to entries, each `account` (in all regions) or `account/region`.
+    """Parse the table: shard to entries, each `account` (in all regions) or `account/region`.
 
-    Raises ValueError, in words, for what is no name or entry, and where two shards have an account and region in common.
+    Raises ValueError, with a message for people, for an invalid name or entry, and if two shards overlap.
     """
-    owners: dict[Part, str] = {}
+    owners: dict[AccountRegion, str] = {}
     for name, entries in table.items():
         if len(name) > 63 or not re.fullmatch(DNS_LABEL, name):
             raise ValueError(f"shard {name!r}: a name has at most 63 lower-case letters, digits and hyphens")
         for entry in entries:
-            part = _part(name, entry)
+            part = _parse_entry(name, entry)
             for other, owner in owners.items():
                 if owner != name and part.overlaps(other):
                     raise ValueError(
@@ -78,10 +78,10 @@ def shards_of(table: Mapping[str, Sequence[str]]) -> Shards:
     return Shards(tuple(dict.fromkeys((*table, DEFAULT))), owners)
 
 
-def _part(shard: str, entry: str) -> Part:
+def _parse_entry(shard: str, entry: str) -> AccountRegion:
     account, slash, region = entry.partition("/")
     if not re.fullmatch(ACCOUNT, account) or (slash and not re.fullmatch(REGION, region)):
         raise ValueError(
             f"shard {shard!r}: {entry!r} is neither an account of 12 digits nor account/region, such as 111122223333/eu-west-1"
         )
-    return Part(account, region)
+    return AccountRegion(account, region)

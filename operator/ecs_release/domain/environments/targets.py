@@ -1,26 +1,32 @@
-"""Where a Release goes: the ECS service and the repositories that its Environment allows to its namespace.
+"""Where a Release is deployed: the ECS service and the repositories that its Environment allows to its namespace.
 
 Nobody gains AWS rights by writing a Release or a Project: role, clusters, service names and repositories come from the Environment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.environment import Environment
-from ecs_release.api.project import Project, Service
+from ecs_release.api.meta import ECS_NAME
+from ecs_release.api.project import Container, Project, Service
 from ecs_release.domain.ecs.service import Access, ServiceKey
-from ecs_release.domain.environments.rollout_policy import RolloutRules, rules
+from ecs_release.domain.ecs.service import Service as EcsService
+from ecs_release.domain.environments.rollout_policy import RolloutPolicy, rollout_policy
 from ecs_release.domain.model.errors import Blocked
 from ecs_release.domain.model.image_names import ecr_host
+
+_ECS_NAME, _LONGEST = re.compile(ECS_NAME), 255
+"""Of services (ECS API reference, CreateService)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedContainer:
-    """A container that a Project lists: only these are changed, all others are left alone."""
+    """A container that a Project lists: only these are changed, all others are not changed."""
 
     name: str
     repository: str
@@ -28,7 +34,7 @@ class ListedContainer:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One ECS service, how to reach it, and what may be put there."""
+    """One ECS service, how to reach it, and what may be deployed to it."""
 
     key: ServiceKey
     access: Access
@@ -36,7 +42,7 @@ class Target:
     registry_id: str
     containers: tuple[ListedContainer, ...]
     tag_formats: tuple[str, ...]
-    rules: RolloutRules
+    policy: RolloutPolicy
     environment_tag: str = ""
     service_set: str = ""
 
@@ -52,7 +58,7 @@ class Target:
 
 
 def namespace_allowed(environment: Environment, namespace: str, labels: Mapping[str, str] | None) -> bool:
-    """Tell whether an Environment admits a namespace, by name or by its labels (None: they could not be read)."""
+    """Return whether an Environment admits a namespace, by name or by its labels (None: they could not be read)."""
     allowed = environment.spec.allowed_namespaces
     if allowed is None:
         return False
@@ -85,20 +91,27 @@ def _expression_holds(operator: str, value: str | None, values: list[str]) -> bo
     return False
 
 
+def selects_by_label(environment: Environment) -> bool:
+    """Return whether it depends on the labels of a namespace whether an Environment admits it."""
+    allowed = environment.spec.allowed_namespaces
+    selector = allowed.selector if allowed is not None and not allowed.names else None
+    return selector is not None and bool(selector.match_labels or selector.match_expressions)
+
+
 def may_admit(environment: Environment, namespaces: Collection[str]) -> bool:
-    """Tell whether an Environment may admit one of some namespaces. What it says of labels may be so of any."""
+    """Return whether an Environment may admit one of some namespaces. Any may have the labels that a selector requires."""
     allowed = environment.spec.allowed_namespaces
     if allowed is None:
         return False
     return any(name in namespaces for name in allowed.names) if allowed.names else allowed.selector is not None
 
 
-def refused(environment: Environment, namespace: str, labels: Mapping[str, str] | None) -> str:
-    """Say that, and why, an Environment does not admit a namespace, and what to do; empty where it does."""
+def refusal(environment: Environment, namespace: str, labels: Mapping[str, str] | None) -> str:
+    """Return why an Environment does not admit a namespace, and what to do; empty if it does."""
     if namespace_allowed(environment, namespace, labels):
         return ""
-    name, allowed = environment.metadata.name, environment.spec.allowed_namespaces
-    if labels is None and allowed is not None and allowed.selector is not None:
+    name = environment.metadata.name
+    if labels is None and selects_by_label(environment):
         return (
             f"Environment {name!r} allows namespaces by label, and those of namespace {namespace!r} may not be read: name it in"
             " spec.allowedNamespaces.names instead, or give the operator the right to get Namespaces"
@@ -108,10 +121,9 @@ def refused(environment: Environment, namespace: str, labels: Mapping[str, str] 
 
 def find_service(project: Project, name: str) -> tuple[str, Service]:
     """Find a service of a Project with the name of its service set. Raises Blocked(InvalidSpec) that lists the services there are."""
-    for service_set in project.spec.service_sets:
-        for service in service_set.services:
-            if service.name == name:
-                return service_set.name, service
+    found = project.spec.by_service.get(name)
+    if found is not None:
+        return found
     names = sorted(s.name for group in project.spec.service_sets for s in group.services)
     known = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     raise Blocked(
@@ -131,7 +143,7 @@ def resolve_target(
     Raises Blocked: TargetNotAllowed for what the Environment does not allow to the Project's namespace, InvalidSpec for an unknown service.
     """
     namespace = project.metadata.namespace or ""
-    if why := refused(environment, namespace, namespace_labels):
+    if why := refusal(environment, namespace, namespace_labels):
         raise Blocked(Reason.TARGET_NOT_ALLOWED, why)
     service_set, service = find_service(project, service_name)
     cluster, ecs_service = _ecs_names(environment, project, service_set, service)
@@ -150,21 +162,37 @@ def resolve_target(
         registry_id=artifacts.registry_id or aws.account_id,
         containers=containers,
         tag_formats=tuple(artifacts.tag_formats),
-        rules=rules(environment.spec.rollout, service.rollout),
+        policy=rollout_policy(environment.spec.rollout, service.rollout),
         environment_tag=environment_tag(environment),
         service_set=service_set,
     )
 
 
+def check_deployable(key: ServiceKey, service: EcsService | None) -> EcsService:
+    """Return the ECS service if there is one and ECS itself rolls it out. Raises Blocked: ServiceNotFound, UnsupportedController."""
+    if service is None or service.status == "INACTIVE":
+        raise Blocked(Reason.SERVICE_NOT_FOUND, f"there is no ECS service {key}: create it, or correct the target")
+    if service.status == "DRAINING":
+        raise Blocked(Reason.SERVICE_NOT_FOUND, f"ECS service {key} is being deleted (DRAINING)")
+    if service.controller not in ("", "ECS"):
+        raise Blocked(
+            Reason.UNSUPPORTED_CONTROLLER, f"ECS service {key} has deployment controller {service.controller}: only ECS is supported"
+        )
+    if service.resource_management == "ECS":
+        raise Blocked(Reason.UNSUPPORTED_CONTROLLER, f"ECS service {key} is managed by ECS itself (Express mode)")
+    return service
+
+
 def service_key(environment: Environment, project: Project, service_name: str) -> ServiceKey:
     """Name the ECS service alone. Raises Blocked as `resolve_target` does."""
     service_set, service = find_service(project, service_name)
+    _check_repositories(environment, service.containers)
     aws = environment.spec.aws
     return ServiceKey(aws.account_id, aws.region, *_ecs_names(environment, project, service_set, service))
 
 
 def environment_tag(environment: Environment) -> str:
-    """Return the tag that method EnvironmentTag moves for an Environment; an empty string where it has none."""
+    """Return the tag that method EnvironmentTag moves for an Environment; an empty string if it has none."""
     return (environment.spec.artifacts.environment_tag or "").replace("{environment}", environment.metadata.name)
 
 
@@ -186,7 +214,7 @@ def _ecs_names(environment: Environment, project: Project, service_set: str, ser
     )
     own = next((t for t in service.targets or () if t.environment == environment.metadata.name), None)
     if own is None:
-        return by_template
+        return _admitted(*by_template)
     named = (own.cluster or by_template[0], own.service_name or by_template[1])
     if named != by_template and not _is_allowed(environment, project.metadata.namespace or "", *named):
         raise Blocked(
@@ -195,7 +223,18 @@ def _ecs_names(environment: Environment, project: Project, service_set: str, ser
             f" {named[1]!r} in cluster {named[0]!r}: ask its owner to add it to spec.target.allowed, or change the target in"
             f" Project {project.metadata.name!r}",
         )
-    return named
+    return _admitted(*named)
+
+
+def _admitted(cluster: str, name: str) -> tuple[str, str]:
+    """Return the names of a cluster and a service if ECS admits the latter. Raises Blocked: ECS is not asked for what it cannot have."""
+    if len(name) > _LONGEST or not _ECS_NAME.fullmatch(name):
+        raise Blocked(
+            Reason.INVALID_SPEC,
+            f"{name[:_LONGEST]!r} cannot be the name of an ECS service, which has at most {_LONGEST} letters, digits, _ and -: correct the"
+            " name of the service in the Project, or target.serviceName of the Environment",
+        )
+    return cluster, name
 
 
 def _is_allowed(environment: Environment, namespace: str, cluster: str, ecs_service: str) -> bool:
@@ -209,7 +248,7 @@ def _matches(name: str, patterns: list[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _check_repositories(environment: Environment, containers: tuple[ListedContainer, ...]) -> None:
+def _check_repositories(environment: Environment, containers: Iterable[ListedContainer | Container]) -> None:
     allowed = environment.spec.artifacts.allowed_repositories
     if allowed is None:
         return

@@ -1,15 +1,15 @@
 """Windows: whether releases may start now, by which window not, and when that changes.
 
 A window is a set of spans of time, from an opening (inclusive) to its end (exclusive). Releases may not start inside any Deny window,
-nor, where there are Allow windows, outside all of them; Deny wins.
+nor, if there are Allow windows, outside all of them; Deny wins.
 
-cron is evaluated in the window's time zone as Debian's (Vixie) cron does, where the clocks change (man 8 cron, "Daylight Saving Time and
-other time changes"): where neither minute nor hour begins with `*`, an opening in an hour that is skipped comes right after it, and one
-in an hour that is repeated comes once, the first time; the others go by the time that really passes. Day of month and day of week must
-both match where one of them begins with `*`, otherwise one suffices. durationSeconds is time that really passes, whatever clocks do.
+cron is evaluated in the window's time zone as Debian's (Vixie) cron does, if the clocks change (man 8 cron, "Daylight Saving Time and
+other time changes"): if neither minute nor hour begins with `*`, an opening in an hour that is skipped comes right after it, and one
+in an hour that is repeated comes once, the first time; the others go by elapsed time. Day of month and day of week must
+both match if one of them begins with `*`, otherwise one suffices. durationSeconds is time that really passes, whatever clocks do.
 
-Days are all alike but those on which clocks change. So a day's openings are computed once and shifted from day to day, which bounds the
-work for a year that never opens to some hundred steps a window; only days on which clocks change are asked of the library one by one.
+All days are alike except those on which clocks change. So a day's openings are computed once and shifted from day to day, which bounds the
+work for a year that never opens to some hundred steps a window; only days on which clocks change are computed one by one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Span = tuple[float, float]
 
 _DAY_S = 86_400
 _AHEAD_S = 366 * _DAY_S
-# What is kept is kept by the hour, not by the minute: it holds every change within the hour, so it is as exact and made less often.
+# Cached by the hour, not by the minute: an outlook has every change within the hour, so it is as exact and computed less often.
 _KEPT_S = 3_600
 
 
@@ -43,7 +43,7 @@ class WindowState:
     """Whether releases may start at an instant; all times are UTC.
 
     `window` and `reason` name what closes: the first Deny window in the order of the spec and its own reason, or all Allow windows.
-    `next_open` is the first instant at which releases may start again, all windows together: None where it is open, or does not open
+    `next_open` is the first instant at which releases may start again, all windows together: None if it is open, or does not open
     within 366 days.
     """
 
@@ -63,14 +63,14 @@ class _Cron:
 
 @dataclass(frozen=True, slots=True)
 class _Outlook:
-    """What is known of an hour: the spans in which it is closed, touching none, up to the first after the hour; and which Deny they are."""
+    """The closed spans from an hour on, up to the first after the hour, joined where they touch; and the Deny windows' own."""
 
     closed: tuple[Span, ...]
     denied: tuple[tuple[Span, Window], ...]
 
 
 def evaluate(windows: Sequence[Window], now: datetime) -> WindowState:
-    """Tell whether releases may start at `now` (aware).
+    """Return whether releases may start at `now` (aware).
 
     Raises Blocked(InvalidSpec) as `check` does.
     """
@@ -88,7 +88,7 @@ def evaluate(windows: Sequence[Window], now: datetime) -> WindowState:
 
 
 def next_change(windows: Sequence[Window], now: datetime) -> datetime | None:
-    """Tell when it next opens or closes after `now` (aware), in UTC; None where it does not within 366 days.
+    """Return when the windows next open or close after `now` (aware), in UTC; None if they do not within 366 days.
 
     Raises Blocked(InvalidSpec) as `check` does.
     """
@@ -100,12 +100,12 @@ def next_change(windows: Sequence[Window], now: datetime) -> datetime | None:
 
 
 def check(windows: Iterable[Window]) -> None:
-    """Refuse windows that cannot be evaluated: a cron expression or a time zone that means nothing, or no times at all.
+    """Check that windows can be evaluated: cron expression and time zone are valid, and there are times.
 
     Raises Blocked(InvalidSpec), naming the window.
     """
     for window in windows:
-        _read(window)
+        _parse(window)
 
 
 def _first_ending_after(at: float, spans: Iterable[Span]) -> Span | None:
@@ -118,7 +118,7 @@ def _time(at: float, now: float) -> datetime | None:
 
 @lru_cache(maxsize=128)
 def _outlook(windows: tuple[Window, ...], hour: int) -> _Outlook:
-    """Look ahead from an hour (hours since 1970). Kept for a few hours of as many Environments as an operator may have."""
+    """Return the outlook from an hour on (hours since 1970). Cached for a few hours of as many Environments as an operator may have."""
     begin, end = float(hour * _KEPT_S), float((hour + 1) * _KEPT_S)
     until = end + _AHEAD_S
     denies = [w for w in windows if w.kind == "Deny"]
@@ -151,7 +151,7 @@ def _union(spans: Iterable[Span]) -> Iterator[Span]:
 
 
 def _outside(spans: Iterable[Span]) -> Iterator[Span]:
-    """Turn spans that touch nowhere into what is between them, before and after."""
+    """Return the complement of spans that do not touch."""
     edge = -math.inf
     for start, end in spans:
         yield edge, start
@@ -161,14 +161,14 @@ def _outside(spans: Iterable[Span]) -> Iterator[Span]:
 
 def _spans(window: Window, after: float, until: float) -> Iterator[Span]:
     """List a window's spans that end after `after` and begin up to `until`, in the order of their beginnings."""
-    rule = _read(window)
+    rule = _parse(window)
     spans: Iterable[Span] = [rule] if isinstance(rule, tuple) else _recurring(rule, window.duration_seconds or 0, after, until)
     return (span for span in takewhile(lambda s: s[0] <= until, spans) if span[1] > max(after, span[0]))
 
 
 @lru_cache(maxsize=1024)
-def _read(window: Window) -> Span | _Cron:
-    """Read a window: a span for one that comes once. Raises Blocked(InvalidSpec)."""
+def _parse(window: Window) -> Span | _Cron:
+    """Parse a window: a span if it comes once. Raises Blocked(InvalidSpec)."""
     if window.start_time is not None and window.end_time is not None:
         return window.start_time.timestamp(), window.end_time.timestamp()
     fields = (window.cron or "").split()
@@ -180,7 +180,7 @@ def _read(window: Window) -> Span | _Cron:
     minute, hour, *days = fields
     cron = _Cron(minute, hour, " ".join(days), _zone(window))
     try:
-        CronSim(" ".join(fields), datetime.min)  # noqa: DTZ901 - it is only read, not evaluated.
+        CronSim(" ".join(fields), datetime.min)  # noqa: DTZ901 - it is only parsed, not evaluated.
     except CronSimError as error:
         raise Blocked(
             Reason.INVALID_SPEC,
@@ -191,7 +191,7 @@ def _read(window: Window) -> Span | _Cron:
 
 
 def _zone(window: Window) -> ZoneInfo:
-    """Find the window's time zone. The zones are files, of the system or of the package tzdata, read once and taken for constants."""
+    """Return the window's time zone. Zones are files, of the system or of the package tzdata, that are read once and count as constants."""
     try:
         return ZoneInfo(window.time_zone or "UTC")
     except (KeyError, ValueError, OSError) as error:  # Unknown, no name of a zone, or a directory of zones ("Europe").
@@ -203,7 +203,7 @@ def _zone(window: Window) -> ZoneInfo:
 
 
 def _recurring(cron: _Cron, duration: int, after: float, until: float) -> Iterator[Span]:
-    """List what may still be open at `after`, and all up to `until` and perhaps some more."""
+    """List the spans that may be open at `after`, and all that begin up to `until`, perhaps some more."""
     # A day more on both sides: clocks may change, and an opening in an hour that is skipped may come on the day after.
     first = datetime.fromtimestamp(after - duration, cron.zone).date() - timedelta(days=1)
     last = datetime.fromtimestamp(until, cron.zone).date() + timedelta(days=1)

@@ -18,14 +18,14 @@ from ecs_release.domain.ports.ledger_acknowledgements import START
 
 
 def whole_seconds(time: datetime | None) -> datetime | None:
-    """Cut a time to what a status keeps of it: what is made before it is written must equal what is made after it was read."""
+    """Cut a time to seconds, as a status keeps it: a record made before the status is written must equal one made after it is read."""
     return time.replace(microsecond=0) if time is not None else None
 
 
 def identity(facts: Facts, status: ReleaseStatus) -> dict[str, Any]:
-    """Say which service, and where."""
+    """Return the fields that identify the service."""
     release, target = facts.release, status.target
-    aws = facts.environment.spec.aws if facts.environment else None
+    aws = facts.place.environment.spec.aws if facts.place.environment else None
     return {
         "installation": facts.limits.installation,
         "namespace": release.metadata.namespace or "",
@@ -42,12 +42,12 @@ def identity(facts: Facts, status: ReleaseStatus) -> dict[str, Any]:
     }
 
 
-Later: TypeAlias = Collection[tuple[str, Stage]]
-"""Entries of attempts that are recorded later."""
+LaterEntries: TypeAlias = Collection[tuple[str, Stage]]
+"""Entries of attempts, by id and stage, that are recorded later."""
 
 
-def current_of(facts: Facts, status: ReleaseStatus, later: Later = ()) -> LedgerCurrent:
-    """Make the current record of what a status says, but of attempts only what is not recorded `later`."""
+def current_record(facts: Facts, status: ReleaseStatus, later: LaterEntries = ()) -> LedgerCurrent:
+    """Make the current record from a status, but of attempts only what is not recorded `later`."""
     in_sync = find(status.conditions, ConditionType.IN_SYNC)
     at_rest = status.rollout is None or bool(status.rollout.outcome)
     return LedgerCurrent(
@@ -62,16 +62,16 @@ def current_of(facts: Facts, status: ReleaseStatus, later: Later = ()) -> Ledger
     )
 
 
-def sum_of(current: LedgerCurrent) -> str:
-    """Sum up what a current record says: 16 hexadecimal digits. When it was said, and in which words, is not news.
+def checksum(current: LedgerCurrent) -> str:
+    """Return a hash of what a current record says, of 16 hexadecimal digits: without its time and its message, which change for nothing.
 
-    Nor is the release number: the ledger has given it, and fills it in.
+    And without the release number, which the ledger assigns.
     """
-    said = current.to_kubernetes()
-    said.pop("observedTime")
+    content = current.to_kubernetes()
+    content.pop("observedTime")
     for name in ("message", "number"):
-        said.get("deployed", {}).pop(name, None)
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+        content.get("deployed", {}).pop(name, None)
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _wanted(status: ReleaseStatus) -> CurrentPart | None:
@@ -80,10 +80,10 @@ def _wanted(status: ReleaseStatus) -> CurrentPart | None:
         return None
     images = [CurrentImage(container=i.container, digest=i.digest, hash=i.release_hash) for i in pin.images or ()]
     shown = status.summary.hash if status.summary else None
-    return CurrentPart(images=images, hash=shown, source_hash=pin.source_hash, time=pin.resolved_time)
+    return CurrentPart(images=images, hash=shown, source_hash=pin.source_hash, pin_id=pin.id, time=pin.resolved_time)
 
 
-def _deployed(status: ReleaseStatus, later: Later) -> CurrentPart | None:
+def _deployed(status: ReleaseStatus, later: LaterEntries) -> CurrentPart | None:
     rollout = status.rollout
     if rollout is None:
         return None
@@ -97,6 +97,7 @@ def _deployed(status: ReleaseStatus, later: Later) -> CurrentPart | None:
         hash=entry.hash if entry else None,
         number=entry.number if entry else None,
         source_hash=rollout.source_hash,
+        pin_id=rollout.pin_id,
         attempt_id=rollout.attempt_id,
         cause=rollout.cause,
         outcome=rollout.outcome if ended else None,
@@ -110,14 +111,15 @@ def _deployed(status: ReleaseStatus, later: Later) -> CurrentPart | None:
     )
 
 
-def _earlier(entry: HistoryEntry, later: Later) -> CurrentPart:
-    """Tell of the attempt before the latest, which has not begun in the ledger."""
+def _earlier(entry: HistoryEntry, later: LaterEntries) -> CurrentPart:
+    """Return the attempt before the latest one, if the ledger does not have the start of that yet."""
     ended = entry.outcome and (entry.attempt_id, Stage.END) not in later
     return CurrentPart(
         images=[CurrentImage(container=i.container, digest=i.to_digest, hash=i.to_hash) for i in entry.images or ()] or None,
         hash=entry.hash,
         number=entry.number,
         source_hash=entry.source_hash,
+        pin_id=entry.pin_id,
         attempt_id=entry.attempt_id,
         cause=entry.cause,
         outcome=entry.outcome if ended else None,
@@ -136,11 +138,11 @@ def _ready(status: ReleaseStatus) -> CurrentPart | None:
     if last is None:
         return None
     images = [CurrentImage(container=i.container, digest=i.digest, hash=i.release_hash) for i in last.images or ()]
-    return CurrentPart(images=images, source_hash=last.source_hash, time=last.time)
+    return CurrentPart(images=images, source_hash=last.source_hash, pin_id=last.pin_id, time=last.time)
 
 
 def _foreign(status: ReleaseStatus) -> CurrentPart | None:
-    """Name the newest that the ledger saw begin and not end: should the Release go, its end is made of this."""
+    """Return the newest foreign deployment that the ledger has as begun: if the Release is deleted, its end is made from this."""
     newest = next((f for f in status.foreign or () if f.state == START), None)
     if newest is None:
         return None
@@ -155,7 +157,7 @@ def _foreign(status: ReleaseStatus) -> CurrentPart | None:
 
 
 def _observed(running: Running | None) -> CurrentPart | None:
-    """Say what most tasks show in each container."""
+    """Return what most tasks run in each container."""
     if running is None:
         return None
     images = []

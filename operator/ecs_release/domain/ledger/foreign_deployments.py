@@ -1,4 +1,4 @@
-"""Deployments that no Release has started: seen as they become PRIMARY, followed to their end, recorded with their caller where known."""
+"""Foreign deployments, which no Release started: found as they become PRIMARY, followed to the end, recorded with the caller if known."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from ecs_release.domain.decision.running_status import changed_by
 from ecs_release.domain.ecs.service import COMPLETED, FAILED, Deployment, Service
 from ecs_release.domain.ecs.task_definitions import ownership
 from ecs_release.domain.verification.proof import seen_digests
-from ecs_release.domain.verification.replaced_deployment import by_ecs
+from ecs_release.domain.verification.replaced_deployment import started_by_ecs
 
-MOST = 5
+MAX_FOREIGN = 5
 ENDED_COMPLETED, ENDED_FAILED, ENDED_REPLACED = "Completed", "Failed", "Replaced"
 _BACK = frozenset({str(Reason.ROLLED_BACK), attempts.ABORTED})
 
 
-def note(facts: Facts, draft: Draft) -> None:
-    """Keep account of others' deployments in `draft.foreign`."""
+def track(facts: Facts, draft: Draft) -> None:
+    """Update `draft.foreign` by the last look."""
     service = facts.service
     since = draft.ledger.since_time or facts.release.metadata.creation_timestamp
     if draft.ledger.since_time is None and since is not None:
         draft.ledger = draft.ledger.model_copy(update={"since_time": since})
-    if service is None or facts.unread is not None:
+    if service is None or facts.seen.unread is not None:
         return
     known = tuple(_follow(facts, service, f) for f in draft.foreign)
     primary = service.primary
@@ -34,12 +34,12 @@ def note(facts: Facts, draft: Draft) -> None:
 
 
 def _is_foreign(facts: Facts, draft: Draft, primary: Deployment, known: tuple[ForeignDeployment, ...]) -> bool:
-    """Tell whether nobody of ours started the PRIMARY deployment.
+    """Return whether the PRIMARY deployment is neither one of our attempts' nor a rollback by ECS.
 
-    What has come up during an attempt may be that attempt's, or ECS's return from it: its verdict tells, and is waited for.
+    One that begins during an attempt may be that attempt's, or ECS's rollback of it: only the attempt's verdict decides that.
     """
     rollout = draft.rollout
-    if any(f.deployment_id == primary.id for f in known) or by_ecs(primary):
+    if any(f.deployment_id == primary.id for f in known) or started_by_ecs(primary):
         return False
     if any(entry.deployment_id == primary.id for entry in draft.history) or _is_forgotten(facts, draft, primary):
         return False
@@ -53,12 +53,12 @@ def _is_foreign(facts: Facts, draft: Draft, primary: Deployment, known: tuple[Fo
 
 
 def _is_forgotten(facts: Facts, draft: Draft, primary: Deployment) -> bool:
-    """Tell whether a later attempt of ours started a deployment, and this status is from before: it was restored from a backup.
+    """Return whether a later attempt of ours started a deployment, and this status is older, because it was restored from a backup.
 
-    The revision's tags name the attempt. One that the history knows, or could know, is rolled out by somebody else where its deployment
-    is another one: a revision of ours may be anybody's to go back to.
+    The revision's tags name the attempt. If the history has that attempt, or is newer, somebody else deployed our revision: anybody may
+    go back to it.
     """
-    running = facts.running
+    running = facts.revisions.running
     owner = ownership(running) if running is not None and running.arn == primary.task_definition else None
     if owner is None or (owner.installation, owner.release) != (facts.limits.installation, facts.name):
         return False
@@ -66,7 +66,7 @@ def _is_forgotten(facts: Facts, draft: Draft, primary: Deployment) -> bool:
 
 
 def _begun(facts: Facts, primary: Deployment) -> ForeignDeployment:
-    """Write a deployment down as it begins: what ran before is what the last look showed."""
+    """Return the record of a deployment that begins: what ran before is what the last look showed."""
     before = facts.status.running
     ran = {c.name: next((d for d in c.digests or () if d.digest), None) for c in (before.containers if before else None) or ()}
     images = [ForeignImage(container=name, from_digest=d.digest, from_hash=d.release_hash) for name, d in ran.items() if d is not None]
@@ -78,7 +78,7 @@ def _begun(facts: Facts, primary: Deployment) -> ForeignDeployment:
 
 
 def _follow(facts: Facts, service: Service, known: ForeignDeployment) -> ForeignDeployment:
-    """Say what a look shows of a deployment: who made it, what it runs, and whether it has ended."""
+    """Update a deployment by a look: who started it, what it runs, and whether it has ended."""
     primary = service.primary
     is_primary = primary is not None and primary.id == known.deployment_id
     changed: dict[str, object] = {}
@@ -102,7 +102,7 @@ def _outcome(service: Service, known: ForeignDeployment, *, is_primary: bool) ->
 
 
 def _images(facts: Facts, service: Service, known: ForeignDeployment) -> list[ForeignImage]:
-    """List what its tasks run now beside what ran before."""
+    """List what its tasks run now, beside what ran before."""
     images = {i.container: i for i in known.images or ()}
     runs: dict[str, str] = {}
     for seen in seen_digests(service):

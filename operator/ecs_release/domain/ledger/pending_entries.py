@@ -1,6 +1,6 @@
-"""From a Release's status to what the ledger has not got yet.
+"""What of a Release's status the ledger does not have yet.
 
-The same status always makes the same entries, so that they can be made again.
+The same status always gives the same entries, so that they can be made again.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ from ecs_release.api.record_status import ForeignDeployment
 from ecs_release.api.release_status import HistoryEntry, ReleaseStatus
 from ecs_release.domain.decision.attempts import is_open
 from ecs_release.domain.decision.facts import Facts
-from ecs_release.domain.ecs.task_definitions import ownership
-from ecs_release.domain.environments.claims import holder
-from ecs_release.domain.ledger.current_record import current_of, identity, sum_of, whole_seconds
+from ecs_release.domain.decision.holding import holder_of
+from ecs_release.domain.ledger.current_record import checksum, current_record, identity, whole_seconds
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.ports.ledger import LedgerWrite
-from ecs_release.domain.ports.ledger_acknowledgements import END, Acknowledged, acknowledge, current_known, foreign_id
+from ecs_release.domain.ports.ledger_acknowledgements import END, Acknowledgement, acknowledge, foreign_id, known_checksum
 
 FOREIGN = "Foreign"
 _NAMED_LATE = timedelta(minutes=15)
@@ -29,7 +28,7 @@ _NAMED_LATE = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class PendingEntry:
     """An entry that the ledger lacks: of which attempt or foreign deployment, which stage, and when that happened."""
 
     of: HistoryEntry | ForeignDeployment
@@ -37,42 +36,42 @@ class Due:
     time: datetime
 
 
-def due(facts: Facts, status: ReleaseStatus, *, named: bool = False) -> tuple[Due, ...]:
-    """List the entries that the ledger lacks, oldest first. `named`: also those that wait for CloudTrail to name who it was."""
-    found: list[Due] = []
+def pending_entries(facts: Facts, status: ReleaseStatus, *, unnamed: bool = False) -> tuple[PendingEntry, ...]:
+    """List the entries that the ledger lacks, oldest first. `unnamed`: also those that wait for CloudTrail to name the caller."""
+    found: list[PendingEntry] = []
     for entry in status.history or ():
         found += _of_attempt(entry)
     for deployment in status.foreign or ():
-        found += _of_foreign(facts, deployment, named=named)
-    # Of one second: what began first ends before the next begins.
+        found += _of_foreign(facts, deployment, unnamed=unnamed)
+    # Within one second: what began first ends before the next begins.
     return tuple(sorted(found, key=lambda d: (d.time, d.of.start_time or d.time, d.stage is not Stage.START)))
 
 
-def opened(status: ReleaseStatus) -> dict[str, datetime]:
-    """Name the attempts, and others' deployments as `foreign_id` does, that a status tells as under way; with their start."""
+def open_attempts(status: ReleaseStatus) -> dict[str, datetime]:
+    """Return the ids of the attempts and foreign deployments that a status has as open, with their start."""
     ours = {e.attempt_id: e.start_time for e in status.history or () if not e.outcome}
     theirs = {foreign_id(f.deployment_id): f.start_time for f in status.foreign or () if not f.outcome}
     return {attempt_id: start_time for attempt_id, start_time in {**ours, **theirs}.items() if start_time is not None}
 
 
-def writes(facts: Facts, status: ReleaseStatus, *, named: bool = False) -> tuple[LedgerWrite, ...]:
-    """Return what is to be recorded, oldest first: each entry with the current record, or that alone where nothing but it has changed.
+def pending_writes(facts: Facts, status: ReleaseStatus, *, unnamed: bool = False) -> tuple[LedgerWrite, ...]:
+    """Return what is to be recorded, oldest first: each entry with the current record, or that alone if nothing else has changed.
 
-    `named`: see `due`. A current record tells of attempts what the ledger has by then: should the rest not come, for the process is killed
-    and the Release deleted, then what it leaves open is closed, and nothing else.
+    `unnamed`: see `pending_entries`. A current record holds of attempts only what the ledger has by then: if the rest never arrives (the
+    process is killed and the Release deleted), what is closed afterwards is what the record leaves open, and nothing else.
     """
-    is_told, found, lacking = _is_told(facts, status), list[LedgerWrite](), due(facts, status, named=named)
+    speaks, found, lacking = _speaks_for_service(facts, status), list[LedgerWrite](), pending_entries(facts, status, unnamed=unnamed)
     for nth, one in enumerate(lacking, 1):
         if isinstance(one.of, ForeignDeployment):
-            status = acknowledge(status, [Acknowledged(foreign_id(one.of.deployment_id), one.stage)])
+            status = acknowledge(status, [Acknowledgement(foreign_id(one.of.deployment_id), one.stage)])
         later = {(d.of.attempt_id, d.stage) for d in lacking[nth:] if isinstance(d.of, HistoryEntry)}
-        found.append(_write(facts, status, one, current_of(facts, status, later) if is_told else None))
-    if found or not is_current_due(facts, status):
+        found.append(_write(facts, status, one, current_record(facts, status, later) if speaks else None))
+    if found or not is_current_record_pending(facts, status):
         return tuple(found)
-    return (LedgerWrite(entry=None, current=current_of(facts, status)),)
+    return (LedgerWrite(entry=None, current=current_record(facts, status)),)
 
 
-def _write(facts: Facts, status: ReleaseStatus, one: Due, current: LedgerCurrent | None) -> LedgerWrite:
+def _write(facts: Facts, status: ReleaseStatus, one: PendingEntry, current: LedgerCurrent | None) -> LedgerWrite:
     entry = entry_of(facts, status, one)
     if not isinstance(one.of, HistoryEntry):
         return LedgerWrite(entry=entry, current=current)
@@ -80,21 +79,22 @@ def _write(facts: Facts, status: ReleaseStatus, one: Due, current: LedgerCurrent
     return LedgerWrite(entry=entry, current=current, pin=pin, release=_release(facts, one.of, one.time))
 
 
-def is_current_due(facts: Facts, status: ReleaseStatus) -> bool:
-    """Tell whether the ledger's current record says something else than this status.
+def is_current_record_pending(facts: Facts, status: ReleaseStatus) -> bool:
+    """Return whether the ledger's current record differs from this status.
 
-    During a rollout it goes with the entries, unless one of them had to go without it.
+    During a rollout it is written with the entries, unless one of them had to be written without it.
     """
-    known, under_way = current_known(status), is_open(status.rollout)
-    return _is_told(facts, status) and (known is None or not under_way) and known != sum_of(current_of(facts, status))
+    known, under_way = known_checksum(status), is_open(status.rollout)
+    return _speaks_for_service(facts, status) and (known is None or not under_way) and known != checksum(current_record(facts, status))
 
 
-def _is_told(facts: Facts, status: ReleaseStatus) -> bool:
-    """Tell whether this Release speaks for the service: one that another holds does not, nor one of which nothing is known yet.
+def _speaks_for_service(facts: Facts, status: ReleaseStatus) -> bool:
+    """Return whether this Release may write the service's current record.
 
-    Nor one that cannot be read: who holds its service is not known then (law 16).
+    It may not if another Release holds the service, or nothing is known of the service yet. Nor if the service cannot be read: who holds
+    it is not known then, and what is another's is left alone (law 16).
     """
-    if facts.target is None or facts.problem is not None or facts.unread is not None or _is_held(facts, status):
+    if facts.place.target is None or facts.place.problem is not None or facts.seen.unread is not None or _is_held(facts, status):
         return False
     return status.running is not None or status.rollout is not None
 
@@ -105,54 +105,53 @@ def _is_held(facts: Facts, status: ReleaseStatus) -> bool:
         return True
     if facts.service is not None and facts.service.status not in ("INACTIVE", "DRAINING"):
         return False
-    # Where there is no service, or soon none, nobody has asked who holds it.
-    running = ownership(facts.running) if facts.running is not None else None
-    return holder(facts.claims, running, facts.limits.installation, facts.limits.namespaces) not in ("", facts.name)
+    # If there is no service, or soon none, no rule has checked who holds it.
+    return holder_of(facts) not in ("", facts.name)
 
 
-def _of_attempt(entry: HistoryEntry) -> Iterator[Due]:
+def _of_attempt(entry: HistoryEntry) -> Iterator[PendingEntry]:
     record = entry.record
     state = record.state if record else None
     if state is None and entry.start_time is not None:
-        yield Due(entry, Stage.START, entry.start_time)
+        yield PendingEntry(entry, Stage.START, entry.start_time)
     if entry.outcome and entry.completion_time is not None:
         if state != END:
-            yield Due(entry, Stage.END, entry.completion_time)
+            yield PendingEntry(entry, Stage.END, entry.completion_time)
         elif record is not None and record.outcome != entry.outcome:
-            yield Due(entry, Stage.LATE, entry.completion_time)
+            yield PendingEntry(entry, Stage.LATE, entry.completion_time)
 
 
-def _of_foreign(facts: Facts, deployment: ForeignDeployment, *, named: bool) -> Iterator[Due]:
+def _of_foreign(facts: Facts, deployment: ForeignDeployment, *, unnamed: bool) -> Iterator[PendingEntry]:
     if deployment.state is None and deployment.start_time is not None:
-        yield Due(deployment, Stage.START, deployment.start_time)
+        yield PendingEntry(deployment, Stage.START, deployment.start_time)
     ended = deployment.completion_time
-    if deployment.outcome and ended is not None and deployment.state != END and (named or _is_named(facts, deployment, ended)):
-        yield Due(deployment, Stage.END, ended)
+    if deployment.outcome and ended is not None and deployment.state != END and (unnamed or _is_named(facts, deployment, ended)):
+        yield PendingEntry(deployment, Stage.END, ended)
 
 
-def named_in_s(facts: Facts, status: ReleaseStatus) -> float | None:
-    """Return after how many seconds an end is due that waits for CloudTrail; None where none does."""
+def unnamed_due_in_s(facts: Facts, status: ReleaseStatus) -> float | None:
+    """Return after how many seconds an end that waits for CloudTrail is due without it; None if none waits."""
     ended = [f.completion_time for f in status.foreign or () if f.outcome and f.completion_time is not None and f.state != END]
     left = [(time + _NAMED_LATE - facts.now).total_seconds() for time in ended]
-    return max(1.0, min(left)) if left and len(due(facts, status, named=True)) > len(due(facts, status)) else None
+    return max(1.0, min(left)) if left and len(pending_entries(facts, status, unnamed=True)) > len(pending_entries(facts, status)) else None
 
 
 def _is_named(facts: Facts, deployment: ForeignDeployment, ended: datetime) -> bool:
-    """Tell whether it is known who made a deployment, or will not be: what is recorded is never changed, so that waits for CloudTrail."""
-    listens = facts.environment is not None and bool(facts.environment.spec.observation.event_queue_url)
+    """Return whether it is known who started a deployment, or will not be: an entry is never changed, so it waits for CloudTrail."""
+    listens = facts.place.environment is not None and bool(facts.place.environment.spec.observation.event_queue_url)
     return bool(deployment.changed_by) or not listens or facts.now - ended >= _NAMED_LATE
 
 
-def entry_of(facts: Facts, status: ReleaseStatus, one: Due) -> LedgerEntry:
+def entry_of(facts: Facts, status: ReleaseStatus, one: PendingEntry) -> LedgerEntry:
     """Make an entry of the ledger."""
-    told = _attempt(status, one.of) if isinstance(one.of, HistoryEntry) else _foreign(one.of)
+    fields = _attempt(status, one.of) if isinstance(one.of, HistoryEntry) else _foreign(one.of)
     if one.stage is Stage.START:
-        told |= {"outcome": None, "message": None, "completion_time": None, "evidence": None}
-    return LedgerEntry(**identity(facts, status), stage=one.stage, **told)
+        fields |= {"outcome": None, "message": None, "completion_time": None, "evidence": None}
+    return LedgerEntry(**identity(facts, status), stage=one.stage, **fields)
 
 
-def begun(attempt_id: str, start_time: datetime | None) -> datetime | None:
-    """Return when an attempt began, as its id tells: the ledger's key is made of it, and is the same whatever a restored status says."""
+def start_of(attempt_id: str, start_time: datetime | None) -> datetime | None:
+    """Return when an attempt began, by its id: the ledger's key contains it, and must be the same with a restored status."""
     try:
         return datetime.strptime(attempt_id.partition("-")[0] + "+0000", "%Y%m%dt%H%M%S%z")
     except ValueError:
@@ -183,7 +182,7 @@ def _attempt(status: ReleaseStatus, entry: HistoryEntry) -> dict[str, Any]:
         "deployment_id": entry.deployment_id,
         **_why(entry),
         "requested_time": record.requested_time if record else None,
-        "start_time": begun(entry.attempt_id, entry.start_time),
+        "start_time": start_of(entry.attempt_id, entry.start_time),
         "completion_time": whole_seconds(entry.completion_time),
         "outcome": entry.outcome,
         "message": entry.message,
@@ -220,7 +219,7 @@ def _foreign(deployment: ForeignDeployment) -> dict[str, Any]:
 
 
 def _release(facts: Facts, entry: HistoryEntry, time: datetime) -> LedgerRelease:
-    """Describe the release that a number will stand for, should its artifacts have none yet. The store fills the number in."""
+    """Return the release that a number will stand for if its artifacts have none yet. The ledger fills the number in."""
     return LedgerRelease(
         namespace=facts.release.metadata.namespace or "",
         project=facts.release.spec.project_ref.name,

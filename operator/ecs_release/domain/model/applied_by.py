@@ -1,4 +1,4 @@
-"""Who applied an object: what the admission policy stamped on it (examples/policies/applied-by.yaml). Without that policy, a claim."""
+"""Who applied an object, as the admission policy stamped it (examples/policies/applied-by.yaml). Without the policy it is a claim."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ _LONGEST = 256
 
 
 def applied_by(metadata: ObjectMeta) -> str | None:
-    """Return the user that the API server had authenticated, cut to what a status may hold; None where nobody stamped one."""
+    """Return the user that the API server authenticated, cut to what a status may hold; None if no policy stamped one."""
     return (metadata.annotations or {}).get(APPLIED_BY_ANNOTATION, "")[:_LONGEST] or None

@@ -1,6 +1,7 @@
-"""Situations and the conditions that say them: the one place that knows the table.
+"""Situations, and the conditions that each is written as: the one place that has the table.
 
-kstatus reads Ready, Reconciling and Stalled (kubernetes-sigs/cli-utils, pkg/kstatus): only Stalled says failed, only Ready done.
+kstatus reads Ready, Reconciling and Stalled (kubernetes-sigs/cli-utils, pkg/kstatus): an object failed only if Stalled is True, and is
+done only if Ready is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _MAX_MESSAGE = 2048
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """How an object stands: the three statuses of kstatus, and why."""
+    """The state of an object as the three conditions of kstatus, and why."""
 
     ready: str
     reconciling: bool
@@ -29,27 +30,27 @@ class Situation:
 
 
 def progressing(reason: Reason, message: str) -> Situation:
-    """Work is under way."""
+    """Return the situation of an object that is being worked on."""
     return Situation(UNKNOWN, True, False, reason, message)
 
 
 def waiting(reason: str, message: str) -> Situation:
-    """It waits for somebody or something else."""
+    """Return the situation of an object that waits for somebody or something else."""
     return Situation(FALSE, True, False, reason, message)
 
 
 def stalled(reason: str, message: str) -> Situation:
-    """It will not go on by itself."""
+    """Return the situation of an object that does not go on by itself."""
     return Situation(FALSE, False, True, reason, message)
 
 
 def ready(reason: Reason, message: str) -> Situation:
-    """All is as wanted."""
+    """Return the situation of an object that is as wanted."""
     return Situation(TRUE, False, False, reason, message)
 
 
 def unready(reason: Reason, message: str) -> Situation:
-    """It is not as wanted, and there is nothing to do and nothing to mend here."""
+    """Return the situation of an object that is not as wanted, with nothing to do or to correct here."""
     return Situation(FALSE, False, False, reason, message)
 
 
@@ -58,13 +59,13 @@ def held(
     reason: Reason,
     message: str,
 ) -> Situation:
-    """Nobody wants anything done: ready is whether wanted is what runs (None: not known)."""
+    """Return the situation of an object that is left as it is. `matches`: whether what runs is what is wanted (None: not known)."""
     status = UNKNOWN if matches is None else (TRUE if matches else FALSE)
     return Situation(status, False, False, reason, message)
 
 
-def of_problem(problem: Problem) -> Situation:
-    """Say what a problem means for the object that met it."""
+def situation_of_problem(problem: Problem) -> Situation:
+    """Return the situation of an object that a problem keeps from going on."""
     if isinstance(problem, Waiting):
         return waiting(problem.reason, problem.message)
     if isinstance(problem, Blocked):
@@ -82,7 +83,7 @@ _PHASES = {
 
 
 def phase(situation: Situation) -> str:
-    """Derive the phase: for people and field selectors, never read by code."""
+    """Derive the phase, which is for people and field selectors; no code reads it."""
     if situation.reason in _PHASES:
         return _PHASES[Reason(situation.reason)]
     if situation.ready == TRUE:
@@ -95,8 +96,8 @@ def phase(situation: Situation) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One condition to be set."""
+class ConditionUpdate:
+    """A condition to be set by `merge`."""
 
     type: str
     status: str
@@ -104,24 +105,24 @@ class Said:
     message: str = ""
 
 
-def triple(situation: Situation) -> tuple[Said, Said, Said]:
-    """Say a situation in the three conditions of kstatus."""
+def kstatus_conditions(situation: Situation) -> tuple[ConditionUpdate, ConditionUpdate, ConditionUpdate]:
+    """Return the three conditions of kstatus for a situation."""
 
-    def flag(name: str, *, value: bool) -> Said:
-        return Said(name, TRUE if value else FALSE, situation.reason, situation.message if value else "")
+    def flag(name: str, *, value: bool) -> ConditionUpdate:
+        return ConditionUpdate(name, TRUE if value else FALSE, situation.reason, situation.message if value else "")
 
     return (
-        Said(ConditionType.READY, situation.ready, situation.reason, situation.message),
+        ConditionUpdate(ConditionType.READY, situation.ready, situation.reason, situation.message),
         flag(ConditionType.RECONCILING, value=situation.reconciling),
         flag(ConditionType.STALLED, value=situation.stalled),
     )
 
 
-def merge(before: Sequence[Condition] | None, said: Iterable[Said], generation: int, now: datetime) -> list[Condition]:
-    """Set conditions: the time of the last transition stays where the status does; those that are not said stay as they were."""
+def merge(before: Sequence[Condition] | None, updates: Iterable[ConditionUpdate], generation: int, now: datetime) -> list[Condition]:
+    """Set conditions. A condition whose status stays keeps its last transition time; those without an update stay as they were."""
     old = {condition.type: condition for condition in before or ()}
     merged = dict(old)
-    for one in said:
+    for one in updates:
         was = old.get(one.type)
         since = was.last_transition_time if was is not None and was.status == one.status else now
         merged[one.type] = Condition(

@@ -1,15 +1,18 @@
 """Errors that carry their consequence.
 
-Every adapter translates what went wrong into one of these; one place (`domain.conditions`) turns them into conditions, and the
-engine into a time to look again. Nobody else decides what is retried.
+Every adapter translates what went wrong into one of these; one place (`domain.model.conditions`) turns them into conditions, and the
+engine into the time of the next pass. Nothing else decides what is retried.
 
     Problem
-    ├── Waiting      something else must happen first, and it is nobody's fault (a Project not applied yet)
-    ├── Blocked      it cannot go on until somebody mends something; looked at again at the observation interval
-    │   └── Denied   AWS refused the caller
+    ├── Waiting      something else must happen first, and nothing is wrong (a Project not applied yet)
+    ├── Blocked      somebody must correct something first; checked again at the observation interval
+    │   ├── Denied   AWS refused the caller
+    │   └── NotSupported  the endpoint has no such operation: an emulator, an older partition
     └── Retryable    a fault that passes by itself: throttling, a server's error, a timeout
-        ├── NotLeading  not sent: this process holds the lease no longer, and ends
-        └── Ambiguous  as Retryable, after a mutating call: it may have been carried out, so look before repeating it
+        ├── ServerFault  an error of AWS's own
+        ├── BrokenAnswer  an answer that cannot be read
+        ├── NotLeading  not sent: this process no longer holds the lease, and ends
+        └── Ambiguous  as Retryable, after a mutating call: it may have been carried out, so check before repeating it
 
     Conflict         a write to Kubernetes was based on an old version: gather again
 """
@@ -29,7 +32,7 @@ class Problem(Exception):
         self.message = message
 
     def __eq__(self, other: object) -> bool:
-        """Two problems are the same when they would be reported the same way."""
+        """Return whether both would be reported the same way."""
         return type(self) is type(other) and vars(self) == vars(other)
 
     def __hash__(self) -> int:
@@ -42,7 +45,7 @@ class Waiting(Problem):
 
 
 class Blocked(Problem):
-    """It cannot go on until somebody mends something. Shown as Stalled, and looked at again at the observation interval."""
+    """Somebody must correct something first. Shown as Stalled, and checked again at the observation interval."""
 
 
 class Denied(Blocked):
@@ -51,6 +54,10 @@ class Denied(Blocked):
     def __init__(self, message: str) -> None:
         """`message` names the action, the identity that was refused, and the policy to look at."""
         super().__init__(Reason.ACCESS_DENIED, message)
+
+
+class NotSupported(Blocked):
+    """The endpoint has no such operation, for any object."""
 
 
 class Retryable(Problem):
@@ -65,17 +72,25 @@ class Throttled(Retryable):
     """AWS asked us to slow down."""
 
 
+class ServerFault(Retryable):
+    """AWS answered a read with an error of its own (5xx)."""
+
+
+class BrokenAnswer(Retryable):
+    """A read was answered with something that cannot be read: it says nothing about what was asked for."""
+
+
 class NotLeading(Retryable):
-    """A change was not sent, because this process does not hold its lease (any more): whoever holds it now makes it."""
+    """A change was not sent, because this process does not hold its lease (any more): the current holder makes it."""
 
 
 class Ambiguous(Retryable):
-    """A mutating call was sent and its answer was lost: it may have been carried out. Look before repeating it."""
+    """A mutating call was sent and its response was lost: it may have been carried out. Check before repeating it."""
 
 
 class Conflict(Exception):
-    """A write was based on an old version of the object, or the object is another one now: gather again."""
+    """A write was based on an old version of the object, or the object was replaced by another one: gather again."""
 
 
 class NotFound(Exception):
-    """The Kubernetes object is gone: forget it."""
+    """The Kubernetes object is gone."""

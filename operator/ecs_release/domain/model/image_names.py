@@ -65,9 +65,9 @@ def ecr_host(account: str, region: str) -> str:
 
 
 def parse_image(name: str) -> ImageName:
-    """Take an image's name apart. Never fails: what is not there is an empty string.
+    """Take an image's name apart. Never fails: parts that are missing are empty strings.
 
-    The first part is a host only where it has a dot, a port, or is `localhost` (the rule of the distribution reference grammar).
+    The first part is a host only if it has a dot, a port, or is `localhost` (the rule of the distribution reference grammar).
     """
     rest, _, digest = name.partition("@")
     host, slash, path = rest.partition("/")

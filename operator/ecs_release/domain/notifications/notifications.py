@@ -1,7 +1,7 @@
-"""What a status tells has happened, as notifications: the same status always makes the same ones, so that they can be sent again.
+"""What happened, by a status, as notifications: the same status always gives the same ones, so that they can be sent again.
 
-Nothing is remembered of what was sent but a time (`Environment.status.notifiedTime`). After a restart all that happened since then is
-told once more, under the same ids. Kept for that are the attempts in a status's history and its latest drift.
+Of what was sent only a time is kept (`Environment.status.notifiedTime`). After a restart all that happened since then is sent again, with
+the same ids. The sources are the attempts in a status's history and its latest drift.
 """
 
 from __future__ import annotations
@@ -27,28 +27,29 @@ from ecs_release.api.release import Release
 from ecs_release.api.release_status import HistoryEntry, ReleaseStatus, Rollout
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.api.releaseset_status import SetHistoryEntry
-from ecs_release.domain.decision.attempts import ADOPTED, GOOD
+from ecs_release.domain.decision.attempts import ADOPTED, GOOD, proofs
+from ecs_release.domain.verification.proof import Match
 
 _ROLLED_BACK = "RolledBack"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Who tells, and of which Environment. `service_set` is that of the Release's service, where the Project names it."""
+class Origin:
+    """The sending installation, and the Environment. `service_set` is that of the Release's service, if the Project has it."""
 
     installation: str
     environment: Environment
     service_set: str = ""
 
 
-def notices(release: Release, before: ReleaseStatus | None, after: ReleaseStatus, place: Place) -> tuple[Notification, ...]:
-    """List what happened to a Release between two statuses, oldest first."""
-    known = {n.id for n in standing(release.model_copy(update={"status": before}), place)}
-    return tuple(n for n in standing(release.model_copy(update={"status": after}), place) if n.id not in known)
+def new_notifications(release: Release, before: ReleaseStatus | None, after: ReleaseStatus, place: Origin) -> tuple[Notification, ...]:
+    """List the notifications of what happened to a Release between two statuses, oldest first."""
+    known = {n.id for n in release_notifications(release.model_copy(update={"status": before}), place)}
+    return tuple(n for n in release_notifications(release.model_copy(update={"status": after}), place) if n.id not in known)
 
 
-def standing(release: Release, place: Place) -> tuple[Notification, ...]:
-    """List all that a Release's status tells has happened, oldest first."""
+def release_notifications(release: Release, place: Origin) -> tuple[Notification, ...]:
+    """List the notifications of all that happened by a Release's status, oldest first."""
     status = release.status
     if status is None:
         return ()
@@ -58,17 +59,17 @@ def standing(release: Release, place: Place) -> tuple[Notification, ...]:
     return tuple(sorted(found, key=lambda n: n.time))
 
 
-def set_standing(release_set: ReleaseSet, place: Place) -> tuple[Notification, ...]:
-    """List all that a ReleaseSet's status tells has happened: its deployment sets, oldest first."""
+def set_notifications(release_set: ReleaseSet, place: Origin) -> tuple[Notification, ...]:
+    """List the notifications of all that happened by a ReleaseSet's status: its deployment sets, oldest first."""
     found: list[Notification] = []
     for entry in reversed((release_set.status.history if release_set.status else None) or ()):
         found += _deployment_set(release_set, entry, place)
     return tuple(sorted(found, key=lambda n: n.time))
 
 
-def _attempt(release: Release, status: ReleaseStatus, entry: HistoryEntry, place: Place) -> Iterator[Notification]:
+def _attempt(release: Release, status: ReleaseStatus, entry: HistoryEntry, place: Origin) -> Iterator[Notification]:
     rollout = status.rollout if status.rollout and status.rollout.attempt_id == entry.attempt_id else None
-    if entry.start_time is None or _was_there(entry, rollout):
+    if entry.start_time is None or _is_no_rollout(entry, rollout):
         return
     data = _of_release(
         release, place, **_why(entry),
@@ -86,11 +87,11 @@ def _attempt(release: Release, status: ReleaseStatus, entry: HistoryEntry, place
         yield _notification(f"{entry.attempt_id}.{_last_word(kind)}", kind, entry.completion_time, data, place)
 
 
-def _was_there(entry: HistoryEntry, rollout: Rollout | None) -> bool:
-    """Tell whether an entry was no rollout: what ran already was adopted, or our tags told how it went in another life of the cluster.
+def _is_no_rollout(entry: HistoryEntry, rollout: Rollout | None) -> bool:
+    """Return whether an entry was no rollout: what ran already was adopted, or the outcome was read from our tags after a restore.
 
-    Those begin and end in one pass. Of the latest attempt that is known to the microsecond, of older ones to the second: an attempt of
-    ours that ended so soon never reached ECS.
+    Those begin and end in one pass. Times of the latest attempt are in microseconds, those of older ones in seconds: an attempt that
+    ended so soon never reached ECS.
     """
     if entry.cause == ADOPTED:
         return True
@@ -99,7 +100,7 @@ def _was_there(entry: HistoryEntry, rollout: Rollout | None) -> bool:
     return entry.start_time == entry.completion_time and (bool(entry.deployment_id) or entry.outcome == _ROLLED_BACK)
 
 
-def _drift(release: Release, status: ReleaseStatus, place: Place) -> Iterator[Notification]:
+def _drift(release: Release, status: ReleaseStatus, place: Origin) -> Iterator[Notification]:
     last = status.last_drift
     if last is None or last.start_time is None:
         return
@@ -112,7 +113,7 @@ def _drift(release: Release, status: ReleaseStatus, place: Place) -> Iterator[No
 
 
 def _drifted(status: ReleaseStatus, last: LastDrift) -> dict[str, Any]:
-    """Say what runs instead of what: while the drift lasts by container, afterwards in a sentence only."""
+    """Return what runs instead of what: by container while the drift lasts, afterwards in a sentence only."""
     running, found = status.running, {}
     if last.end_time is None and running is not None:
         author = running.changed_by
@@ -132,12 +133,12 @@ def _drifted(status: ReleaseStatus, last: LastDrift) -> dict[str, Any]:
 
 
 def _difference(status: ReleaseStatus) -> list[NotifiedImage]:
-    """List the containers of which another digest runs than the wanted one, the most frequent first."""
+    """List the containers that run another digest than the wanted one: the most frequent of those."""
     runs = {c.name: c.digests or [] for c in (status.running.containers if status.running else None) or ()}
     found: list[NotifiedImage] = []
+    wanted = proofs(status.pin) if status.pin is not None else {}
     for image in (status.pin.images if status.pin else None) or ():
-        wanted = {image.digest, *(image.platform_digests or ())}
-        other = next((d for d in runs.get(image.container, ()) if d.digest and d.digest not in wanted), None)
+        other = next((d for d in runs.get(image.container, ()) if wanted[image.container].match(d.digest) is Match.NO), None)
         if other is not None:
             found.append(
                 NotifiedImage(
@@ -155,7 +156,7 @@ def _images(entry: HistoryEntry) -> list[NotifiedImage] | None:
     return [NotifiedImage.model_validate(image.to_kubernetes()) for image in entry.images or ()] or None
 
 
-def _deployment_set(release_set: ReleaseSet, entry: SetHistoryEntry, place: Place) -> Iterator[Notification]:
+def _deployment_set(release_set: ReleaseSet, entry: SetHistoryEntry, place: Origin) -> Iterator[Notification]:
     if entry.start_time is None:
         return
     meta, spec = release_set.metadata, release_set.spec
@@ -194,7 +195,7 @@ def _why(entry: HistoryEntry | SetHistoryEntry) -> dict[str, Any]:
     }
 
 
-def _of_release(release: Release, place: Place, **what: Any) -> NotificationData:
+def _of_release(release: Release, place: Origin, **what: Any) -> NotificationData:
     meta, spec, status = release.metadata, release.spec, release.status
     target = status.target if status else None
     where = _environment_target(place)
@@ -217,7 +218,7 @@ def _of_release(release: Release, place: Place, **what: Any) -> NotificationData
     )
 
 
-def _whose(kind: str, meta: ObjectMeta, place: Place) -> dict[str, Any]:
+def _whose(kind: str, meta: ObjectMeta, place: Origin) -> dict[str, Any]:
     return {
         "installation": place.installation,
         "environment": place.environment.metadata.name,
@@ -228,7 +229,7 @@ def _whose(kind: str, meta: ObjectMeta, place: Place) -> dict[str, Any]:
     }
 
 
-def _environment_target(place: Place) -> NotifiedTarget:
+def _environment_target(place: Origin) -> NotifiedTarget:
     spec = place.environment.spec
     return NotifiedTarget(account_id=spec.aws.account_id, region=spec.aws.region, cluster=spec.target.cluster)
 
@@ -237,7 +238,7 @@ def _last_word(kind: NotificationType) -> str:
     return kind.split(".")[-2]
 
 
-def _notification(number: str, kind: NotificationType, time: datetime, data: NotificationData, place: Place) -> Notification:
+def _notification(number: str, kind: NotificationType, time: datetime, data: NotificationData, place: Origin) -> Notification:
     return Notification(
         id=f"{data.uid}.{number}",
         source=f"//ecs-release.dev/{place.installation}/{place.environment.metadata.name}",

@@ -1,4 +1,4 @@
-"""What an attempt's outcome counts as: one table, for the DORA measures and for whoever else asks whether it went well.
+"""What an attempt's outcome counts as: one table, for the DORA measures and for whatever else needs to know whether it went well.
 
 DORA (dora.dev/guides/dora-metrics-four-keys): a deployment is a change that reached production; a failed one needed remediation there.
 """
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from ecs_release.api.conditions import Reason
 from ecs_release.domain.decision import attempts
-from ecs_release.domain.drift import base_revision as bases
+from ecs_release.domain.drift import base_revision
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Whether a change reached the environment, and whether it failed there. Both False: it tells nothing of the kind."""
+    """Whether a change reached the environment, and whether it failed there. Both False: neither can be concluded."""
 
     deployed: bool = False
     failed: bool = False
@@ -25,7 +25,7 @@ DEPLOYED, FAILED, NEITHER = Measure(deployed=True), Measure(failed=True), Measur
 OUTCOMES: dict[str, Measure] = {
     Reason.SUCCEEDED: DEPLOYED,
     Reason.SUCCEEDED_LATE: DEPLOYED,
-    # The same digests went out, by somebody else's deployment in the end.
+    # The same digests were deployed, in the end by a foreign deployment.
     Reason.OVERTAKEN_SAME_DIGESTS: DEPLOYED,
     # Nothing runs, so nothing is proven.
     Reason.NOTHING_RUNNING: NEITHER,
@@ -33,20 +33,22 @@ OUTCOMES: dict[str, Measure] = {
     Reason.ROLLED_BACK: FAILED,
     Reason.DEADLINE_EXCEEDED: FAILED,
     Reason.TAG_MOVED: FAILED,
-    # Somebody took it back while it rolled out.
+    # Somebody aborted it while it rolled out.
     Reason.ABORTED: FAILED,
-    # Somebody wanted something else before it was known how this one goes.
+    # Something else was wanted before its outcome was known.
     Reason.SUPERSEDED: NEITHER,
     attempts.ABANDONED: NEITHER,
-    # Read off our tags: it happened in another life of the cluster.
+    # Nobody looked at its target any more.
+    Reason.TARGET_CHANGED: NEITHER,
+    # Read from our tags: it happened before the cluster was restored.
     Reason.REAPPEARED_OLDER: NEITHER,
 }
 
-CHANGES = frozenset({"Requested", "Retry", bases.CAUSE})
-"""Causes of attempts that bring a change. Others take one back (Rollback), restore it (DriftCorrection), or find it there (Adopted)."""
+CHANGES = frozenset({"Requested", "Retry", base_revision.CAUSE})
+"""Causes of attempts that bring a change. Others roll one back (Rollback), restore it (DriftCorrection), or find it deployed (Adopted)."""
 
 
 def measure(outcome: str, *, reached_ecs: bool = True) -> Measure:
-    """Return what an outcome counts as. What never reached ECS failed nowhere; an outcome of another version tells nothing."""
+    """Return what an outcome counts as. What never reached ECS did not fail there; an outcome of another version counts as neither."""
     found = OUTCOMES.get(outcome, NEITHER)
     return found if reached_ecs else NEITHER

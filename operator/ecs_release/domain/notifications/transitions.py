@@ -1,7 +1,7 @@
-"""What has happened between two statuses of which the second was accepted: each thing once, and after a restart not again.
+"""What happened between two statuses of which the second was accepted: each transition once, and not again after a restart.
 
-An attempt of ours announces its intent in one status and ends in a later one (law 6). So an entry that appears ended was no rollout: what
-ran already was adopted, or our tags told how it went before the cluster was restored.
+An attempt has its intent in one status and ends in a later one (law 6: intent before act). So an entry that is new and ended was no
+rollout: what ran already was adopted, or the outcome was read from our tags after the cluster was restored.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from ecs_release.domain.model.conditions import TRUE, find
 from ecs_release.domain.notifications.outcome_measures import CHANGES, DEPLOYED, FAILED, NEITHER, Measure, measure
 
 
-class Kind(StrEnum):
-    """What can happen."""
+class TransitionKind(StrEnum):
+    """The kinds of transitions."""
 
     ENDED = "Ended"
     """An attempt (a deployment set) that was under way has ended."""
     REFINED = "Refined"
-    """One that had ended turned out otherwise: it came up after its deadline, or was rolled back late."""
+    """One that had ended got another outcome: it came up after its deadline, or was rolled back late."""
     RESTORED = "Restored"
     """After failed attempts the Release is Ready again."""
     DRIFTED = "Drifted"
-    """Tasks began to show other digests than the wanted ones, by nobody's attempt of ours."""
+    """Tasks began to run other digests than the wanted ones, by no attempt of ours."""
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
-    """One thing that happened.
+class Transition:
+    """Something that happened between two statuses.
 
     `seconds` is how long it took: an attempt from its beginning, a deployment set without its waiting for windows, a restoration from the
-    end of the first failed attempt. `lead_s` is from the push of the image to the end of the attempt; None where that says nothing.
+    end of the first failed attempt. `lead_s` is from the push of the image to the end of the attempt; None if it cannot be measured.
     `counts` is what it adds to the deployments and the failures of changes.
     """
 
-    kind: Kind
+    kind: TransitionKind
     seconds: float = 0.0
     id: str = ""
     cause: str = ""
@@ -49,31 +49,31 @@ class Happening:
     lead_s: float | None = None
 
 
-def happenings(before: ReleaseStatus | None, after: ReleaseStatus, now: datetime) -> tuple[Happening, ...]:
+def transitions(before: ReleaseStatus | None, after: ReleaseStatus, now: datetime) -> tuple[Transition, ...]:
     """List what happened to a Release. `now` is when the second status was written."""
     before = before or ReleaseStatus()
     found = [*_attempts(before, after), *_restored(before, after, now)]
     was, is_now = find(before.conditions, ConditionType.READY), find(after.conditions, ConditionType.READY)
     if is_now is not None and is_now.reason == Reason.DRIFTED and (was is None or was.reason != Reason.DRIFTED):
-        found.append(Happening(Kind.DRIFTED))
+        found.append(Transition(TransitionKind.DRIFTED))
     return tuple(found)
 
 
-def set_happenings(before: ReleaseSetStatus | None, after: ReleaseSetStatus) -> tuple[Happening, ...]:
+def set_transitions(before: ReleaseSetStatus | None, after: ReleaseSetStatus) -> tuple[Transition, ...]:
     """List what happened to a ReleaseSet: the deployment sets that ended."""
     known = {entry.id: entry for entry in (before.history if before else None) or ()}
-    found: list[Happening] = []
+    found: list[Transition] = []
     for entry in after.history or ():
         was = known.get(entry.id)
         if was is None or not entry.outcome or was.outcome == entry.outcome:
             continue
-        kind = Kind.REFINED if was.outcome else Kind.ENDED
+        kind = TransitionKind.REFINED if was.outcome else TransitionKind.ENDED
         seconds = max(0.0, _seconds(entry.start_time, entry.completion_time) - (entry.waited_seconds or 0))
-        found.append(Happening(kind, seconds, entry.id, entry.cause or "", entry.outcome))
+        found.append(Transition(kind, seconds, entry.id, entry.cause or "", entry.outcome))
     return tuple(found)
 
 
-def _attempts(before: ReleaseStatus, after: ReleaseStatus) -> Iterator[Happening]:
+def _attempts(before: ReleaseStatus, after: ReleaseStatus) -> Iterator[Transition]:
     known = {entry.attempt_id: entry for entry in before.history or ()}
     for entry in after.history or ():
         was = known.get(entry.attempt_id)
@@ -81,10 +81,10 @@ def _attempts(before: ReleaseStatus, after: ReleaseStatus) -> Iterator[Happening
             continue
         counts = _measure(entry) if entry.cause in CHANGES else NEITHER
         if was.outcome:
-            # Its failure is counted already; that it went out after all is new.
+            # Its failure is counted already; that it was deployed after all is new.
             counts = DEPLOYED if counts.deployed and not _measure(was).deployed else NEITHER
-        yield Happening(
-            kind=Kind.REFINED if was.outcome else Kind.ENDED,
+        yield Transition(
+            kind=TransitionKind.REFINED if was.outcome else TransitionKind.ENDED,
             seconds=_seconds(entry.start_time, entry.completion_time),
             id=entry.attempt_id,
             cause=entry.cause or "",
@@ -99,7 +99,7 @@ def _measure(entry: HistoryEntry) -> Measure:
 
 
 def _lead_s(entry: HistoryEntry, pin: Pin | None, history: Sequence[HistoryEntry]) -> float | None:
-    """Return how long the change took from the push of its first image; None where it brought no image that had not run here before."""
+    """Return how long the change took from the push of its first image; None if it brought no image that had not run here before."""
     ran = {
         image.to_digest for past in history if past.attempt_id != entry.attempt_id and _ran(past) for image in past.images or ()
     }  # fmt: skip
@@ -109,23 +109,26 @@ def _lead_s(entry: HistoryEntry, pin: Pin | None, history: Sequence[HistoryEntry
 
 
 def _ran(entry: HistoryEntry) -> bool:
-    """Tell whether an earlier attempt's images ran here: it deployed them, or found them running."""
+    """Return whether an earlier attempt's images ran here: it deployed them, or found them running."""
     return measure(entry.outcome or "").deployed
 
 
-def _restored(before: ReleaseStatus, after: ReleaseStatus, now: datetime) -> Iterator[Happening]:
-    """Tell of the end of an outage: Ready for the first time since attempts have failed."""
+def _restored(before: ReleaseStatus, after: ReleaseStatus, now: datetime) -> Iterator[Transition]:
+    """Yield the end of an outage: Ready for the first time since attempts have failed."""
     was, is_now = find(before.conditions, ConditionType.READY), find(after.conditions, ConditionType.READY)
     if is_now is None or is_now.status != TRUE or was is None or was.status == TRUE:
         return
     since = _failed_since(before)
     if since is not None:
-        yield Happening(Kind.RESTORED, _seconds(since, now))
+        yield Transition(TransitionKind.RESTORED, _seconds(since, now))
 
 
 def _failed_since(status: ReleaseStatus) -> datetime | None:
-    """Return when the first of the failed attempts ended that nothing good has come after; None where the last one did not fail."""
+    """Return when the first of the latest failed attempts ended; None if the last one did not fail."""
     ready_at = status.last_ready.time if status.last_ready else None
+    if ready_at is not None:
+        # The history has whole seconds: what ended in the second in which it became Ready ended after that.
+        ready_at = ready_at.replace(microsecond=0)
     since: datetime | None = None
     for entry in status.history or ():
         counts = _measure(entry)

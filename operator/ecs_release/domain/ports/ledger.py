@@ -1,4 +1,4 @@
-"""The record that lasts, as a protocol: what is written together, what comes back, and what is asked. `aws.ledger` fills it."""
+"""The ledger as a protocol: what is written together, what is returned, and what is read. `aws.ledger` implements it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, LedgerRelease
 
 @dataclass(frozen=True, slots=True)
 class LedgerWrite:
-    """What is recorded together, or not at all.
+    """What is recorded in one transaction.
 
     `entry` is an attempt's start or end (None: only the current record changes); `current` replaces what was current (None: leave it);
     `pin` is the key of what is deployed: equal artifacts, equal release number (empty: none is wanted); `release` is what to put down
@@ -26,12 +26,11 @@ class LedgerWrite:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordResult:
     """What the ledger has after a write.
 
-    `number` is the entry's release number (None where no pin), `outcome` how the attempt ended as the entry that is there says: one that
-    was there before stays as it is. `newer` is the time of the current record that was left because it was said later; None where ours
-    is there.
+    `number` is the entry's release number (None if no pin), `outcome` the attempt's outcome by the entry in the ledger: one that was there
+    before stays as it is. `newer` is the time of the ledger's current record if that is newer than ours, and was left as it is.
     """
 
     number: int | None = None
@@ -40,9 +39,9 @@ class Recorded:
 
 
 class Ledger(Protocol):
-    """The record that lasts."""
+    """The lasting record of attempts and of what is current."""
 
-    async def record(self, write: LedgerWrite) -> Recorded:
+    async def record(self, write: LedgerWrite) -> RecordResult:
         """Record once, however often it is called with the same entry.
 
         Raises Retryable (throttled, unreachable, contention), Denied, Blocked.
@@ -60,4 +59,4 @@ class Ledger(Protocol):
         """Return an attempt's start and end."""
 
     async def check(self) -> str:
-        """Make sure that the ledger is there; returns its table's ARN."""
+        """Check that the ledger exists, and return its table's ARN."""

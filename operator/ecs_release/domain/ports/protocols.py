@@ -1,31 +1,36 @@
-"""What the engine needs of the world, as protocols. The adapters in `aws/` and `cluster/` fill them; `app` wires them.
+"""What the engine needs from outside, as protocols. The adapters in `aws` and `cluster` implement them, and `app` connects both.
 
-All methods may raise `domain.errors.Problem` subclasses; AWS adapters raise nothing else for AWS's own errors.
+All methods may raise subclasses of `domain.model.errors.Problem`; AWS adapters raise nothing else for AWS's errors.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from typing import Any, Protocol
 
 from ecs_release.api.notification import Notification
 from ecs_release.domain.ecs.service import Access, ProtectedTask, RegistryImage, Service, ServiceDeployment, Task, TaskDefinition
+from ecs_release.domain.model.errors import Problem
 from ecs_release.domain.ports.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
 class ServicesAnswer:
-    """An answer of DescribeServices: found services by the name that was asked for, without tasks; `aws_time` is AWS's clock."""
+    """An answer of DescribeServices: found services by the name that was asked for, without tasks; `aws_time` is AWS's clock.
+
+    `unread` holds those that AWS could not describe, each with why: whether they exist is not known.
+    """
 
     services: Mapping[str, Service]
     aws_time: datetime
+    unread: Mapping[str, Problem] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class StartedDeployment:
     """An answer of UpdateService: the PRIMARY deployment and its revision; `request_id` is AWS's."""
 
     deployment_id: str
@@ -35,7 +40,7 @@ class Started:
 
 
 class Priority(IntEnum):
-    """Whose read goes first where they wait for the same request rate: rollouts, then what events tell of, then sweeps."""
+    """Which read goes first if several wait for the same request rate: rollouts, then events, then sweeps."""
 
     ROLLOUT = 0
     EVENT = 1
@@ -51,13 +56,14 @@ class Ecs(Protocol):
         A missing cluster is Blocked(ServiceNotFound).
         """
 
-    async def list_tasks(
-        self, cluster: str, service: str, *, stopped: bool = False, priority: Priority = Priority.OBSERVATION
-    ) -> list[str]:
-        """List the ARNs of a service's tasks that are meant to run (or that have stopped lately)."""
+    async def list_tasks(self, cluster: str, service: str, *, priority: Priority = Priority.OBSERVATION) -> list[str]:
+        """List the ARNs of a service's tasks that are meant to run."""
+
+    async def list_stopped_tasks(self, cluster: str, *, service: str = "", deployment_id: str = "") -> list[str]:
+        """List the ARNs of tasks that have stopped lately, a few hundred at most: of a service, or those that one deployment started."""
 
     async def list_cluster_tasks(self, cluster: str, pages: int) -> list[str] | None:
-        """List the ARNs of all tasks of a cluster that are meant to run; None where they are on more than `pages` pages of 100."""
+        """List the ARNs of all tasks of a cluster that are meant to run; None if they are on more than `pages` pages of 100."""
 
     async def describe_tasks(self, cluster: str, arns: Sequence[str], *, priority: Priority = Priority.OBSERVATION) -> list[Task]:
         """Describe tasks (by 100); those that are gone are left out."""
@@ -71,24 +77,24 @@ class Ecs(Protocol):
     async def register_task_definition(self, content: Mapping[str, Any], tags: Mapping[str, str]) -> TaskDefinition:
         """Register a revision. `content` is as in `TaskDefinition.content`."""
 
-    async def update_service(self, cluster: str, service: str, task_definition: str, *, force: bool = False) -> Started:
+    async def update_service(self, cluster: str, service: str, task_definition: str, *, force: bool = False) -> StartedDeployment:
         """Point a service at a revision; never sends desiredCount (Application Auto Scaling owns it)."""
 
     async def service_deployment(self, service_arn: str, deployment_id: str) -> ServiceDeployment | None:
-        """Find the service deployment of an `ecs-svc/N` id; None where there is none or the API is not there."""
+        """Find the service deployment of an `ecs-svc/N` id; None if there is none or the API is not there."""
 
     async def protected_tasks(self, cluster: str, arns: Sequence[str]) -> list[ProtectedTask]:
-        """Tell which of at most 100 tasks are protected from scale-in; none where that cannot be known."""
+        """Return which of at most 100 tasks are protected from scale-in; none if that cannot be found out."""
 
     async def stop_service_deployment(self, arn: str) -> bool:
-        """Ask ECS to roll a deployment back. False where it is over, unknown, or the API is not there."""
+        """Ask ECS to roll a deployment back. False if it is over, unknown, or the API is not there."""
 
 
 class Registry(Protocol):
     """One ECR registry (account and region)."""
 
     async def image(self, repository: str, *, tag: str = "", digest: str = "") -> RegistryImage | None:
-        """Find an image by tag or by digest; None where the repository has none.
+        """Find an image by tag or by digest; None if the repository has none.
 
         A missing repository is Blocked(ArtifactNotFound).
         """
@@ -99,11 +105,11 @@ class Registry(Protocol):
         A missing repository is Blocked(ArtifactNotFound).
         """
 
-    async def lists_naming(self, repository: str, named: Collection[RegistryImage]) -> Mapping[str, RegistryImage]:
-        """Find the tagged manifest lists that name images as one of their platforms' own; an image that none names is left out."""
+    async def manifest_lists_naming(self, repository: str, images: Collection[RegistryImage]) -> Mapping[str, RegistryImage]:
+        """Find the tagged manifest lists that list images as a platform's image; an image that none lists is left out."""
 
     async def tag_digest(self, repository: str, tag: str) -> str:
-        """Return the digest that a tag points to now; an empty string where there is no such tag.
+        """Return the digest that a tag points to now; an empty string if there is no such tag.
 
         A missing repository is Blocked(ArtifactNotFound).
         """
@@ -112,9 +118,9 @@ class Registry(Protocol):
         """Check that a tag may be moved: an immutable repository whose filters do not spare it is Blocked(RejectedByAWS)."""
 
     async def move_tag(self, repository: str, tag: str, digest: str) -> None:
-        """Point a tag to an image that is there, by the very bytes of its manifest, and read it back.
+        """Point a tag to an existing image, by the bytes of its manifest, and read it back.
 
-        To find it there already is success. A missing image is Blocked(ArtifactNotFound).
+        A tag that points to it already is no error. A missing image is Blocked(ArtifactNotFound).
         """
 
 
@@ -138,17 +144,17 @@ class EventQueue(Protocol):
 
 
 class Sink(Protocol):
-    """Whoever is notified."""
+    """The receiver of notifications."""
 
     async def send(self, notifications: Sequence[Notification]) -> int:
         """Send some, in order. Returns how many of the first were accepted, at least one; more may have been, and are sent again then.
 
-        Raises Problem where the first was not accepted.
+        Raises Problem if the first was not accepted.
         """
 
 
 class Aws(Protocol):
-    """AWS as seen with some access. What these return is shared and cheap to ask for."""
+    """AWS as seen with some access. What these return is shared, and cheap to get."""
 
     def ecs(self, access: Access) -> Ecs:
         """Return ECS in the access's account and region."""
@@ -163,15 +169,15 @@ class Aws(Protocol):
         """Return an SNS topic or an EventBridge event bus, in the region that its ARN names."""
 
     def ledger(self, access: Access, table: str, *, create: bool = False) -> Ledger:
-        """Return the ledger in a DynamoDB table of the access's region; `create`: its `check` makes the table where there is none.
+        """Return the ledger in a DynamoDB table of the access's region; `create`: its `check` makes the table if there is none.
 
         An access without a role may leave the account empty: it is the operator's own then.
         """
 
     async def caller(self, access: Access) -> str:
-        """Return the ARN that AWS knows us by (GetCallerIdentity).
+        """Return our ARN, by GetCallerIdentity.
 
-        Raises Denied where the role cannot be assumed, or is in another account.
+        Raises Denied if the role cannot be assumed, or is in another account.
         """
 
 
@@ -202,25 +208,25 @@ class Cluster(Protocol):
     """The control cluster's API."""
 
     async def get(self, key: ObjectKey) -> Mapping[str, Any] | None:
-        """Read an object; None where it is gone."""
+        """Read an object; None if it is gone."""
 
     async def write_status(self, key: ObjectKey, status: Mapping[str, Any], *, uid: str, resource_version: str) -> Mapping[str, Any]:
         """Replace the status by server-side apply and return the object.
 
-        Raises Conflict where the object moved on, NotFound where it is gone.
+        Raises Conflict if the object moved on, NotFound if it is gone.
         """
 
-    async def labelled(self, kind: str, namespace: str, label: str, value: str) -> list[Mapping[str, Any]]:
-        """List the objects of a kind in a namespace that carry a label, as they are now."""
+    async def list_labelled(self, kind: str, namespace: str, label: str, value: str, *, most: int) -> list[Mapping[str, Any]] | None:
+        """List the objects of a kind in a namespace that carry a label, as they are now; None if there are more than `most`."""
 
     async def create(self, key: ObjectKey, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Create an object. Raises Conflict where one of that name is there."""
+        """Create an object. Raises Conflict if one of that name is there."""
 
     async def replace(self, key: ObjectKey, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Write an object back as it was read, with changes. Raises Conflict where it moved on, NotFound where it is gone."""
+        """Write an object back as it was read, with changes. Raises Conflict if it moved on, NotFound if it is gone."""
 
     async def delete(self, key: ObjectKey, *, uid: str, resource_version: str) -> None:
-        """Delete an object. Raises Conflict where it moved on or is another one; to find it gone is no error."""
+        """Delete an object. Raises Conflict if it moved on or is another one; to find it gone is no error."""
 
     def record(self, key: ObjectKey, uid: str, note: EventNote) -> None:
         """Record an Event, aggregated and without waiting for it."""
@@ -232,24 +238,24 @@ class Cluster(Protocol):
         """Count the objects of a kind, as good as exactly."""
 
     async def refusal(self, namespace: str) -> str:
-        """Say why a namespace may not be looked into; empty where it may."""
+        """Return why a namespace may not be read; empty if it may."""
 
     async def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
-        """Return a Namespace's labels; None where it is gone or may not be read."""
+        """Return a Namespace's labels; None if it is gone or may not be read."""
 
     async def has_policy(self, resource: str, name: str) -> bool:
-        """Tell whether an admission policy, or a binding of one, is there. Raises Denied where it may not be read."""
+        """Return whether an admission policy, or a binding of one, is there. Raises Denied if it may not be read."""
 
 
 class Fence(Protocol):
-    """Keeps a process that is no longer the active one from changing anything."""
+    """Keeps a process that is no longer the leader from changing anything."""
 
     def check(self, what: str) -> None:
-        """Raise NotLeading unless this process may change something at this very moment. Called from any thread, and never waits."""
+        """Raise NotLeading unless this process may change something now. Called from any thread, and never waits."""
 
 
 class Clock(Protocol):
-    """The time, so that tests may set it."""
+    """The time, which tests can set."""
 
     def now(self) -> datetime:
         """Return the time in UTC."""

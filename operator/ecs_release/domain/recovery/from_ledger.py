@@ -1,13 +1,24 @@
-"""A Release without status whose past the ledger knows (law 7): its pin and its last verdict are those that were recorded."""
+"""A Release without status whose past is in the ledger: its pin and its last verdict are those that were recorded."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from ecs_release.api.conditions import Reason
 from ecs_release.api.ledger import CurrentPart, LedgerCurrent
 from ecs_release.api.record_status import AttemptRecord, ForeignDeployment, ForeignImage
-from ecs_release.api.release_status import HistoryEntry, ImageChange, LastReady, Pin, PinnedImage, ReadyImage, Rollout
-from ecs_release.api.source import Source, SourceImage
+from ecs_release.api.release_status import (
+    UNKNOWN_PLATFORMS,
+    HistoryEntry,
+    ImageChange,
+    LastReady,
+    Pin,
+    PinnedImage,
+    ReadyImage,
+    Rollout,
+    TargetStatus,
+)
+from ecs_release.api.source import Source
 from ecs_release.domain.artifacts.source import source_hash
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Draft
@@ -17,31 +28,26 @@ from ecs_release.domain.ecs.task_definitions import ownership
 from ecs_release.domain.ports.ledger_acknowledgements import END, START
 
 
-def recorded_source(remembered: LedgerCurrent | None, source: Source) -> Source | None:
-    """Return what a source was resolved to when it was recorded, as images; None where another source was, or nothing is known.
+def recorded_pin(remembered: LedgerCurrent | None, source: Source) -> Pin | None:
+    """Return what a source was resolved to when it was recorded; None if it was another source, or nothing is recorded.
 
-    A source is resolved once (law 2): a tag that has moved since means what it meant then.
+    A tag that has moved since means what it meant then (law 2: a source is resolved once). The ledger has no platforms: until ECR has told
+    them they are unknown.
     """
     wanted = remembered.wanted if remembered else None
-    if wanted is None or wanted.source_hash != source_hash(source) or not wanted.images:
+    if wanted is None or wanted.source_hash != source_hash(source):
         return None
-    images = [SourceImage(container=i.container, digest=i.digest or "", release_hash=i.hash) for i in wanted.images if i.digest]
-    return Source(images=images) if images else None
-
-
-def recorded_pin(remembered: LedgerCurrent, found: Pin | None) -> Pin:
-    """Return the recorded pin; `found` is what ECR knows of its images, None where it has them no longer."""
-    wanted = remembered.wanted
-    assert wanted is not None
-    images = (found.images if found else None) or [
-        PinnedImage(container=i.container, digest=i.digest, release_hash=i.hash) for i in wanted.images or ()
+    images = [
+        PinnedImage(container=i.container, digest=i.digest, release_hash=i.hash, platforms=UNKNOWN_PLATFORMS)
+        for i in wanted.images or ()
+        if i.digest
     ]
-    return Pin(source_hash=wanted.source_hash, resolved_time=wanted.time, images=images)
+    return Pin(id=wanted.pin_id, source_hash=wanted.source_hash, resolved_time=wanted.time, images=images) if images else None
 
 
 def recall(facts: Facts, draft: Draft) -> bool:
-    """Fill a draft with what the ledger remembers. Returns whether it remembers an attempt, so that our tags need not be asked."""
-    remembered = facts.remembered
+    """Fill a draft with the ledger's record. Returns whether that has an attempt, so that our tags need not be read."""
+    remembered = facts.ledger.remembered
     if remembered is None:
         return False
     draft.ledger = draft.ledger.model_copy(update={"since_time": remembered.observed_time})
@@ -60,12 +66,15 @@ def recall(facts: Facts, draft: Draft) -> bool:
         deployed = found
     draft.rollout = _rollout(deployed)
     draft.enter(_entry(facts, deployed, START if under_way else END))
+    if facts.status.target is None and _went_elsewhere(facts):
+        # Its deployment is not to be looked for here, and nothing was released here.
+        draft.target = TargetStatus(service_arn=remembered.service_arn)
     return True
 
 
 def abandon_unknown(facts: Facts, draft: Draft) -> None:
-    """End an attempt that the ledger saw begin and that nothing in ECS knows of: it was lost with the status that announced it."""
-    deployed = facts.remembered.deployed if facts.remembered else None
+    """End an attempt that began by the ledger and of which ECS has no trace: it was lost with the status that announced it."""
+    deployed = facts.ledger.remembered.deployed if facts.ledger.remembered else None
     if deployed is None or not deployed.attempt_id or deployed.outcome:
         return
     known = draft.rollout is not None and draft.rollout.attempt_id == deployed.attempt_id
@@ -73,12 +82,29 @@ def abandon_unknown(facts: Facts, draft: Draft) -> None:
         before = draft.rollout
         draft.rollout = _rollout(deployed)
         draft.enter(_entry(facts, deployed, START))
-        attempts.end(facts, draft, attempts.ABANDONED, "what was known of it is lost, and ECS lists no deployment of it")
+        outcome, message = _lost(facts, deployed)
+        attempts.end(facts, draft, outcome, message)
         draft.rollout = before or draft.rollout
         return
     entry = next((e for e in draft.history if e.attempt_id == deployed.attempt_id), None)
     if entry is not None:
         draft.enter(entry.model_copy(update={"number": deployed.number, "record": AttemptRecord(state=START)}))
+
+
+def _lost(facts: Facts, deployed: CurrentPart) -> tuple[str, str]:
+    """Return how an attempt ended of which ECS has no trace. What was deployed is held, whatever became of it."""
+    if _went_elsewhere(facts) and facts.ledger.remembered is not None and facts.service is not None:
+        recorded = facts.ledger.remembered.service_arn
+        return Reason.TARGET_CHANGED, f"the target became {facts.service.arn}: how it ended at {recorded} is not known"
+    if deployed.deployment_id:
+        return Reason.SUPERSEDED, f"ECS does not list its deployment {deployed.deployment_id} any more: how it ended is not known"
+    return attempts.ABANDONED, "what was known of it is lost, and ECS lists no deployment of it"
+
+
+def _went_elsewhere(facts: Facts) -> bool:
+    """Return whether the ledger's record is of another ECS service than the target is now."""
+    recorded = facts.ledger.remembered.service_arn if facts.ledger.remembered else None
+    return bool(recorded) and facts.service is not None and recorded != facts.service.arn
 
 
 def _is_listed(service: Service | None, deployed: CurrentPart) -> bool:
@@ -88,7 +114,7 @@ def _is_listed(service: Service | None, deployed: CurrentPart) -> bool:
 def _of_tags(facts: Facts, deployed: CurrentPart) -> CurrentPart | None:
     """Complete an attempt whose deployment was not recorded: the tags of a revision name the attempt that made it."""
     made = (facts.limits.installation, facts.name, deployed.attempt_id)
-    owners = {r.arn: ownership(r) for r in (facts.running, *facts.newest) if r is not None}
+    owners = {r.arn: ownership(r) for r in (facts.revisions.running, *facts.revisions.newest) if r is not None}
     # The first of a revision's deployments is the attempt's: what came after it somebody else has made.
     for deployment in sorted(facts.service.deployments if facts.service else (), key=lambda d: d.created_at):
         owner = owners.get(deployment.task_definition)
@@ -99,7 +125,7 @@ def _of_tags(facts: Facts, deployed: CurrentPart) -> CurrentPart | None:
 
 def _last_ready(ready: CurrentPart) -> LastReady:
     images = [ReadyImage(container=i.container, digest=i.digest, release_hash=i.hash) for i in ready.images or ()]
-    return LastReady(source_hash=ready.source_hash, images=images, time=ready.time)
+    return LastReady(source_hash=ready.source_hash, pin_id=ready.pin_id, images=images, time=ready.time)
 
 
 def _foreign(part: CurrentPart, observed_time: datetime) -> ForeignDeployment:
@@ -120,6 +146,7 @@ def _rollout(deployed: CurrentPart) -> Rollout:
         attempt_id=deployed.attempt_id or "",
         cause=deployed.cause,
         source_hash=deployed.source_hash,
+        pin_id=deployed.pin_id,
         deployment_id=deployed.deployment_id,
         task_definition=deployed.task_definition,
         message=deployed.message,
@@ -137,6 +164,7 @@ def _entry(facts: Facts, deployed: CurrentPart, state: str) -> HistoryEntry:
         attempt_id=rollout.attempt_id,
         cause=rollout.cause,
         source_hash=rollout.source_hash,
+        pin_id=rollout.pin_id,
         outcome=rollout.outcome,
         message=rollout.message,
         hash=deployed.hash,

@@ -1,4 +1,4 @@
-"""What the tags on task definitions tell of a Release that has no status: a restored cluster, a re-created object."""
+"""What tags on task definitions show of a Release that has no status: a restored cluster, a re-created object."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import StrEnum
 
 from ecs_release.domain.ecs.service import Service, TaskDefinition
 from ecs_release.domain.ecs.task_definitions import Ownership, ownership
-from ecs_release.domain.model.image_names import parse_image
+from ecs_release.domain.verification.proof import named_digests
 
 
 class Past(StrEnum):
-    """What happened to this source before, as far as our tags tell."""
+    """What happened to this source before, as far as our tags show."""
 
     NOTHING = "Nothing"
     """It was never tried here: an ordinary first release."""
@@ -37,10 +37,6 @@ class Recovered:
     owner: Ownership | None = None
 
 
-def _digests(revision: TaskDefinition, containers: Sequence[str]) -> dict[str, str]:
-    return {name: parse_image(revision.image_of(name) or "").digest for name in containers}
-
-
 def recover(
     service: Service,
     running: TaskDefinition,
@@ -51,7 +47,7 @@ def recover(
     release: str,
     source: str,
 ) -> Recovered:
-    """Tell what became of a source. `wanted` maps each listed container to the digest that the source means now."""
+    """Return what became of a source. `wanted` maps each listed container to the digest that the source means now."""
 
     def ours(revision: TaskDefinition) -> Ownership | None:
         owner = ownership(revision)
@@ -60,7 +56,7 @@ def recover(
 
     owner = ours(running)
     if owner is not None:
-        if _digests(running, list(wanted)) != wanted:
+        if named_digests(running, wanted) != wanted:
             return Recovered(Past.OLDER, running, owner)
         primary = service.primary
         done = primary is not None and (primary.rollout_state or "COMPLETED") == "COMPLETED" and len(service.deployments) == 1

@@ -1,16 +1,16 @@
-"""A Release without status (a restored cluster, a re-created object): the ledger or our tags tell what became of it (law 7)."""
+"""A Release without status (a restored cluster, a re-created object): its past is recovered, so that what failed stays held (law 7)."""
 
 from __future__ import annotations
 
 from ecs_release.api.conditions import Reason
-from ecs_release.api.release_status import Pin, Rollout
+from ecs_release.api.release_status import Pin, ReleaseStatus, Rollout
 from ecs_release.domain.decision import attempts
-from ecs_release.domain.decision.decision import Draft, Outcome
+from ecs_release.domain.decision.decision import Changed, Draft
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.history_entry import entry
 from ecs_release.domain.ecs.service import Service, TaskDefinition
 from ecs_release.domain.model.image_names import short_digest
-from ecs_release.domain.recovery import from_ledger as recalling
+from ecs_release.domain.recovery import from_ledger
 from ecs_release.domain.recovery.from_tags import Past, Recovered, recover
 
 _HELD = {
@@ -32,29 +32,28 @@ _HELD = {
 }
 
 
-def needs_recovery(facts: Facts) -> bool:
-    """Tell whether nothing is known of the Release's past."""
-    status = facts.status
+def needs_recovery(status: ReleaseStatus) -> bool:
+    """Return whether a status says nothing of the Release's past."""
     return status.pin is None and status.rollout is None and status.last_ready is None
 
 
-def recover_past(facts: Facts, draft: Draft) -> Outcome | None:
-    """Fill the draft with what the ledger or, where that knows nothing, our tags tell; the rules after this one go on from there."""
-    service, running, pin = facts.service, facts.running, draft.pin
-    if not needs_recovery(facts) or draft.rollout is not None or service is None or running is None or pin is None:
+def recover_past(facts: Facts, draft: Draft) -> Changed | None:
+    """Fill the draft with what the ledger has or, if that has nothing, what our tags say."""
+    service, running, pin = facts.service, facts.revisions.running, draft.pin
+    if not needs_recovery(facts.status) or draft.rollout is not None or service is None or running is None or pin is None:
         return None
-    if recalling.recall(facts, draft):
-        return None
+    if from_ledger.recall(facts, draft):
+        return Changed("the past is recovered from the ledger")
     _recover_from_tags(facts, draft, pin, service, running)
-    recalling.abandon_unknown(facts, draft)
-    return None
+    from_ledger.abandon_unknown(facts, draft)
+    return Changed("the past is recovered from tags on task definitions")
 
 
 def _recover_from_tags(facts: Facts, draft: Draft, pin: Pin, service: Service, running: TaskDefinition) -> None:
     found = recover(
         service,
         running,
-        facts.newest,
+        facts.revisions.newest,
         attempts.digests(pin),
         installation=facts.limits.installation,
         release=facts.name,
@@ -69,15 +68,10 @@ def _recover_from_tags(facts: Facts, draft: Draft, pin: Pin, service: Service, r
 
 def _recovered(facts: Facts, pin: Pin, found: Recovered) -> Rollout:
     owner = found.owner
-    return Rollout(
-        attempt_id=owner.attempt if owner and owner.attempt else facts.attempt_id,
-        cause="Requested",
-        source_hash=pin.source_hash,
-        task_definition=found.revision.arn if found.revision else None,
-        start_time=facts.now,
-        last_progress_time=facts.now,
-        images=attempts.changes(facts, pin),
-    )
+    known = {"task_definition": found.revision.arn if found.revision else None}
+    if owner and owner.attempt:
+        known["attempt_id"] = owner.attempt
+    return attempts.attempt_at(facts, pin, "Requested").model_copy(update=known)
 
 
 def _hold(facts: Facts, draft: Draft, pin: Pin, found: Recovered) -> None:

@@ -1,6 +1,7 @@
-"""The decision about one Release: a chain of rules, of which the first that has something to say is heard.
+"""The decision about one Release: a chain of rules, of which the first that returns an outcome decides.
 
-Pure: no I/O, clock, log or chance. A pass either writes an intent or acts on one that is written already (law 6).
+Each rule returns an outcome, or what it has changed in the draft (the rules after it go on from there), or None if it does not apply.
+Pure: no I/O, clock, log or chance. A pass either writes an intent or acts on one that is written already (law 6: intent before act).
 """
 
 from __future__ import annotations
@@ -9,60 +10,62 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeAlias
 
-from ecs_release.api.conditions import Reason
-from ecs_release.domain.decision.decision import Decision, Draft, Outcome
+from ecs_release.api.conditions import ConditionType, Reason
+from ecs_release.domain.decision.decision import Changed, Decision, Draft, Outcome, RuleResult
 from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.decision.holding import holder_of, is_held_by_installation, unknown_holder
 from ecs_release.domain.decision.request_annotations import acknowledge_old, acknowledge_refresh
 from ecs_release.domain.decision.suspension import check_supported
-from ecs_release.domain.ecs.task_definitions import ownership
-from ecs_release.domain.environments.claims import holder
-from ecs_release.domain.model.conditions import of_problem, progressing, stalled
+from ecs_release.domain.environments.targets import check_deployable
+from ecs_release.domain.model.conditions import find, progressing, situation_of_problem, stalled
 from ecs_release.domain.model.errors import Problem, Retryable
 from ecs_release.domain.recovery.lost_status import recover_past
 from ecs_release.domain.release.status import report
-from ecs_release.domain.rules import at_rest as situations
-from ecs_release.domain.rules import new_attempt as starting
-from ecs_release.domain.rules.attempt_progress import follow
-from ecs_release.domain.rules.changed_target import same_target
-from ecs_release.domain.rules.open_attempt import abort, carry_on, end_of_another, in_flight
+from ecs_release.domain.rules import at_rest, new_attempt, outdated_look
+from ecs_release.domain.rules.attempt_progress import confirm, follow
+from ecs_release.domain.rules.changed_target import listed_containers_pinned, same_target
+from ecs_release.domain.rules.open_attempt import abort, carry_on, end_of_another, end_of_unlisted, in_flight
 from ecs_release.domain.rules.tag_return import return_tags
 
-Rule: TypeAlias = Callable[[Facts, Draft], Outcome | None]
+Rule: TypeAlias = Callable[[Facts, Draft], RuleResult]
 
 
 def decide(facts: Facts) -> Decision:
     """Decide what a Release's status says next, and whether AWS is to be changed."""
     draft = Draft.of(facts.status)
-    acknowledge_old(facts, draft)
-    if facts.unread is None:
-        follow(facts, draft)
-    outcome = next(found for found in (rule(facts, draft) for rule in RULES) if found is not None)
-    return report(facts, draft, outcome)
+    changes: list[str] = []
+    for rule in RULES:
+        result = rule(facts, draft)
+        if isinstance(result, Outcome):
+            return report(facts, draft, result, tuple(changes))
+        if result is not None:
+            changes.append(result.what)
+    raise AssertionError("the last rule always applies")
 
 
 def _known(facts: Facts, draft: Draft) -> Outcome | None:
-    """Nothing can be done before it is known where the Release goes, and that this version can do what is asked."""
-    if facts.problem is not None:
-        return Outcome(of_problem(facts.problem))
+    """Nothing can be done before it is known where the Release goes, and that this version supports what is asked for."""
+    if facts.place.problem is not None:
+        return Outcome(situation_of_problem(facts.place.problem))
     try:
         check_supported(facts)
     except Problem as problem:
-        return Outcome(of_problem(problem))
+        return Outcome(situation_of_problem(problem))
     return None
 
 
 def _readable(facts: Facts, draft: Draft) -> Outcome | None:
-    """Within the grace period what was said last stays; beyond it nobody knows. What was never seen is told at once."""
-    problem = facts.unread
+    """Within the grace period the conditions stay as they are; beyond it they are unknown, and at once if the service was never seen."""
+    problem = facts.seen.unread
     if problem is None:
         return None
     seen_before = facts.status.running is not None
     up_to_date = facts.status.observed_generation == facts.release.metadata.generation
-    blind = facts.now - (facts.unread_since or facts.now)
+    blind = facts.now - (facts.seen.unread_since or facts.now)
     grace = timedelta(seconds=facts.limits.grace_s)
     again = facts.limits.retry_s if isinstance(problem, Retryable) else None
     if not seen_before:
-        return Outcome(of_problem(problem), again_s=again)
+        return Outcome(situation_of_problem(problem), again_s=again)
     if blind >= grace:
         minutes = blind.total_seconds() / 60
         return Outcome(progressing(Reason.OBSERVATION_FAILED, f"not observed for {minutes:.0f} min: {problem.message}"), again_s=again)
@@ -72,62 +75,70 @@ def _readable(facts: Facts, draft: Draft) -> Outcome | None:
 
 
 def _exists(facts: Facts, draft: Draft) -> Outcome | None:
-    """There must be a service, and ECS itself must roll it out."""
-    service, target = facts.service, facts.target
-    assert target is not None
-    if service is None or service.status == "INACTIVE":
-        return Outcome(stalled(Reason.SERVICE_NOT_FOUND, f"there is no ECS service {target.key}: create it, or correct the target"))
-    if service.status == "DRAINING":
-        return Outcome(stalled(Reason.SERVICE_NOT_FOUND, f"ECS service {target.key} is being deleted (DRAINING)"))
-    if service.controller not in ("", "ECS"):
-        return Outcome(
-            stalled(
-                Reason.UNSUPPORTED_CONTROLLER,
-                f"ECS service {target.key} has deployment controller {service.controller}: only ECS is supported",
-            )
-        )
-    if service.resource_management == "ECS":
-        return Outcome(stalled(Reason.UNSUPPORTED_CONTROLLER, f"ECS service {target.key} is managed by ECS itself (Express mode)"))
+    """There must be a service, and ECS itself must be its deployment controller."""
+    assert facts.place.target is not None
+    try:
+        check_deployable(facts.place.target.key, facts.service)
+    except Problem as problem:
+        return Outcome(situation_of_problem(problem))
     return None
 
 
 def _held_by_us(facts: Facts, draft: Draft) -> Outcome | None:
-    """Only one Release changes a service (law 16)."""
-    running = ownership(facts.running) if facts.running else None
-    whose = holder(facts.claims, running, facts.limits.installation, facts.limits.namespaces)
+    """Only one Release changes a service (law 16: what is another's is left alone)."""
+    whose = holder_of(facts)
     if not whose or whose == facts.name:
+        return _still_in_conflict(facts)
+    assert facts.place.target is not None and facts.place.environment is not None
+    what = f"ECS service {facts.place.target.key} is held by {whose}: delete one of the two, or change its target"
+    if is_held_by_installation(facts):
+        what += f"; if that installation is gone, name it in spec.takesOverFrom of Environment {facts.place.environment.metadata.name!r}"
+    return Outcome(stalled(Reason.TARGET_CONFLICT, what))
+
+
+def _still_in_conflict(facts: Facts) -> Outcome | None:
+    """Leave a conflict in status as it is until it is known that it has ended."""
+    unknown, ready = unknown_holder(facts), find(facts.status.conditions, ConditionType.READY)
+    if unknown is None or ready is None or ready.reason != Reason.TARGET_CONFLICT:
         return None
-    assert facts.target is not None
-    return Outcome(
-        stalled(Reason.TARGET_CONFLICT, f"ECS service {facts.target.key} is held by {whose}: delete one of the two, or change its target")
-    )
+    up_to_date = facts.status.observed_generation == facts.release.metadata.generation
+    return Outcome(None if up_to_date else situation_of_problem(unknown))
 
 
-def _resolved(facts: Facts, draft: Draft) -> Outcome | None:
+def _resolved(facts: Facts, draft: Draft) -> RuleResult:
     """The source must mean something. A refresh that fails changes nothing."""
-    acknowledge_refresh(facts, draft)
-    if facts.pin is not None:
-        draft.pin = facts.pin
-        return None
-    if facts.pin_problem is not None:
-        again = facts.limits.retry_s if isinstance(facts.pin_problem, Retryable) else None
-        return Outcome(of_problem(facts.pin_problem), again_s=again)
+    if facts.wanted.pin is not None:
+        if draft.pin is facts.wanted.pin:
+            return None
+        draft.pin = facts.wanted.pin
+        return Changed("the source is resolved")
+    if facts.wanted.problem is not None:
+        again = facts.limits.retry_s if isinstance(facts.wanted.problem, Retryable) else None
+        return Outcome(situation_of_problem(facts.wanted.problem), again_s=again)
     return Outcome(progressing(Reason.RESOLVING_ARTIFACT, "looking the artifact up in ECR"), again_s=0)
 
 
 RULES: tuple[Rule, ...] = (
+    acknowledge_old,
+    confirm,
+    follow,
     _known,
     _readable,
+    outdated_look.await_newer,
     _exists,
     _held_by_us,
+    acknowledge_refresh,
     _resolved,
     same_target,
     recover_past,
     end_of_another,
+    end_of_unlisted,
     abort,
     carry_on,
     in_flight,
     return_tags,
-    starting.start,
-    situations.steady,
+    listed_containers_pinned,
+    new_attempt.note_drift,
+    new_attempt.start,
+    at_rest.steady,
 )

@@ -6,34 +6,46 @@ from dataclasses import replace
 
 from ecs_release.api.conditions import Condition, ConditionType, Reason
 from ecs_release.api.release_status import Links, Pin, ReleaseStatus, ReleaseSummary, Rollout, Running
-from ecs_release.domain.artifacts.source import wanted_hash
+from ecs_release.domain.artifacts.source import display_hash
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Decision, Draft, Outcome
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.running_status import running
 from ecs_release.domain.drift import drift
-from ecs_release.domain.ledger import foreign_deployments as foreign
-from ecs_release.domain.ledger import recorded_condition as recording
+from ecs_release.domain.ledger import foreign_deployments, recorded_condition
 from ecs_release.domain.model.applied_by import applied_by
-from ecs_release.domain.model.conditions import FALSE, TRUE, UNKNOWN, Said, Situation, find, merge, phase, triple, waiting
+from ecs_release.domain.model.conditions import (
+    FALSE,
+    TRUE,
+    UNKNOWN,
+    ConditionUpdate,
+    Situation,
+    find,
+    kstatus_conditions,
+    merge,
+    phase,
+    waiting,
+)
 from ecs_release.domain.model.image_names import short_digest
 from ecs_release.domain.ports.protocols import EventNote
-from ecs_release.domain.retention import image_availability as availability
-from ecs_release.domain.rules.at_rest import runs_wanted, still_stands
+from ecs_release.domain.retention import image_availability
+from ecs_release.domain.rules.at_rest import Standing, compared, standing
+from ecs_release.domain.verification.health import recorded
 from ecs_release.domain.verification.proof import Match
 
 
-def report(facts: Facts, draft: Draft, outcome: Outcome) -> Decision:
-    """Compose the status. Where the outcome says nothing about how the Release stands, the conditions stay as they were."""
+def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...] = ()) -> Decision:
+    """Compose the status. If the outcome has no situation, the conditions stay as they were."""
     before, outcome = facts.status, _as_correction(draft, outcome)
-    if outcome.situation is None or outcome.situation.reason not in _NOT_OURS:
-        foreign.note(facts, draft)
-    now_runs = running(facts) if facts.unread is None else before.running
+    believed = facts.seen.unread is None and not draft.missing
+    if not draft.missing and (outcome.situation is None or _is_ours(facts, draft, outcome.situation)):
+        foreign_deployments.track(facts, draft)
+    now_runs = running(facts) if believed else before.running
     conditions, its_phase = list(before.conditions or ()), before.phase
     if outcome.situation is not None:
-        said = [*triple(outcome.situation), *_aspects(facts, draft, outcome.situation)]
-        draft.events += availability.warnings(before, said)
-        conditions = merge(before.conditions, said, facts.release.metadata.generation, facts.now)
+        updates = [*kstatus_conditions(outcome.situation), *_aspects(facts, draft, outcome.situation)]
+        draft.events += image_availability.warnings(before, updates)
+        conditions = merge(before.conditions, updates, facts.release.metadata.generation, facts.now)
         its_phase = phase(outcome.situation)
     status = ReleaseStatus(
         observed_generation=facts.release.metadata.generation if outcome.situation else before.observed_generation,
@@ -42,31 +54,58 @@ def report(facts: Facts, draft: Draft, outcome: Outcome) -> Decision:
         pin=draft.pin,
         target=draft.target,
         running=now_runs,
+        health=recorded(facts.seen.health) if facts.service is not None and facts.seen.unread is None else before.health,
         rollout=_with_links(facts, draft.rollout),
         plan=draft.plan,
         closed_window=draft.closed_window,
-        drift=draft.drift if facts.look is None or facts.service is not None else None,
+        drift=draft.drift if facts.seen.look is None or facts.service is not None else None,
         last_drift=drift.last(facts, draft, outcome.situation),
         history=list(draft.history) or None,
         last_ready=draft.last_ready,
-        foreign=list(draft.foreign[: foreign.MOST]) or None,
-        ledger=draft.ledger if facts.has_ledger else before.ledger,
+        foreign=list(draft.foreign[: foreign_deployments.MAX_FOREIGN]) or None,
+        ledger=draft.ledger if facts.ledger.is_configured else before.ledger,
         last_handled_retry=draft.handled_retry,
         last_handled_refresh=draft.handled_refresh,
         last_handled_override=draft.handled_override,
         last_handled_abort=draft.handled_abort,
         summary=_summary(facts, draft, now_runs, find(conditions, ConditionType.READY)),
     )
-    status, left_out = recording.recorded(facts, draft, status)
+    status, left_out = recorded_condition.with_recorded_condition(facts, draft, status)
     events = tuple(draft.events) + _events(before, outcome)
     # An attempt that is held up (suspended, denied) moves no faster for being looked at often.
     moving = attempts.is_open(draft.rollout) and (outcome.situation is None or outcome.situation.reconciling)
-    fast = moving or _is_waiting(outcome)
-    return Decision(status, outcome.act, events, outcome.again_s, fast=fast, progress=draft.progress, waits=draft.waits, left_out=left_out)
+    fast = moving or draft.missing or _is_waiting(outcome)
+    return Decision(
+        status,
+        outcome.act,
+        events,
+        _again_s(draft, outcome),
+        fast=fast,
+        missing=draft.missing,
+        left_out=left_out,
+        changes=changes,
+    )
+
+
+def _is_ours(facts: Facts, draft: Draft, situation: Situation) -> bool:
+    """Return whether the service seen is this Release's: it is neither another's nor another one than was deployed to."""
+    if situation.reason != Reason.TARGET_CHANGED:
+        return situation.reason != Reason.TARGET_CONFLICT
+    known, service = draft.target, facts.service
+    if known is None or service is None:
+        return False
+    return (known.service_arn, known.service_created_time) == (service.arn, service.created_at)
+
+
+def _again_s(draft: Draft, outcome: Outcome) -> float | None:
+    """Return when to look again: as the outcome says, and at the deadline of an attempt that is followed while something else waits."""
+    if draft.left_s is None or not attempts.is_open(draft.rollout) or not attempts.is_deployed(draft.rollout):
+        return outcome.again_s
+    return min(max(0.5, draft.left_s), outcome.again_s if outcome.again_s is not None else draft.left_s)
 
 
 def _as_correction(draft: Draft, outcome: Outcome) -> Outcome:
-    """Say of a correction of drift that is under way what it is: reality differs, and that is being mended."""
+    """Report a correction of drift that is under way as Drifted: what runs differs from what is wanted, and that is being corrected."""
     rollout, situation = draft.rollout, outcome.situation
     if rollout is None or rollout.outcome or rollout.cause != drift.CAUSE or situation is None:
         return outcome
@@ -79,54 +118,54 @@ def _is_waiting(outcome: Outcome) -> bool:
     return outcome.situation is not None and outcome.situation.reason == Reason.AWAITING_STEADY
 
 
-def _aspects(facts: Facts, draft: Draft, situation: Situation) -> tuple[Said, ...]:
+def _aspects(facts: Facts, draft: Draft, situation: Situation) -> tuple[ConditionUpdate, ...]:
     return (
         _resolved(facts, draft),
         _deployed(draft),
         _in_sync(facts, draft),
-        availability.said(facts, draft),
+        image_availability.availability_condition(facts, draft),
     )
 
 
-def _resolved(facts: Facts, draft: Draft) -> Said:
+def _resolved(facts: Facts, draft: Draft) -> ConditionUpdate:
     if draft.pin is not None and draft.pin.source_hash == facts.source_hash:
         names = ", ".join(f"{i.repository}@{i.digest}" for i in draft.pin.images or ())
-        return Said(ConditionType.ARTIFACT_RESOLVED, TRUE, Reason.RESOLVED, names)
-    problem = facts.pin_problem or facts.problem
+        return ConditionUpdate(ConditionType.ARTIFACT_RESOLVED, TRUE, Reason.RESOLVED, names)
+    problem = facts.wanted.problem or facts.place.problem
     if problem is not None:
-        status = FALSE if problem is facts.pin_problem else UNKNOWN
-        return Said(ConditionType.ARTIFACT_RESOLVED, status, problem.reason, problem.message)
-    return Said(ConditionType.ARTIFACT_RESOLVED, UNKNOWN, Reason.RESOLVING_ARTIFACT)
+        status = FALSE if problem is facts.wanted.problem else UNKNOWN
+        return ConditionUpdate(ConditionType.ARTIFACT_RESOLVED, status, problem.reason, problem.message)
+    return ConditionUpdate(ConditionType.ARTIFACT_RESOLVED, UNKNOWN, Reason.RESOLVING_ARTIFACT)
 
 
-def _deployed(draft: Draft) -> Said:
+def _deployed(draft: Draft) -> ConditionUpdate:
     rollout, pin = draft.rollout, draft.pin
     if rollout is None or (pin is not None and not attempts.covers(rollout, pin)):
-        return Said(ConditionType.DEPLOYED, UNKNOWN, Reason.NOT_ATTEMPTED, "there was no attempt for this source yet")
+        return ConditionUpdate(ConditionType.DEPLOYED, UNKNOWN, Reason.NOT_ATTEMPTED, "there was no attempt for this source yet")
     if not rollout.outcome:
         reason = Reason.VERIFYING if rollout.stage == "COMPLETED" else Reason.ROLLING_OUT
         reason = Reason.AWAITING_HOOK if rollout.awaiting else reason
-        return Said(ConditionType.DEPLOYED, UNKNOWN, reason, rollout.message or "")
+        return ConditionUpdate(ConditionType.DEPLOYED, UNKNOWN, reason, rollout.message or "")
     good = rollout.outcome in attempts.GOOD
-    return Said(ConditionType.DEPLOYED, TRUE if good else FALSE, rollout.outcome, rollout.message or "")
+    return ConditionUpdate(ConditionType.DEPLOYED, TRUE if good else FALSE, rollout.outcome, rollout.message or "")
 
 
-def _in_sync(facts: Facts, draft: Draft) -> Said:
-    if facts.service is None or draft.pin is None or facts.unread is not None:
-        return Said(ConditionType.IN_SYNC, UNKNOWN, Reason.NOT_OBSERVED)
-    found = runs_wanted(facts, draft.pin)
-    if found is Match.YES or still_stands(facts, draft.pin, found):
-        return Said(ConditionType.IN_SYNC, TRUE, Reason.DIGESTS_MATCH)
-    if found is Match.NO:
-        return Said(ConditionType.IN_SYNC, FALSE, Reason.DIGESTS_DIFFER, "running tasks show other digests than the wanted ones")
-    reason = Reason.NOTHING_RUNNING if found is Match.NOTHING_RUNS else Reason.NOT_OBSERVED
-    return Said(ConditionType.IN_SYNC, UNKNOWN, reason)
+def _in_sync(facts: Facts, draft: Draft) -> ConditionUpdate:
+    if facts.service is None or draft.pin is None or facts.seen.unread is not None or draft.missing:
+        return ConditionUpdate(ConditionType.IN_SYNC, UNKNOWN, Reason.NOT_OBSERVED)
+    stands = standing(facts, draft.pin, compared(facts, draft))
+    if stands is Standing.PROVEN:
+        return ConditionUpdate(ConditionType.IN_SYNC, TRUE, Reason.DIGESTS_MATCH)
+    if stands is Standing.DISPROVEN:
+        return ConditionUpdate(ConditionType.IN_SYNC, FALSE, Reason.DIGESTS_DIFFER, "running tasks show other digests than the wanted ones")
+    reason = Reason.NOTHING_RUNNING if compared(facts, draft) is Match.NOTHING_RUNS else Reason.NOT_OBSERVED
+    return ConditionUpdate(ConditionType.IN_SYNC, UNKNOWN, reason)
 
 
 def _with_links(facts: Facts, rollout: Rollout | None) -> Rollout | None:
-    if rollout is None or not facts.links or rollout.links is not None:
+    if rollout is None or not facts.place.links or rollout.links is not None:
         return rollout
-    return rollout.model_copy(update={"links": Links(**facts.links)})
+    return rollout.model_copy(update={"links": Links(**facts.place.links)})
 
 
 def _summary(facts: Facts, draft: Draft, now_runs: Running | None, ready: Condition | None) -> ReleaseSummary:
@@ -136,7 +175,7 @@ def _summary(facts: Facts, draft: Draft, now_runs: Running | None, ready: Condit
     tasks = f"{now_runs.running_count}/{now_runs.desired_count}" if now_runs else None
     revision = now_runs.task_definition.rpartition("/")[2] if now_runs and now_runs.task_definition else None
     return ReleaseSummary(
-        hash=wanted_hash(facts.release.spec.source) or digest,
+        hash=display_hash(facts.release.spec.source, first) or digest,
         running_hash=now_runs.hash if now_runs else None,
         digest=digest,
         task_definition=revision,
@@ -149,7 +188,6 @@ def _summary(facts: Facts, draft: Draft, now_runs: Running | None, ready: Condit
     )
 
 
-_NOT_OURS = frozenset({Reason.TARGET_CONFLICT, Reason.TARGET_CHANGED})
 _WARNINGS = frozenset({Reason.DRIFTED, Reason.TASKS_UNHEALTHY, Reason.OBSERVATION_FAILED, Reason.PROGRESSING_WITH_RETRY})
 
 

@@ -1,4 +1,4 @@
-"""Whether a new status says something new (law 13): what only counts is written at most once a minute."""
+"""Whether a new status says something new: counts of tasks are written at most once a minute (law 13)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ class Change(Enum):
     NEWS = 2
 
 
-_COUNTS = frozenset({"runningCount", "desiredCount", "pendingCount", "tasks", "message", "lastProgressTime"})
+_COUNTS = frozenset(
+    {"runningCount", "desiredCount", "pendingCount", "tasks", "message", "lastProgressTime", "newTasks", "oldTasks", "health"}
+)
 
 
 def compare(before: Model | None, after: Model) -> Change:
@@ -32,6 +34,6 @@ def _without_counts(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _without_counts(v) for k, v in value.items() if k not in _COUNTS}
     if isinstance(value, list):
-        # What says nothing but how many (tasks that do not tell their digest yet) is no news, nor is the order: the most frequent is first.
+        # A mere number of tasks that show no digest yet is no news, nor is the order: the most frequent comes first.
         return sorted((found for v in value if (found := _without_counts(v)) != {}), key=repr)
     return value

@@ -1,169 +1,287 @@
-"""How a Release stands when nothing is to be done: the verdict that is held, or whether what runs is what is wanted."""
+"""A Release at rest: the verdict that it is held by, or whether what runs is what is wanted."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
+
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin
-from ecs_release.domain.artifacts import environment_tag as environment_tags
+from ecs_release.domain.artifacts import environment_tag
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Draft, Outcome
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.plan import plan
-from ecs_release.domain.decision.suspension import brake
-from ecs_release.domain.drift import base_revision as bases
-from ecs_release.domain.drift import drift
-from ecs_release.domain.ecs.service import COMPLETED, IN_PROGRESS, Deployment, Service
-from ecs_release.domain.model.conditions import TRUE, Situation, find, held, progressing, ready, stalled, unready
+from ecs_release.domain.decision.suspension import suspension_of
+from ecs_release.domain.drift import base_revision, drift
+from ecs_release.domain.ecs.service import COMPLETED, FAILED, Deployment, Service
+from ecs_release.domain.model.clauses import join_clauses
+from ecs_release.domain.model.conditions import Situation, find, held, progressing, ready, stalled, unready
 from ecs_release.domain.model.image_names import parse_image
-from ecs_release.domain.retention import image_availability as availability
-from ecs_release.domain.verification.proof import Accepted, Match, match_service, nothing_runs
+from ecs_release.domain.retention import image_availability
+from ecs_release.domain.verification.proof import (
+    Accepted,
+    Match,
+    match_service,
+    named_digests,
+    tasks_of,
+    why_nothing_runs,
+    why_unproven,
+)
 
 _BEHIND = "its configuration is behind:"
 
 
-def runs_wanted(facts: Facts, pin: Pin) -> Match:
-    """Compare what runs with the pin. Where nothing runs, the PRIMARY's revision tells what would: other digests there are a difference."""
+class Standing(StrEnum):
+    """What is known of whether the wanted images run. Ready=True, InSync and all that rests on them follow from it alone (law 17)."""
+
+    PROVEN = "Proven"
+    DISPROVEN = "Disproven"
+    UNPROVEN = "Unproven"
+    NOTHING_WANTED = "NothingWanted"
+    """No task is wanted, and one would run the wanted images."""
+
+
+def standing(facts: Facts, pin: Pin, found: Match) -> Standing:
+    """Return what a look proves: by its tasks, or by an earlier proof of the same deployment."""
     service = facts.service
     assert service is not None
-    wanted = attempts.accepted(pin)
+    if found is Match.NO:
+        return Standing.DISPROVEN
+    if found is Match.NOTHING_RUNS and service.desired == 0:
+        return Standing.NOTHING_WANTED
+    if has_failed(service):
+        return Standing.UNPROVEN
+    return Standing.PROVEN if found is Match.YES or still_stands(facts, pin, found) else Standing.UNPROVEN
+
+
+def compared(facts: Facts, draft: Draft) -> Match:
+    """Return how what runs compares with the draft's pin, which is final by then."""
+    if draft.match is None:
+        assert draft.pin is not None
+        draft.match = runs_wanted(facts, draft.pin)
+    return draft.match
+
+
+def runs_wanted(facts: Facts, pin: Pin) -> Match:
+    """Compare what runs with the pin, and what would run: a revision that names other digests is a difference before its first task.
+
+    Tasks of earlier deployments prove nothing of a PRIMARY that has none yet: if what it would run is not known, nothing is proven.
+    """
+    service = facts.service
+    assert service is not None
+    wanted = attempts.accepted(facts, pin)
     found = match_service(service, wanted)
-    if found is not Match.NOTHING_RUNS or service.desired > 0 or facts.running is None:
+    if found is Match.NO:
         return found
-    return Match.NO if any(digest not in wanted[c] for c, digest in _would_run(facts, wanted).items()) else found
+    named = _would_run(facts, wanted)
+    if found is Match.NOTHING_RUNS and service.desired == 0:
+        return _would_start(named, wanted)
+    # Where the environment's tag points is a finding of its own, and tasks keep the digest that the first one of their deployment resolved.
+    if not _pulls_tag(facts) and any(wanted[c].match(digest) is Match.NO for c, digest in named.items()):
+        return Match.NO
+    if found is Match.YES and not _has_begun(service) and any(wanted[c].match(named.get(c)) is not Match.YES for c in wanted):
+        return Match.UNKNOWN
+    return found
+
+
+def _would_start(named: Mapping[str, str], wanted: Accepted) -> Match:
+    """Compare what a task would run if one was wanted: what could not be read is not known, and a revision that names a tag is another."""
+    compared = {wanted[c].match(digest) if digest else Match.NO for c, digest in named.items()}
+    if Match.NO in compared:
+        return Match.NO
+    return Match.UNKNOWN if Match.UNKNOWN in compared or len(named) < len(wanted) else Match.NOTHING_RUNS
+
+
+def _has_begun(service: Service) -> bool:
+    """Return whether a task of the PRIMARY deployment runs: all of its tasks run what the first one resolved."""
+    return service.primary is None or bool(tasks_of(service, service.primary))
 
 
 def _would_run(facts: Facts, wanted: Accepted) -> dict[str, str]:
-    """Return the digest that each container would run if a task began: what the revision names or, by method EnvironmentTag, the tag."""
-    if facts.target is not None and environment_tags.uses(facts.target):
-        return {c: facts.tags[c] for c in wanted if facts.tags and c in facts.tags}
-    return {c: parse_image((facts.running.image_of(c) if facts.running else None) or "").digest for c in wanted}
+    """Return the digest that each container would run if a task began: what the revision names or, with method EnvironmentTag, the tag.
+
+    An empty string if the revision names another tag, whose digest is not looked up; nothing for what could not be read.
+    """
+    target, revision, tagged = facts.place.target, facts.revisions.running, facts.tags.digests or {}
+    if revision is None:
+        return {}
+    if target is None or not environment_tag.uses(target):
+        return named_digests(revision, wanted)
+    images = {c: parse_image(revision.image_of(c) or "") for c in wanted}
+    return {c: tagged[c] if i.tag == target.environment_tag else i.digest for c, i in images.items() if c in tagged}
+
+
+def _pulls_tag(facts: Facts) -> bool:
+    return facts.place.target is not None and environment_tag.uses(facts.place.target)
 
 
 def still_stands(facts: Facts, pin: Pin, found: Match) -> bool:
-    """Tell whether what was proven before still stands, though this look proves nothing: tasks come and go, or do not tell yet.
+    """Return whether a proof still stands though this look proves nothing: tasks come and go, or show no digest yet.
 
-    Autoscaling and Spot start and end tasks without a deployment, and a deployment's tasks all run what its first one resolved (Amazon ECS
-    developer guide, "Container image resolution").
+    A proof belongs to a deployment, and holds as long as that is PRIMARY: autoscaling and Spot start and end tasks without another one,
+    and a deployment's tasks all run what its first one resolved (Amazon ECS developer guide, "Container image resolution").
     """
-    service, before, in_sync = facts.service, facts.status.running, find(facts.status.conditions, "InSync")
-    if service is None or service.primary is None or service.desired == 0 or found not in (Match.NOTHING_RUNS, Match.UNKNOWN):
+    service, proven = facts.service, facts.status.last_ready
+    if service is None or service.primary is None or found not in (Match.NOTHING_RUNS, Match.UNKNOWN) or has_failed(service):
         return False
-    same = before is not None and before.deployment_id == service.primary.id
-    return same and in_sync is not None and in_sync.status == TRUE and attempts.was_ready(facts.status.last_ready, pin)
+    if service.desired == 0 and not service.running_tasks:
+        return False
+    return proven is not None and proven.deployment_id == service.primary.id and attempts.was_ready(proven, pin)
 
 
-def is_moving(service: Service) -> bool:
-    """Tell whether ECS has not finished its PRIMARY deployment."""
-    primary = service.primary
-    if primary is None:
-        return False
-    if primary.rollout_state is None:
-        return len(service.deployments) > 1
-    return primary.rollout_state == IN_PROGRESS
+def has_failed(service: Service) -> bool:
+    """Return whether ECS has given up its PRIMARY deployment: whatever runs, it is not what was to run."""
+    return service.primary is not None and service.primary.rollout_state == FAILED
+
+
+def is_proven(facts: Facts, draft: Draft) -> bool:
+    """Return whether this look proves that the wanted digests run, by a deployment that is done."""
+    service = facts.service
+    return service is not None and compared(facts, draft) is Match.YES and is_done(service)
+
+
+def is_done(service: Service) -> bool:
+    """Return whether ECS has finished its PRIMARY deployment, and has not given it up."""
+    return not service.is_moving and not has_failed(service)
 
 
 def steady(facts: Facts, draft: Draft) -> Outcome:
-    """Say how the Release stands: the last rule, it always has something to say."""
+    """Report how the Release stands if nothing is to be done. The last rule: it always applies."""
     pin, service = draft.pin, facts.service
     assert pin is not None and service is not None
-    found = runs_wanted(facts, pin)
+    found = compared(facts, draft)
     rollout = draft.rollout
-    in_sync = found is Match.YES and not is_moving(service)
+    in_sync = is_proven(facts, draft)
     if rollout is not None and attempts.covers(rollout, pin) and rollout.outcome not in attempts.GOOD and not in_sync:
         return Outcome(stalled(rollout.outcome or "", rollout.message or ""))
     if in_sync:
         attempts.note_ready(facts, draft, pin)
-    on = brake(facts)
-    if on is not None:
-        return braked(facts, draft, on)
+    suspension = suspension_of(facts)
+    if suspension is not None:
+        return suspended(facts, draft, suspension)
     situation = _situation(facts, draft, service, pin, found)
-    newer = bases.newer_base(facts)
-    if newer is not None and _BEHIND in situation.message and not _said_already(facts, bases.described(newer)):
-        draft.say("Warning", "ConfigurationBehind", "Observe", f"{bases.described(newer)} is newer than what runs is built on")
+    newer = base_revision.newer_base(facts)
+    if newer is not None and _BEHIND in situation.message and not _is_reported(facts, base_revision.described(newer)):
+        draft.event("Warning", "ConfigurationBehind", "Observe", f"{base_revision.described(newer)} is newer than what runs is built on")
     return Outcome(situation, again_s=drift.again_s(facts, draft))
 
 
-def _said_already(facts: Facts, text: str) -> bool:
+def _is_reported(facts: Facts, text: str) -> bool:
+    """Return whether the condition Ready says so already."""
     ready = find(facts.status.conditions, "Ready")
     return ready is not None and text in ready.message
 
 
-def braked(facts: Facts, draft: Draft, on: tuple[Reason, str]) -> Outcome:
-    """Say that nothing is done on purpose, and what would be done."""
+def suspended(facts: Facts, draft: Draft, suspension: tuple[Reason, str]) -> Outcome:
+    """Report that nothing is done on purpose, and what would be done."""
     pin = draft.pin
     assert pin is not None
-    reason, message = on
-    found = runs_wanted(facts, pin)
-    lost = availability.lost(facts, pin) if found is Match.NOTHING_RUNS else ""
+    reason, message = suspension
+    found = compared(facts, draft)
+    lost = image_availability.lost(facts, pin) if found is Match.NOTHING_RUNS else ""
     if lost:
-        return Outcome(held(False, reason, f"{message}; no task runs, and none could be started: {lost}"))
-    unknown = True if still_stands(facts, pin, found) else None
-    matches = {Match.YES: True, Match.NO: False, Match.UNKNOWN: unknown}.get(found, found is Match.NOTHING_RUNS)
-    if matches is not True:
+        return Outcome(held(False, reason, join_clauses(message, f"no task runs, and none could be started: {lost}")))
+    matches = _matches(standing(facts, pin, found))
+    if facts.permission.is_edited:
+        # What runs is compared with the pin, and the spec asks for something else.
+        return Outcome(held(False if matches else None, reason, message))
+    if matches and draft.target != facts.target_seen:
+        # A retry that waits will take the target in: until then nothing was released there.
+        return Outcome(held(False, reason, message))
+    if matches and facts.seen.health.unhealthy and facts.service is not None:
+        return Outcome(held(False, reason, join_clauses(message, _too_few(facts.service))))
+    if not matches:
         draft.plan = plan(facts, pin, message)
         if draft.plan.message:
-            message = f"{message}; {draft.plan.message}"
+            message = join_clauses(message, draft.plan.message)
     return Outcome(held(matches, reason, message))
 
 
+def _matches(stands: Standing) -> bool | None:
+    """Return whether what runs is what is wanted; None if that is not known."""
+    return None if stands is Standing.UNPROVEN else stands is not Standing.DISPROVEN
+
+
 def _situation(facts: Facts, draft: Draft, service: Service, pin: Pin, found: Match) -> Situation:
-    lost = availability.lost(facts, pin) if found is Match.NOTHING_RUNS else ""
+    lost = image_availability.lost(facts, pin) if found is Match.NOTHING_RUNS else ""
     if lost:
         return stalled(Reason.ARTIFACT_GONE, f"no task runs, and none can be started: {lost}")
-    wrong = _wrong(facts, draft, service, pin, found)
+    wrong = _wrong(facts, draft, service, pin, found) or _outdated(facts, draft, pin, found)
     if wrong is not None:
         return wrong
-    if found is Match.NOTHING_RUNS and service.desired == 0:
-        return ready(Reason.NOTHING_RUNNING, nothing_runs(service))
-    stands = still_stands(facts, pin, found)
-    if found is Match.UNKNOWN and not stands:
-        return progressing(Reason.VERIFYING, "ECS does not tell the digests of all running tasks yet")
+    stands = standing(facts, pin, found)
+    if stands is Standing.NOTHING_WANTED:
+        return ready(Reason.NOTHING_RUNNING, why_nothing_runs(service))
+    if stands is not Standing.PROVEN:
+        return progressing(Reason.VERIFYING, _unproven(service, attempts.accepted(facts, pin)))
     if found is Match.NOTHING_RUNS:
         return ready(Reason.SUCCEEDED, f"no task of {service.desired} runs just now; the last ones ran the wanted images")
-    message = "every running task runs the wanted images" + (", as far as ECS tells their digests yet" if stands else "")
+    message = "every running task runs the wanted images" + ("" if found is Match.YES else ", as far as ECS tells their digests yet")
     primary = service.primary
-    if is_moving(service) and primary is not None:
+    if service.is_moving and primary is not None:
         message += f"; deployment {_described(primary)} is under way"
-    newer = bases.newer_base(facts)
+    newer = base_revision.newer_base(facts)
     if newer is not None:
-        message += f"; {_BEHIND} {bases.described(newer)} is newer, and is not rolled out (baseRevision is Service)"
+        message += f"; {_BEHIND} {base_revision.described(newer)} is newer, and is not rolled out (baseRevision is Service)"
     return ready(Reason.SUCCEEDED, message)
 
 
+def _unproven(service: Service, accepted: Accepted) -> str:
+    """Return why it is not known whether what runs is what is wanted."""
+    if has_failed(service) and service.primary is not None:
+        return f"deployment {_described(service.primary)} was given up by ECS ({service.primary.rollout_state_reason or 'no reason given'})"
+    found = match_service(service, accepted)
+    if found is Match.NOTHING_RUNS and service.desired == 0:
+        return "no task is wanted, and which images one would run is not known: the task definition or the tag could not be read"
+    if service.primary is not None and found is Match.YES:
+        return f"deployment {_described(service.primary)} has no running task yet, and its revision does not tell which digests it will run"
+    return why_unproven(service, accepted)
+
+
 def _wrong(facts: Facts, draft: Draft, service: Service, pin: Pin, found: Match) -> Situation | None:
-    """Say what is not as wanted of what runs: its digests, its tag, its base, its number; None where all is."""
-    differs = drift.told(facts, draft, pin) if found is Match.NO else _tag_drift(facts, pin)
+    """Return what is not as wanted of what runs: its digests, its tag, its number; None if all is."""
+    differs = drift.described(facts, draft, pin) if found is Match.NO else _tag_drift(facts, pin)
     if differs:
         return stalled(Reason.DRIFTED, differs)
-    newer = bases.newer_base(facts)
-    if newer is not None and bases.follows_latest(facts):
-        return unready(
-            Reason.BASE_REVISION_OUTDATED,
-            f"the wanted images run, but on an older base: {bases.described(newer)} is newer. {_attempted(draft)}A new source, or"
-            " annotation ecs-release.dev/retry, rolls it out; with onDrift Correct it goes by itself once, after correctAfterSeconds",
-        )
-    if facts.health.unhealthy:
-        return unready(
-            Reason.TASKS_UNHEALTHY,
-            f"{service.running} of {service.desired} tasks run, fewer than the minimum of {service.minimum_healthy_percent} %:"
-            f" {service.last_event or 'ECS gives no reason'}",
-        )
+    if facts.seen.health.unhealthy:
+        return unready(Reason.TASKS_UNHEALTHY, _too_few(service))
     return None
 
 
+def _too_few(service: Service) -> str:
+    return (
+        f"{service.running} of {service.desired} tasks run, fewer than the minimum of {service.minimum_healthy_percent} %:"
+        f" {service.last_event or 'ECS gives no reason'}"
+    )
+
+
+def _outdated(facts: Facts, draft: Draft, pin: Pin, found: Match) -> Situation | None:
+    """Return that the wanted images run on an older base than is wanted; None if they do not, or are not proven to run."""
+    newer, stands = base_revision.newer_base(facts), standing(facts, pin, found)
+    if newer is None or not base_revision.follows_latest(facts) or stands not in (Standing.PROVEN, Standing.NOTHING_WANTED):
+        return None
+    what = "the wanted images run" if stands is Standing.PROVEN else "no task is wanted, and one would run the wanted images"
+    return unready(
+        Reason.BASE_REVISION_OUTDATED,
+        f"{what}, but on an older base: {base_revision.described(newer)} is newer. {_attempted(draft)}A new source, or"
+        " annotation ecs-release.dev/retry, rolls it out; with onDrift Correct it goes by itself once, after correctAfterSeconds",
+    )
+
+
 def _attempted(draft: Draft) -> str:
-    """Say how the latest attempt at a newer base ended, where it did not end well."""
+    """Return how the latest attempt at a newer base ended, if it did not end well."""
     rollout = draft.rollout
-    if rollout is None or rollout.cause != bases.CAUSE or not rollout.outcome or rollout.outcome in attempts.GOOD:
+    if rollout is None or rollout.cause != base_revision.CAUSE or not rollout.outcome or rollout.outcome in attempts.GOOD:
         return ""
-    return f"The attempt at it ended {rollout.outcome}: {rollout.message}. "
+    return f"The attempt at it ended {rollout.outcome}: {(rollout.message or '').rstrip('. ')}. "
 
 
 def _tag_drift(facts: Facts, pin: Pin) -> str:
-    """Say that somebody moved the environment's tag; an empty string where it is where it belongs, or is not ours to know."""
-    if facts.target is None or facts.tags is None:
+    """Return where the environment's tag points if somebody moved it; an empty string if nobody did, or the tag is not used."""
+    if facts.place.target is None or facts.tags.digests is None:
         return ""
-    stray = environment_tags.strays(facts.target, pin, facts.tags)
+    stray = environment_tag.misplaced_tags(facts.place.target, pin, facts.tags.digests)
     return f"{stray}: somebody moved it, and the next deployment would run that" if stray else ""
 
 

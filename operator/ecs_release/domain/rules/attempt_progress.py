@@ -1,165 +1,180 @@
-"""Following an attempt: what one more look at the service means for it."""
+"""An attempt that is followed: what the latest look at the service means for it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from ecs_release.api.conditions import Reason
-from ecs_release.api.release_status import Pin, Rollout
-from ecs_release.domain.artifacts import environment_tag as environment_tags
+from ecs_release.api.release_status import Rollout, RolloutProgress
+from ecs_release.domain.artifacts import environment_tag
 from ecs_release.domain.decision import attempts
-from ecs_release.domain.decision.decision import Draft
+from ecs_release.domain.decision.decision import Changed, Draft
 from ecs_release.domain.decision.facts import Facts
-from ecs_release.domain.rules.protected_tasks import told
-from ecs_release.domain.verification import deployment_stages as stages
+from ecs_release.domain.model.clauses import join_clauses
+from ecs_release.domain.rules import protected_tasks
+from ecs_release.domain.verification import deployment_stages
 from ecs_release.domain.verification.judge import judge
-from ecs_release.domain.verification.judgement import Followed, Judgement, Patience, Verdict
-from ecs_release.domain.verification.proof import Accepted
+from ecs_release.domain.verification.judgement import FollowedDeployment, Judgement, Progress, Timeouts, Verdict
+from ecs_release.domain.verification.proof import first_task_mismatch
 
 
-def follow(facts: Facts, draft: Draft) -> None:
-    """Take a look at the service into account: find what an earlier process did, judge the deployment, end the attempt.
+def confirm(facts: Facts, draft: Draft) -> Changed | None:
+    """Accept what a call to AWS did although its answer never came (law 6: look before anything is repeated)."""
+    doubt, rollout = facts.tracking.doubt, draft.rollout
+    if doubt is None or rollout is None or facts.seen.unread is not None or facts.service is None or not _same_service(facts, draft):
+        return None
+    intended = attempts.intended_action(rollout)
+    if intended == attempts.REGISTER and doubt.registered:
+        draft.rollout = attempts.intend_update(rollout, doubt.registered, facts)
+        return Changed("the revision was registered by a call whose answer was lost")
+    if intended == attempts.UPDATE and doubt.started:
+        attempts.started(facts, draft, doubt.started)
+        return Changed("the deployment was started by a call whose answer was lost")
+    return None
 
-    Changes `draft.rollout`, `draft.history` and `draft.progress`; does nothing without a look or an attempt.
-    """
-    if draft.rollout is None or facts.service is None or not _same_service(facts, draft):
-        return
-    _resolve_doubt(facts, draft)
+
+def follow(facts: Facts, draft: Draft) -> Changed | None:
+    """Judge the attempt's deployment by the latest look at the service, and end the attempt if there is a verdict."""
     rollout = draft.rollout
-    if not attempts.is_deployed(rollout) or (rollout.outcome and rollout.outcome not in attempts.REFINABLE):
-        return
-    if _is_older(facts, rollout):
-        return
+    if rollout is None or facts.seen.unread is not None or facts.service is None or not _same_service(facts, draft):
+        return None
+    if not attempts.is_followed(rollout) or _is_older(facts, rollout):
+        return None
     if rollout.outcome and (draft.pin is None or not attempts.covers(rollout, draft.pin)):
-        return
+        return None
     stray = _stray_task(facts, draft, rollout)
     if stray:
         attempts.end(facts, draft, Reason.TAG_MOVED, stray)
-        return
+        return Changed("the attempt ended: its tag was moved")
     judgement = _with_protected(facts, _judge(facts, draft, rollout))
-    draft.waits, draft.left_s = judgement.waits, judgement.left_s
+    draft.waits, draft.left_s, draft.missing = judgement.waits, judgement.left_s, judgement.missing
     _apply(facts, draft, rollout, judgement)
+    return Changed(f"the attempt is {judgement.verdict}")
 
 
 def _stray_task(facts: Facts, draft: Draft, rollout: Rollout) -> str:
-    """Say that the environment's tag was moved by somebody before our first task pulled it."""
-    if rollout.outcome or facts.target is None or facts.service is None or not environment_tags.uses(facts.target):
+    """Return how the environment's tag was moved by somebody before our first task pulled it; an empty string if it was not."""
+    if rollout.outcome or facts.place.target is None or facts.service is None or not environment_tag.uses(facts.place.target):
         return ""
-    return environment_tags.other_first_task(facts.service, rollout.deployment_id or "", _accepted(draft, rollout))
+    return first_task_mismatch(facts.service, rollout.deployment_id or "", attempts.accepted_by(facts, rollout, draft.pin))
 
 
 def _same_service(facts: Facts, draft: Draft) -> bool:
-    """Tell whether the service seen is the one that the attempt went to (law 15: a target may change under it)."""
-    assert facts.service is not None
-    known = draft.target
-    return known is None or known.service_arn is None or known.service_arn == facts.service.arn
+    """Return whether the service seen is the one that the attempt went to: its target may have changed meanwhile (law 15)."""
+    known, seen = draft.target, facts.target_seen
+    return known is None or known.service_arn is None or known == seen
 
 
 def _is_older(facts: Facts, rollout: Rollout) -> bool:
-    """Tell whether the look is from before the deployment began: it says nothing about it."""
-    accepted = rollout.intent.accepted_time if rollout.intent else None
-    return accepted is not None and facts.look is not None and facts.look.seen_time <= accepted
-
-
-def _resolve_doubt(facts: Facts, draft: Draft) -> None:
-    """Accept what an intent did although its answer never came (law 6)."""
-    doubt, rollout = facts.doubt, draft.rollout
-    if doubt is None or rollout is None:
-        return
-    intended = attempts.intends(rollout)
-    if intended == attempts.REGISTER and doubt.registered:
-        draft.rollout = attempts.intend_update(rollout, doubt.registered, facts)
-    elif intended == attempts.UPDATE and doubt.started:
-        attempts.started(facts, draft, doubt.started)
-
-
-def _accepted(draft: Draft, rollout: Rollout) -> Accepted:
-    """Return what proves the attempt's images; the pin may be a newer one already, with other digests."""
-    pin: Pin | None = draft.pin
-    wanted = attempts.aims_at(rollout)
-    if pin is not None and attempts.digests(pin) == wanted:
-        return attempts.accepted(pin)
-    return {container: frozenset({digest}) for container, digest in wanted.items()}
+    """Return whether the look was asked for before ECS accepted the deployment, and does not show it: it says nothing about it."""
+    look, accepted = facts.seen.look, attempts.accepted_time(rollout)
+    if look is None or look.service is None or accepted is None:
+        return False
+    return look.as_of <= accepted and look.service.deployment(rollout.deployment_id or "") is None
 
 
 def _judge(facts: Facts, draft: Draft, rollout: Rollout) -> Judgement:
-    assert facts.service is not None
+    assert facts.seen.look is not None and facts.service is not None
     intent = rollout.intent
-    begun = rollout.start_time or facts.now
-    sent = intent.accepted_time if intent and intent.accepted_time else begun
     return judge(
-        Followed(
+        FollowedDeployment(
             deployment_id=rollout.deployment_id or "",
             rollback_target=rollout.rollback_target or "",
-            started=sent,
-            last_progress=attempts.moved(facts, rollout),
+            started=attempts.accepted_time(rollout) or facts.now,
+            last_progress=attempts.last_progress(facts, rollout),
             listed_before=frozenset(intent.deployments or ()) if intent else frozenset(),
             stage=rollout.stage or "",
+            best=_best(rollout),
             late=bool(rollout.outcome),
             overtaken=attempts.overtaken(draft),
-            same_images=all(i.from_digest == i.to_digest for i in rollout.images or () if not i.unlisted),
+            missing_since=facts.tracking.missing_since,
+            not_before=_not_before(facts, rollout),
         ),
         facts.service,
-        _accepted(draft, rollout),
+        attempts.accepted_by(facts, rollout, draft.pin),
         facts.now,
-        Patience(facts.deadline.total_seconds(), facts.limits.visible_s, facts.limits.rollback_s),
-        facts.explained,
-        facts.primary_pins,
+        Timeouts(facts.place.deadline.total_seconds(), facts.limits.visible_s, facts.limits.rollback_s),
+        facts.diagnostics.service_deployment,
+        facts.diagnostics.primary_digests,
+        as_of=facts.seen.look.as_of,
     )
 
 
+def _not_before(facts: Facts, rollout: Rollout) -> datetime | None:
+    """Return when the deployment was created, if it has been PRIMARY in a look, else AWS's time when it was announced."""
+    running = facts.status.running
+    if running is not None and running.deployment_id == rollout.deployment_id and running.deployment_created_time is not None:
+        return running.deployment_created_time
+    return rollout.intent.aws_time if rollout.intent else None
+
+
 def _with_protected(facts: Facts, judgement: Judgement) -> Judgement:
-    """Name the protected tasks that may hold the rollout."""
-    protected = told(facts.protected)
+    """Add the protected tasks that may hold the rollout to the message."""
+    protected = protected_tasks.describe(facts.diagnostics.protected)
     if not protected or (judgement.verdict.ended and judgement.verdict is not Verdict.DEADLINE_EXCEEDED):
         return judgement
-    return replace(judgement, message=f"{judgement.message}; {protected}")
+    return replace(judgement, message=join_clauses(judgement.message, protected))
 
 
 def _apply(facts: Facts, draft: Draft, rollout: Rollout, judgement: Judgement) -> None:
     if rollout.outcome:
-        # Refined only: a late verdict replaces the earlier one, a rollout still without one leaves it.
+        # The outcome is refined only: a late verdict replaces the earlier one, a rollout still without one leaves it.
         if judgement.verdict.ended and judgement.verdict not in (rollout.outcome, *attempts.REFINABLE):
             _end(facts, draft, judgement)
         return
-    draft.rollout = rollout.model_copy(update=_seen(facts, judgement) | _progress(facts, draft, judgement))
+    draft.rollout = rollout.model_copy(update=_seen(facts, judgement) | _progress(facts, rollout, judgement))
     if judgement.verdict.ended:
         _end(facts, draft, judgement)
 
 
 def _seen(facts: Facts, judgement: Judgement) -> dict[str, object]:
-    """Say what a look has shown of the rollout."""
+    """Return the fields of the rollout that the look has shown."""
     changed: dict[str, object] = {
         "message": judgement.message[:1024],
-        "awaiting": (stages.awaiting(facts.explained) or "")[:1024] or None,
-        "traffic_percent": stages.traffic_percent(facts.explained),
+        "awaiting": (deployment_stages.awaited_hook(facts.diagnostics.service_deployment) or "")[:1024] or None,
+        "traffic_percent": deployment_stages.traffic_percent(facts.diagnostics.service_deployment),
     }
     if judgement.stage:
         changed["stage"] = judgement.stage
-    if facts.explained is not None:
-        changed["service_deployment_arn"] = facts.explained.arn
-    if facts.evidence:
-        changed["evidence"] = list(facts.evidence[:3])
+    if facts.diagnostics.service_deployment is not None:
+        changed["service_deployment_arn"] = facts.diagnostics.service_deployment.arn
+    if facts.diagnostics.evidence:
+        changed["evidence"] = list(facts.diagnostics.evidence[:3])
     return changed
 
 
-def _progress(facts: Facts, draft: Draft, judgement: Judgement) -> dict[str, object]:
-    """Say whether the rollout came further. The first look of a process only sets the mark: it knows of no change."""
-    changed: dict[str, object] = {}
+def _progress(facts: Facts, rollout: Rollout, judgement: Judgement) -> dict[str, object]:
+    """Return how far the rollout has ever been, and since when it comes no further. The first look of a deployment only sets the mark."""
     if judgement.follow:
-        changed |= {"deployment_id": judgement.follow, "service_deployment_arn": None, "last_progress_time": facts.now}
-    if judgement.progress is None:
-        return changed
-    if facts.progress is None:
-        draft.progress = judgement.progress
-    elif judgement.progress.beyond(facts.progress):
-        draft.progress = judgement.progress.highest(facts.progress)
-        changed["last_progress_time"] = facts.now
-    return changed
+        # Followed, but somebody else's: a newer attempt waits for it.
+        intent = rollout.intent.model_copy(update={"action": None}) if rollout.intent else None
+        begun: dict[str, object] = {"deployment_id": judgement.follow, "service_deployment_arn": None, "intent": intent}
+        return begun | {"progress": attempts.NO_PROGRESS, "last_progress_time": facts.now}
+    since, best, found = attempts.last_progress(facts, rollout), _best(rollout), judgement.progress
+    if found is None:
+        return {"last_progress_time": since}
+    if best is not None and found.beyond(best):
+        since = facts.now
+    reached = found if best is None else found.highest(best)
+    return {
+        "last_progress_time": None if judgement.waits else since,
+        "progress": RolloutProgress(
+            new_tasks=reached.new, old_tasks=reached.old, traffic_percent=reached.traffic, stages=sorted(reached.stages) or None
+        ),
+    }
+
+
+def _best(rollout: Rollout) -> Progress | None:
+    """Return how far an attempt's deployment has ever been. Statuses of older versions do not say that."""
+    known = rollout.progress
+    if known is None:
+        return None
+    return Progress(known.new_tasks or 0, known.old_tasks, frozenset(known.stages or ()), known.traffic_percent or 0)
 
 
 def _end(facts: Facts, draft: Draft, judgement: Judgement) -> None:
     attempts.end(facts, draft, judgement.verdict, judgement.message)
     pin = draft.pin
-    if judgement.verdict.good and pin is not None and attempts.covers(draft.rollout, pin):
+    if judgement.verdict in attempts.PROVEN and pin is not None and attempts.covers(draft.rollout, pin):
         attempts.note_ready(facts, draft, pin)

@@ -5,144 +5,210 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ecs_release.api.conditions import Reason
-from ecs_release.api.release_status import Pin
-from ecs_release.domain.artifacts import environment_tag as environment_tags
+from ecs_release.api.release_status import Pin, Rollout
+from ecs_release.api.windows import ClosedWindow
+from ecs_release.domain.artifacts import environment_tag
+from ecs_release.domain.artifacts.source import resolved_elsewhere
 from ecs_release.domain.decision import attempts
-from ecs_release.domain.decision.decision import Draft, Outcome
+from ecs_release.domain.decision.decision import Changed, Draft, Outcome, RuleResult
+from ecs_release.domain.decision.due import may_begin
 from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.decision.holding import unknown_holder
 from ecs_release.domain.decision.plan import plan
-from ecs_release.domain.decision.request_annotations import retry_wanted
-from ecs_release.domain.decision.suspension import brake
-from ecs_release.domain.drift import base_revision as bases
-from ecs_release.domain.drift import drift
+from ecs_release.domain.decision.request_annotations import override_requested, retry_requested
+from ecs_release.domain.decision.running_status import under_way_since
+from ecs_release.domain.decision.suspension import suspension_of
+from ecs_release.domain.drift import base_revision, drift
 from ecs_release.domain.ecs.service import COMPLETED, Deployment, Service
-from ecs_release.domain.model.conditions import of_problem, progressing, waiting
-from ecs_release.domain.model.errors import Problem, Retryable
-from ecs_release.domain.retention import image_availability as availability
-from ecs_release.domain.rules import wanted_revision as revisions
-from ecs_release.domain.rules import window_passage as gate
-from ecs_release.domain.rules.at_rest import braked, is_moving, runs_wanted
-from ecs_release.domain.verification import deployment_stages as stages
-from ecs_release.domain.verification.proof import Match
+from ecs_release.domain.environments.targets import Target
+from ecs_release.domain.model.conditions import progressing, situation_of_problem, waiting
+from ecs_release.domain.model.errors import Blocked, Problem, Retryable
+from ecs_release.domain.retention import image_availability
+from ecs_release.domain.rules import wanted_revision, window_passage
+from ecs_release.domain.rules.at_rest import compared, is_done, is_proven, suspended
+from ecs_release.domain.verification import deployment_stages
+from ecs_release.domain.verification.proof import Match, match_deployment, named_digests
+from ecs_release.domain.verification.replaced_deployment import started_by_ecs
 
 ROLLBACK = "Rollback"
 
 
-def start(facts: Facts, draft: Draft) -> Outcome | None:
-    """Begin an attempt where this pin has had none, or a retry asks for one; adopt what runs already."""
+def note_drift(facts: Facts, draft: Draft) -> Changed | None:
+    """Keep account of drift: since when somebody else's deployment has stood, and from when on it is corrected."""
+    assert draft.pin is not None
+    found = drift.drift_of(facts, draft, draft.pin, compared(facts, draft))
+    if found == draft.drift:
+        return None
+    draft.drift = found
+    return Changed("drift is noted" if found is not None else "there is no drift any more")
+
+
+def start(facts: Facts, draft: Draft) -> RuleResult:
+    """Begin an attempt if this pin has had none, or a retry requests one; adopt what runs already."""
     pin, service = draft.pin, facts.service
     assert pin is not None and service is not None
-    retry = retry_wanted(facts, draft)
-    due = not attempts.settled(draft, pin)
-    unasked = _unasked(facts, draft, pin, service)
-    if not due and retry is None and not unasked:
-        gate.acknowledge_override(facts, draft)
-        return None
-    cause = _cause(facts, retry) if due or retry is not None else unasked
-    rebuilds = cause == bases.CAUSE or (retry is not None and bases.follows_latest(facts) and bases.newer_base(facts) is not None)
-    if not rebuilds and _runs_already(facts, pin) and not is_moving(service) and not _strays(facts, pin):
-        if due:
-            attempts.adopt(facts, draft, pin, ROLLBACK if facts.reverting else attempts.ADOPTED)
-        if retry is not None:
-            draft.handled_retry = retry
-            draft.say("Normal", "RetryIgnored", "Retry", "the wanted images run already, so there is nothing to retry")
-        gate.acknowledge_override(facts, draft)
-        return None
-    on = brake(facts)
-    if on is not None:
-        return replace(braked(facts, draft, on), again_s=_ask_again_s(facts, cause))
-    way = gate.passage(facts, draft, pin, rebuilds=rebuilds, corrects=cause == drift.CAUSE)
+    retry = retry_requested(facts.release.metadata, draft)
+    due = not attempts.is_settled(draft, pin)
+    unrequested = _unrequested(facts, draft, pin, service)
+    if not due and retry is None and not unrequested:
+        return window_passage.acknowledge_override(facts, draft)
+    cause = _cause(facts, retry) if due or retry is not None else unrequested
+    corrects = cause == drift.CAUSE
+    rebuilds = cause == base_revision.CAUSE or (
+        retry is not None and base_revision.follows_latest(facts) and base_revision.newer_base(facts) is not None
+    )
+    unheld = wait_for_holder(facts)
+    adopted = _adopt(facts, draft, pin, retry, due=due) if unheld is None and not rebuilds and not _strays(facts, pin) else None
+    if unheld is not None or adopted is not None:
+        return unheld or adopted
+    suspension = suspension_of(facts)
+    if suspension is not None:
+        return replace(suspended(facts, draft, suspension), again_s=_again_s(facts, cause))
+    way = passage_of(facts, draft, pin, rebuilds=rebuilds, corrects=corrects)
     if way.closed is not None and not way.is_open:
-        message = drift.waits(facts, service, pin, gate.waits(way.closed)) if cause == drift.CAUSE else gate.waits(way.closed)
-        gate.acknowledge_override(facts, draft)
-        draft.plan, draft.closed_window = plan(facts, pin, message), way.closed
-        return Outcome(waiting(Reason.AWAITING_WINDOW, message), again_s=gate.seconds_left(facts, way.closed))
+        return _wait_for_window(facts, draft, pin, way.closed, corrects=corrects)
     other = foreign_deployment(facts, draft, service)
     if other is not None:
-        draft.waits = stages.waits(facts.foreign)
-        message = f"deployment {other.id} of {other.task_definition.rpartition('/')[2]} is under way: waiting until it settles"
-        told = stages.told(facts.foreign)
-        draft.plan = plan(facts, pin, message)
-        left_s = facts.deadline.total_seconds() if draft.waits else _left_s(facts, service, other)
-        return Outcome(waiting(Reason.AWAITING_STEADY, f"{message} ({told})" if told else message), again_s=max(1.0, left_s))
+        return wait_for_deployment(facts, draft, pin, service, other)
     return _begin(facts, draft, pin, retry, way, cause)
 
 
-def _ask_again_s(facts: Facts, cause: str) -> float | None:
-    """Return when to look again where a brake holds an attempt: nobody tells a Release that its set holds a correction no longer."""
-    return drift.ASK_AGAIN_S if facts.hold is not None and cause == drift.CAUSE else None
-
-
-def _unasked(facts: Facts, draft: Draft, pin: Pin, service: Service) -> str:
-    """Name the cause of an attempt that nobody asked for: drift that is to be corrected, or a newer base; an empty string where none is."""
-    found = runs_wanted(facts, pin)
-    drift.note(facts, draft, pin, found)
-    if drift.must_correct(facts, draft):
-        return drift.CAUSE
-    # What has drifted is corrected on its own terms, the newer base with it.
-    follows = found is not Match.NO and bases.must_follow(facts, draft, pin) and not is_moving(service)
-    return bases.CAUSE if follows else ""
-
-
-def may_begin(facts: Facts) -> bool:
-    """Tell whether an attempt may begin in this very pass: one is asked for, and nobody keeps it from beginning."""
-    pin, status = facts.pin, facts.status
-    if pin is None or attempts.is_open(status.rollout) or brake(facts) is not None:
-        return False
-    draft = Draft.of(status)
-    if attempts.is_settled(status, pin) and retry_wanted(facts, draft) is None:
+def may_begin_now(facts: Facts) -> bool:
+    """Return whether an attempt may begin in this very pass: one may be due, and no suspension or window holds it up."""
+    pin = facts.wanted.pin
+    if pin is None or not may_begin(facts.release, pin, may_correct=facts.permission.may_correct) or suspension_of(facts) is not None:
         return False
     try:
-        return gate.passage(facts, draft, pin).is_open
+        return passage_of(facts, Draft.of(facts.status), pin).is_open
     except Problem:
         return False
 
 
-def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None, way: gate.Passage, cause: str) -> Outcome:
+def passage_of(facts: Facts, draft: Draft, pin: Pin, *, rebuilds: bool = False, corrects: bool = False) -> window_passage.Passage:
+    """Return whether an attempt at a pin may begin by the Environment's windows."""
+    attempt = window_passage.Attempt(
+        digests=attempts.digests(pin),
+        history=draft.history,
+        override=override_requested(facts.release.metadata, draft),
+        reverts=facts.permission.reverting,
+        rebuilds=rebuilds,
+        corrects=corrects,
+    )
+    return window_passage.passage(facts.place.environment, attempt, facts.now)
+
+
+def _adopt(facts: Facts, draft: Draft, pin: Pin, retry: str | None, *, due: bool) -> RuleResult:
+    """Take what runs as done, and follow what is under way. A retry has nothing to do if the wanted images run; else it may deploy."""
+    if not _runs_already(facts, draft):
+        return _adopt_under_way(facts, draft, pin) if due and retry is None and _is_under_way(facts, pin) else None
+    if due:
+        attempts.adopt(facts, draft, pin, ROLLBACK if facts.permission.reverting else attempts.ADOPTED)
+    if retry is not None:
+        # It has taken in the target at which nothing is to be done.
+        draft.handled_retry, draft.target = retry, facts.target_seen
+        draft.event("Normal", "RetryIgnored", "Retry", "the wanted images run already, so there is nothing to retry")
+    window_passage.acknowledge_override(facts, draft)
+    return Changed("what runs is adopted" if due else "the retry is acknowledged: what is wanted runs")
+
+
+def _adopt_under_way(facts: Facts, draft: Draft, pin: Pin) -> Outcome:
+    """Follow a deployment of the wanted images that is under way."""
+    attempts.adopt_under_way(facts, draft, pin, ROLLBACK if facts.permission.reverting else attempts.ADOPTED)
+    window_passage.acknowledge_override(facts, draft)
+    what = draft.rollout.deployment_id if draft.rollout else ""
+    return Outcome(progressing(Reason.ROLLING_OUT, f"deployment {what} of the wanted images is under way: it is followed"), again_s=0)
+
+
+def _wait_for_window(facts: Facts, draft: Draft, pin: Pin, closed: ClosedWindow, *, corrects: bool) -> Outcome:
+    message = window_passage.described(closed)
+    if corrects and facts.service is not None:
+        message = drift.waits(facts, facts.service, pin, message)
+    window_passage.acknowledge_override(facts, draft)
+    draft.plan, draft.closed_window = plan(facts, pin, message), closed
+    return Outcome(waiting(Reason.AWAITING_WINDOW, message), again_s=window_passage.seconds_left(closed, facts.now))
+
+
+def wait_for_deployment(facts: Facts, draft: Draft, pin: Pin, service: Service, other: Deployment) -> Outcome:
+    """Wait until somebody else's deployment, or ECS's own rollback, has settled."""
+    draft.waits = deployment_stages.is_waiting(facts.diagnostics.foreign)
+    message = f"deployment {other.id} of {other.task_definition.rpartition('/')[2]} is under way: waiting until it settles"
+    draft.plan = plan(facts, pin, message)
+    stage = deployment_stages.describe(facts.diagnostics.foreign)
+    left_s = facts.place.deadline.total_seconds() if draft.waits else _left_s(facts, service)
+    return Outcome(waiting(Reason.AWAITING_STEADY, f"{message} ({stage})" if stage else message), again_s=max(1.0, left_s))
+
+
+def wait_for_holder(facts: Facts) -> Outcome | None:
+    """Wait until it is known whether the Release holds its service."""
+    unknown = unknown_holder(facts)
+    return Outcome(situation_of_problem(unknown)) if unknown is not None else None
+
+
+def _again_s(facts: Facts, cause: str) -> float | None:
+    """Return when to look again if an attempt is held up: no watch event comes when its set holds a correction no longer."""
+    return drift.READ_AGAIN_S if facts.permission.hold is not None and cause == drift.CAUSE else None
+
+
+def _unrequested(facts: Facts, draft: Draft, pin: Pin, service: Service) -> str:
+    """Return the cause of an attempt that nobody requested: drift that is to be corrected, or a newer base; empty if there is none.
+
+    None begins before it is known who holds the service; what runs is compared and reported meanwhile.
+    """
+    if unknown_holder(facts) is not None:
+        return ""
+    if drift.must_correct(facts, draft):
+        return drift.CAUSE
+    # What has drifted is corrected on its own terms, the newer base with it.
+    follows = compared(facts, draft) is not Match.NO and base_revision.must_follow(facts, draft, pin) and not service.is_moving
+    return base_revision.CAUSE if follows else ""
+
+
+def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None, way: window_passage.Passage, cause: str) -> Outcome:
+    """Begin an attempt, and say with Events what is worth knowing of it."""
     before = (draft.rollout, draft.history)
     problem = _try_to_begin(facts, draft, pin, cause, way.right)
     if problem is not None:
         draft.rollout, draft.history = before
         draft.plan = plan(facts, pin, problem.message)
         again = facts.limits.retry_s if isinstance(problem, Retryable) else None
-        return Outcome(of_problem(problem), again_s=again)
+        return Outcome(situation_of_problem(problem), again_s=again)
     draft.drift = None
     if cause == drift.CAUSE and facts.service is not None:
-        draft.say("Normal", "CorrectingDrift", "Deploy", f"{drift.what(facts, facts.service, pin)}: deploying the wanted images again")
+        draft.event("Normal", "CorrectingDrift", "Deploy", f"{drift.what(facts, facts.service, pin)}: deploying the wanted images again")
     if retry is not None:
         draft.handled_retry = retry
     if way.right:
-        draft.say("Warning" if way.override else "Normal", "WindowPassed", "Deploy", f"closed window {way.right}")
+        draft.event("Warning" if way.override else "Normal", "WindowPassed", "Deploy", f"closed window {way.right}")
     if way.override:
         draft.handled_override = way.override
     else:
-        gate.acknowledge_override(facts, draft)
+        window_passage.acknowledge_override(facts, draft)
     why = facts.service and no_rollback(facts.service)
     if why:
-        draft.say("Warning", "NoRollback", "Deploy", f"ECS will not roll this deployment back if it fails: {why}")
-    assert facts.target is not None
+        draft.event("Warning", "NoRollback", "Deploy", f"ECS will not roll this deployment back if it fails: {why}")
+    assert facts.place.target is not None
     what = {
-        attempts.PUT: f"moving tag {facts.target.environment_tag}",
+        attempts.PUT: f"moving tag {facts.place.target.environment_tag}",
         attempts.UPDATE: f"deploying {(draft.rollout.task_definition or '').rpartition('/')[2] if draft.rollout else ''} again",
-    }.get(attempts.intends(draft.rollout), "registering a task definition")
+    }.get(attempts.intended_action(draft.rollout), "registering a task definition")
     return Outcome(progressing(Reason.ROLLING_OUT, what), again_s=0)
 
 
 def _try_to_begin(facts: Facts, draft: Draft, pin: Pin, cause: str, window: str) -> Problem | None:
-    """Begin an attempt, or say why none can begin: what is refused is refused before anything moves."""
-    target = facts.target
+    """Begin an attempt, or return why none can begin: what is refused is refused before anything moves."""
+    target = facts.place.target
     assert target is not None
-    problem = facts.start_problem or availability.refusal(facts, pin)
-    if problem is None and environment_tags.uses(target):
-        problem = environment_tags.disagreement(target, pin, facts.sharers)
+    problem = facts.start_problem or _resolved_elsewhere(target, pin) or image_availability.refusal(facts, pin)
+    if problem is None and environment_tag.uses(target):
+        problem = environment_tag.disagreement(target, pin, facts.tags.sharers)
     if problem is not None:
         return problem
     attempts.begin(facts, draft, pin, cause, window)
     assert draft.rollout is not None
     try:
-        if not environment_tags.uses(target):
-            wanted = revisions.wanted_revision(facts, draft, draft.rollout)
-            again = revisions.reusable(facts, wanted, draft.rollout)
+        if not environment_tag.uses(target):
+            wanted = wanted_revision.wanted_revision(facts, draft, draft.rollout)
+            again = wanted_revision.reusable(facts, wanted, draft.rollout)
             if again is not None:
                 draft.rollout = attempts.intend_update(draft.rollout, again.arn, facts)
     except Problem as found:
@@ -150,21 +216,32 @@ def _try_to_begin(facts: Facts, draft: Draft, pin: Pin, cause: str, window: str)
     return None
 
 
+def _resolved_elsewhere(target: Target, pin: Pin) -> Problem | None:
+    """Return that an image was resolved in another repository than it would be pulled from."""
+    moved = resolved_elsewhere(pin, target.containers, target.registry_host)
+    if not moved:
+        return None
+    text = f"container {', '.join(moved)} has another repository than the one that the source was resolved in"
+    return Blocked(
+        Reason.TARGET_CHANGED, f"{text}: nothing is deployed until the source changes or annotation ecs-release.dev/retry asks for it"
+    )
+
+
 def _strays(facts: Facts, pin: Pin) -> bool:
-    """Tell whether the environment's tag points elsewhere than to what runs."""
-    target = facts.target
-    return target is not None and facts.tags is not None and bool(environment_tags.strays(target, pin, facts.tags))
+    """Return whether the environment's tag points elsewhere than to what runs."""
+    target = facts.place.target
+    return target is not None and facts.tags.digests is not None and bool(environment_tag.misplaced_tags(target, pin, facts.tags.digests))
 
 
 def _cause(facts: Facts, retry: str | None) -> str:
-    """Name why an attempt is made: its ReleaseSet takes the service back, a retry was asked for, or the source is new."""
-    if facts.reverting:
+    """Return why an attempt is made: its ReleaseSet takes the service back, a retry was requested, or the source is new."""
+    if facts.permission.reverting:
         return ROLLBACK
     return "Retry" if retry is not None else "Requested"
 
 
 def no_rollback(service: Service) -> str:
-    """Say why ECS would not roll a failing deployment of a service back; an empty string where it would.
+    """Return why ECS would not roll a failing deployment of a service back; an empty string if it would.
 
     It returns to the last completed deployment only (Amazon ECS developer guide, "How the deployment circuit breaker detects failures").
     """
@@ -177,32 +254,58 @@ def no_rollback(service: Service) -> str:
     return ""
 
 
-def _runs_already(facts: Facts, pin: Pin) -> bool:
-    found = runs_wanted(facts, pin)
-    nothing_wanted = facts.service is not None and facts.service.desired == 0
-    return found is Match.YES or (found is Match.NOTHING_RUNS and nothing_wanted)
+def _runs_already(facts: Facts, draft: Draft) -> bool:
+    """Return whether there is nothing to deploy: the wanted digests are proven to run, or no task is wanted and one would run them."""
+    service = facts.service
+    assert service is not None
+    nothing_wanted = compared(facts, draft) is Match.NOTHING_RUNS and service.desired == 0
+    return is_proven(facts, draft) or (nothing_wanted and is_done(service))
 
 
-def _left_s(facts: Facts, service: Service, other: Deployment) -> float:
-    """Return for how many seconds somebody else's deployment is waited for yet: what ECS waits on purpose does not count against it."""
-    since = other.created_at
-    if service.has_stages and facts.patient_from is not None:
-        since = max(since, facts.patient_from)
-    return (since + facts.deadline - facts.now).total_seconds() + stages.planned_s(service)
+def _is_under_way(facts: Facts, pin: Pin) -> bool:
+    """Return whether ECS deploys the wanted digests now, whoever began that: to deploy them again would not help."""
+    service, target, running = facts.service, facts.place.target, facts.revisions.running
+    primary = service.primary if service else None
+    if service is None or primary is None or target is None or running is None or running.arn != primary.task_definition:
+        return False
+    wanted = attempts.accepted(facts, pin)
+    named = {} if environment_tag.uses(target) else named_digests(running, wanted)
+    return service.is_moving and match_deployment(service, primary, wanted, named) is Match.YES
+
+
+def _left_s(facts: Facts, service: Service) -> float:
+    """Return for how many more seconds somebody else's deployment is waited for; what ECS waits on purpose does not count."""
+    since = under_way_since(facts) or facts.now
+    return (since + facts.place.deadline - facts.now).total_seconds() + deployment_stages.planned_bake_s(service)
 
 
 def foreign_deployment(facts: Facts, draft: Draft, service: Service) -> Deployment | None:
     """Return a deployment under way that is not our latest attempt's: ECS's own rollback, or somebody's.
 
-    One that has been under way for longer than the progress deadline and its bake times is not waited for any more.
+    One that was seen under way for longer than the progress deadline and its bake times is not waited for any more.
     """
     primary = service.primary
-    if primary is None or not is_moving(service):
+    if primary is None or not service.is_moving or _is_latest_attempts(draft, service, primary):
         return None
-    # Only the latest attempt's: ECS rolls back to an earlier deployment by its own id, which may be one of ours, too.
-    own = draft.rollout.deployment_id if draft.rollout else None
-    if primary.id == own:
+    return primary if _left_s(facts, service) > 0 else None
+
+
+def moved_since(facts: Facts, rollout: Rollout, service: Service) -> Deployment | None:
+    """Return a deployment under way that was not when an attempt began: ECS's own rollback, to a deployment of before, or somebody's."""
+    since = under_way_since(facts)
+    if since is None or rollout.start_time is None or since <= rollout.start_time:
         return None
-    if not stages.waits(facts.foreign) and _left_s(facts, service, primary) <= 0:
-        return None
-    return primary
+    return service.primary if _left_s(facts, service) > 0 else None
+
+
+def _is_latest_attempts(draft: Draft, service: Service, primary: Deployment) -> bool:
+    """Return whether a deployment under way is our latest attempt's, which a newer one may replace.
+
+    ECS rolls back to a deployment by its own id, which may be one of ours. If that is the latest attempt's, it was completed before, and
+    another one is listed beside it.
+    """
+    rollout = draft.rollout
+    if rollout is None or not attempts.has_started(rollout, primary.id):
+        return False
+    is_rollback = started_by_ecs(primary) or (rollout.outcome in attempts.GOOD and len(service.deployments) > 1)
+    return not is_rollback

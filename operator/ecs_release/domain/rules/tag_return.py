@@ -5,36 +5,35 @@ from __future__ import annotations
 from ecs_release.api.release_status import Rollout
 from ecs_release.domain.artifacts import environment_tag as tags
 from ecs_release.domain.decision import attempts
-from ecs_release.domain.decision.decision import Draft, MoveTags, Outcome
+from ecs_release.domain.decision.decision import Changed, Draft, MoveTags, Outcome, RuleResult
 from ecs_release.domain.decision.facts import Facts
-from ecs_release.domain.decision.suspension import platform_brake
+from ecs_release.domain.decision.suspension import environment_suspension
 from ecs_release.domain.model.conditions import stalled
 
 
 def owes_return(rollout: Rollout | None) -> bool:
-    """Tell whether an attempt may have moved the tag, has failed, and nothing has become of the tag since."""
+    """Return whether an attempt may have moved the tag, has failed, and nothing has become of the tag since."""
     if rollout is None or rollout.outcome not in tags.RETURNS:
         return False
     perhaps = rollout.intent is not None and rollout.intent.action == attempts.PUT
     return rollout.environment_tag == tags.MOVED or (rollout.environment_tag is None and perhaps)
 
 
-def return_tags(facts: Facts, draft: Draft) -> Outcome | None:
-    """Take the tag back, once the attempt's end is written (law 6)."""
-    rollout, target = draft.rollout, facts.target
+def return_tags(facts: Facts, draft: Draft) -> RuleResult:
+    """Take the tag back, once the attempt's end is written (law 6: intent before act)."""
+    rollout, target = draft.rollout, facts.place.target
     if rollout is None or target is None or not tags.uses(target) or not owes_return(rollout):
         return None
     stands = stalled(rollout.outcome or "", rollout.message or "")
     if facts.status.rollout is None or facts.status.rollout.outcome != rollout.outcome:
         return Outcome(stands, again_s=0)
-    observed_only = facts.environment is not None and facts.environment.spec.mode == "Observe"
-    if facts.tags is None or observed_only or platform_brake(facts) is not None:
+    if facts.tags.digests is None or environment_suspension(facts.place.environment) is not None:
         return None
-    back = tags.back_moves(target, rollout, facts.tags)
+    back = tags.return_moves(target, rollout, facts.tags.digests)
     if back:
         return Outcome(stands, MoveTags(back, back=True))
     ours = [i for i in rollout.images or () if i.tag_digest and not i.unlisted]
-    returned = all(facts.tags.get(i.container) == i.tag_digest for i in ours)
+    returned = all(facts.tags.digests.get(i.container) == i.tag_digest for i in ours)
     what = (tags.RETURNED if ours else tags.KEPT) if returned else tags.TAKEN_OVER
     draft.rollout = rollout.model_copy(update={"environment_tag": what})
-    return None
+    return Changed(f"the environment's tag: {what}")

@@ -13,10 +13,10 @@ from ecs_release.domain.ecs.task_definitions import Ownership, base_number, own_
 def wanted_revision(facts: Facts, draft: Draft, rollout: Rollout) -> Register:
     """Build the revision on its base: other images in the listed containers, our own tags, nothing else (law 8).
 
-    The base is the one that the service runs or, with baseRevision Latest, the newest that is not ours. Raises Blocked where it has no
+    The base is the one that the service runs or, with baseRevision Latest, the newest that is not ours. Raises Blocked if it has no
     such container, holds what we cannot read, or has too many tags.
     """
-    base, pin, target = facts.base or facts.running, draft.pin, facts.target
+    base, pin, target = facts.revisions.base or facts.revisions.running, draft.pin, facts.place.target
     assert base is not None and pin is not None and target is not None
     repositories = {c.name: c.repository for c in target.containers}
     images = {
@@ -27,19 +27,20 @@ def wanted_revision(facts: Facts, draft: Draft, rollout: Rollout) -> Register:
     owner = Ownership(
         facts.limits.installation, facts.name, rollout.source_hash or "", rollout.attempt_id, base_number(base, facts.limits.installation)
     )
-    return Register(with_images(base, images), with_ownership(base, owner))
+    content = with_images(base, images)
+    return Register(content, with_ownership(base, owner, content))
 
 
 def reusable(facts: Facts, wanted: Register, rollout: Rollout) -> TaskDefinition | None:
     """Find a revision of this Release's, made for this very source, that has the wanted content already and is ACTIVE.
 
     RegisterTaskDefinition is AWS's tightest limit (ECS API reference, "Request throttling": one a second). One of another source is not
-    used, though its content be the same: what its tags tell after a loss of status would be untrue (law 7). Nor is one of another base,
+    used, though its content be the same: its tags would name the wrong source after a loss of status. Nor is one of another base,
     which would look outdated for ever.
     """
-    base = facts.base or facts.running
+    base = facts.revisions.base or facts.revisions.running
     mine = (facts.limits.installation, facts.name, rollout.source_hash)
-    for revision in facts.earlier:
+    for revision in facts.revisions.earlier:
         owner = ownership(revision)
         if owner is None or (owner.installation, owner.release, owner.source) != mine or revision.status != "ACTIVE":
             continue

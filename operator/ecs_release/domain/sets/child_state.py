@@ -1,4 +1,4 @@
-"""How a child Release stands in the set's eyes: only what it says of the spec that we wrote last counts."""
+"""The state of a service in the set, by its child Release: only a status of the spec that the set wrote last counts."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from datetime import datetime
 from enum import StrEnum
 
 from ecs_release.api.conditions import Condition, Reason
-from ecs_release.api.names import RETRY_ANNOTATION
 from ecs_release.api.release_status import PinnedImage, ReleaseStatus
 from ecs_release.api.releaseset_status import SetService
 from ecs_release.domain.artifacts.source import digests_of
 from ecs_release.domain.decision.attempts import is_open
-from ecs_release.domain.decision.request_annotations import token_of
+from ecs_release.domain.decision.request_annotations import retry_requested
 from ecs_release.domain.model.conditions import TRUE, find
 from ecs_release.domain.sets.facts import Child
 
 
 class State(StrEnum):
-    """Where a service stands on its way to what the set wants of it."""
+    """How far a service is on its way to what the set wants."""
 
     PENDING = "Pending"
-    """Its child is not there, or was not yet told."""
+    """Its child does not exist, or does not yet have the set's source."""
     PROGRESSING = "Progressing"
     WAITING = "Waiting"
     READY = "Ready"
@@ -31,8 +30,8 @@ class State(StrEnum):
 LEFT = "Left"
 """State of a service that is no longer in the set."""
 
-# The verdicts of attempts. What blocks a Release otherwise may mend itself, and then nothing has failed.
-VERDICTS = frozenset(
+# The reasons of failed attempts. Whatever else blocks a Release may pass by itself, and then nothing has failed.
+VERDICT_REASONS = frozenset(
     {
         Reason.ROLLOUT_FAILED,
         Reason.ROLLED_BACK,
@@ -47,24 +46,40 @@ _NOT_AS_WANTED = frozenset({Reason.DRIFTED, Reason.TASKS_UNHEALTHY})
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A service's state, with the reason and the message of its child; `since` is when it became Ready; `moves` that ECS is at work."""
+class ChildState:
+    """A service's state, with the reason and the message of its child Release.
+
+    `since` is when it became Ready, `rolling_out` whether an attempt of it is open. `refused_since` is since when something blocks a
+    failed one that may pass by itself or be corrected, a refusal of AWS say; None if it failed otherwise.
+    """
 
     state: State
     reason: str = ""
     message: str = ""
     since: datetime | None = None
-    moves: bool = False
+    rolling_out: bool = False
+    refused_since: datetime | None = None
 
     @property
     def in_flight(self) -> bool:
-        """Whether it takes one of the set's parallel places: one that people hold does not."""
-        return self.moves or (self.state in (State.PROGRESSING, State.WAITING) and self.reason not in (Reason.SUSPENDED, Reason.OBSERVING))
+        """Whether it counts against `maxParallel`: a suspended or only observed one does not, unless an attempt of it is open."""
+        is_paused = self.reason in (Reason.SUSPENDED, Reason.OBSERVING)
+        return self.rolling_out or (self.state in (State.PROGRESSING, State.WAITING) and not is_paused)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether it runs the wanted images on an older base than is wanted: proven, and not Ready."""
+        return self.reason == Reason.BASE_REVISION_OUTDATED
+
+    @property
+    def takes_retry(self) -> bool:
+        """Whether a retry would do something for it."""
+        return self.state is State.FAILED or self.is_outdated
 
     @property
     def is_verdict(self) -> bool:
-        """Whether an attempt has failed, which only a new source or a retry mends (law 5)."""
-        return self.state is State.FAILED and self.reason in VERDICTS
+        """Whether an attempt has failed: after that a Release holds until a new source or a retry (law 5)."""
+        return self.state is State.FAILED and self.reason in VERDICT_REASONS
 
 
 def wanted_images(service: SetService) -> list[PinnedImage]:
@@ -72,44 +87,53 @@ def wanted_images(service: SetService) -> list[PinnedImage]:
     return list((service.previous if service.reverting else service.images) or ())
 
 
-def is_told(service: SetService, child: Child) -> bool:
-    """Tell whether a child's spec asks for what the set wants."""
+def asks_for_wanted(service: SetService, child: Child) -> bool:
+    """Return whether a child's spec asks for what the set wants."""
     return child.release.spec.source.digests == digests_of(wanted_images(service))
 
 
-def standing(service: SetService, child: Child | None) -> Standing:
-    """Tell how a service stands."""
+def child_state(service: SetService, child: Child | None) -> ChildState:
+    """Return the state of a service."""
     if child is None:
-        return Standing(State.PENDING)
+        return ChildState(State.PENDING)
     status = child.release.status or ReleaseStatus()
-    moves = is_open(status.rollout)
-    if not is_told(service, child):
-        return Standing(State.PENDING, moves=moves)
+    rolling_out = is_open(status.rollout)
+    if not asks_for_wanted(service, child):
+        return ChildState(State.PENDING, rolling_out=rolling_out)
     generation = child.release.metadata.generation
     up_to_date = status.observed_generation == generation and generation >= (service.generation or 0)
     ready = find(status.conditions, "Ready")
     if not up_to_date or ready is None or _retries(child, status):
-        return Standing(State.PROGRESSING, "", "its Release was told", moves=moves)
-    return _of_ready(service, status, ready, moves=moves)
+        return ChildState(State.PROGRESSING, "", "its Release was told", rolling_out=rolling_out)
+    return _of_ready(service, status, ready, rolling_out=rolling_out)
 
 
-def _of_ready(service: SetService, status: ReleaseStatus, ready: Condition, *, moves: bool) -> Standing:
-    """Tell how a service stands whose child's conditions are about what it was told."""
+def _of_ready(service: SetService, status: ReleaseStatus, ready: Condition, *, rolling_out: bool) -> ChildState:
+    """Return the state of a service whose child's conditions are about the spec that the set wrote."""
     stalled, reconciling = (_is_true(status, kind) for kind in ("Stalled", "Reconciling"))
     pinned = digests_of(status.pin.images if status.pin else None) == digests_of(wanted_images(service))
-    if ready.status == TRUE and pinned:
-        return Standing(State.READY, ready.reason, ready.message, ready.last_transition_time)
+    # The base is no part of the source: a wave ends once the wanted images are proven to run.
+    if pinned and (ready.status == TRUE or ready.reason == Reason.BASE_REVISION_OUTDATED):
+        return ChildState(State.READY, ready.reason, ready.message, ready.last_transition_time)
     corrects = reconciling and ready.reason == Reason.DRIFTED
     if stalled or (ready.reason in _NOT_AS_WANTED and not corrects):
-        return Standing(State.FAILED, ready.reason, ready.message, moves=moves)
+        since = None if ready.reason in VERDICT_REASONS | _NOT_AS_WANTED else _refused_since(status)
+        return ChildState(State.FAILED, ready.reason, ready.message, rolling_out=rolling_out, refused_since=since)
     if ready.status == TRUE or corrects or (reconciling and ready.status == "Unknown"):
-        return Standing(State.PROGRESSING, ready.reason, ready.message, moves=moves)
-    return Standing(State.WAITING, ready.reason, ready.message, moves=moves)
+        return ChildState(State.PROGRESSING, ready.reason, ready.message, rolling_out=rolling_out)
+    return ChildState(State.WAITING, ready.reason, ready.message, rolling_out=rolling_out)
+
+
+def _refused_since(status: ReleaseStatus) -> datetime | None:
+    """Return since when a Release is blocked: its attempt's call was refused, or none could begin."""
+    rollout, blocked = status.rollout, find(status.conditions, "Stalled")
+    if rollout is not None and is_open(rollout) and rollout.refused_time is not None:
+        return rollout.refused_time
+    return blocked.last_transition_time if blocked is not None else None
 
 
 def _retries(child: Child, status: ReleaseStatus) -> bool:
-    token = token_of(child.release.metadata, RETRY_ANNOTATION)
-    return token is not None and token != status.last_handled_retry
+    return retry_requested(child.release.metadata, status) is not None
 
 
 def _is_true(status: ReleaseStatus, kind: str) -> bool:

@@ -1,6 +1,6 @@
-"""The decision about one ReleaseSet. Pure: no I/O, clock, log or chance.
+"""The decision about one ReleaseSet. Pure: no I/O, clock, log or randomness.
 
-A pass either writes a status with something new in it, or writes children as the accepted status wants them: so no child is ever told
+A pass either writes a status with something new in it, or writes children as the accepted status has them: so no child is ever given
 what the status does not show, and a crash loses nothing.
 """
 
@@ -11,26 +11,25 @@ from collections.abc import Mapping
 from ecs_release.api.conditions import Reason
 from ecs_release.api.names import ABORT_ANNOTATION, OVERRIDE_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION
 from ecs_release.domain.decision.request_annotations import is_first_sight, token_of
-from ecs_release.domain.model.conditions import of_problem, progressing, stalled
+from ecs_release.domain.model.conditions import progressing, situation_of_problem, stalled
 from ecs_release.domain.model.errors import Retryable
-from ecs_release.domain.sets import deployment_set as deployments
-from ecs_release.domain.sets import waves
+from ecs_release.domain.sets import deployment_set, waves
 from ecs_release.domain.sets.child_manifests import child_name
-from ecs_release.domain.sets.child_state import LEFT, Standing, State
+from ecs_release.domain.sets.child_state import LEFT, ChildState, State
 from ecs_release.domain.sets.child_writes import deletions, requests, writes
-from ecs_release.domain.sets.decision import SetDecision, SetDraft, SetOutcome, child_of, intents, standings
+from ecs_release.domain.sets.decision import SetDecision, SetDraft, SetOutcome, child_of, child_states, intents
 from ecs_release.domain.sets.facts import SetFacts
 from ecs_release.domain.sets.status import report
 
 
 def decide_set(facts: SetFacts) -> SetDecision:
-    """Decide what a set's status says next, and which children are written."""
+    """Decide the next status of a set, and which children are written."""
     draft = SetDraft.of(facts.status)
     _acknowledge_old(facts, draft)
     if facts.problem is not None:
         again = facts.retry_s if isinstance(facts.problem, Retryable) else None
-        return _report(facts, draft, SetOutcome(of_problem(facts.problem), again_s=again))
-    _let_go(facts, draft)
+        return _report(facts, draft, SetOutcome(situation_of_problem(facts.problem), again_s=again))
+    _mark_left(facts, draft)
     conflict = _conflict(facts)
     if conflict is not None:
         return _report(facts, draft, conflict)
@@ -43,18 +42,18 @@ def decide_set(facts: SetFacts) -> SetDecision:
 
 
 def _report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecision:
-    """Report, and let go of what left: that waits for nothing but an accepted status."""
+    """Report, and delete the children of services that left: that waits only until a status with them as Left is accepted."""
     known = {s.name for s in facts.status.services or () if s.state == LEFT}
     gone = tuple(w for w in deletions(facts, draft) if w.service in known)
     asked = tuple(requests(facts, draft))
-    # A child that was given a request is another version now: what else it is to be told waits for the next pass.
+    # A child that gets a request has another version then: its other changes wait for the next pass.
     writes_too = (*gone, *(w for w in outcome.writes if w.service not in draft.requests))
     again = 0 if outcome.again_s is None and not gone and any(deletions(facts, draft)) else outcome.again_s
     return report(facts, draft, SetOutcome(outcome.situation, asked, writes_too, again))
 
 
 def _acknowledge_old(facts: SetFacts, draft: SetDraft) -> None:
-    """Record the tokens that are there at first sight as handled: they are from before (a restored cluster, a re-created object)."""
+    """Record the tokens of a set without status as handled: they are old (a restored cluster, a re-created object)."""
     if not is_first_sight(facts.status):
         return
     meta = facts.release_set.metadata
@@ -62,8 +61,8 @@ def _acknowledge_old(facts: SetFacts, draft: SetDraft) -> None:
     draft.handled_refresh, draft.handled_override = token_of(meta, REFRESH_ANNOTATION), token_of(meta, OVERRIDE_ANNOTATION)
 
 
-def _let_go(facts: SetFacts, draft: SetDraft) -> None:
-    """Note which services left the set: their children go, and nothing in AWS is touched (law 9). One that is back before that stays."""
+def _mark_left(facts: SetFacts, draft: SetDraft) -> None:
+    """Mark the services that left the set: their children are deleted, and nothing in AWS (law 9). One that is back before that stays."""
     for service in list(draft.services.values()):
         if service.state == LEFT and service.name in facts.members and child_of(facts, service.name) is not None:
             draft.change(service.name, state=State.PENDING, message=None)
@@ -71,11 +70,11 @@ def _let_go(facts: SetFacts, draft: SetDraft) -> None:
         if service.name not in facts.members:
             message = "left the set: its Release is deleted, its ECS service is not touched"
             draft.change(service.name, state=LEFT, message=message, wants=None)
-            draft.say("Normal", "ServiceLeft", "Delete", f"{service.name} {message}")
+            draft.event("Normal", "ServiceLeft", "Delete", f"{service.name} {message}")
 
 
 def _conflict(facts: SetFacts) -> SetOutcome | None:
-    """Say which children's names are somebody else's: those objects are never touched."""
+    """Return the conflict if a child's name is taken by an object that is not the set's: such an object is never changed."""
     name, uid = facts.release_set.metadata.name, facts.release_set.metadata.uid
     taken = [
         child.name
@@ -93,7 +92,7 @@ def _conflict(facts: SetFacts) -> SetOutcome | None:
 
 
 def _resolve(facts: SetFacts, draft: SetDraft) -> SetOutcome | None:
-    """Pin a new source as a whole; until that is done nothing of it, and nothing more of the old one, moves."""
+    """Pin a new source as a whole; until that is done, nothing of it and nothing further of the old one is rolled out."""
     refresh = token_of(facts.release_set.metadata, REFRESH_ANNOTATION)
     problem = facts.resolve_problem
     if draft.source_hash == facts.wanted_hash:
@@ -106,21 +105,21 @@ def _resolve(facts: SetFacts, draft: SetDraft) -> SetOutcome | None:
         return None
     if problem is not None:
         again = facts.retry_s if isinstance(problem, Retryable) else None
-        return SetOutcome(of_problem(problem), again_s=again)
+        return SetOutcome(situation_of_problem(problem), again_s=again)
     if facts.resolved is None:
         return SetOutcome(progressing(Reason.RESOLVING_ARTIFACT, "looking the artifacts up in ECR"), again_s=0)
-    deployments.begin(facts, draft, facts.resolved)
+    deployment_set.begin(facts, draft, facts.resolved)
     draft.handled_refresh = refresh
     return None
 
 
 def _refresh(facts: SetFacts, draft: SetDraft) -> None:
     if facts.resolve_problem is not None:
-        draft.say("Warning", "RefreshFailed", "Resolve", f"the source was not resolved again: {facts.resolve_problem.message}")
+        draft.event("Warning", "RefreshFailed", "Resolve", f"the source was not resolved again: {facts.resolve_problem.message}")
     elif facts.refreshed and facts.resolved is not None:
-        deployments.begin(facts, draft, facts.resolved)
+        deployment_set.begin(facts, draft, facts.resolved)
     else:
-        draft.say("Normal", "RefreshUnchanged", "Resolve", "the source was resolved again and means the same digests")
+        draft.event("Normal", "RefreshUnchanged", "Resolve", "the source was resolved again and means the same digests")
 
 
 def _handle_requests(facts: SetFacts, draft: SetDraft) -> None:
@@ -136,63 +135,76 @@ def _handle_requests(facts: SetFacts, draft: SetDraft) -> None:
     if abort is not None and abort != draft.handled_abort:
         draft.handled_abort = abort
         if draft.is_open:
-            deployments.abort(facts, draft, standings(facts, draft), abort)
+            deployment_set.abort(facts, draft, child_states(facts, draft), abort)
         else:
-            draft.say("Normal", "AbortIgnored", "Abort", "no deployment set is under way, so there is nothing to abort")
+            draft.event("Normal", "AbortIgnored", "Abort", "no deployment set is under way, so there is nothing to abort")
     if retry is not None and retry != draft.handled_retry:
         draft.handled_retry = retry
         _retry(facts, draft, retry)
 
 
 def _retry(facts: SetFacts, draft: SetDraft, token: str) -> None:
-    stand = standings(facts, draft)
-    failed = deployments.first_failure(stand) is not None
-    if draft.is_held or (failed and not draft.is_open):
-        deployments.again(facts, draft, stand, token)
-    elif failed:
-        draft.requests |= {name: token for name, found in stand.items() if found.state is State.FAILED}
+    states = child_states(facts, draft)
+    retried = [name for name, found in states.items() if found.takes_retry]
+    if draft.is_held or (retried and not draft.is_open):
+        deployment_set.retry(facts, draft, states, token)
+    elif retried:
+        draft.requests |= dict.fromkeys(retried, token)
     else:
-        draft.say("Normal", "RetryIgnored", "Retry", "nothing has failed, so there is nothing to retry")
+        draft.event("Normal", "RetryIgnored", "Retry", "nothing has failed, so there is nothing to retry")
 
 
 def _advance(facts: SetFacts, draft: SetDraft) -> None:
-    """Take what the children say into account: open waves, and do what `onFailure` says."""
+    """Take the children's state into account: open waves, and apply `onFailure`."""
     spec = facts.release_set.spec
-    composed = waves.compose(spec.strategy, [s.name for s in draft.members], facts.together)
-    draft.waves = tuple(waves.latch(draft.waves, composed))
-    stand = standings(facts, draft)
-    for name, found in stand.items():
+    composed = waves.compose(spec.strategy, [s.name for s in draft.members], facts.tag_groups)
+    draft.waves = tuple(waves.carry_over(draft.waves, composed))
+    states = child_states(facts, draft)
+    for name, found in states.items():
         if found.state is not State.PENDING and draft.services[name].start_time is None:
             draft.change(name, start_time=facts.now)
     if draft.is_open and not draft.rolls_back and not spec.suspend and not facts.observed_only:
         either_way = spec.strategy.on_failure == "Continue"
-        moved, draft.settles_in = waves.progress(draft.waves, stand, facts.settle_s, facts.now, either_way=either_way)
+        moved, draft.settles_in = waves.progress(draft.waves, states, facts.settle_s, facts.now, either_way=either_way)
         draft.waves = tuple(moved)
-        _heed_failures(facts, draft, stand)
-    deployments.conclude(facts, draft)
+        _apply_on_failure(facts, draft, states)
+    deployment_set.conclude(facts, draft)
 
 
-def _heed_failures(facts: SetFacts, draft: SetDraft, stand: Mapping[str, Standing]) -> None:
-    """Halt, or roll back, where a service of a wave that is not finished has failed."""
+def _apply_on_failure(facts: SetFacts, draft: SetDraft, states: Mapping[str, ChildState]) -> None:
+    """Halt, or roll back, if a service of a wave that is not finished has failed."""
     policy = facts.release_set.spec.strategy.on_failure
     ours = waves.unfinished_services(draft.waves) & {s.name for s in draft.members if s.start_time is not None}
-    failed = {name: found for name, found in stand.items() if name in ours and found.state is State.FAILED}
+    failed = {name: found for name, found in states.items() if name in ours and found.state is State.FAILED}
     if not failed or policy == "Continue":
         return
     if policy == "RollBack":
-        deployments.take_back(facts, draft, deployments.failures(failed))
-    elif any(found.is_verdict for found in failed.values()) and not any(found.moves for found in stand.values()):
-        deployments.end(facts, draft, "Failed", deployments.failures(failed))
+        left_s = {name: _left_s(facts, draft, name, found) for name, found in failed.items()}
+        lasting = {name: found for name, found in failed.items() if left_s[name] <= 0}
+        if lasting:
+            deployment_set.roll_back(facts, draft, deployment_set.failure_text(lasting))
+        else:
+            draft.again_s = min(s for s in (draft.again_s, *left_s.values()) if s is not None)
+    elif any(found.is_verdict for found in failed.values()) and not any(found.rolling_out for found in states.values()):
+        deployment_set.end(facts, draft, "Failed", deployment_set.failure_text(failed))
+
+
+def _left_s(facts: SetFacts, draft: SetDraft, name: str, failed: ChildState) -> float:
+    """Return after how many seconds a failure takes the set back: a verdict at once, a refusal if it lasts for the progress deadline."""
+    if failed.refused_since is None:
+        return 0.0
+    since = max(failed.refused_since, draft.services[name].start_time or failed.refused_since)
+    return (since - facts.now).total_seconds() + facts.deadline_s.get(name, 0.0)
 
 
 def _act(facts: SetFacts, draft: SetDraft) -> SetOutcome:
-    """Write children, where the status that wants them so is accepted already."""
+    """Write children, if the status that has them so is accepted already."""
     before = facts.status
     accepted = intents({s.name: s for s in before.services or ()}, tuple(before.history or ()), tuple(before.waves or ()))
     if intents(draft.services, draft.history, draft.waves) != accepted:
         return SetOutcome(again_s=0)
-    if facts.lost is not None:
-        again = facts.retry_s if isinstance(facts.lost, Retryable) else None
-        return SetOutcome(of_problem(facts.lost), again_s=again)
+    if facts.images_gone is not None:
+        again = facts.retry_s if isinstance(facts.images_gone, Retryable) else None
+        return SetOutcome(situation_of_problem(facts.images_gone), again_s=again)
     due = [s for s in (draft.settles_in, draft.again_s) if s is not None]
     return SetOutcome(writes=tuple(writes(facts, draft)), again_s=min(due, default=None))

@@ -1,4 +1,4 @@
-"""What a decision about a ReleaseSet is: the next status, and what is written to its children once that status is accepted."""
+"""The decision about a ReleaseSet: the next status, and what is written to its children once that status is accepted."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from ecs_release.api.releaseset_status import ReleaseSetStatus, SetHistoryEntry,
 from ecs_release.domain.artifacts.source import digests_of
 from ecs_release.domain.model.conditions import Situation
 from ecs_release.domain.ports.protocols import EventNote
+from ecs_release.domain.sets import waves
 from ecs_release.domain.sets.child_manifests import child_name
-from ecs_release.domain.sets.child_state import LEFT, Standing, State, standing
+from ecs_release.domain.sets.child_state import LEFT, ChildState, State, child_state
 from ecs_release.domain.sets.facts import Child, SetFacts
 
 HISTORY = 10
@@ -22,7 +23,7 @@ ROLLBACK, RETRY, REQUESTED = "Rollback", "Retry", "Requested"
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Create a child. `moves` tells whether that starts a deployment, as far as the set knows."""
+    """Create a child."""
 
     service: str
     body: Mapping[str, Any] = field(hash=False)
@@ -30,7 +31,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Write a child back as it is to be."""
+    """Write a changed child."""
 
     service: str
     child: Child
@@ -50,9 +51,9 @@ Write: TypeAlias = Create | Replace | Delete
 
 @dataclass(frozen=True, slots=True)
 class SetDecision:
-    """The status to write and, where what it intends was accepted before, the children to write; `again_s` is when to look again.
+    """The status to write and, if its intents were accepted before, the children to write; `again_s` is after how long to decide again.
 
-    `requests` are written before the status, which acknowledges them: one that is written twice changes nothing, one that is lost would.
+    `requests` are written before the status, which acknowledges them: writing one twice changes nothing, losing one would.
     """
 
     status: ReleaseSetStatus
@@ -64,7 +65,7 @@ class SetDecision:
 
 @dataclass(slots=True)
 class SetDraft:
-    """The parts of the status that rules change, as they go along one decision."""
+    """The parts of the status that change during one decision."""
 
     source_hash: str | None
     resolved: Any
@@ -84,7 +85,7 @@ class SetDraft:
 
     @classmethod
     def of(cls, status: ReleaseSetStatus) -> SetDraft:
-        """Begin with what stands in a status."""
+        """Begin with a status."""
         return cls(
             source_hash=status.source_hash,
             resolved=status.resolved_time,
@@ -111,7 +112,7 @@ class SetDraft:
 
     @property
     def is_held(self) -> bool:
-        """Whether the latest deployment set ended otherwise than well: nothing starts until a new source or a retry (law 5)."""
+        """Whether the latest deployment set failed: after that nothing starts until a new source or a retry (law 5)."""
         return self.current is not None and bool(self.current.outcome) and self.current.outcome not in (SUCCEEDED, SUCCEEDED_LATE)
 
     @property
@@ -125,7 +126,7 @@ class SetDraft:
         return [s for s in self.services.values() if s.state != LEFT]
 
     def change(self, service: str, **fields: object) -> None:
-        """Change what is known of a service."""
+        """Change a service's line."""
         self.services[service] = self.services[service].model_copy(update=fields)
 
     def change_current(self, **fields: object) -> None:
@@ -134,20 +135,20 @@ class SetDraft:
         self.history = (self.current.model_copy(update=fields), *self.history[1:])
 
     def begin(self, entry: SetHistoryEntry) -> None:
-        """Begin a deployment set: it is in the history from now on, whatever becomes of it. Several may begin in one pass."""
+        """Begin a deployment set: it is in the history from now on. Several may begin in one pass."""
         same = sum(e.id.partition(".")[0] == entry.id for e in self.history)
         if same:
             entry = entry.model_copy(update={"id": f"{entry.id}.{same + 1}"})
         self.history = (entry, *self.history)[:HISTORY]
 
-    def say(self, kind: str, reason: str, action: str, note: str) -> None:
+    def event(self, kind: str, reason: str, action: str, note: str) -> None:
         """Add an Event."""
         self.events.append(EventNote(kind, reason, action, note))
 
 
 @dataclass(frozen=True, slots=True)
 class SetOutcome:
-    """What the rules found: how the set stands (None: it follows from its children), writes, and when to look again (seconds)."""
+    """The outcome: the set's situation (None: it follows from its children), writes, and after how many seconds to decide again."""
 
     situation: Situation | None = None
     requests: tuple[Write, ...] = ()
@@ -161,17 +162,25 @@ def child_of(facts: SetFacts, service: str) -> Child | None:
     return child if child is not None and child.controller_uid() == facts.release_set.metadata.uid else None
 
 
-def standings(facts: SetFacts, draft: SetDraft) -> dict[str, Standing]:
-    """Tell how each service of the set stands. One that is given a request in this very pass is at work on it."""
-    found = {s.name: standing(s, child_of(facts, s.name)) for s in draft.members}
-    asked = {name: replace(f, state=State.PROGRESSING) for name, f in found.items() if name in draft.requests and f.state is State.FAILED}
+def child_states(facts: SetFacts, draft: SetDraft) -> dict[str, ChildState]:
+    """Return the state of each service. One that gets a request in this pass counts as progressing, an early one as not told yet."""
+    found = {s.name: child_state(s, child_of(facts, s.name)) for s in draft.members}
+    early = [s.name for s in draft.members if is_early(facts, draft, s)]
+    found |= {name: ChildState(State.PENDING, rolling_out=found[name].rolling_out) for name in early}
+    asked = {name: replace(f, state=State.PROGRESSING) for name, f in found.items() if name in draft.requests and f.takes_retry}
     return found | asked
 
 
-def intents(services: Mapping[str, SetService], history: tuple[SetHistoryEntry, ...], waves: tuple[SetWave, ...]) -> object:
-    """Sum up what children's writes rest on: they follow only from a status that was accepted (as law 6)."""
+def is_early(facts: SetFacts, draft: SetDraft, service: SetService) -> bool:
+    """Return whether a child asks for what the set wants before its wave has begun: somebody has edited it, say."""
+    child = child_of(facts, service.name)
+    return child is not None and waves.is_early(draft.waves, service, child.release)
+
+
+def intents(services: Mapping[str, SetService], history: tuple[SetHistoryEntry, ...], its_waves: tuple[SetWave, ...]) -> object:
+    """Return what children's writes rest on: they follow only a status that was accepted (law 6: intent before act)."""
     return (
         [(s.name, digests_of(s.images), digests_of(s.previous), s.reverting, s.state == LEFT) for s in services.values()],
         (history[0].id, history[0].outcome) if history else None,
-        [(w.name, w.services, w.state) for w in waves],
+        [(w.name, w.services, w.state) for w in its_waves],
     )

@@ -1,4 +1,4 @@
-"""Everything that one decision about a ReleaseSet rests on, gathered before it."""
+"""Everything that one decision about a ReleaseSet rests on, as it was gathered."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class Child:
         return self.release.metadata.name
 
     def controller_uid(self) -> str:
-        """Return the uid of the ReleaseSet that controls it; an empty string where none does."""
+        """Return the uid of the ReleaseSet that controls it; an empty string if none does."""
         owner = controller_of(self.release)
         return owner.uid if owner is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """One service's artifacts as they were just resolved, and what it would return to: what runs, as far as tasks tell.
+    """One service's artifacts as they were just resolved, and what a rollback would return to: what runs, as far as tasks show it.
 
-    `problem` is why it could not be resolved; `note` what is worth knowing (older than what runs, kept).
+    `problem` is why it could not be resolved; `note` what people should know (older than what runs, kept).
     """
 
     service: str
@@ -57,11 +57,11 @@ class Resolved:
 class SetFacts:
     """What was gathered. `members` are the services in the Project's order; `problem` is why they are not known.
 
-    `resolved` is there where a new source, or a refresh, made it necessary; `resolve_problem` is a fault that concerns all of them.
-    `lost` is why a set that was resolved some time ago cannot begin: an image of it is gone since.
-    `together` are groups of services that share an image tag, which moves for all of them at once. `settle_s` maps services to the seconds
-    that they must be Ready before the next wave. `new_id` is for a deployment set that begins now; `interval_s` is after how many seconds
-    what may mend itself is looked at again.
+    `resolved` is set if a new source, or a refresh, had to be resolved; `resolve_problem` is a fault that concerns all of them.
+    `images_gone` is why a set that was resolved some time ago cannot begin: one of its images is gone since.
+    `tag_groups` are services that share an image tag, which moves for all of them at once. `settle_s` maps services to the seconds
+    that they must be Ready before the next wave, `deadline_s` to those that an attempt may go without progress. `new_id` is for a
+    deployment set that begins now; `interval_s` is after how many seconds a fault that may pass by itself is checked again.
     """
 
     release_set: ReleaseSet
@@ -71,46 +71,47 @@ class SetFacts:
     problem: Problem | None = None
     members: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
-    together: tuple[frozenset[str], ...] = ()
+    tag_groups: tuple[frozenset[str], ...] = ()
     settle_s: Mapping[str, float] = field(default_factory=dict)
+    deadline_s: Mapping[str, float] = field(default_factory=dict)
     children: dict[str, Child] = field(default_factory=dict)
     resolved: tuple[Resolved, ...] | None = None
     resolve_problem: Problem | None = None
-    lost: Problem | None = None
+    images_gone: Problem | None = None
     refreshed: bool = False
     retry_s: float = 10.0
     interval_s: float = 60.0
 
     @property
     def status(self) -> ReleaseSetStatus:
-        """The status as it stands."""
+        """The current status."""
         return self.release_set.status or ReleaseSetStatus()
 
     @property
     def wanted_hash(self) -> str:
         """The hash of what the spec asks for now."""
-        return set_hash(self.release_set.spec)
+        return set_source_hash(self.release_set.spec)
 
 
 def controller_of(release: Release) -> OwnerReference | None:
-    """Return the reference to the ReleaseSet that controls a Release; None where none does."""
+    """Return the reference to the ReleaseSet that controls a Release; None if none does."""
     return next(
         (o for o in release.metadata.owner_references or () if o.controller and (o.kind, o.api_version) == (RELEASE_SET, API_VERSION)), None
     )
 
 
-def set_hash(spec: ReleaseSetSpec) -> str:
-    """Hash what a set asks for: its source, services and overrides, in any order (law 2). 16 hexadecimal digits."""
-    said: dict[str, object] = {"overrides": sorted([o.service, source_hash(o.source)] for o in spec.overrides or ())}
+def set_source_hash(spec: ReleaseSetSpec) -> str:
+    """Hash a set's source, services and overrides, in any order: only another hash is resolved again (law 2). 16 hexadecimal digits."""
+    content: dict[str, object] = {"overrides": sorted([o.service, source_hash(o.source)] for o in spec.overrides or ())}
     if spec.source is not None:
-        said["source"] = spec.source.to_kubernetes()
+        content["source"] = spec.source.to_kubernetes()
     if spec.services is not None:
-        said["services"] = sorted(spec.services)
-    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+        content["services"] = sorted(spec.services)
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
 
 
-def hash_for_people(spec: ReleaseSetSpec) -> str:
-    """Name a set's source: its hash or tag, the environment that is promoted, or that each service has its own."""
+def set_display_hash(spec: ReleaseSetSpec) -> str:
+    """Return what to call a set's source: its hash or tag, the environment that is promoted, or "overrides"."""
     source = spec.source
     if source is None:
         return "overrides"

@@ -1,4 +1,4 @@
-"""Pinning: what every service of the set shall run, known before the first one moves (law 10)."""
+"""Pins: what every service of the set is to run, resolved before the first one is changed (law 10)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ecs_release.api.release_status import PinnedImage
 from ecs_release.api.releaseset import ReleaseSetSpec
 from ecs_release.api.releaseset_status import KEPT, SetLastReady, SetService
 from ecs_release.domain.artifacts.source import digests_of
+from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable, Waiting
 from ecs_release.domain.model.image_names import short_digest
 from ecs_release.domain.sets.child_manifests import child_name
@@ -45,7 +46,7 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
 
 
-def together(resolved: Sequence[Resolved]) -> Problem | None:
+def combined_problem(resolved: Sequence[Resolved]) -> Problem | None:
     """Return why the set cannot be pinned: all that is missing at once; a fault that passes, or a refusal, comes first."""
     problems = [(r.service, r.problem) for r in resolved if r.problem is not None]
     if not problems:
@@ -57,23 +58,24 @@ def together(resolved: Sequence[Resolved]) -> Problem | None:
         (p for _, p in problems if isinstance(p, Blocked)), problems[0][1]
     )
     alike = [f"{service}: {p.message}" for service, p in problems if p.reason == first.reason]
-    text = f"{len(alike)} of {len(resolved)} services: {'; '.join(alike)}" if len(resolved) > 1 else first.message
+    text = f"{len(alike)} of {len(resolved)} services: {join_clauses(*alike)}" if len(resolved) > 1 else first.message
     if isinstance(first, Waiting):
         return Waiting(first.reason, text)
     return Denied(text) if isinstance(first, Denied) else Blocked(first.reason, text)
 
 
 def keeps(spec: ReleaseSetSpec, service: str) -> bool:
-    """Tell whether a service that has no image at the hash stays as it is. One that is promoted waits for its image instead."""
+    """Return whether a service without an image at the hash keeps what runs. One that is promoted waits for its image instead."""
     own = any(o.service == service for o in spec.overrides or ())
     promoted = not own and spec.source is not None and spec.source.environment_ref is not None
     return spec.strategy.missing_artifacts == "KeepCurrent" and not promoted
 
 
 def kept(found: Resolved, problem: Blocked) -> Resolved:
-    """Keep what runs where there is no image at the hash. Raises Blocked where nobody knows what that is."""
+    """Keep what runs, as there is no image at the hash. Raises Blocked if what runs is not known."""
     if not found.runs:
-        raise Blocked(problem.reason, f"{problem.message}; what runs cannot be kept, for its digests are not known") from problem
+        text = join_clauses(problem.message, "what runs cannot be kept, for its digests are not known")
+        raise Blocked(problem.reason, text) from problem
     hashes = {i.release_hash for i in found.runs}
     return replace(
         found,
@@ -85,9 +87,9 @@ def kept(found: Resolved, problem: Blocked) -> Resolved:
 
 
 def first_wave_is_due(facts: SetFacts, stands_s: float) -> bool:
-    """Tell whether a set may begin now and none of its services has: then its images are looked up once more.
+    """Return whether a set may begin now and none of its services has: then its images are looked up once more.
 
-    What was resolved within the last `stands_s` seconds is taken to be there still.
+    What was resolved within the last `stands_s` seconds is taken to exist still.
     """
     status, spec = facts.status, facts.release_set.spec
     current = status.history[0] if status.history else None
@@ -97,8 +99,8 @@ def first_wave_is_due(facts: SetFacts, stands_s: float) -> bool:
     return not begun and status.source_hash == facts.wanted_hash and facts.now - status.resolved_time >= timedelta(seconds=stands_s)
 
 
-def lost(missing: Sequence[tuple[str, PinnedImage]], services: int) -> Problem | None:
-    """Say which images are gone since they were resolved: pairs of a service and its image. All of them, and nothing moves (law 10)."""
+def gone_images_problem(missing: Sequence[tuple[str, PinnedImage]], services: int) -> Problem | None:
+    """Return the problem that images are gone since they were resolved, pairs of service and image: then no service starts (law 10)."""
     if not missing:
         return None
     names = [f"{service}: {i.repository}@{short_digest(i.digest or '')} (container {i.container})" for service, i in missing]
@@ -108,14 +110,14 @@ def lost(missing: Sequence[tuple[str, PinnedImage]], services: int) -> Problem |
 
 
 def slim(images: Iterable[PinnedImage]) -> list[PinnedImage]:
-    """Leave out what the children's own pins hold: a set of fifty services must fit into one object."""
+    """Leave out what the children's own pins have: a set of fifty services must fit into one object."""
     return [i.model_copy(update={"platform_digests": None}) for i in images]
 
 
 def pin(
     release_set: str, members: Sequence[str], resolved: Sequence[Resolved], last_ready: SetLastReady | None, before: dict[str, SetService]
 ) -> dict[str, SetService]:
-    """Make the lines of a deployment set that begins now. Each returns, if need be, to what the set was Ready on last, else to what ran."""
+    """Make the lines of a deployment set that begins. A rollback returns to what the set was last Ready on, else to what ran."""
     ready = {s.name: list((s.pin.images if s.pin else None) or ()) for s in (last_ready.services if last_ready else None) or ()}
     by_service = {r.service: r for r in resolved}
     pinned: dict[str, SetService] = {}

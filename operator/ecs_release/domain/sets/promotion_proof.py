@@ -7,8 +7,8 @@ from ecs_release.api.release import Release
 from ecs_release.domain.model.conditions import TRUE, find
 
 
-def unproven(release: Release) -> str:
-    """Say why a Release proves nothing: an empty string where it is Ready, and every running task shows its digests."""
+def why_unproven(release: Release) -> str:
+    """Return why a Release proves nothing; an empty string if it is Ready and every running task runs its digests."""
     status, name = release.status, release.metadata.name
     if status is None or status.pin is None or status.observed_generation != release.metadata.generation:
         return f"Release {name} is not up to date"

@@ -1,4 +1,4 @@
-"""What runs in a service before a set moves it: what a rollback returns to, and what KeepCurrent keeps."""
+"""What runs in a service before a set changes it: what a rollback returns to, and what KeepCurrent keeps."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from ecs_release.api.release_status import PinnedImage
 from ecs_release.domain.ecs.service import Service, TaskDefinition
 from ecs_release.domain.environments.targets import Target
 from ecs_release.domain.model.image_names import parse_image, short_digest
-from ecs_release.domain.rules.at_rest import is_moving
 from ecs_release.domain.verification.proof import seen_digests
 
 
-def current_images(service: Service, revision: TaskDefinition | None, target: Target) -> dict[str, str]:
-    """Return the digest that each listed container runs; one that nobody knows, or that is of another repository, is left out.
+def running_images(service: Service, revision: TaskDefinition | None, target: Target) -> dict[str, str]:
+    """Return the digest that each listed container runs; one that is not known, or is of another repository, is left out.
 
-    A steady service's revision tells most where it names a digest (of a manifest list, which tasks may show as a platform's); else the
-    digest that most tasks show.
+    For a steady service it is the digest in its revision, if there is one (a manifest list's, while tasks may report a platform's); else
+    the digest that most tasks run.
     """
     shown: dict[str, str] = {}
     for seen in seen_digests(service):
@@ -29,14 +28,14 @@ def current_images(service: Service, revision: TaskDefinition | None, target: Ta
         if image.repository and image.repository != container.repository:
             continue
         named = image.digest
-        digest = named if named and not is_moving(service) else shown.get(container.name) or named
+        digest = named if named and not service.is_moving else shown.get(container.name) or named
         if digest:
             found[container.name] = digest
     return found
 
 
-def as_images(digests: Mapping[str, str], hashes: Mapping[str, str], target: Target) -> tuple[PinnedImage, ...]:
-    """Write digests as images; none where one of the listed containers is not known."""
+def pinned_images(digests: Mapping[str, str], hashes: Mapping[str, str], target: Target) -> tuple[PinnedImage, ...]:
+    """Return digests as images; none if that of one listed container is not known."""
     if any(c.name not in digests for c in target.containers):
         return ()
     return tuple(
@@ -50,8 +49,8 @@ def as_images(digests: Mapping[str, str], hashes: Mapping[str, str], target: Tar
     )
 
 
-def older(wanted: PinnedImage, runs: str, pushed: datetime | None) -> str:
-    """Say that a wanted image is older than what runs; an empty string where it is not, or nobody knows."""
+def older_note(wanted: PinnedImage, runs: str, pushed: datetime | None) -> str:
+    """Return a note if a wanted image is older than what runs; an empty string if it is not, or that is not known."""
     if wanted.digest == runs or wanted.pushed_time is None or pushed is None or wanted.pushed_time >= pushed:
         return ""
     return (
@@ -60,6 +59,6 @@ def older(wanted: PinnedImage, runs: str, pushed: datetime | None) -> str:
     )
 
 
-def gone(wanted: PinnedImage, runs: str) -> str:
-    """Say that what runs is no longer in the registry that it is replaced from."""
+def gone_note(wanted: PinnedImage, runs: str) -> str:
+    """Return a note that what runs is no longer in the registry, so that a rollback to it is impossible."""
     return f"{wanted.container}: what runs ({short_digest(runs)}) is not in its registry any more, so that nothing can return to it"

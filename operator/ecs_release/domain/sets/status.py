@@ -1,4 +1,4 @@
-"""From a draft to the set's status: its services' lines, counts, conditions, plan, and the columns of kubectl."""
+"""The status of a set from its draft: services, counts, conditions, plan, and the columns of kubectl."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ecs_release.api.releaseset_status import (
     SetService,
 )
 from ecs_release.domain.model.applied_by import applied_by
-from ecs_release.domain.model.conditions import Situation, find, merge, phase, triple
+from ecs_release.domain.model.clauses import join_clauses
+from ecs_release.domain.model.conditions import Situation, find, kstatus_conditions, merge, phase
 from ecs_release.domain.ports.protocols import EventNote
-from ecs_release.domain.sets import deployment_set as deployments
-from ecs_release.domain.sets import waves
-from ecs_release.domain.sets.child_state import LEFT, Standing, State
-from ecs_release.domain.sets.decision import ROLLED_BACK, SetDecision, SetDraft, SetOutcome, child_of, standings
-from ecs_release.domain.sets.facts import SetFacts, hash_for_people
-from ecs_release.domain.sets.set_conditions import situation_of
+from ecs_release.domain.sets import deployment_set, waves
+from ecs_release.domain.sets.child_state import LEFT, ChildState, State
+from ecs_release.domain.sets.decision import ROLLED_BACK, SetDecision, SetDraft, SetOutcome, child_of, child_states
+from ecs_release.domain.sets.facts import SetFacts, set_display_hash
+from ecs_release.domain.sets.set_conditions import SetProgress, situation_of
 
 
 def report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecision:
     """Compose the status."""
-    stand = standings(facts, draft)
-    lines = _lines(facts, draft, stand)
+    states = child_states(facts, draft)
+    lines = _lines(facts, draft, states)
     counts = count(lines)
-    summary = progress_text(draft, stand, counts)
-    situation = outcome.situation or situation_of(facts, draft, stand, summary)
+    progress = progress_of(draft, states, counts)
+    situation = outcome.situation or situation_of(facts, draft, states, progress)
     situation = replace(situation, message=_with_added(facts, draft, situation.message))
-    deployments.account_waiting(facts, draft, waits=draft.is_open and situation.reason == Reason.AWAITING_WINDOW)
+    deployment_set.account_waiting(facts, draft, waits=draft.is_open and situation.reason == Reason.AWAITING_WINDOW)
     generation = facts.release_set.metadata.generation
-    conditions = merge(facts.status.conditions, triple(situation), generation, facts.now)
+    conditions = merge(facts.status.conditions, kstatus_conditions(situation), generation, facts.now)
     ready = find(conditions, ConditionType.READY)
     status = ReleaseSetStatus(
         observed_generation=generation,
@@ -46,7 +46,7 @@ def report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecision
         releases=counts,
         services=lines or None,
         waves=list(draft.waves) or None,
-        plan=_plan(facts, draft, stand) or None,
+        plan=_plan(facts, draft, states) or None,
         history=list(draft.history) or None,
         last_ready=draft.last_ready,
         waiting_since=draft.waiting_since,
@@ -54,17 +54,17 @@ def report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecision
         last_handled_refresh=draft.handled_refresh,
         last_handled_override=draft.handled_override,
         last_handled_abort=draft.handled_abort,
-        summary=_summary(facts, draft, summary, ready.message if ready else ""),
+        summary=_summary(facts, draft, progress.text, ready.message if ready else ""),
     )
-    events = (*draft.events, *_news(facts, situation))
+    events = (*draft.events, *_reason_event(facts, situation))
     return SetDecision(status, outcome.requests, outcome.writes, events, outcome.again_s)
 
 
-def _lines(facts: SetFacts, draft: SetDraft, stand: Mapping[str, Standing]) -> list[SetService]:
-    return [_line(facts, s, stand[s.name]) if s.name in stand else s for s in draft.services.values()]
+def _lines(facts: SetFacts, draft: SetDraft, states: Mapping[str, ChildState]) -> list[SetService]:
+    return [_line(facts, s, states[s.name]) if s.name in states else s for s in draft.services.values()]
 
 
-def _line(facts: SetFacts, service: SetService, found: Standing) -> SetService:
+def _line(facts: SetFacts, service: SetService, found: ChildState) -> SetService:
     state: str = found.state
     if service.reverting and found.state is State.READY:
         state = ROLLED_BACK
@@ -75,7 +75,7 @@ def _line(facts: SetFacts, service: SetService, found: Standing) -> SetService:
 
 
 def count(lines: list[SetService]) -> SetCounts:
-    """Count the services of the set by how they stand; what has not begun waits."""
+    """Count the services of the set by state; those that have not begun count as waiting."""
     states = [line.state for line in lines if line.state != LEFT]
     return SetCounts(
         total=len(states),
@@ -86,36 +86,37 @@ def count(lines: list[SetService]) -> SetCounts:
     )
 
 
-def progress_text(draft: SetDraft, stand: Mapping[str, Standing], counts: SetCounts) -> str:
-    """Say in a line how far the set is: `4/6 ready, wave 2/3: bag-register RolledBack`."""
-    text = f"{counts.ready}/{counts.total} ready"
+def progress_of(draft: SetDraft, states: Mapping[str, ChildState], counts: SetCounts) -> SetProgress:
+    """Return how far the set is."""
+    position = f"{counts.ready}/{counts.total} ready"
     total = len(draft.waves)
     if total > 1 and not waves.finished(draft.waves) and draft.services:
         at = next((int(w.name) for w in draft.waves if w.state != waves.FINISHED), total)
-        text += f", wave {at}/{total}"
-    failed = [(name, found) for name, found in stand.items() if found.state is State.FAILED]
+        position += f", wave {at}/{total}"
+    failed = [(name, found) for name, found in states.items() if found.state is State.FAILED]
     if failed:
         name, found = failed[0]
         more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
-        text += f": {name} {found.reason}{more}"
-    elif draft.rolls_back and draft.current is not None:
-        text += ": rolled back" if draft.current.outcome == ROLLED_BACK else ": rolling back"
-    return text[:256]
+        return SetProgress(position, f"{name} {found.reason}{more}")
+    if draft.rolls_back and draft.current is not None:
+        return SetProgress(position, "rolled back" if draft.current.outcome == ROLLED_BACK else "rolling back")
+    return SetProgress(position)
 
 
 def _with_added(facts: SetFacts, draft: SetDraft, message: str) -> str:
-    """Say which services the Project has got since the source was resolved: editing a Project never deploys (law 15)."""
+    """Add the services that came to the Project since the source was resolved: editing a Project never deploys (law 15)."""
     pinned = {s.name for s in draft.members}
     added = [name for name in facts.members if name not in pinned]
     if not added or facts.problem is not None or draft.source_hash != facts.wanted_hash:
         return message
-    return (
-        f"{message}; {', '.join(added[:5])} came to the service set later: a new source, or annotation ecs-release.dev/refresh, takes it in"
+    return join_clauses(
+        message,
+        f"{', '.join(added[:5])} came to the service set later: a new source, or annotation ecs-release.dev/refresh, takes it in",
     )
 
 
-def _plan(facts: SetFacts, draft: SetDraft, stand: Mapping[str, Standing]) -> list[SetPlanEntry]:
-    """Say what would be done, while nothing is done on purpose."""
+def _plan(facts: SetFacts, draft: SetDraft, states: Mapping[str, ChildState]) -> list[SetPlanEntry]:
+    """Return what would be done, while changes are stopped on purpose."""
     if facts.observed_only:
         blocked = "the Environment is in mode Observe"
     elif facts.release_set.spec.suspend:
@@ -124,7 +125,7 @@ def _plan(facts: SetFacts, draft: SetDraft, stand: Mapping[str, Standing]) -> li
         return []
     plan: list[SetPlanEntry] = []
     for service in draft.members:
-        if stand[service.name].state is not State.PENDING:
+        if states[service.name].state is not State.PENDING:
             continue
         images = _planned(facts, service)
         if images:
@@ -167,17 +168,17 @@ def _summary(facts: SetFacts, draft: SetDraft, progress: str, message: str) -> R
 
 
 def _wanted_name(facts: SetFacts, draft: SetDraft) -> str | None:
-    """Name what is wanted: what the source says, or for a promotion the hash that all pins share."""
+    """Return what to call the wanted source: its hash or tag, or for a promotion the hash that all pins share."""
     spec = facts.release_set.spec
     if spec.source is not None and spec.source.environment_ref is None:
         return spec.source.release_hash or spec.source.tag
     hashes = {s.hash for s in draft.members}
     only = hashes.pop() if len(hashes) == 1 else None
-    return only or hash_for_people(spec)
+    return only or set_display_hash(spec)
 
 
 def _running_hash(facts: SetFacts, draft: SetDraft) -> str | None:
-    """Return what all services run, where it is one hash."""
+    """Return the hash that all services run; None if they differ."""
     hashes: set[str | None] = set()
     for service in draft.members:
         child = child_of(facts, service.name)
@@ -186,8 +187,8 @@ def _running_hash(facts: SetFacts, draft: SetDraft) -> str | None:
     return hashes.pop() if len(hashes) == 1 else None
 
 
-def _news(facts: SetFacts, situation: Situation) -> tuple[EventNote, ...]:
-    """One Event when the reason of Ready changes."""
+def _reason_event(facts: SetFacts, situation: Situation) -> tuple[EventNote, ...]:
+    """Return an Event if the reason of Ready changes."""
     was = find(facts.status.conditions, ConditionType.READY)
     if was is not None and was.reason == situation.reason:
         return ()

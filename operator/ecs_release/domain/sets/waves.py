@@ -1,28 +1,32 @@
-"""Waves: which services go together, which wave is open, and whose turn it is."""
+"""Waves: which services go together, which wave is open, and which services may start."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from ecs_release.api.release import Release
+from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.api.releaseset import Strategy
-from ecs_release.api.releaseset_status import SetWave
-from ecs_release.domain.sets.child_state import Standing, State
+from ecs_release.api.releaseset_status import SetService, SetWave
+from ecs_release.domain.artifacts.source import digests_of
+from ecs_release.domain.decision.attempts import is_settled
+from ecs_release.domain.sets.child_state import ChildState, State, wanted_images
 
 PENDING, OPEN, FINISHED = "Pending", "Open", "Finished"
-# Transition times of conditions are whole seconds, rounded down: what they say may be up to a second younger.
+# Transition times of conditions are whole seconds, rounded down: the transition may be up to a second later.
 _ROUNDED = timedelta(seconds=1)
 
 
-def compose(strategy: Strategy, members: Sequence[str], together: Sequence[frozenset[str]] = ()) -> list[list[str]]:
-    """Sort a set's services into waves: as the strategy says, those in none last; waves without a service of the set are left out.
+def compose(strategy: Strategy, members: Sequence[str], tag_groups: Sequence[frozenset[str]] = ()) -> list[list[str]]:
+    """Sort a set's services into the strategy's waves, those in none last; waves without a service of the set are left out.
 
-    Those that must go together go with the first of them.
+    Services that share a tag go together, with the first of them.
     """
     named = [[s for s in wave.services if s in members] for wave in strategy.waves or ()]
     rest = [s for s in members if not any(s in wave for wave in named)]
     found = [*named, rest]
-    for group in together:
+    for group in tag_groups:
         first = next((wave for wave in found if group & set(wave)), None)
         if first is not None:
             first += [s for s in members if s in group and s not in first]
@@ -30,8 +34,8 @@ def compose(strategy: Strategy, members: Sequence[str], together: Sequence[froze
     return [wave for wave in found if wave]
 
 
-def latch(before: Sequence[SetWave], composed: Sequence[Sequence[str]]) -> list[SetWave]:
-    """Carry what was latched over to the waves as they are composed now: those of the same services, up to the first that differs."""
+def carry_over(before: Sequence[SetWave], composed: Sequence[Sequence[str]]) -> list[SetWave]:
+    """Carry the waves' states over to the waves as they are composed now: up to the first with other services."""
     known = {w.name: w for w in before}
     waves: list[SetWave] = []
     intact = True
@@ -42,8 +46,8 @@ def latch(before: Sequence[SetWave], composed: Sequence[Sequence[str]]) -> list[
     return waves
 
 
-def settled_at(found: Standing, settle_s: float) -> datetime | None:
-    """Return when a service has been Ready for its settle time; None where it is not Ready."""
+def settled_at(found: ChildState, settle_s: float) -> datetime | None:
+    """Return when a service has been Ready for its settle time; None if it is not Ready."""
     if found.state is not State.READY or found.since is None:
         return None
     return found.since + timedelta(seconds=settle_s) + (_ROUNDED if settle_s else timedelta())
@@ -51,7 +55,7 @@ def settled_at(found: Standing, settle_s: float) -> datetime | None:
 
 def progress(
     waves: Sequence[SetWave],
-    stand: Mapping[str, Standing],
+    states: Mapping[str, ChildState],
     settle_s: Mapping[str, float],
     now: datetime,
     *,
@@ -69,7 +73,7 @@ def progress(
         if opens and wave.state == PENDING:
             wave = wave.model_copy(update={"state": OPEN, "start_time": now})
         if wave.state == OPEN:
-            left = _left(wave, stand, settle_s, now, either_way=either_way)
+            left = _left(wave, states, settle_s, now, either_way=either_way)
             if left is not None and left <= 0:
                 wave = wave.model_copy(update={"state": FINISHED, "completion_time": now})
             else:
@@ -79,39 +83,52 @@ def progress(
     return after, settles_in
 
 
-def _left(wave: SetWave, stand: Mapping[str, Standing], settle_s: Mapping[str, float], now: datetime, *, either_way: bool) -> float | None:
-    """Return the seconds until every service of a wave has settled; None where one is not Ready (and not failed for good)."""
+def _left(
+    wave: SetWave, states: Mapping[str, ChildState], settle_s: Mapping[str, float], now: datetime, *, either_way: bool
+) -> float | None:
+    """Return the seconds until every service of a wave has settled; None if one is not Ready (and not failed for good)."""
     longest = 0.0
     for service in wave.services or ():
-        found = stand.get(service, Standing(State.PENDING))
+        found = states.get(service, ChildState(State.PENDING))
         at = settled_at(found, settle_s.get(service, 0.0))
         if at is not None:
             longest = max(longest, (at - now).total_seconds())
-        elif not (either_way and found.state is State.FAILED and not found.moves):
+        elif not (either_way and found.state is State.FAILED and not found.rolling_out):
             return None
     return longest
 
 
 def open_services(waves: Sequence[SetWave]) -> list[str]:
-    """List the services whose wave is open or finished: those may be told what the set wants of them."""
+    """List the services whose wave is open or finished: those may get the set's source."""
     return [service for wave in waves if wave.state in (OPEN, FINISHED) for service in wave.services or ()]
 
 
+def is_early(waves: Sequence[SetWave], service: SetService, release: Release) -> bool:
+    """Return whether a Release asks for what its set wants before its wave has begun, and has had no attempt at that yet.
+
+    Somebody has edited it; or it has lost its status. One that has it from an earlier deployment set asks for nothing new.
+    """
+    status, wanted = release.status or ReleaseStatus(), digests_of(wanted_images(service))
+    has_begun = status.pin is not None and digests_of(status.pin.images) == wanted and is_settled(status, status.pin)
+    waits = any(w.state == PENDING and service.name in (w.services or ()) for w in waves)
+    return waits and not service.reverting and not has_begun and release.spec.source.digests == wanted
+
+
 def finished(waves: Sequence[SetWave]) -> bool:
-    """Tell whether all waves are."""
+    """Return whether all waves are finished."""
     return all(w.state == FINISHED for w in waves)
 
 
 def unfinished_services(waves: Sequence[SetWave]) -> set[str]:
-    """List the services whose wave is not finished: a failure of one of the others is not of this deployment set's making."""
+    """List the services whose wave is not finished: this deployment set has not caused a failure of the others."""
     return {service for wave in waves if wave.state != FINISHED for service in wave.services or ()}
 
 
-def backwards(waves: Sequence[SetWave], services: Sequence[str], stand: Mapping[str, Standing]) -> list[str]:
-    """List the services that may go back now: last wave first, the next one when all of it have settled, well or not."""
+def rollback_turn(waves: Sequence[SetWave], services: Sequence[str], states: Mapping[str, ChildState]) -> list[str]:
+    """List the services that may go back now: the last wave first, then the one before it once all of that have settled, well or not."""
     for wave in reversed(waves):
         going = [s for s in wave.services or () if s in services]
-        done = all(stand[s].state in (State.READY, State.FAILED) and not stand[s].moves for s in going)
+        done = all(states[s].state in (State.READY, State.FAILED) and not states[s].rolling_out for s in going)
         if going and not done:
             return going
     return []

@@ -1,4 +1,4 @@
-"""What judging a rollout takes and gives: what is known of it, how long to wait, and the verdict."""
+"""What judging a rollout needs and returns: what is known of the deployment, timeouts, and the judgement with its verdict."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ecs_release.domain.ecs.service import Deployment
+
 
 class Verdict(StrEnum):
-    """How an attempt ended, or that it has not."""
+    """How an attempt ended, or that it is still open."""
 
     ROLLING_OUT = "RollingOut"
     VERIFYING = "Verifying"
@@ -32,33 +34,38 @@ class Verdict(StrEnum):
         return self in _GOOD
 
 
+MAX_STAGES = 20
+"""So many stages of a rollout are kept; ECS has thirteen and three rollout states."""
 _GOOD = (Verdict.SUCCEEDED, Verdict.SUCCEEDED_LATE, Verdict.OVERTAKEN_SAME_DIGESTS, Verdict.NOTHING_RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """High-water marks of a rollout. Only a new mark is progress: a crash loop's tasks that come and go are not."""
+    """How far a rollout is, or has ever been. Only what it never reached before is progress: tasks and stages that come and go are none.
+
+    `new` and `old` are numbers of tasks (`old` is None if no look has shown it), `traffic` is in percent.
+    """
 
     new: int = 0
-    old: int = 0
-    stage: str = ""
-    traffic: float = 0
+    old: int | None = None
+    stages: frozenset[str] = frozenset()
+    traffic: int = 0
 
-    def beyond(self, other: Progress) -> bool:
-        """Tell whether this is further than `other`: more new tasks came up, more old ones went, traffic shifted, or the stage changed."""
-        return self.new > other.new or self.old < other.old or self.traffic > other.traffic or self.stage != other.stage
+    def beyond(self, best: Progress) -> bool:
+        """Return whether this is further than the best: by new tasks, by old tasks that are gone, by traffic, or by a new stage."""
+        fewer_old = self.old is not None and best.old is not None and self.old < best.old
+        return self.new > best.new or fewer_old or self.traffic > best.traffic or not self.stages <= best.stages
 
     def highest(self, other: Progress) -> Progress:
-        """Combine two marks."""
-        return Progress(max(self.new, other.new), min(self.old, other.old), self.stage, max(self.traffic, other.traffic))
+        """Combine two of them."""
+        old = min((n for n in (self.old, other.old) if n is not None), default=None)
+        stages = frozenset(sorted(self.stages | other.stages)[:MAX_STAGES])
+        return Progress(max(self.new, other.new), old, stages, max(self.traffic, other.traffic))
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
-    """What is known of our deployment before this look. `stage` latches COMPLETED and FAILED; times are ours, not AWS's.
-
-    `same_images`: it changes no image (a retry, a newer base), so that digests do not tell it from what it replaces.
-    """
+class FollowedDeployment:
+    """What is known of our deployment before this look. `stage` latches COMPLETED and FAILED; times are ours, not AWS's."""
 
     deployment_id: str
     rollback_target: str
@@ -66,13 +73,31 @@ class Followed:
     last_progress: datetime
     listed_before: frozenset[str] = frozenset()
     stage: str = ""
+    best: Progress | None = None
+    """How far it has ever been; None if that is not known."""
     late: bool = False
     overtaken: bool = False
-    same_images: bool = False
+    missing_since: datetime | None = None
+    """Since when looks have not listed it, though an earlier one did, or the service deployment has contradicted them."""
+    not_before: datetime | None = None
+    """By AWS's clock: when it was created, or before that, when its intent was written."""
+
+    def is_younger_than(self, other: Deployment) -> bool:
+        """Return whether another deployment was there before this one: listed then, or begun earlier.
+
+        The list may have been an old answer, and a look that goes back further may show what was there before that.
+        """
+        return other.id in self.listed_before or (self.not_before is not None and other.created_at < self.not_before)
+
+    def idle_s(self, progress: Progress, now: datetime) -> float:
+        """Return for how many seconds there has been no progress, by a look that shows how far the deployment is."""
+        if self.best is not None and progress.beyond(self.best):
+            return 0
+        return (now - self.last_progress).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long to wait, in seconds: without progress; for an id to become visible; for ECS to begin its rollback."""
 
     deadline_s: float
@@ -82,10 +107,11 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict with its explanation. `follow` names another deployment to follow from now on; `stage` is to be kept.
+    """A verdict with its explanation. `follow` is the id of another deployment to follow from now on; `stage` is to be kept.
 
-    `waits` tells that ECS stands still on purpose: that is no lack of progress. `left_s` is after how many seconds time alone would bring
-    another verdict.
+    `waits` is whether ECS waits on purpose: that is no lack of progress. `left_s` is after how many seconds a timeout would bring another
+    verdict: without it, and without a change in ECS, nobody would look again, so that each verdict that has not ended has one, unless ECS
+    waits on purpose.
     """
 
     verdict: Verdict
@@ -94,4 +120,6 @@ class Judgement:
     follow: str = ""
     progress: Progress | None = None
     waits: bool = False
+    missing: bool = False
+    """The look may be an old one: it does not list the deployment, though an earlier one did, or the service deployment contradicts it."""
     left_s: float | None = None

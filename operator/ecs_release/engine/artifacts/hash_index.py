@@ -1,4 +1,4 @@
-"""Naming digests by release hash, as their tags in ECR tell it: remembered, unknown ones too, and no pass waits long for it."""
+"""Release hashes of digests, from their tags in ECR: cached, misses included, and with a short limit on how long a pass waits."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class _Key(NamedTuple):
     digest: str
 
 
-class Hashes:
-    """Remembers which hash a digest has: for a day, that it has none for a quarter of an hour, that it cannot be read for five minutes."""
+class HashIndex:
+    """Caches the release hash of a digest: for a day, that it has none for 15 minutes, a failure to read it for five minutes."""
 
     def __init__(self, aws: Aws, monotonic: Callable[[], float] = time.monotonic, patience_s: float = _PATIENCE_S) -> None:
-        """Whoever asks waits at most `patience_s` for what is not known; what comes later is there the next time."""
+        """A caller waits at most `patience_s` for hashes that are not cached; later answers are there at its next call."""
         self._aws = aws
         self._monotonic = monotonic
         self._patience_s = patience_s
@@ -43,7 +43,7 @@ class Hashes:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def of(self, target: Target, digests: Iterable[tuple[str, str]], known: Mapping[str, str]) -> dict[str, str]:
-        """Name digests: pairs of repository and digest. What cannot be told is left out; `known` is not asked for."""
+        """Return the hashes of digests, given as pairs of repository and digest. Unknown ones are left out; `known` ones are not read."""
         keys = [self._key(target, repository, digest) for repository, digest in dict.fromkeys(digests) if digest not in known]
         now = self._monotonic()
         missing: dict[str, list[_Key]] = defaultdict(list)
@@ -89,8 +89,8 @@ class Hashes:
 
 
 async def _tags(registry: Registry, repository: str, digests: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Read the tags of images. A task may show the digest of its platform's image while the tags belong to the manifest list."""
+    """Read the tags of images. A task may show the digest of a platform's image while the tags are on its manifest list."""
     images: Mapping[str, RegistryImage] = await registry.images(repository, digests)
     untagged = [image for image in images.values() if not image.tags]
-    lists = await registry.lists_naming(repository, untagged) if untagged else {}
+    lists = await registry.manifest_lists_naming(repository, untagged) if untagged else {}
     return {digest: image.tags for digest, image in {**images, **lists}.items()}

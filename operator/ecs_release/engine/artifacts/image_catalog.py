@@ -1,7 +1,7 @@
-"""What is known of the images that Releases need, and the tags that hold what runs: one loop for all of them.
+"""The state of the images that Releases need, and the tags that keep running images: one loop for all of them.
 
-Every repository has a moment of its own in each interval, so that five thousand Releases do not ask at once, and all that Releases need
-of it is asked for then, a hundred images a call. No pass waits for this; a Release whose images stand otherwise than before is told.
+Each repository is due at a time of its own in each interval, so that five thousand Releases do not cause calls at once; all images that
+Releases need of it are read then, a hundred in one call. No pass waits for this; a Release whose images changed gets a pass.
 """
 
 from __future__ import annotations
@@ -15,120 +15,120 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ecs_release.api.conditions import Reason
-from ecs_release.domain.artifacts.registry_images import Artifact, Finding, Hold, Presence, Repository
+from ecs_release.domain.artifacts.registry_images import Finding, KeepTag, Presence, Repository, RequiredImage
 from ecs_release.domain.ecs.service import RegistryImage
 from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable
 from ecs_release.domain.ports.protocols import Aws, Clock, ObjectKey, Registry
-from ecs_release.engine.artifacts.tag_keeper import Keeper
+from ecs_release.engine.artifacts.tag_keeper import TagKeeper
 
 log = logging.getLogger(__name__)
 
 _SOON_S, _REFUSED_S, _LOOK_S = 600.0, 300.0, 120.0
-"""What is gone is looked for again soon: it may be pushed again. A registry that cannot be read is left alone for a while."""
+"""Missing images are checked again soon: they may be pushed again. A registry that cannot be read is not called for a while."""
 
 
 @dataclass(slots=True)
-class _Needed:
-    """An image, the Releases that need it, and what was found of it. There may be ten thousand of these."""
+class _NeededImage:
+    """An image, the Releases that need it, and what was found. There may be ten thousand of these."""
 
     keys: tuple[ObjectKey, ...] = ()
     finding: Finding | None = None
 
-    def stands(self, *presences: Presence) -> bool:
-        """Tell whether it was found to stand so."""
+    def has_presence(self, *presences: Presence) -> bool:
+        """Return whether it was found with one of these presences."""
         return self.finding is not None and self.finding.presence in presences
 
 
 @dataclass(slots=True)
-class _Place:
-    """What Releases need of one repository; times are monotonic."""
+class _RepositoryState:
+    """The images that Releases need of one repository; times are monotonic."""
 
     repository: Repository
     due: float
     whole_due: float
-    images: dict[str, _Needed] = field(default_factory=dict)
+    images: dict[str, _NeededImage] = field(default_factory=dict)
     urgent: frozenset[ObjectKey] = frozenset()
 
 
-class Artifacts:
-    """Looks images up, and holds tags."""
+class ImageCatalog:
+    """Checks images, and moves keep tags."""
 
     def __init__(
         self, aws: Aws, clock: Clock, interval_s: float, *, changed: Callable[[ObjectKey], None], may_change: Callable[[ObjectKey], bool]
     ) -> None:
-        """`changed` is told of Releases whose images stand otherwise; `may_change` is asked right before a tag is moved for one."""
+        """`changed` is called with each Release whose images changed, `may_change` right before a tag is moved."""
         self._aws = aws
         self._clock = clock
         self._interval_s = interval_s
         self._changed = changed
-        self._keeper = Keeper(may_change)
-        self._places: dict[Repository, _Place] = {}
-        self._needs: dict[ObjectKey, tuple[Artifact, ...]] = {}
+        self._keeper = TagKeeper(may_change)
+        self._repositories: dict[Repository, _RepositoryState] = {}
+        self._required: dict[ObjectKey, tuple[RequiredImage, ...]] = {}
         self._refused: dict[tuple[object, ...], float] = {}
         self._wake = asyncio.Event()
         self._sleeps_until = float("inf")
 
-    # What passes ask and tell.
+    # Called by passes.
 
-    def need(self, key: ObjectKey, artifacts: tuple[Artifact, ...], *, urgent: bool = False) -> dict[Artifact, Finding]:
-        """Note what a Release needs, and return what is known of it. What is `urgent` and not known yet is looked up at once."""
-        if self._needs.get(key) != artifacts:
-            self._take(key, artifacts)
-        known: dict[Artifact, Finding] = {}
+    def require(self, key: ObjectKey, artifacts: tuple[RequiredImage, ...], *, urgent: bool = False) -> dict[RequiredImage, Finding]:
+        """Set which images a Release needs, and return what is known of them. If `urgent`, unknown ones are looked up at once."""
+        if self._required.get(key) != artifacts:
+            self._set_required(key, artifacts)
+        known: dict[RequiredImage, Finding] = {}
         for artifact in artifacts:
-            place = self._place(artifact.repository)
-            finding = place.images[artifact.digest].finding
+            state = self._state_of(artifact.repository)
+            finding = state.images[artifact.digest].finding
             if finding is not None:
                 known[artifact] = finding
-            elif urgent and key not in place.urgent:
-                place.urgent |= {key}
-                self._hurry(place)
+            elif urgent and key not in state.urgent:
+                state.urgent |= {key}
+                self._make_due(state)
         return known
 
-    def hold(self, key: ObjectKey, holds: tuple[Hold, ...], *, at_once: bool) -> None:
-        """Have tags held for a Release from now on, and no others: those that are new at once, or when their repository is due."""
+    def hold(self, key: ObjectKey, holds: tuple[KeepTag, ...], *, at_once: bool) -> None:
+        """Set which tags are kept for a Release: new ones are moved at once if `at_once`, else when their repository is due."""
         for repository in self._keeper.hold(key, holds):
-            place = self._place(repository)
+            state = self._state_of(repository)
             if at_once:
-                self._hurry(place)
+                self._make_due(state)
 
     def keep_problem(self, key: ObjectKey) -> str | None:
-        """Say why a tag is not held as it should be; an empty string where nothing is wrong, None where that is not known yet."""
+        """Return why a tag is not on its image; empty if all are, None if that is not known yet."""
         return self._keeper.problem(key)
 
-    def seen(self, artifacts: Iterable[Artifact]) -> None:
-        """Images were found by somebody else just now: what was known of their being gone is over."""
+    def note_found(self, artifacts: Iterable[RequiredImage]) -> None:
+        """Note that a pass has just found these images: they are not missing any more."""
         for artifact in artifacts:
-            place = self._places.get(artifact.repository)
-            needed = place.images.get(artifact.digest) if place is not None else None
-            if needed is not None and needed.stands(*_MISSING):
+            state = self._repositories.get(artifact.repository)
+            needed = state.images.get(artifact.digest) if state is not None else None
+            if needed is not None and needed.has_presence(*_MISSING):
                 needed.finding = _TAGGED
 
-    def look_again(self, registry_id: str, region: str, name: str) -> None:
-        """Something has happened in a repository: look at all of it now."""
-        for repository, place in self._places.items():
+    def look_up_again(self, registry_id: str, region: str, name: str) -> None:
+        """Check all images of a repository now, because of an event."""
+        for repository, state in self._repositories.items():
             if (repository.registry_id, repository.region, repository.name) == (registry_id, region, name):
-                place.whole_due = self._clock.monotonic()
-                self._hurry(place)
+                state.whole_due = self._clock.monotonic()
+                self._make_due(state)
 
     def forget(self, key: ObjectKey) -> None:
-        """A Release is gone. Its tags stay where they are (law 9)."""
-        self._drop(key, self._needs.pop(key, ()))
+        """Forget a deleted Release (law 9: deleting touches nothing in AWS, and so no tag)."""
+        self._remove(key, self._required.pop(key, ()))
         self._keeper.forget(key)
 
     # The loop.
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Check repositories as they become due, until cancelled."""
         while True:
-            due = min((p.due for p in self._places.values()), default=float("inf"))
+            due = min((p.due for p in self._repositories.values()), default=float("inf"))
             wait_s = due - self._clock.monotonic()
             if wait_s > 0:
                 await self._sleep(due, wait_s)
                 continue
-            for repository, place in list(self._places.items()):
-                if place.due <= self._clock.monotonic():
-                    await self._visit(repository, place)
+            for repository, state in list(self._repositories.items()):
+                if state.due <= self._clock.monotonic():
+                    await self._visit(repository, state)
 
     async def _sleep(self, due: float, wait_s: float) -> None:
         self._wake.clear()
@@ -138,34 +138,34 @@ class Artifacts:
                 await self._wake.wait()
         self._sleeps_until = float("-inf")
 
-    async def _visit(self, repository: Repository, place: _Place) -> None:
-        """Look at a repository, and set when to look next. Never raises but when it is cancelled."""
-        if not place.images and not self._keeper.is_needed(repository):
-            del self._places[repository]
+    async def _visit(self, repository: Repository, state: _RepositoryState) -> None:
+        """Check a repository, and set when it is due next. Raises only if cancelled."""
+        if not state.images and not self._keeper.is_needed(repository):
+            del self._repositories[repository]
             return
         now = self._clock.monotonic()
         registry = (repository.access, repository.registry_id, repository.region)
         if self._refused.get(registry, now) > now:
-            place.due = self._refused[registry]
+            state.due = self._refused[registry]
             return
-        whole, urgent = place.whole_due <= now, place.urgent
+        whole, urgent = state.whole_due <= now, state.urgent
         if whole:
-            place.whole_due = self._next_moment(repository, now)
-        place.urgent, place.due = frozenset(), place.whole_due
+            state.whole_due = self._next_moment(repository, now)
+        state.urgent, state.due = frozenset(), state.whole_due
         try:
             async with asyncio.timeout(_LOOK_S):
-                await self._look(repository, place, whole=whole, urgent=urgent)
+                await self._look(repository, state, whole=whole, urgent=urgent)
         except (Retryable, TimeoutError) as problem:
             log.warning("cannot look up images of %s in %s: %s", repository.name, repository.registry_id, problem)
-            self._refused[registry] = place.due = now + min(_REFUSED_S, self._interval_s)
-            place.whole_due, place.urgent = (now if whole else place.whole_due), urgent | place.urgent
+            self._refused[registry] = state.due = now + min(_REFUSED_S, self._interval_s)
+            state.whole_due, state.urgent = (now if whole else state.whole_due), urgent | state.urgent
         except Exception:
             log.exception("looking up images of %s stopped", repository.name)
 
-    async def _look(self, repository: Repository, place: _Place, *, whole: bool, urgent: frozenset[ObjectKey]) -> None:
+    async def _look(self, repository: Repository, state: _RepositoryState, *, whole: bool, urgent: frozenset[ObjectKey]) -> None:
         registry = self._aws.registry(repository.access, repository.registry_id, repository.region)
         holds = self._keeper.due(repository, whole=whole)
-        wanted = [d for d, n in place.images.items() if whole or n.finding is None or n.stands(*_AGAIN)]
+        wanted = [d for d, n in state.images.items() if whole or n.finding is None or n.has_presence(*_AGAIN)]
         if not wanted and not holds:
             return
         images: Mapping[str, RegistryImage] = {}
@@ -176,74 +176,74 @@ class Artifacts:
             raise
         except Problem as problem:
             found = dict.fromkeys(wanted, _refusal(problem))
-        for key in self._learn(place, found) | urgent:
+        for key in self._store_findings(state, found) | urgent:
             self._changed(key)
-        if any(needed.stands(*_AGAIN) for needed in place.images.values()):
-            place.due = min(place.due, self._clock.monotonic() + min(_SOON_S, self._interval_s))
+        if any(needed.has_presence(*_AGAIN) for needed in state.images.values()):
+            state.due = min(state.due, self._clock.monotonic() + min(_SOON_S, self._interval_s))
         for hold in holds:
-            told = await self._keeper.keep(registry, hold, images.get(hold.digest))
-            if told is not None:
-                self._changed(told)
+            concerned = await self._keeper.keep(registry, hold, images.get(hold.digest))
+            if concerned is not None:
+                self._changed(concerned)
 
     @staticmethod
-    def _learn(place: _Place, found: Mapping[str, Finding]) -> set[ObjectKey]:
-        """Take in what was found. Returns the Releases that it is news for: what was taken for granted is none."""
-        told: set[ObjectKey] = set()
+    def _store_findings(state: _RepositoryState, found: Mapping[str, Finding]) -> set[ObjectKey]:
+        """Store findings. Returns the Releases for which they are new: an image that is there, as assumed, is nothing new."""
+        concerned: set[ObjectKey] = set()
         for digest, finding in found.items():
-            needed = place.images.get(digest)
+            needed = state.images.get(digest)
             if needed is not None and (needed.finding or _TAGGED) != finding:
-                told.update(needed.keys)
+                concerned.update(needed.keys)
             if needed is not None:
                 needed.finding = finding
-        return told
+        return concerned
 
     # Bookkeeping.
 
-    def _place(self, repository: Repository) -> _Place:
-        place = self._places.get(repository)
-        if place is None:
+    def _state_of(self, repository: Repository) -> _RepositoryState:
+        state = self._repositories.get(repository)
+        if state is None:
             moment = self._next_moment(repository, self._clock.monotonic())
-            place = self._places[repository] = _Place(repository, moment, moment)
+            state = self._repositories[repository] = _RepositoryState(repository, moment, moment)
             self._wake_by(moment)
-        return place
+        return state
 
     def _next_moment(self, repository: Repository, now: float) -> float:
-        """Return the next moment of a repository, by the clock on the wall: a restart does not shift it."""
+        """Return when a repository is due next, by wall-clock time: a restart does not shift it."""
         name = f"{repository.registry_id}/{repository.region}/{repository.name}"
         offset = zlib.crc32(name.encode()) / 2**32 * self._interval_s
         left = self._interval_s - (self._clock.now().timestamp() - offset) % self._interval_s
-        # The two clocks do not agree to the microsecond: the moment that has just come must not come again.
+        # The two clocks differ by microseconds: the time that has just come must not be due again.
         return now + left + (self._interval_s if left < min(1.0, self._interval_s / 10) else 0.0)
 
-    def _hurry(self, place: _Place) -> None:
-        place.due = self._clock.monotonic()
-        self._wake_by(place.due)
+    def _make_due(self, state: _RepositoryState) -> None:
+        state.due = self._clock.monotonic()
+        self._wake_by(state.due)
 
     def _wake_by(self, due: float) -> None:
         if due < self._sleeps_until:
             self._wake.set()
 
-    def _take(self, key: ObjectKey, artifacts: tuple[Artifact, ...]) -> None:
-        """Note what a Release needs, in place of what it needed."""
-        before = {(a.repository, a.digest): a for a in self._needs.get(key, ())}
+    def _set_required(self, key: ObjectKey, artifacts: tuple[RequiredImage, ...]) -> None:
+        """Replace the images that a Release needs."""
+        before = {(a.repository, a.digest): a for a in self._required.get(key, ())}
         now = {(a.repository, a.digest) for a in artifacts}
         for repository, digest in now - before.keys():
-            self._place(repository).images.setdefault(digest, _Needed()).keys += (key,)
-        # Their parts are shared: passes make new ones each time.
-        places = [(a, self._place(a.repository)) for a in artifacts]
-        self._needs[key] = tuple(Artifact(sys.intern(a.container), p.repository, a.digest, a.former) for a, p in places)
-        self._drop(key, [a for name, a in before.items() if name not in now])
+            self._state_of(repository).images.setdefault(digest, _NeededImage()).keys += (key,)
+        # Share their parts, which each pass creates anew.
+        states = [(a, self._state_of(a.repository)) for a in artifacts]
+        self._required[key] = tuple(RequiredImage(sys.intern(a.container), p.repository, a.digest, a.former) for a, p in states)
+        self._remove(key, [a for name, a in before.items() if name not in now])
 
-    def _drop(self, key: ObjectKey, artifacts: Collection[Artifact]) -> None:
+    def _remove(self, key: ObjectKey, artifacts: Collection[RequiredImage]) -> None:
         for artifact in artifacts:
-            place = self._places.get(artifact.repository)
-            if place is None:
+            state = self._repositories.get(artifact.repository)
+            if state is None:
                 continue
-            needed = place.images.get(artifact.digest, _Needed())
+            needed = state.images.get(artifact.digest, _NeededImage())
             needed.keys = tuple(k for k in needed.keys if k != key)
             if not needed.keys:
-                place.images.pop(artifact.digest, None)
-            place.urgent -= {key}
+                state.images.pop(artifact.digest, None)
+            state.urgent -= {key}
 
 
 _TAGGED, _MISSED = Finding(Presence.TAGGED), Finding(Presence.GONE)
@@ -254,16 +254,21 @@ _AGAIN = _MISSING | {Presence.UNREADABLE}
 async def _findings(
     registry: Registry, repository: str, wanted: Collection[str], images: Mapping[str, RegistryImage]
 ) -> dict[str, Finding]:
-    """Say how images stand. One without a tag may be a platform's own: then its manifest list decides."""
+    """Return the findings of images. An image without a tag may belong to a manifest list: then the list decides.
+
+    If lists cannot be read it is not known whether one does, and so not whether the image is at risk.
+    """
     untagged = [image for d in wanted if (image := images.get(d)) is not None and not image.tags and not image.archived]
     lists: Mapping[str, RegistryImage] = {}
+    alone = Finding(Presence.UNTAGGED)
     if untagged:
         try:
-            lists = await registry.lists_naming(repository, untagged)
+            lists = await registry.manifest_lists_naming(repository, untagged)
         except Retryable:
             raise
         except Problem as problem:
             log.debug("cannot read manifest lists of %s: %s", repository, problem.message)
+            alone = Finding(Presence.UNREADABLE, problem.message)
     found: dict[str, Finding] = {}
     for digest in wanted:
         image = images.get(digest)
@@ -272,11 +277,11 @@ async def _findings(
         elif image.archived:
             found[digest] = Finding(Presence.ARCHIVED)
         else:
-            found[digest] = _TAGGED if image.tags or digest in lists else Finding(Presence.UNTAGGED)
+            found[digest] = _TAGGED if image.tags or digest in lists else alone
     return found
 
 
 def _refusal(problem: Problem) -> Finding:
-    """Say what a refusal means: without its repository an image is gone."""
+    """Return the finding for a failed read: if the repository does not exist, the image is gone."""
     gone = isinstance(problem, Blocked) and not isinstance(problem, Denied) and problem.reason == Reason.ARTIFACT_NOT_FOUND
     return _MISSED if gone else Finding(Presence.UNREADABLE, problem.message)

@@ -1,7 +1,7 @@
-"""Tags that hold what runs (`artifacts.keepTag`): who has which, whether it is where it belongs, and moving it there.
+"""Tags that keep running images (`artifacts.keepTag`): their holders, whether they are on the right image, and moving them there.
 
-Nothing waits for this and nothing fails by it. A tag is looked at before it is moved, and moving it twice changes nothing, so that no
-intent need be written first (law 6 is about what must not happen twice).
+Nothing waits for this or fails because of it. A tag is read before it is moved, and moving it twice changes nothing, so that it needs no
+intent in status (law 6: intent before act, for what must not happen twice).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ecs_release.domain.artifacts.registry_images import Hold, Repository
+from ecs_release.domain.artifacts.registry_images import KeepTag, Repository
 from ecs_release.domain.ecs.service import RegistryImage
 from ecs_release.domain.model.errors import Problem, Retryable
 from ecs_release.domain.ports.protocols import ObjectKey, Registry
@@ -21,24 +21,24 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Tag:
-    """One tag of a repository: the Release that it is held for, the digest that it was seen on or moved to, and what went wrong."""
+    """One tag of a repository: the Release that it is kept for, the image that it belongs on, and why moving it failed."""
 
     holder: ObjectKey
-    hold: Hold
+    hold: KeepTag
     checked: bool = False
     failure: str = ""
 
 
 @dataclass(slots=True)
-class Keeper:
-    """Holds tags. `may_change` is asked right before one is moved for a Release: its Environment may have been suspended meanwhile."""
+class TagKeeper:
+    """Moves keep tags. `may_change` is called right before a move: the Release's Environment may have been suspended meanwhile."""
 
     may_change: Callable[[ObjectKey], bool]
-    _holds: dict[ObjectKey, tuple[Hold, ...]] = field(default_factory=dict)
+    _holds: dict[ObjectKey, tuple[KeepTag, ...]] = field(default_factory=dict)
     _tags: dict[Repository, dict[str, _Tag]] = field(default_factory=lambda: defaultdict(dict))
 
-    def hold(self, key: ObjectKey, holds: tuple[Hold, ...]) -> list[Repository]:
-        """Hold these tags for a Release from now on, and no others. Returns the repositories where one is new."""
+    def hold(self, key: ObjectKey, holds: tuple[KeepTag, ...]) -> list[Repository]:
+        """Set which tags are kept for a Release. Returns the repositories of new ones."""
         before = self._holds.get(key, ())
         for old in set(before) - set(holds):
             self._release(key, old)
@@ -49,7 +49,7 @@ class Keeper:
         return [new.repository for new in holds if new not in before and self._tag(key, new).holder == key]
 
     def problem(self, key: ObjectKey) -> str | None:
-        """Say why a tag is not held as it should be; an empty string where nothing is wrong, None where that is not known yet."""
+        """Return why a tag is not on its image; empty if all are, None if that is not known yet."""
         known = key in self._holds
         for hold in self._holds.get(key, ()):
             tag = self._tag(key, hold)
@@ -63,16 +63,16 @@ class Keeper:
                 return f"tag {hold.tag!r} is not on the image that runs: {tag.failure}"
         return "" if known else None
 
-    def due(self, repository: Repository, *, whole: bool) -> list[Hold]:
-        """List what is to be looked at in a repository: all, or what was not looked at since it changed."""
+    def due(self, repository: Repository, *, whole: bool) -> list[KeepTag]:
+        """List the tags to check in a repository: all, or those that were not checked since they changed."""
         return [t.hold for t in self._tags.get(repository, {}).values() if whole or not t.checked]
 
     def is_needed(self, repository: Repository) -> bool:
-        """Tell whether any tag is held in a repository."""
+        """Return whether any tag is kept in a repository."""
         return bool(self._tags.get(repository))
 
-    async def keep(self, registry: Registry, hold: Hold, image: RegistryImage | None) -> ObjectKey | None:
-        """Move a tag where it is not on the image. Returns the Release that is to be told, if any. Raises Retryable."""
+    async def keep(self, registry: Registry, hold: KeepTag, image: RegistryImage | None) -> ObjectKey | None:
+        """Move a tag if it is not on its image. Returns its Release if the result changed. Raises Retryable."""
         tag = self._tags.get(hold.repository, {}).get(hold.tag)
         if tag is None or tag.hold != hold:
             return None
@@ -94,14 +94,14 @@ class Keeper:
         return tag.holder if failure != before else None
 
     def forget(self, key: ObjectKey) -> None:
-        """A Release is gone. Its tags stay where they are (law 9)."""
+        """Forget a deleted Release (law 9: deleting touches nothing in AWS, and so no tag)."""
         self.hold(key, ())
 
-    def _tag(self, key: ObjectKey, hold: Hold) -> _Tag:
-        """Return who holds a tag: the first that asked, as long as it does."""
+    def _tag(self, key: ObjectKey, hold: KeepTag) -> _Tag:
+        """Return a tag with its holder: the first Release that asked for it."""
         return self._tags[hold.repository].setdefault(hold.tag, _Tag(key, hold))
 
-    def _release(self, key: ObjectKey, hold: Hold) -> None:
+    def _release(self, key: ObjectKey, hold: KeepTag) -> None:
         tags = self._tags.get(hold.repository, {})
         if (tag := tags.get(hold.tag)) is not None and tag.holder == key:
             del tags[hold.tag]

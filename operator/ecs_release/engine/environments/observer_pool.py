@@ -1,4 +1,4 @@
-"""Which Environments are observed, and whose event queues are listened to: those that this process acts on."""
+"""The observers, event queues and notification sinks of the Environments that this process acts on."""
 
 from __future__ import annotations
 
@@ -11,46 +11,50 @@ from ecs_release.api.names import ENVIRONMENT
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.ecs.service import ServiceKey
 from ecs_release.domain.environments.targets import access_of
-from ecs_release.domain.ports.protocols import Aws, Clock, ObjectKey
-from ecs_release.engine.environments.shard_scope import Scope
+from ecs_release.domain.ports.protocols import Aws, ObjectKey
+from ecs_release.engine.environments.shard_scope import ShardScope
 from ecs_release.engine.ledger.recorder import Recorder
 from ecs_release.engine.notifications.notifier import Notifier
-from ecs_release.engine.observation.event_listener import Listening
-from ecs_release.engine.observation.event_router import Wakener
+from ecs_release.engine.observation.event_listener import EventListener
+from ecs_release.engine.observation.event_router import EventRouter
 from ecs_release.engine.observation.observer import Observer
+from ecs_release.engine.runtime.aws_clock import AwsClock
 from ecs_release.engine.runtime.settings import EngineSettings
-from ecs_release.engine.store.claim_index import Claims
+from ecs_release.engine.store.claim_index import ClaimIndex
 from ecs_release.engine.store.store import Store
 
 log = logging.getLogger(__name__)
 
-_SOON_S = 0.02
+_SOON_S, _EACH_S = 0.02, 0.00005
+"""An update looks at all services of an Environment: the more these are, the rarer it is, so that it never takes much of the time."""
 
 
-class Observers:
-    """One observer an Environment, kept as Environments, Projects and Releases change."""
+class ObserverPool:
+    """One observer for each Environment, updated as Environments, Projects and Releases change."""
 
     def __init__(
         self,
         *,
         aws: Aws,
-        clock: Clock,
+        clock: AwsClock,
         settings: EngineSettings,
         store: Store,
-        claims: Claims,
-        scope: Scope,
+        claims: ClaimIndex,
+        scope: ShardScope,
         again: Callable[[ObjectKey], None],
-        wake: Callable[[ObjectKey], None],
+        reread: Callable[[ObjectKey], None],
         pushed: Callable[[str, str, str], None],
         notifier: Notifier,
         recorder: Recorder,
     ) -> None:
-        """`again` has an object looked at; `wake` has a Release read anew what it reads now and then.
+        """`again` queues an object; `reread` makes a Release read tags and newer revisions at its next pass.
 
-        `pushed` is told of a registry, its region and a repository where an image has come or gone.
+        `pushed` is called with registry, region and repository of an image that was pushed or deleted.
         """
         self.all: dict[str, Observer] = {}
-        self.listening = Listening(aws, clock, Wakener(store, claims, self.get, wake, pushed).heard, self._troubled)
+        self.event_listener = EventListener(
+            aws, clock, EventRouter(store, claims, self.get, reread, pushed).route, self._queue_problem_changed
+        )
         self._notifier = notifier
         self._recorder = recorder
         self._aws = aws
@@ -68,13 +72,15 @@ class Observers:
         return self.all.get(name)
 
     def observe_soon(self, name: str) -> None:
-        """Have an Environment's services observed in a moment: Releases may come by the thousand, and each changes the list."""
+        """Update an Environment's observer soon: thousands of Releases may arrive at once, and each changes the list of services."""
         if self._scope.acting and name not in self._due:
             self._due.add(name)
-            asyncio.get_running_loop().call_later(_SOON_S, self.observe, name)
+            observer = self.all.get(name)
+            count = len(observer.services) if observer is not None else 0
+            asyncio.get_running_loop().call_later(max(_SOON_S, _EACH_S * count), self.observe, name)
 
     def observe(self, name: str) -> None:
-        """Have an Environment's services observed as it says now."""
+        """Update an Environment's observer."""
         self._due.discard(name)
         environment = self._store.environments.get(name)
         if not isinstance(environment, Environment):
@@ -84,48 +90,51 @@ class Observers:
             return
         observer = self.all.get(name)
         if observer is None:
-            observer = Observer(name, self._aws, self._clock, self._settings, changed=self._moved, swept=self._swept)
+            observer = Observer(
+                name, self._aws, self._clock, self._settings,
+                changed=self._service_changed, swept=self._swept, told_time=self._clock.told,
+            )  # fmt: skip
             self.all[name] = observer
             self._tasks[name] = asyncio.create_task(self._keep_observing(observer), name=f"observer {name}")
         observer.interval_s = float(environment.spec.observation.interval_seconds)
-        observer.watch(access_of(environment), self._claims.observed(name))
-        self._listen()
+        observer.set_targets(access_of(environment), self._claims.services_in(name))
+        self._set_queues_and_sinks()
 
     def stop(self, name: str) -> None:
-        """Observe an Environment no longer."""
+        """Stop observing an Environment."""
         self.all.pop(name, None)
         task = self._tasks.pop(name, None)
         if task is not None:
             task.cancel()
-        self._listen()
+        self._set_queues_and_sinks()
 
     def stop_all(self) -> None:
-        """Observe nothing any more."""
+        """Stop everything."""
         for name in list(self._tasks):
             self.stop(name)
-        self.listening.keep({})
+        self.event_listener.set_queues({})
         self._notifier.keep(())
 
-    def hurry(self, facts: Facts, fast: bool) -> None:  # noqa: FBT001
-        """Have a Release's service observed often, or no longer."""
-        observer = self.all.get(facts.environment.metadata.name) if facts.environment is not None else None
-        if observer is not None and facts.target is not None:
-            observer.hurry(facts.target.key, fast=fast)
+    def set_fast(self, facts: Facts, fast: bool) -> None:  # noqa: FBT001
+        """Set whether a Release's service is observed every few seconds."""
+        observer = self.all.get(facts.place.environment.metadata.name) if facts.place.environment is not None else None
+        if observer is not None and facts.place.target is not None:
+            observer.set_fast(facts.place.target.key, fast=fast)
 
-    def _listen(self) -> None:
-        """Listen to the queues that the observed Environments name, and notify their sinks."""
+    def _set_queues_and_sinks(self) -> None:
+        """Set the event queues and sinks to those that the observed Environments name."""
         named = [e for name in self.all if isinstance(e := self._store.environments.get(name), Environment)]
         self._notifier.keep(named)
         self._recorder.closer.sweep(e.metadata.name for e in named)
-        self.listening.keep({url: access_of(e) for e in named if (url := e.spec.observation.event_queue_url)})
+        self.event_listener.set_queues({url: access_of(e) for e in named if (url := e.spec.observation.event_queue_url)})
 
-    def _troubled(self, url: str) -> None:
+    def _queue_problem_changed(self, url: str) -> None:
         for name, environment in self._store.environments.items():
             if isinstance(environment, Environment) and environment.spec.observation.event_queue_url == url:
                 self._again(ObjectKey(ENVIRONMENT, "", name))
 
     async def _keep_observing(self, observer: Observer) -> None:
-        """Run an observer until cancelled: an error of ours must not leave an environment unobserved without a word."""
+        """Run an observer until cancelled; after a defect of ours, log it and start the observer again."""
         while True:
             try:
                 await observer.run()
@@ -133,7 +142,7 @@ class Observers:
                 log.exception("observing stopped; it begins again", extra={"environment": observer.environment})
             await asyncio.sleep(self._settings.retry_interval_s)
 
-    def _moved(self, service: ServiceKey) -> None:
+    def _service_changed(self, service: ServiceKey) -> None:
         for key in self._claims.releases_of(service):
             self._again(key)
 

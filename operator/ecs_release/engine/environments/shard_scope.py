@@ -1,9 +1,9 @@
-"""What this process acts on: nothing before it is the active one of its shard, then what belongs to that shard, and in the end nothing.
+"""Which objects this process acts on: none before it is the active replica of its shard, then those of that shard.
 
-Where it watches some namespaces only, an Environment that admits none of them is not its own: another operator's, perhaps, who writes that
-status. Two that wrote it would never come to rest.
+If it watches some namespaces only, it does not act on an Environment that admits none of them: another operator may write that status,
+and two writers would overwrite each other for ever.
 
-The store holds everything all the same: a standby takes over without a list, and what is counted or promoted may be another shard's.
+The store holds all objects in any case: a standby takes over without a LIST, and counts and promotions may need other shards' objects.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ecs_release.engine.runtime.settings import EngineSettings
 from ecs_release.engine.store.store import Store
 
 
-class Scope:
-    """The objects of one shard, as the store knows them now."""
+class ShardScope:
+    """The objects of one shard, by the current state of the store."""
 
     def __init__(self, store: Store, settings: EngineSettings) -> None:
-        """Covers nothing before `begin`."""
+        """It covers nothing before `begin`."""
         self._store = store
         self._shard = settings.shard
         self._shards = settings.shards
@@ -31,7 +31,7 @@ class Scope:
         self.acting = False
 
     def begin(self) -> Iterator[ObjectKey]:
-        """Act from now on. Yields all keys of this shard: what is under way comes first, for somebody else has left it in the middle."""
+        """Act from now on. Yields all keys of this shard: first those of attempts that another process has left under way."""
         self.acting = True
         releases = self._store.releases
         yield from self._covered(k for k, facts in releases.items() if facts.in_flight)
@@ -39,15 +39,15 @@ class Scope:
             yield from self._covered(ObjectKey(kind, namespace, name) for namespace, name, _ in self._store.known(kind))
 
     def end(self) -> None:
-        """Act no longer: the watch may go on for a moment, and nothing that it tells may begin anything."""
+        """Stop acting: the watch may go on for a moment, and its events must not start anything."""
         self.acting = False
 
     def covers(self, key: ObjectKey) -> bool:
-        """Tell whether an object is this process's to act on. It may become another's, where its Environment is made again elsewhere."""
+        """Return whether this process acts on an object. That may change if its Environment is created again for another account."""
         return self.acting and self._shard_of(key) == self._shard and not self._is_anothers(key)
 
     def keeps_record(self, environment: str) -> bool:
-        """Tell whether the records of an Environment are this process's to close, be it that it admits our namespaces no longer."""
+        """Return whether this process closes the records of an Environment, even if that admits our namespaces no longer."""
         return self.acting and self._shard_of(ObjectKey(ENVIRONMENT, "", environment)) == self._shard
 
     def _covered(self, keys: Iterator[ObjectKey]) -> list[ObjectKey]:
@@ -64,6 +64,6 @@ class Scope:
         name = key.name if key.kind == ENVIRONMENT else facts.environment if facts else ""
         environment = self._store.environments.get(name)
         if not isinstance(environment, Environment):
-            # Nothing is known that leads to an account: the default shard says so in status.
+            # The account is unknown: the default shard reports that in status.
             return DEFAULT
         return self._shards.of(environment.spec.aws.account_id, environment.spec.aws.region)

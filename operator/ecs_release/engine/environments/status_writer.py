@@ -1,35 +1,53 @@
-"""Statuses of Projects and Environments: few facts, written when they change."""
+"""Writes the status of Projects and Environments when it changes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from ecs_release.api.conditions import Condition, ConditionType, Reason
 from ecs_release.api.environment import Environment, EnvironmentStatus, ReleaseCounts
+from ecs_release.api.meta import ObjectMeta
+from ecs_release.api.names import ENVIRONMENT
 from ecs_release.api.project import Project, ProjectStatus
 from ecs_release.api.windows import ClosedWindow
 from ecs_release.domain.environments.windows import evaluate, next_change
-from ecs_release.domain.ledger import recorded_condition as recording
-from ecs_release.domain.model.conditions import FALSE, TRUE, UNKNOWN, Said, Situation, merge, of_problem, progressing, ready, triple
+from ecs_release.domain.ledger import recorded_condition
+from ecs_release.domain.model.clauses import join_clauses
+from ecs_release.domain.model.conditions import (
+    FALSE,
+    TRUE,
+    UNKNOWN,
+    ConditionUpdate,
+    Situation,
+    kstatus_conditions,
+    merge,
+    progressing,
+    ready,
+    situation_of_problem,
+    stalled,
+)
 from ecs_release.domain.model.errors import Blocked, Conflict, Denied, NotFound, Problem, Retryable
+from ecs_release.domain.model.parsing import read_object
 from ecs_release.domain.ports.protocols import Clock, Cluster, ObjectKey
-from ecs_release.engine.environments.applied_by_check import Stamping
+from ecs_release.engine.environments.applied_by_check import AppliedByCheck
 from ecs_release.engine.ledger.recorder import Recorder
 from ecs_release.engine.notifications.notifier import Notifier
-from ecs_release.engine.observation.event_listener import readers_elsewhere
-from ecs_release.engine.observation.freshness import observed, stale_in_s
+from ecs_release.engine.observation.event_listener import environments_of_other_shards
+from ecs_release.engine.observation.freshness import observed_condition, stale_in_s
 from ecs_release.engine.observation.observer import Observer
 from ecs_release.engine.runtime.settings import EngineSettings
-from ecs_release.engine.store.store import ReleaseFacts, Store
+from ecs_release.engine.store.store import Store
 
 _LATE = 1.25
 _NAMED = 5
-_FAILED = frozenset({"Failed", "RolledBack"})
+
+_Status = TypeVar("_Status", ProjectStatus, EnvironmentStatus)
 
 
-class Statuses:
+class StatusWriter:
     """Writes the statuses of Projects and Environments."""
 
     def __init__(
@@ -42,8 +60,12 @@ class Statuses:
         queue_problem: Callable[[str], Problem | None],
         notifier: Notifier,
         recorder: Recorder,
+        count: Callable[[str], ReleaseCounts | None],
     ) -> None:
-        """`observer_of` finds an Environment's observer; `queue_problem` tells what ails an event queue, by its URL."""
+        """`observer_of` finds an Environment's observer; `queue_problem` returns why an event queue cannot be read, by its URL.
+
+        `count` counts an Environment's Releases (None: it is not known yet which of them it admits).
+        """
         self._notifier = notifier
         self._recorder = recorder
         self._queue_problem = queue_problem
@@ -51,40 +73,47 @@ class Statuses:
         self._cluster = cluster
         self._clock = clock
         self._settings = settings
+        self._count = count
         self._observer_of = observer_of
-        self._stamping = Stamping(cluster, clock)
-        self._said: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._applied_by = AppliedByCheck(cluster, clock)
+        self._conditions: dict[str, tuple[tuple[str, str], ...]] = {}
 
-    def said(self) -> dict[str, tuple[tuple[str, str], ...]]:
-        """Return what was last said of each Environment: types and statuses of its conditions."""
-        return dict(self._said)
+    def conditions(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Return types and statuses of the conditions of each Environment, as last written."""
+        return dict(self._conditions)
 
     async def project(self, key: ObjectKey) -> float | None:
-        """Write a Project's status. Returns after how many seconds to look again."""
+        """Write a Project's status. Returns after how many seconds to check again."""
         body = await self._cluster.get(key)
         if body is None:
             return None
-        project = Project.model_validate(body)
+        try:
+            project = read_object(Project, body)
+        except Blocked as problem:
+            return await self._unreadable(key, body, ProjectStatus, problem.message)
         generation = project.metadata.generation
         services = sum(len(s.services) for s in project.spec.service_sets)
         situation = ready(Reason.VALID, f"{services} services in {len(project.spec.service_sets)} service sets")
         before = project.status
         status = ProjectStatus(
             observed_generation=generation,
-            conditions=merge(before.conditions if before else None, triple(situation), generation, self._clock.now()),
+            conditions=merge(before.conditions if before else None, kstatus_conditions(situation), generation, self._clock.now()),
             services=services,
-            releases=len(self._store.of_project(key.namespace, key.name)),
+            releases=self._store.count_of_project(key),
         )
         if before is None or before.to_kubernetes() != status.to_kubernetes():
             return await self._write(key, status.to_kubernetes(), project.metadata.uid, project.metadata.resource_version)
         return None
 
     async def environment(self, key: ObjectKey) -> float | None:
-        """Write an Environment's status: at once where a condition changes, else at most once a minute."""
+        """Write an Environment's status: at once if a condition changes, else at most once a minute."""
         body = await self._cluster.get(key)
         if body is None:
             return None
-        environment = Environment.model_validate(body)
+        try:
+            environment = read_object(Environment, body)
+        except Blocked as problem:
+            return await self._unreadable(key, body, EnvironmentStatus, problem.message)
         observer = self._observer_of(key.name)
         before = environment.status or EnvironmentStatus()
         now, generation = self._clock.now(), environment.metadata.generation
@@ -93,13 +122,13 @@ class Statuses:
         try:
             closed, changes_in_s = _closed_window(environment, now)
         except Blocked as problem:
-            situation = of_problem(problem)
-        notifying = self._notifier.said(environment)
-        stamped = await self._stamping.said(before.conditions)
+            situation = situation_of_problem(problem)
+        notifying = self._notifier.conditions(environment)
+        stamped = await self._applied_by.conditions(before.conditions)
         others = (*stamped, self._recorded(), *self._events_received(environment), *notifying)
-        said = [*triple(situation), authenticated, observed(observer, now), *others]
-        kept = [c for c in before.conditions or () if c.type in {s.type for s in said}]
-        conditions = merge(kept, said, generation, now)
+        updates = [*kstatus_conditions(situation), authenticated, observed_condition(observer, now), *others]
+        kept = [c for c in before.conditions or () if c.type in {s.type for s in updates}]
+        conditions = merge(kept, updates, generation, now)
         self._remember(key.name, conditions)
         looks_again_s = _earliest(changes_in_s, stale_in_s(observer, now))
         status = EnvironmentStatus(
@@ -109,7 +138,7 @@ class Statuses:
             notified_time=before.notified_time if notifying else None,
             releases=before.releases,
             closed_window=closed,
-            caller=(observer.identity.arn if observer else "") or before.caller,
+            caller=(observer.role_check.arn if observer else "") or before.caller,
             ledger_table=(self._recorder.table or before.ledger_table) if self._recorder.has_ledger else None,
         )
         status = self._with_times(key.name, before, status)
@@ -119,7 +148,7 @@ class Statuses:
         return again if again is not None else looks_again_s
 
     def _with_times(self, name: str, before: EnvironmentStatus, status: EnvironmentStatus) -> EnvironmentStatus:
-        """Add what always moves, the times and counts: once a minute, or where something else is written anyway (law 13)."""
+        """Update times and counts: once a minute, or with another change (law 13: status is written only when it changed)."""
         notified, now = self._notifier.notified_time(name), self._clock.now()
         interval = timedelta(seconds=self._settings.sweep_time_interval_s)
         is_due = before.last_sweep_time is None or now - before.last_sweep_time >= interval
@@ -131,43 +160,60 @@ class Statuses:
             update={
                 "last_sweep_time": (observer.observed_since if observer else None) or before.last_sweep_time,
                 "notified_time": notified or status.notified_time,
-                "releases": _count(self._store.of_environment(name)),
+                "releases": self._count(name) or status.releases,
             }
         )
 
     def _remember(self, name: str, conditions: list[Condition]) -> None:
-        """Keep what is said of an Environment, and nothing of those that are gone."""
-        kept = {known: said for known, said in self._said.items() if known in self._store.environments}
-        self._said = {**kept, name: tuple((c.type, c.status) for c in conditions)}
+        """Keep the conditions of an Environment, and drop those of deleted ones."""
+        kept = {known: found for known, found in self._conditions.items() if known in self._store.environments}
+        self._conditions = {**kept, name: tuple((c.type, c.status) for c in conditions)}
 
-    def _events_received(self, environment: Environment) -> tuple[Said, ...]:
-        """Say whether the event queue can be read, where one is named. Without it polling goes on, so that nothing else suffers."""
+    def _events_received(self, environment: Environment) -> tuple[ConditionUpdate, ...]:
+        """Return whether the event queue can be read, if one is named. Polling goes on without it, so that nothing else depends on it."""
         url, kind = environment.spec.observation.event_queue_url, ConditionType.EVENTS_RECEIVED
         if not url:
             return ()
         problem = self._queue_problem(url)
         if problem is not None:
-            return (Said(kind, FALSE, problem.reason, f"{problem.message}; polling goes on"),)
-        others = readers_elsewhere(self._store, self._settings, url)
+            return (ConditionUpdate(kind, FALSE, problem.reason, join_clauses(problem.message, "polling goes on")),)
+        others = environments_of_other_shards(self._store, self._settings, url)
         if others:
             text = (
                 f"Environments of other shards name {url}, too: {', '.join(others[:_NAMED])}. Each message reaches one operator only,"
                 " so that some events are missed, and polling finds what they told: give each shard a queue of its own"
             )
-            return (Said(kind, FALSE, Reason.QUEUE_SHARED, text),)
-        return (Said(kind, TRUE, Reason.VALID, url),)
+            return (ConditionUpdate(kind, FALSE, Reason.QUEUE_SHARED, text),)
+        return (ConditionUpdate(kind, TRUE, Reason.VALID, url),)
 
-    def _recorded(self) -> Said:
-        """Say whether the ledger can be written. Nothing else depends on it."""
+    def _recorded(self) -> ConditionUpdate:
+        """Return whether the ledger can be written. Nothing else depends on it."""
         recorder = self._recorder
         if not recorder.has_ledger:
-            return Said(ConditionType.RECORDED, UNKNOWN, Reason.NO_LEDGER, recording.NO_LEDGER)
+            return ConditionUpdate(ConditionType.RECORDED, UNKNOWN, Reason.NO_LEDGER, recorded_condition.NO_LEDGER)
         if recorder.problem is not None:
-            text = f"{recorder.problem.message}; what happens meanwhile waits in status, and releases go on"
-            return Said(ConditionType.RECORDED, FALSE, recorder.problem.reason, text)
+            text = join_clauses(recorder.problem.message, "what happens meanwhile waits in status, and releases go on")
+            return ConditionUpdate(ConditionType.RECORDED, FALSE, recorder.problem.reason, text)
         if not recorder.table:
-            return Said(ConditionType.RECORDED, UNKNOWN, Reason.RECORDING, "the ledger is being looked at")
-        return Said(ConditionType.RECORDED, TRUE, Reason.RECORDED, recorder.table)
+            return ConditionUpdate(ConditionType.RECORDED, UNKNOWN, Reason.RECORDING, "the ledger is being looked at")
+        return ConditionUpdate(ConditionType.RECORDED, TRUE, Reason.RECORDED, recorder.table)
+
+    async def _unreadable(self, key: ObjectKey, body: Mapping[str, Any], kind: type[_Status], why: str) -> float | None:
+        """Write that an object cannot be read, and why. Of what else its status said nothing is known any more."""
+        meta = read_object(ObjectMeta, body["metadata"])
+        try:
+            before = read_object(kind, body.get("status") or {})
+        except Blocked:
+            before = kind()
+        updates = kstatus_conditions(stalled(Reason.INVALID_SPEC, why))
+        kept = [c for c in before.conditions or () if c.type in {u.type for u in updates}]
+        conditions = merge(kept, updates, meta.generation, self._clock.now())
+        if key.kind == ENVIRONMENT:
+            self._remember(key.name, conditions)
+        status = kind(observed_generation=meta.generation, conditions=conditions)
+        if status.to_kubernetes() == before.to_kubernetes():
+            return None
+        return await self._write(key, status.to_kubernetes(), meta.uid, meta.resource_version)
 
     async def _write(self, key: ObjectKey, status: dict[str, object], uid: str, resource_version: str) -> float | None:
         try:
@@ -184,7 +230,7 @@ def _earliest(*seconds: float | None) -> float | None:
 
 
 def _closed_window(environment: Environment, now: datetime) -> tuple[ClosedWindow | None, float | None]:
-    """Tell which window is closed, and after how many seconds to look again (at most an hour). Raises Blocked(InvalidSpec)."""
+    """Return the closed window, if any, and after how many seconds to check again (at most an hour). Raises Blocked(InvalidSpec)."""
     windows = environment.spec.windows or ()
     state, change = evaluate(windows, now), next_change(windows, now)
     left = min(3600.0, max(0.05, (change - now).total_seconds())) if change else None
@@ -193,15 +239,15 @@ def _closed_window(environment: Environment, now: datetime) -> tuple[ClosedWindo
     return ClosedWindow(name=state.window, reason=state.reason, next_open_time=state.next_open), left
 
 
-def _situation(observer: Observer | None) -> tuple[Situation, Said]:
+def _situation(observer: Observer | None) -> tuple[Situation, ConditionUpdate]:
     kind = ConditionType.AUTHENTICATED
     if observer is None or not observer.swept_once:
-        return progressing(Reason.VERIFYING, "not observed yet"), Said(kind, UNKNOWN, Reason.NOT_OBSERVED)
-    problem = observer.identity.problem
+        return progressing(Reason.VERIFYING, "not observed yet"), ConditionUpdate(kind, UNKNOWN, Reason.NOT_OBSERVED)
+    problem = observer.role_check.problem
     if problem is not None:
         status = FALSE if isinstance(problem, Denied) else UNKNOWN
-        return of_problem(problem), Said(kind, status, problem.reason, problem.message)
-    authenticated = Said(kind, TRUE, Reason.VALID, observer.identity.arn)
+        return situation_of_problem(problem), ConditionUpdate(kind, status, problem.reason, problem.message)
+    authenticated = ConditionUpdate(kind, TRUE, Reason.VALID, observer.role_check.arn)
     unread = [u.problem for u in observer.unread if isinstance(u.problem, Denied | Retryable)]
     if unread:
         situation = progressing(Reason.PROGRESSING_WITH_RETRY, f"{len(unread)} services cannot be read: {unread[0].message}")
@@ -210,21 +256,11 @@ def _situation(observer: Observer | None) -> tuple[Situation, Said]:
 
 
 def _stretched(observer: Observer) -> str:
-    """Say that sweeps take longer than they should: our share of AWS's rates is never exceeded for their sake. In tens of seconds."""
+    """Return a note if sweeps take longer than the interval, in tens of seconds: our share of AWS's rates is not exceeded for them."""
     if observer.sweep_s < max(_LATE * observer.interval_s, observer.interval_s + 5):
         return ""
     takes = 10 * math.ceil(observer.sweep_s / 10)
     return (
         f"; our share of its request rates does not allow a look at every service in {observer.interval_s:g} s: it takes about {takes} s."
         " Raise observation.intervalSeconds, or the operator's share (ECS_RELEASE_AWS_RATE_SHARE)"
-    )
-
-
-def _count(releases: list[ReleaseFacts]) -> ReleaseCounts:
-    return ReleaseCounts(
-        total=len(releases),
-        ready=sum(r.ready == TRUE for r in releases),
-        failed=sum(r.phase in _FAILED for r in releases),
-        drifted=sum(r.phase == "Drifted" for r in releases),
-        waiting=sum(r.phase == "Waiting" for r in releases),
     )

@@ -1,4 +1,4 @@
-"""Ends of attempts that nobody follows any more, made of what the ledger has of them. An end that is there is never made again."""
+"""End entries of attempts that no Release follows any more, made from their start entries. An end that exists is never replaced."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ecs_release.api.ledger import CurrentPart, LedgerCurrent, LedgerEntry, Stage
 from ecs_release.domain.decision.attempts import ABANDONED
-from ecs_release.domain.ledger.pending_entries import begun
+from ecs_release.domain.ledger.pending_entries import start_of
 from ecs_release.domain.ports.ledger import Ledger, LedgerWrite
 from ecs_release.domain.ports.ledger_acknowledgements import foreign_id
 from ecs_release.domain.ports.protocols import Clock
@@ -15,8 +15,8 @@ from ecs_release.domain.ports.protocols import Clock
 _WHY = "the Release was deleted while it was under way; ECS went on by itself"
 
 
-class Identity(NamedTuple):
-    """A service in an Environment, as the ledger knows it."""
+class ServiceIdentity(NamedTuple):
+    """What identifies a service of an Environment in the ledger."""
 
     environment: str
     namespace: str
@@ -24,55 +24,55 @@ class Identity(NamedTuple):
     service: str
 
 
-class End(NamedTuple):
-    """How an attempt ended; `is_new`: the ledger does not know of it yet."""
+class AttemptEnd(NamedTuple):
+    """The end entry of an attempt; `is_new`: it is not in the ledger yet."""
 
     entry: LedgerEntry
     is_new: bool
 
 
-class Ends:
-    """Finds ends, and makes those that are lacking. Whatever it does raises Problem where the ledger fails."""
+class AttemptEnds:
+    """Finds end entries, and makes missing ones. All methods raise Problem if the ledger fails."""
 
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
-        """Ends are made as of the clock's time."""
+        """New entries end at the clock's time."""
         self._ledger = ledger
         self._clock = clock
 
-    async def of_current(self, identity: Identity, current: LedgerCurrent) -> End | None:
-        """Find the end of the attempt that a current record tells as under way; None where it tells of none."""
+    async def of_current(self, identity: ServiceIdentity, current: LedgerCurrent) -> AttemptEnd | None:
+        """Find the end of the attempt that a current record shows as under way; None if there is none."""
         deployed = current.deployed
         if deployed is None or not deployed.attempt_id or deployed.outcome or deployed.time is None:
             return None
         return await self.find(identity, deployed.attempt_id, deployed.time)
 
-    async def find(self, identity: Identity, attempt_id: str, start_time: datetime, outcome: str | None = None) -> End | None:
-        """Find an end, or make it of the start; None where there is no start. `outcome` is what was known before the Release went."""
-        start, end = await self._ledger.attempt(*identity, attempt_id, begun(attempt_id, start_time) or start_time)
+    async def find(self, identity: ServiceIdentity, attempt_id: str, start_time: datetime, outcome: str | None = None) -> AttemptEnd | None:
+        """Find an end, or make it from the start; None if there is no start. `outcome` is the last known one, if any."""
+        start, end = await self._ledger.attempt(*identity, attempt_id, start_of(attempt_id, start_time) or start_time)
         if end is not None:
-            return End(end, is_new=False)
+            return AttemptEnd(end, is_new=False)
         if start is None:
             return None
-        told = {"outcome": outcome, "message": None} if outcome else {"outcome": ABANDONED, "message": _WHY}
-        made = start.model_copy(update={"stage": Stage.END, "completion_time": self._clock.now().replace(microsecond=0), **told})
-        return End(made, is_new=True)
+        fields = {"outcome": outcome, "message": None} if outcome else {"outcome": ABANDONED, "message": _WHY}
+        made = start.model_copy(update={"stage": Stage.END, "completion_time": self._clock.now().replace(microsecond=0), **fields})
+        return AttemptEnd(made, is_new=True)
 
-    async def end(self, identity: Identity, attempt_id: str, start_time: datetime, outcome: str | None = None) -> None:
-        """Record the end of an attempt, where it is lacking."""
+    async def end(self, identity: ServiceIdentity, attempt_id: str, start_time: datetime, outcome: str | None = None) -> None:
+        """Record the end of an attempt if it is missing."""
         found = await self.find(identity, attempt_id, start_time, outcome)
         if found is not None and found.is_new:
             await self._ledger.record(LedgerWrite(entry=found.entry, current=None))
 
-    async def end_foreign(self, identity: Identity, current: LedgerCurrent, known: frozenset[str] = frozenset()) -> None:
-        """Record the end of somebody else's deployment that a current record tells as open, unless it is `known`."""
+    async def end_foreign(self, identity: ServiceIdentity, current: LedgerCurrent, known: frozenset[str] = frozenset()) -> None:
+        """Record the end of the foreign deployment that a current record shows as open, unless it is `known`."""
         part = current.foreign
         if part is not None and part.deployment_id and part.time is not None and foreign_id(part.deployment_id) not in known:
             await self.end(identity, foreign_id(part.deployment_id), part.time, part.outcome)
 
 
-def ended(deployed: CurrentPart | None, end: LedgerEntry | None, now: datetime) -> CurrentPart | None:
-    """Say of a latest attempt how it ended: as the ledger has it, else abandoned (also where not even its start was recorded)."""
+def with_end(deployed: CurrentPart | None, end: LedgerEntry | None, now: datetime) -> CurrentPart | None:
+    """Return the latest attempt with its outcome: that of its end entry, else Abandoned (also if not even its start was recorded)."""
     if deployed is None or deployed.outcome:
         return deployed
-    told = (end.outcome, end.message, end.completion_time or now) if end is not None else (ABANDONED, _WHY, now)
-    return deployed.model_copy(update=dict(zip(("outcome", "message", "time"), told, strict=True)))
+    fields = (end.outcome, end.message, end.completion_time or now) if end is not None else (ABANDONED, _WHY, now)
+    return deployed.model_copy(update=dict(zip(("outcome", "message", "time"), fields, strict=True)))

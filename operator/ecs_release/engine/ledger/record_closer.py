@@ -1,4 +1,4 @@
-"""Closing what deleted Releases have left open in the ledger: nobody else will tell how their attempts ended."""
+"""Closes the ledger's records of deleted Releases: ends their open attempts, and marks the current record as deleted."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ecs_release.api.names import RELEASE
 from ecs_release.domain.model.errors import Blocked, Denied, Problem
 from ecs_release.domain.ports.ledger import Ledger, LedgerWrite
 from ecs_release.domain.ports.protocols import Clock, ObjectKey
-from ecs_release.engine.ledger.end_entries import Ends, Identity, ended
-from ecs_release.engine.ledger.write_queue import LineKey
+from ecs_release.engine.ledger.end_entries import AttemptEnds, ServiceIdentity, with_end
+from ecs_release.engine.ledger.write_queue import ReleaseId
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +27,13 @@ Services: TypeAlias = frozenset[tuple[str, str, str]]
 
 
 @dataclass(slots=True)
-class _Gone:
-    """Releases of a service that are gone. `line_keys` are theirs; none: they went while nobody watched.
+class _DeletedReleases:
+    """Deleted Releases of a service. Without `release_ids` they were deleted while no operator was running.
 
-    `opened` are attempts that they followed, by id, with the time of their start.
+    `opened` are the attempts that they followed: start times by id.
     """
 
-    line_keys: frozenset[LineKey] = frozenset()
+    release_ids: frozenset[ReleaseId] = frozenset()
     opened: Mapping[str, datetime] = field(default_factory=dict)
     not_before_s: float = 0.0
     pause_s: float = _RETRY_S
@@ -43,59 +43,65 @@ async def _is_nowhere(_: ObjectKey) -> bool:
     return False
 
 
-class Closer:
-    """Closes the records of Releases that are gone: as they go, and after the start those that went while nobody watched."""
+class RecordCloser:
+    """Closes the records of Releases as they are deleted, and after the start those deleted while no operator was running."""
 
     def __init__(
         self,
         ledger: Ledger | None,
         clock: Clock,
-        is_clear: Callable[[LineKey], bool],
-        followed: Callable[[Identity], frozenset[str] | None],
+        is_written: Callable[[ReleaseId], bool],
+        open_ids: Callable[[ServiceIdentity], frozenset[str] | None],
     ) -> None:
-        """Without a ledger there is nothing to close. `is_clear` tells whether nothing of a Release waits for the ledger.
+        """Without a ledger it does nothing. `is_written` returns whether everything of a Release is written.
 
-        `followed` names the attempts that the Release of a service follows; None where it has told nothing yet.
+        `open_ids` returns the attempts that the Releases of a service follow; None if none has a status yet.
         """
         self._ledger = ledger
-        self._ends = Ends(ledger, clock) if ledger is not None else None
+        self._ends = AttemptEnds(ledger, clock) if ledger is not None else None
         self._clock = clock
-        self._is_clear = is_clear
-        self._followed = followed
+        self._is_written = is_written
+        self._open_ids = open_ids
         self._news = asyncio.Event()
-        self._gone: OrderedDict[Identity, _Gone] = OrderedDict()
+        self._deleted: OrderedDict[ServiceIdentity, _DeletedReleases] = OrderedDict()
         self._environments: set[str] = set()
         self._unswept: OrderedDict[str, float] = OrderedDict()
         self._installation, self._grace_s = "", 0.0
-        self._known: Callable[[str], Services] = lambda _: frozenset()
+        self._services_of: Callable[[str], Services] = lambda _: frozenset()
         self._exists: Callable[[ObjectKey], Awaitable[bool]] = _is_nowhere
-        self._there: Callable[[Identity], bool] = lambda _: False
+        self._has_release: Callable[[ServiceIdentity], bool] = lambda _: False
 
-    def about(
+    def configure(
         self,
         installation: str,
-        known: Callable[[str], Services],
+        services_of: Callable[[str], Services],
         exists: Callable[[ObjectKey], Awaitable[bool]],
-        there: Callable[[Identity], bool],
+        has_release: Callable[[ServiceIdentity], bool],
         grace_s: float,
     ) -> None:
-        """Close records of this installation. `known` lists an Environment's services that have a Release, `there` tells it of one.
+        """Close records of this installation. `services_of` lists an Environment's services with a Release, `has_release` checks one.
 
-        `exists` asks the API server for a Release. One that is not there at the start is waited for, for `grace_s` seconds: a cluster
-        that is restored gets its objects one after the other, and what another replica has sent last arrives by then.
+        `exists` reads a Release from the API server. A Release that is missing at the start is closed after `grace_s` seconds: a cluster
+        that is being restored gets its objects one by one, and the last writes of another replica arrive by then.
         """
-        self._installation, self._known, self._exists, self._there, self._grace_s = installation, known, exists, there, grace_s
+        self._installation, self._services_of, self._exists, self._has_release, self._grace_s = (
+            installation,
+            services_of,
+            exists,
+            has_release,
+            grace_s,
+        )
 
-    def close(self, identity: Identity, line_key: LineKey, opened: Mapping[str, datetime]) -> None:
-        """A Release is gone, and leaves these attempts open. Its records are closed once none of its own wait any more."""
+    def close(self, identity: ServiceIdentity, release_id: ReleaseId, opened: Mapping[str, datetime]) -> None:
+        """Close the records of a deleted Release, with these open attempts, once all of its entries are written."""
         if self._ledger is not None:
-            before = self._gone.get(identity, _Gone())
-            # Another object than before: what is being closed just now is not all any more.
-            self._gone[identity] = _Gone(before.line_keys | {line_key}, {**before.opened, **opened})
+            before = self._deleted.get(identity, _DeletedReleases())
+            # A new object, so that a run under way does not take this for done.
+            self._deleted[identity] = _DeletedReleases(before.release_ids | {release_id}, {**before.opened, **opened})
             self._news.set()
 
     def sweep(self, environments: Iterable[str]) -> None:
-        """Look once, in each of these Environments and after a while, for records of Releases that went while nobody watched."""
+        """Check each of these Environments once, after a while, for records of Releases deleted while no operator was running."""
         if self._ledger is None:
             return
         names = set(environments)
@@ -105,15 +111,15 @@ class Closer:
         self._environments |= names
 
     def sweep_again(self) -> None:
-        """Have all Environments looked through once more: what went while nobody could see it is found only so."""
+        """Check all Environments once more, for Releases deleted in namespaces that could not be watched."""
         names, self._environments = self._environments, set()
         self.sweep(names)
 
-    async def abandon(self, identity: Identity, known: frozenset[str]) -> None:
+    async def end_abandoned(self, identity: ServiceIdentity, known: frozenset[str]) -> None:
         """End what an earlier Release of the service has left open, unless the present one knows it.
 
-        `known` are its attempts, and others' deployments as `foreign_id` names them. One that was made again while the ledger could not be
-        read knows nothing of what was before it. Raises Problem.
+        `known` are the ids of its attempts, and of foreign deployments by `foreign_id`. A Release that was created again while the ledger
+        could not be read knows nothing of its predecessor. Raises Problem.
         """
         ledger, ends = self._ledger, self._ends
         if ledger is None or ends is None:
@@ -129,7 +135,7 @@ class Closer:
         except Denied:
             raise
         except Blocked as problem:
-            # What cannot be read keeps nothing else from being written.
+            # A record that cannot be read must not block writes.
             log.warning("an earlier Release's attempt is not looked for: %s", problem.message, extra={"object": "/".join(identity)})
 
     async def run(self) -> None:
@@ -137,7 +143,7 @@ class Closer:
         ledger, ends = self._ledger, self._ends
         while ledger is not None and ends is not None:
             self._news.clear()
-            if not self._gone and not self._unswept:
+            if not self._deleted and not self._unswept:
                 await self._news.wait()
             try:
                 async with asyncio.timeout(_DEADLINE_S):
@@ -147,7 +153,7 @@ class Closer:
                 log.warning("records of deleted Releases are not closed yet: %s", error)
             except Exception:
                 log.exception("records of deleted Releases are not closed; it is tried again")
-            if self._gone or self._unswept:
+            if self._deleted or self._unswept:
                 await asyncio.sleep(_RETRY_S)
 
     async def _sweep(self, ledger: Ledger) -> None:
@@ -155,25 +161,25 @@ class Closer:
             environment, due_s = next(iter(self._unswept.items()))
             if due_s > self._clock.monotonic():
                 return
-            known = self._known(environment)
+            known = self._services_of(environment)
             try:
                 async for current in ledger.currents(environment):
                     if current.deleted_time is None and current.installation == self._installation:
-                        identity = Identity(environment, current.namespace, current.project, current.service)
+                        identity = ServiceIdentity(environment, current.namespace, current.project, current.service)
                         if identity[1:] not in known:
-                            self._gone.setdefault(identity, _Gone())
+                            self._deleted.setdefault(identity, _DeletedReleases())
             except Denied:
                 raise
             except Blocked as problem:
-                # One that cannot be read: what comes after it is found at the next start.
+                # A record cannot be read: those after it are found at the next start.
                 log.warning("not all records of deleted Releases are looked for: %s", problem.message, extra={"environment": environment})
             self._unswept.pop(environment, None)
 
-    async def _close(self, ledger: Ledger, ends: Ends) -> None:
-        """Close those that are due. One that cannot be read, or written, holds no other up."""
-        for identity, gone in list(self._gone.items()):
+    async def _close(self, ledger: Ledger, ends: AttemptEnds) -> None:
+        """Close the records that are due. A record that cannot be read or written does not delay the others."""
+        for identity, gone in list(self._deleted.items()):
             await asyncio.sleep(0)
-            if gone.not_before_s > self._clock.monotonic() or not all(map(self._is_clear, gone.line_keys)):
+            if gone.not_before_s > self._clock.monotonic() or not all(map(self._is_written, gone.release_ids)):
                 continue
             try:
                 is_done = await self._close_one(ledger, ends, identity, gone)
@@ -182,53 +188,53 @@ class Closer:
             except Blocked as problem:
                 self._put_off(identity, gone, problem)
                 continue
-            if is_done and self._gone.get(identity) is gone:
-                self._gone.pop(identity, None)
+            if is_done and self._deleted.get(identity) is gone:
+                self._deleted.pop(identity, None)
 
-    def _put_off(self, identity: Identity, gone: _Gone, problem: Problem) -> None:
+    def _put_off(self, identity: ServiceIdentity, gone: _DeletedReleases, problem: Problem) -> None:
         if gone.not_before_s == 0.0:
             log.warning("the record of a deleted Release is not closed yet: %s", problem.message, extra={"object": "/".join(identity)})
         gone.not_before_s = self._clock.monotonic() + gone.pause_s
         gone.pause_s = min(_LAST_PAUSE_S, 2 * gone.pause_s)
 
-    async def _close_one(self, ledger: Ledger, ends: Ends, identity: Identity, gone: _Gone) -> bool:
-        """Close what Releases of a service have left. Returns whether that is done: one that was made again is waited for."""
-        if self.is_there(identity):
-            followed = self._followed(identity)
-            if followed is not None:
-                await self._end_opened(ends, identity, gone, followed)
-            return followed is not None or not gone.opened
+    async def _close_one(self, ledger: Ledger, ends: AttemptEnds, identity: ServiceIdentity, gone: _DeletedReleases) -> bool:
+        """Close the records of a service. Returns whether that is done: if a Release exists again, its first status is awaited."""
+        if self.has_release(identity):
+            open_ids = self._open_ids(identity)
+            if open_ids is not None:
+                await self._end_opened(ends, identity, gone, open_ids)
+            return open_ids is not None or not gone.opened
         current = await ledger.current(*identity)
         name = current.release if current is not None else None
-        if not gone.line_keys and await self._exists(ObjectKey(RELEASE, identity.namespace, name or "")):
+        if not gone.release_ids and await self._exists(ObjectKey(RELEASE, identity.namespace, name or "")):
             return True
-        if self.is_there(identity):
+        if self.has_release(identity):
             return False
         await self._end_opened(ends, identity, gone, frozenset())
         return current is None or current.deleted_time is not None or await self._close_record(ledger, ends, identity, current)
 
-    async def _close_record(self, ledger: Ledger, ends: Ends, identity: Identity, current: LedgerCurrent) -> bool:
+    async def _close_record(self, ledger: Ledger, ends: AttemptEnds, identity: ServiceIdentity, current: LedgerCurrent) -> bool:
         end = await ends.of_current(identity, current)
-        if self.is_there(identity):
+        if self.has_release(identity):
             return False
-        # First: of a record that is closed nobody asks what it has left open.
+        # Before the record is closed: closed records are not checked for open attempts.
         await ends.end_foreign(identity, current)
-        if self.is_there(identity):
-            # It was made again meanwhile. One that comes later still speaks later, and the ledger keeps what was said last.
+        if self.has_release(identity):
+            # Created again meanwhile. If it is created even later its record is written later, and the ledger keeps the latest.
             return False
         now = max(self._clock.now(), current.observed_time)
-        deployed = ended(current.deployed, end.entry if end is not None else None, now)
+        deployed = with_end(current.deployed, end.entry if end is not None else None, now)
         closed = current.model_copy(update={"deployed": deployed, "foreign": None, "deleted_time": now, "observed_time": now})
         await ledger.record(LedgerWrite(entry=end.entry if end is not None and end.is_new else None, current=closed))
         log.info("closed the record of %s: its Release is gone", "/".join(identity[1:]), extra={"environment": identity.environment})
         return True
 
-    def is_there(self, identity: Identity) -> bool:
-        """Tell whether a service has a Release."""
-        return self._there(identity)
+    def has_release(self, identity: ServiceIdentity) -> bool:
+        """Return whether a service has a Release."""
+        return self._has_release(identity)
 
     @staticmethod
-    async def _end_opened(ends: Ends, identity: Identity, gone: _Gone, followed: frozenset[str]) -> None:
+    async def _end_opened(ends: AttemptEnds, identity: ServiceIdentity, gone: _DeletedReleases, open_ids: frozenset[str]) -> None:
         for attempt_id, start_time in gone.opened.items():
-            if attempt_id not in followed:
+            if attempt_id not in open_ids:
                 await ends.end(identity, attempt_id, start_time)

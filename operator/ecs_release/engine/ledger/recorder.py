@@ -1,7 +1,7 @@
-"""Writing the ledger: what statuses tell and it has not got yet, oldest first, until it has it.
+"""Writes the ledger: the entries that statuses contain and the ledger lacks, oldest first, until they are written.
 
-Nothing waits for it. What waits is in statuses (`domain.records`), and is found there again after a crash; only of Releases that are gone
-it is here alone, and goes to the audit log where the ledger cannot be written. What the ledger has is acknowledged in status by the
+Nothing waits for it. Pending entries are in statuses (`domain.ledger`), and are found there again after a crash; those of deleted
+Releases are in memory only, and go to the audit log if the ledger cannot be written. Written entries are acknowledged in status by the
 Release's next pass.
 """
 
@@ -11,21 +11,20 @@ import asyncio
 import logging
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from ecs_release.api.ledger import LedgerCurrent, LedgerEntry
 from ecs_release.api.release_status import ReleaseStatus
-from ecs_release.domain.decision.facts import Facts
-from ecs_release.domain.ledger.pending_entries import named_in_s, opened, writes
+from ecs_release.domain.decision.facts import Facts, LedgerFacts
+from ecs_release.domain.ledger.pending_entries import open_attempts, pending_writes, unnamed_due_in_s
 from ecs_release.domain.model.errors import Problem
 from ecs_release.domain.ports.ledger import Ledger, LedgerWrite
-from ecs_release.domain.ports.ledger_acknowledgements import Acknowledged, current_known, foreign_id
+from ecs_release.domain.ports.ledger_acknowledgements import Acknowledgement, foreign_id, known_checksum
 from ecs_release.domain.ports.protocols import Clock, ObjectKey
-from ecs_release.engine.ledger.end_entries import Identity
-from ecs_release.engine.ledger.record_closer import Closer
-from ecs_release.engine.ledger.write_queue import Line, LineKey, Lines
-from ecs_release.engine.observation.family_index import Followers
+from ecs_release.engine.ledger.end_entries import ServiceIdentity
+from ecs_release.engine.ledger.open_attempts import OpenAttempts
+from ecs_release.engine.ledger.record_closer import RecordCloser
+from ecs_release.engine.ledger.write_queue import PendingWrites, ReleaseId, WriteQueue
 from ecs_release.engine.store.store import ReleaseFacts
 
 log = logging.getLogger(__name__)
@@ -33,32 +32,32 @@ audit = logging.getLogger("ecs_release.audit")
 
 _WRITERS = 8
 _GONE = 1000
-"""Releases that went lately, of which a pass may still be under way."""
+"""How many deleted Releases are kept, because a pass over them may still be under way."""
 _DEADLINE_S, _REMEMBER_S, _BLIND_S, _BEGIN_AGAIN_S = 60.0, 5.0, 30.0, 60.0
 
 
 class Recorder:
-    """Writes what waits. One for the process; without a ledger it does nothing."""
+    """Writes pending entries. One for each process; without a ledger it does nothing."""
 
     def __init__(
-        self, ledger: Ledger | None, clock: Clock, again: Callable[[ObjectKey, float], None], troubled: Callable[[], None]
+        self, ledger: Ledger | None, clock: Clock, again: Callable[[ObjectKey, float], None], problem_changed: Callable[[], None]
     ) -> None:
-        """`again` has a Release looked at after some seconds, `troubled` is called when the ledger cannot be written, or can again."""
+        """`again` queues a Release after some seconds, `problem_changed` is called if the ledger fails or works again."""
         self._ledger = ledger
         self._clock = clock
         self._again = again
-        self._troubled = troubled
-        self._lines = Lines(clock, self._changed)
-        self._acknowledged: dict[LineKey, tuple[Acknowledged, ...]] = {}
-        self._followers = Followers()
-        self._gone: OrderedDict[LineKey, None] = OrderedDict()
-        self._unnamed: dict[LineKey, tuple[LedgerWrite, ...]] = {}
+        self._problem_changed = problem_changed
+        self._queue = WriteQueue(clock, self._changed)
+        self._acknowledged: dict[ReleaseId, tuple[Acknowledgement, ...]] = {}
+        self._open_attempts = OpenAttempts()
+        self._deleted: OrderedDict[ReleaseId, None] = OrderedDict()
+        self._unnamed: dict[ReleaseId, tuple[LedgerWrite, ...]] = {}
         self._blind_until = 0.0
-        self.closer = Closer(ledger, clock, self._is_clear, self._followers.of)
+        self.closer = RecordCloser(ledger, clock, self._is_written, self._open_attempts.ids_of)
         self.table = ""
-        """Its ARN, once it was seen."""
+        """The ARN of the table, once it was checked."""
         self.results: defaultdict[str, int] = defaultdict(int)
-        """Entries and current records by how writing them went: `ok`, or the problem's class."""
+        """Number of writes by result: `ok`, or the problem's class."""
 
     @property
     def has_ledger(self) -> bool:
@@ -67,90 +66,89 @@ class Recorder:
 
     @property
     def problem(self) -> Problem | None:
-        """Why the ledger cannot be written, whatever it is."""
-        return self._lines.problem
+        """Why the ledger cannot be written."""
+        return self._queue.problem
 
     @property
     def waiting(self) -> int:
-        """How many Releases have something that the ledger lacks."""
-        return len(self._lines)
+        """How many Releases have pending entries."""
+        return len(self._queue)
 
     @property
     def oldest_s(self) -> float:
-        """For how many seconds the first of them has waited."""
-        return self._lines.oldest_s
+        """How many seconds the oldest of them has waited."""
+        return self._queue.oldest_s
 
-    def told(self, key: ObjectKey, facts: Facts) -> Facts:
-        """Add what is known of the ledger to a Release's facts."""
-        line_key = LineKey(key, facts.release.metadata.uid)
-        problem, known = self._lines.problem_of(line_key), self._acknowledged.get(line_key, ())
-        return replace(facts, has_ledger=self.has_ledger, ledger_problem=problem, acknowledged=known)
+    def ledger_facts(self, key: ObjectKey, uid: str) -> LedgerFacts:
+        """Return what is known of the ledger about a Release, without reading it."""
+        release_id = ReleaseId(key, uid)
+        return LedgerFacts(self.has_ledger, self._queue.problem_of(release_id), self._acknowledged.get(release_id, ()))
 
-    def decided(self, key: ObjectKey, facts: Facts, status: ReleaseStatus) -> None:
-        """A Release's status was accepted, or stands as it was: record what it tells and the ledger lacks."""
-        if self._ledger is None or (facts.hold is not None and status.pin is None):
+    def record_status(self, key: ObjectKey, facts: Facts, status: ReleaseStatus) -> None:
+        """Record what an accepted or unchanged status contains and the ledger lacks."""
+        if self._ledger is None or (facts.permission.hold is not None and status.pin is None):
             return
-        line_key = LineKey(key, facts.release.metadata.uid)
-        # The status is made of those facts: what was acknowledged since is for the next one.
-        later = tuple(a for a in self._acknowledged.pop(line_key, ()) if a not in facts.acknowledged)
+        release_id = ReleaseId(key, facts.release.metadata.uid)
+        # The status is based on those facts: later acknowledgements are for the next one.
+        later = tuple(a for a in self._acknowledged.pop(release_id, ()) if a not in facts.ledger.acknowledged)
         if later:
-            self._acknowledged[line_key] = later
+            self._acknowledged[release_id] = later
         attempts = frozenset((*(e.attempt_id for e in status.history or ()), *(foreign_id(f.deployment_id) for f in status.foreign or ())))
-        self._lines.put(line_key, writes(facts, status), attempts, is_new=current_known(facts.status) is None)
-        in_s = named_in_s(facts, status)
-        self._unnamed.pop(line_key, None)
+        self._queue.put(release_id, pending_writes(facts, status), attempts, is_new=known_checksum(facts.status) is None)
+        in_s = unnamed_due_in_s(facts, status)
+        self._unnamed.pop(release_id, None)
         if in_s is not None:
-            self._unnamed[line_key] = writes(facts, status, named=True)
+            self._unnamed[release_id] = pending_writes(facts, status, unnamed=True)
         spec = facts.release.spec
-        identity = Identity(spec.environment_ref.name, key.namespace, spec.project_ref.name, spec.service)
-        if line_key in self._gone:
-            # It went while the pass over it was under way.
-            self._leave(line_key, identity, opened(status))
+        identity = ServiceIdentity(spec.environment_ref.name, key.namespace, spec.project_ref.name, spec.service)
+        if release_id in self._deleted:
+            # It was deleted while the pass was under way.
+            self._leave(release_id, identity, open_attempts(status))
             return
         if status.pin is not None or status.rollout is not None:
-            # Before, it could not know yet what there is to follow.
-            self._followers.told(line_key, identity, opened(status))
+            # A status without both is of a Release that does not know yet what to follow.
+            self._open_attempts.put(release_id, identity, open_attempts(status))
         if in_s is not None:
             self._again(key, in_s)
 
-    def left_out(self, key: ObjectKey, entries: Sequence[LedgerEntry]) -> None:
-        """Write to the audit log what waited too long: neither the ledger nor status will have it."""
+    def write_audit_log(self, key: ObjectKey, entries: Sequence[LedgerEntry]) -> None:
+        """Write entries to the audit log that neither the ledger nor status will have."""
         for entry in entries:
             audit.warning("not in the ledger", extra={"object": str(key), "record": entry.to_kubernetes()})
 
-    def gone(self, facts: ReleaseFacts) -> None:
-        """A Release was deleted: an attempt that was under way is closed, once all that waits is written."""
+    def release_deleted(self, facts: ReleaseFacts) -> None:
+        """Close the open attempts of a deleted Release, once its pending entries are written."""
         if self._ledger is None:
             return
-        line_key = LineKey(facts.key, facts.uid)
-        self._acknowledged.pop(line_key, None)
-        identity = Identity(facts.environment, facts.key.namespace, facts.project, facts.service)
-        self._gone[line_key] = None
-        while len(self._gone) > _GONE:
-            self._gone.popitem(last=False)
-        self._leave(line_key, identity, self._followers.leave(line_key))
+        release_id = ReleaseId(facts.key, facts.uid)
+        self._acknowledged.pop(release_id, None)
+        identity = ServiceIdentity(facts.environment, facts.key.namespace, facts.project, facts.service)
+        self._deleted[release_id] = None
+        while len(self._deleted) > _GONE:
+            self._deleted.popitem(last=False)
+        self._leave(release_id, identity, self._open_attempts.remove(release_id))
 
     def forget(self, facts: ReleaseFacts) -> None:
-        """A Release may be seen no longer: whether it is gone nobody knows. What waits of it is written all the same."""
-        line_key = LineKey(facts.key, facts.uid)
-        self._acknowledged.pop(line_key, None)
-        self._unnamed.pop(line_key, None)
-        self._followers.leave(line_key)
+        """Forget a Release that cannot be watched any more, and may still exist. Its pending entries are written all the same."""
+        release_id = ReleaseId(facts.key, facts.uid)
+        self._acknowledged.pop(release_id, None)
+        self._unnamed.pop(release_id, None)
+        self._open_attempts.remove(release_id)
 
-    def _leave(self, line_key: LineKey, identity: Identity, open_yet: Mapping[str, datetime]) -> None:
-        if (unnamed := self._unnamed.pop(line_key, None)) is not None:
-            # Nobody looks at it again once CloudTrail has told who it was.
-            self._lines.put(line_key, unnamed, frozenset(), is_new=False)
-        line = self._lines.leave(line_key)
-        if line is not None and self._lines.fails:
-            # Should the process be killed before the ledger is back, nobody else would know.
-            self.left_out(line_key.key, line.entries())
-        self.closer.close(identity, line_key, open_yet)
+    def _leave(self, release_id: ReleaseId, identity: ServiceIdentity, open_yet: Mapping[str, datetime]) -> None:
+        if (unnamed := self._unnamed.pop(release_id, None)) is not None:
+            # No later pass will add who it was once CloudTrail reports it.
+            self._queue.put(release_id, unnamed, frozenset(), is_new=False)
+        pending = self._queue.mark_deleted(release_id)
+        if pending is not None and self._queue.is_failing:
+            # These entries are lost if the process dies before the ledger works again.
+            self.write_audit_log(release_id.key, pending.entries())
+        self.closer.close(identity, release_id, open_yet)
 
-    async def remember(self, environment: str, namespace: str, project: str, service: str) -> LedgerCurrent | None:
-        """Return what the ledger knows of a service whose Release has no past; None also where it cannot be read just now.
+    async def recall(self, environment: str, namespace: str, project: str, service: str) -> LedgerCurrent | None:
+        """Return the current record of a service whose Release has lost its status; None also if it cannot be read now.
 
-        One that was deleted on purpose has no past: what has run since is nobody's drift.
+        The record of a deleted Release does not count: what has run since is not drift.
         """
         if self._ledger is None or self._clock.monotonic() < self._blind_until:
             return None
@@ -158,14 +156,14 @@ class Recorder:
             async with asyncio.timeout(_REMEMBER_S):
                 found = await self._ledger.current(environment, namespace, project, service)
         except (Problem, TimeoutError) as error:
-            # The others that ask meanwhile need not wait for the same.
+            # Other callers need not wait for the same failure.
             self._blind_until = self._clock.monotonic() + _BLIND_S
             log.warning("the ledger cannot be asked for the past, our tags are: %s", error, extra={"object": f"{namespace}/{service}"})
             return None
         return found if found is None or found.deleted_time is None else None
 
     async def run(self) -> None:
-        """Write until cancelled. An error of ours must not end the record for good."""
+        """Write until cancelled."""
         if self._ledger is None:
             return
         try:
@@ -174,86 +172,86 @@ class Recorder:
                 for _ in range(_WRITERS):
                     group.create_task(self._keep_writing(self._ledger))
         finally:
-            for line_key, line in self._lines.left():
-                self.left_out(line_key.key, line.entries())
+            for release_id, pending in self._queue.of_deleted():
+                self.write_audit_log(release_id.key, pending.entries())
 
     async def _check_and_close(self, ledger: Ledger) -> None:
         await self._check(ledger)
         await self.closer.run()
 
     async def _check(self, ledger: Ledger) -> None:
-        """Make sure that the ledger is there, for as long as it takes. Nothing is written before."""
+        """Check the table until that succeeds. Nothing is written before."""
         while not self.table:
             begun = self._clock.monotonic()
             try:
                 async with asyncio.timeout(_DEADLINE_S):
                     self.table = await ledger.check()
             except (Problem, TimeoutError) as error:
-                await asyncio.sleep(self._lines.all_failed(error, begun))
+                await asyncio.sleep(self._queue.ledger_failed(error, begun))
             except Exception:
                 log.exception("the ledger cannot be looked at; it is tried again")
                 await asyncio.sleep(_BEGIN_AGAIN_S)
-        self._lines.open()
-        self._troubled()
+        self._queue.start()
+        self._problem_changed()
 
     async def _keep_writing(self, ledger: Ledger) -> None:
         while True:
-            line_key, line = await self._lines.next()
+            release_id, pending = await self._queue.next()
             try:
-                await self._record(ledger, line_key, line)
+                await self._record(ledger, release_id, pending)
             finally:
-                self._lines.done(line_key)
+                self._queue.done(release_id)
 
-    async def _record(self, ledger: Ledger, line_key: LineKey, line: Line) -> None:
-        """Write the first thing that a Release has for the ledger. Whatever goes wrong with it keeps no other from being written."""
-        write, begun = line.first(), self._clock.monotonic()
+    async def _record(self, ledger: Ledger, release_id: ReleaseId, pending: PendingWrites) -> None:
+        """Write the next entry of a Release. A failure does not prevent other writes."""
+        write, begun = pending.next_write(), self._clock.monotonic()
         if write is None:
-            self._finished(line_key, line)
+            self._finished(release_id, pending)
             return
         try:
             async with asyncio.timeout(_DEADLINE_S):
-                await self._abandon(line, _identity(write))
+                await self._abandon(pending, _identity(write))
                 recorded = await ledger.record(write)
-                line.attempts = None
+                pending.attempts = None
         except (Problem, TimeoutError) as error:
             self.results[type(error).__name__] += 1
-            self._lines.failed(line_key, error, begun)
+            self._queue.failed(release_id, error, begun)
             return
         except Exception as error:
-            log.exception("an entry cannot be written", extra={"object": str(line_key.key)})
+            log.exception("an entry cannot be written", extra={"object": str(release_id.key)})
             self.results["error"] += 1
-            self._lines.broken(line_key, error)
+            self._queue.failed_internally(release_id, error)
             return
         self.results["ok"] += 1
-        self._lines.succeeded(line_key)
-        if line.take(write, recorded) and not line.gone:
-            known = self._acknowledged.get(line_key, ())
-            self._acknowledged[line_key] = (*known, line.acknowledges(write, recorded))
-        if line.first() is None:
-            self._finished(line_key, line)
+        self._queue.succeeded(release_id)
+        if pending.mark_written(write, recorded) and not pending.is_deleted:
+            known = self._acknowledged.get(release_id, ())
+            self._acknowledged[release_id] = (*known, pending.acknowledgement(write, recorded))
+        if pending.next_write() is None:
+            self._finished(release_id, pending)
 
-    async def _abandon(self, line: Line, identity: Identity) -> None:
-        """End what was left open before a Release; where it is gone itself its successor's is not that, and is waited for."""
-        followed = self._followers.of(identity) if line.gone else frozenset[str]()
-        if line.attempts is not None and (followed is not None or not self.closer.is_there(identity)):
-            await self.closer.abandon(identity, line.attempts | (followed or frozenset()))
+    async def _abandon(self, pending: PendingWrites, identity: ServiceIdentity) -> None:
+        """End what an earlier Release left open, but not attempts of a successor, whose first status is awaited."""
+        open_ids = self._open_attempts.ids_of(identity) if pending.is_deleted else frozenset[str]()
+        if pending.attempts is not None and (open_ids is not None or not self.closer.has_release(identity)):
+            await self.closer.end_abandoned(identity, pending.attempts | (open_ids or frozenset()))
 
-    def _finished(self, line_key: LineKey, line: Line) -> None:
-        """All is there: the status says so with the Release's next pass."""
-        if self._lines.remove(line_key, line) and not line.gone:
-            self._again(line_key.key, 0.0)
+    def _finished(self, release_id: ReleaseId, pending: PendingWrites) -> None:
+        """Queue a Release whose entries are all written, so that its status says so."""
+        if self._queue.remove(release_id, pending) and not pending.is_deleted:
+            self._again(release_id.key, 0.0)
 
-    def _is_clear(self, line_key: LineKey) -> bool:
-        return line_key not in self._lines
+    def _is_written(self, release_id: ReleaseId) -> bool:
+        return release_id not in self._queue
 
-    def _changed(self, waiting: Sequence[LineKey]) -> None:
-        """The ledger cannot be written, or can again: all that waits says so."""
-        self._troubled()
-        for line_key in waiting:
-            self._again(line_key.key, 0.0)
+    def _changed(self, waiting: Sequence[ReleaseId]) -> None:
+        """Queue the waiting Releases, so that their statuses show the problem or its end."""
+        self._problem_changed()
+        for release_id in waiting:
+            self._again(release_id.key, 0.0)
 
 
-def _identity(write: LedgerWrite) -> Identity:
+def _identity(write: LedgerWrite) -> ServiceIdentity:
     of = write.entry or write.current
     assert of is not None, "a Release's write has one of them"
-    return Identity(of.environment, of.namespace, of.project, of.service)
+    return ServiceIdentity(of.environment, of.namespace, of.project, of.service)

@@ -1,7 +1,7 @@
-"""Tells each Environment's sink what happens: one bounded queue and one task an Environment, and nobody ever waits for them.
+"""Sends notifications to the sink of each Environment: one bounded queue and one task for each; nothing waits for them.
 
-At least once, over crashes too: a status that was accepted tells what happened, and `status.notifiedTime` of the Environment until when
-the sink has accepted everything. What happened since is told (again) at the start, and whenever the queue has overflowed.
+Delivery is at least once, across crashes, too: notifications follow from accepted statuses, and `status.notifiedTime` of the Environment
+is the time until which the sink has accepted all. Later ones are sent (again) at the start, and whenever the queue has overflowed.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from ecs_release.api.release import Release
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.domain.ecs.service import Access
 from ecs_release.domain.environments.targets import access_of
-from ecs_release.domain.model.conditions import FALSE, TRUE, UNKNOWN, Said
-from ecs_release.domain.model.errors import Problem, Retryable
-from ecs_release.domain.notifications.notifications import Place, set_standing, standing
+from ecs_release.domain.model.clauses import join_clauses
+from ecs_release.domain.model.conditions import FALSE, TRUE, UNKNOWN, ConditionUpdate
+from ecs_release.domain.model.errors import Blocked, Problem, Retryable
+from ecs_release.domain.model.parsing import read_object
+from ecs_release.domain.notifications.notifications import Origin, release_notifications, set_notifications
 from ecs_release.domain.ports.protocols import Aws, Clock, Cluster, ObjectKey, Sink
 from ecs_release.engine.notifications.outbox import Outbox
 from ecs_release.engine.store.store import ReleaseFacts, SetStoreFacts, Store
@@ -38,14 +40,14 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 10
 _FIRST_PAUSE_S, _LAST_PAUSE_S, _DEADLINE_S = 1.0, 60.0, 120.0
 _LASTS_S = 10.0
-"""A fault that passes by itself is said after so long."""
+"""A temporary fault is reported in the condition once it has lasted this long."""
 
 
 @dataclass(slots=True)
-class _Teller:
-    """One Environment's sink, and what it has to be told. `problem` ails it; `told` is whether it has ever accepted anything.
+class _Sender:
+    """The sink of one Environment and its outbox. `problem` is why sending fails; `has_accepted`: whether it has accepted anything yet.
 
-    `failing_since_s` is when the first failure since it last accepted anything began.
+    `failing_since_s` is when the first failed send since the last successful one began.
     """
 
     environment: str
@@ -54,14 +56,14 @@ class _Teller:
     outbox: Outbox = field(default_factory=Outbox)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     problem: Problem | None = None
-    told: bool = False
+    has_accepted: bool = False
     pause_s: float = _FIRST_PAUSE_S
     failing_since_s: float = math.inf
     task: asyncio.Task[None] | None = None
 
 
 class Notifier:
-    """All sinks that Environments name. It is the store's `on_happened`."""
+    """All sinks that Environments name. It is the store's `on_transition`."""
 
     def __init__(
         self, store: Store, cluster: Cluster, aws: Aws, clock: Clock, installation: str, changed: Callable[[ObjectKey], None]
@@ -73,140 +75,144 @@ class Notifier:
         self._clock = clock
         self._installation = installation
         self._changed = changed
-        self._tellers: dict[str, _Teller] = {}
+        self._senders: dict[str, _Sender] = {}
 
     def keep(self, environments: Iterable[Environment]) -> None:
-        """Tell these Environments' sinks, and no others. One whose sink changes keeps what it still has to tell."""
+        """Send to the sinks of these Environments, and no others. An Environment whose sink changes keeps its outbox."""
         wanted = {e.metadata.name: (e.spec.notify.sink_arn, access_of(e)) for e in environments if e.spec.notify and e.spec.notify.sink_arn}
-        for name in [n for n, t in self._tellers.items() if wanted.get(n) != (t.arn, t.access)]:
-            task = self._tellers[name].task
+        for name in [n for n, t in self._senders.items() if wanted.get(n) != (t.arn, t.access)]:
+            task = self._senders[name].task
             if task is not None:
                 task.cancel()
             if name not in wanted:
-                del self._tellers[name]
+                del self._senders[name]
         for name, (arn, access) in wanted.items():
-            before = self._tellers.get(name)
+            before = self._senders.get(name)
             if before is not None and (before.arn, before.access) == (arn, access):
                 continue
-            teller = _Teller(name, arn, access, before.outbox if before else Outbox())
-            self._tellers[name] = teller
-            teller.task = asyncio.create_task(self._keep_telling(teller), name=f"notifier {name}")
+            sender = _Sender(name, arn, access, before.outbox if before else Outbox())
+            self._senders[name] = sender
+            sender.task = asyncio.create_task(self._keep_sending(sender), name=f"notifier {name}")
 
-    def happened(self, facts: ReleaseFacts | SetStoreFacts, since: str, body: Mapping[str, Any]) -> None:
-        """An object's status says that something has happened since a time. Neither waits nor raises."""
-        teller = self._tellers.get(facts.environment)
-        if teller is None:
+    def on_transition(self, facts: ReleaseFacts | SetStoreFacts, since: str, body: Mapping[str, Any]) -> None:
+        """Queue notifications for the transitions in an object's status since a time. Neither blocks nor raises."""
+        sender = self._senders.get(facts.environment)
+        if sender is None:
             return
-        begun = teller.outbox.begun
+        begun = sender.outbox.begun
         if begun is None:
-            # Not yet known what was told before: all is made from statuses then, each object's in order.
-            teller.outbox.overflowed = True
+            # It is not known yet what was sent before: all notifications are then made from statuses, in order for each object.
+            sender.outbox.overflowed = True
             return
-        teller.outbox.add(self._told_by(facts.key, body, max(since, to_time(begun))))
-        teller.news.set()
+        sender.outbox.add(self._notifications_since(facts.key, body, max(since, to_time(begun))))
+        sender.news.set()
 
     def notified_time(self, environment: str) -> datetime | None:
-        """Return until when an Environment's sink has accepted everything; None where that is not known (yet)."""
-        teller = self._tellers.get(environment)
-        return teller.outbox.move_on(self._clock.now()) if teller else None
+        """Return the time until which an Environment's sink has accepted everything; None if that is unknown."""
+        sender = self._senders.get(environment)
+        return sender.outbox.move_on(self._clock.now()) if sender else None
 
-    def said(self, environment: Environment) -> tuple[Said, ...]:
-        """Say whether the sink accepts notifications, where one is named. Nothing else depends on it."""
+    def conditions(self, environment: Environment) -> tuple[ConditionUpdate, ...]:
+        """Return whether the sink accepts notifications, if one is named. Nothing else depends on it."""
         arn = environment.spec.notify.sink_arn if environment.spec.notify else ""
         if not arn:
             return ()
-        kind, teller = ConditionType.NOTIFYING, self._tellers.get(environment.metadata.name)
-        if teller is not None and teller.problem is not None:
-            text = f"{teller.problem.message}; what happens meanwhile is told once the sink accepts it, and releases go on"
-            return (Said(kind, FALSE, teller.problem.reason, text),)
-        if teller is None or not teller.told:
-            return (Said(kind, UNKNOWN, Reason.NOT_ATTEMPTED, f"nothing was sent to {arn} since the operator's start"),)
-        return (Said(kind, TRUE, Reason.VALID, arn),)
+        kind, sender = ConditionType.NOTIFYING, self._senders.get(environment.metadata.name)
+        if sender is not None and sender.problem is not None:
+            text = join_clauses(sender.problem.message, "what happens meanwhile is told once the sink accepts it, and releases go on")
+            return (ConditionUpdate(kind, FALSE, sender.problem.reason, text),)
+        if sender is None or not sender.has_accepted:
+            return (ConditionUpdate(kind, UNKNOWN, Reason.NOT_ATTEMPTED, f"nothing was sent to {arn} since the operator's start"),)
+        return (ConditionUpdate(kind, TRUE, Reason.VALID, arn),)
 
-    async def _keep_telling(self, teller: _Teller) -> None:
-        """Tell until cancelled: an error of ours must not silence an Environment for good."""
+    async def _keep_sending(self, sender: _Sender) -> None:
+        """Send until cancelled; after a defect of ours, log it and begin again."""
         while True:
             try:
-                await self._tell(teller)
+                await self._send_all(sender)
             except Exception:
-                log.exception("notifying stopped; it begins again", extra={"environment": teller.environment})
+                log.exception("notifying stopped; it begins again", extra={"environment": sender.environment})
             await asyncio.sleep(_LAST_PAUSE_S)
 
-    async def _tell(self, teller: _Teller) -> None:
-        outbox, sink = teller.outbox, self._aws.sink(teller.access, teller.arn)
+    async def _send_all(self, sender: _Sender) -> None:
+        outbox, sink = sender.outbox, self._aws.sink(sender.access, sender.arn)
         if outbox.since is None:
-            await self._begin(teller)
+            await self._begin(sender)
         while True:
-            teller.news.clear()
+            sender.news.clear()
             if len(outbox):
-                await self._send(teller, sink)
+                await self._send(sender, sink)
             elif outbox.behind:
-                await self._catch_up(teller, sink)
+                await self._catch_up(sender, sink)
             else:
-                await teller.news.wait()
+                await sender.news.wait()
 
-    async def _begin(self, teller: _Teller) -> None:
-        """Find out until when the sink has accepted everything. Where it is new that is now: the past is not told."""
-        key = ObjectKey(ENVIRONMENT, "", teller.environment)
-        body = await self._patiently(teller, key)
+    async def _begin(self, sender: _Sender) -> None:
+        """Read until when the sink has accepted everything. For a new sink that is now: the past is not sent."""
+        key = ObjectKey(ENVIRONMENT, "", sender.environment)
+        body = await self._read_until_answered(sender, key)
         time = ((body or {}).get("status") or {}).get("notifiedTime")
-        teller.outbox.begin(datetime.fromisoformat(time) if time else self._clock.now(), behind=bool(time))
+        sender.outbox.begin(datetime.fromisoformat(time) if time else self._clock.now(), behind=bool(time))
         self._changed(key)
 
-    async def _send(self, teller: _Teller, sink: Sink) -> None:
-        """Send what has waited longest. What goes wrong is waited out, each time longer, up to a minute."""
-        batch, begun = teller.outbox.first(_AT_ONCE), self._clock.monotonic()
+    async def _send(self, sender: _Sender, sink: Sink) -> None:
+        """Send the oldest notifications. After a failure, wait, each time longer, up to a minute."""
+        batch, begun = sender.outbox.first(_AT_ONCE), self._clock.monotonic()
         try:
             async with asyncio.timeout(_DEADLINE_S):
                 count = await sink.send(batch)
         except (Problem, TimeoutError) as error:
-            problem = error if isinstance(error, Problem) else Retryable(f"no answer of {teller.arn} within {_DEADLINE_S:.0f} s")
-            teller.failing_since_s = min(begun, teller.failing_since_s)
-            self._ails(teller, problem)
-            await self._wait(teller)
+            problem = error if isinstance(error, Problem) else Retryable(f"no answer of {sender.arn} within {_DEADLINE_S:.0f} s")
+            sender.failing_since_s = min(begun, sender.failing_since_s)
+            self._set_problem(sender, problem)
+            await self._wait(sender)
         else:
-            teller.outbox.accepted(batch[:count])
-            teller.pause_s, teller.failing_since_s = _FIRST_PAUSE_S, math.inf
-            self._ails(teller, None)
+            sender.outbox.accepted(batch[:count])
+            sender.pause_s, sender.failing_since_s = _FIRST_PAUSE_S, math.inf
+            self._set_problem(sender, None)
 
-    async def _catch_up(self, teller: _Teller, sink: Sink) -> None:
-        """Tell again all that statuses tell has happened since the time until which everything was accepted."""
-        outbox = teller.outbox
+    async def _catch_up(self, sender: _Sender, sink: Sink) -> None:
+        """Send (again) all transitions in statuses since the time until which everything was accepted."""
+        outbox = sender.outbox
         outbox.overflowed = False
         since = to_time(outbox.since) if outbox.since else ""
-        for facts in sorted(self._facts_since(teller.environment, since), key=lambda f: f.happened.time):
-            body = await self._patiently(teller, facts.key)
-            outbox.add(self._told_by(facts.key, body, since) if body else ())
+        for facts in sorted(self._facts_since(sender.environment, since), key=lambda f: f.last_transition.time):
+            body = await self._read_until_answered(sender, facts.key)
+            outbox.add(self._notifications_since(facts.key, body, since) if body else ())
             while len(outbox):
-                await self._send(teller, sink)
+                await self._send(sender, sink)
             if outbox.overflowed:
                 return
         outbox.behind = False
-        log.info("told again what happened since %s", since, extra={"environment": teller.environment})
+        log.info("told again what happened since %s", since, extra={"environment": sender.environment})
 
     def _facts_since(self, environment: str, since: str) -> list[ReleaseFacts | SetStoreFacts]:
-        found: list[ReleaseFacts | SetStoreFacts] = [s for s in self._store.sets.values() if s.environment == environment]
+        sets = self._store.sets_of(ObjectKey(ENVIRONMENT, "", environment))
+        found: list[ReleaseFacts | SetStoreFacts] = [self._store.sets[key] for key in sets]
         found += self._store.of_environment(environment)
-        return [f for f in found if f.happened.time and f.happened.time >= since]
+        return [f for f in found if f.last_transition.time and f.last_transition.time >= since]
 
-    async def _patiently(self, teller: _Teller, key: ObjectKey) -> Mapping[str, Any] | None:
-        """Read an object, for as long as it takes the API server to answer."""
+    async def _read_until_answered(self, sender: _Sender, key: ObjectKey) -> Mapping[str, Any] | None:
+        """Read an object, and retry until the API server answers."""
         while True:
             try:
                 return await self._cluster.get(key)
             except Retryable as problem:
                 log.debug("cannot read %s %s: %s", key.kind, key, problem.message)
-                await self._wait(teller)
+                await self._wait(sender)
 
     @staticmethod
-    async def _wait(teller: _Teller) -> None:
-        await asyncio.sleep(teller.pause_s)
-        teller.pause_s = min(_LAST_PAUSE_S, 2 * teller.pause_s)
+    async def _wait(sender: _Sender) -> None:
+        await asyncio.sleep(sender.pause_s)
+        sender.pause_s = min(_LAST_PAUSE_S, 2 * sender.pause_s)
 
-    def _told_by(self, key: ObjectKey, body: Mapping[str, Any], since: str) -> list[Notification]:
-        """List what an object's status tells has happened since a time."""
+    def _notifications_since(self, key: ObjectKey, body: Mapping[str, Any], since: str) -> list[Notification]:
+        """List the notifications of an object's status since a time."""
         try:
             found = self._standing(key, body)
+        except Blocked as problem:
+            log.warning("cannot tell of %s %s: %s", key.kind, key, problem.message)
+            return []
         except ValidationError as error:
             log.warning("cannot tell of %s %s: %s", key.kind, key, error.errors(include_url=False)[0]["msg"])
             return []
@@ -217,26 +223,26 @@ class Notifier:
         if not isinstance(environment, Environment):
             return ()
         if key.kind != RELEASE:
-            return set_standing(ReleaseSet.model_validate(body), Place(self._installation, environment))
-        release = Release.model_validate(body)
+            return set_notifications(read_object(ReleaseSet, body), Origin(self._installation, environment))
+        release = read_object(Release, body)
         project = self._store.project(key.namespace, release.spec.project_ref.name)
         sets = project.spec.service_sets if isinstance(project, Project) else ()
         its_set = next((s.name for s in sets if any(x.name == release.spec.service for x in s.services)), "")
-        return standing(release, Place(self._installation, environment, its_set))
+        return release_notifications(release, Origin(self._installation, environment, its_set))
 
-    def _ails(self, teller: _Teller, problem: Problem | None) -> None:
-        """Note what ails a sink. Logged and said where its reason changes, for the words of an error may be others each time.
+    def _set_problem(self, sender: _Sender, problem: Problem | None) -> None:
+        """Set why a sink fails, if it does. It is logged and reported if its reason changes: the text of an error may differ each time.
 
-        What may pass by itself is said once it has lasted: a sink that fails now and then does not have the condition flap.
+        A temporary fault is reported once it has lasted, so that a sink that fails now and then does not make the condition flap.
         """
-        was = teller.problem
-        if was is None and isinstance(problem, Retryable) and self._clock.monotonic() - teller.failing_since_s < _LASTS_S:
+        was = sender.problem
+        if was is None and isinstance(problem, Retryable) and self._clock.monotonic() - sender.failing_since_s < _LASTS_S:
             return
-        if (was.reason if was else "") == (problem.reason if problem else "") and (problem is not None or teller.told):
+        if (was.reason if was else "") == (problem.reason if problem else "") and (problem is not None or sender.has_accepted):
             return
-        teller.problem, teller.told = problem, teller.told or problem is None
+        sender.problem, sender.has_accepted = problem, sender.has_accepted or problem is None
         if problem is not None:
-            log.warning("cannot notify %s: %s", teller.arn, problem.message, extra={"environment": teller.environment})
+            log.warning("cannot notify %s: %s", sender.arn, problem.message, extra={"environment": sender.environment})
         elif was is not None:
-            log.info("%s accepts notifications again", teller.arn, extra={"environment": teller.environment})
-        self._changed(ObjectKey(ENVIRONMENT, "", teller.environment))
+            log.info("%s accepts notifications again", sender.arn, extra={"environment": sender.environment})
+        self._changed(ObjectKey(ENVIRONMENT, "", sender.environment))

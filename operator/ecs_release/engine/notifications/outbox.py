@@ -1,7 +1,7 @@
-"""What one Environment's sink has not accepted yet, and until when it has accepted everything.
+"""The notifications that a sink has not accepted yet, and the time until which it has accepted everything.
 
-Nothing is kept on disk: notifications follow from statuses (`domain.notices`), so what does not fit here, and what is lost when the
-process dies, is made again from those.
+Nothing is persisted: notifications follow from statuses (`domain.notifications`), so that those that do not fit here, or are lost when the
+process dies, are made again from statuses.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from ecs_release.api.notification import Notification
 
 LIMIT, REMEMBERED = 256, 1000
 LATE = timedelta(seconds=120)
-"""How long after something happened we may learn of it: a pass takes its time before the status that tells of it is accepted."""
+"""How long after a transition its status may be accepted: a pass takes some time."""
 _BEFORE = timedelta(seconds=1)
-"""Statuses have whole seconds."""
+"""Times in statuses are whole seconds."""
 
 
 class Outbox:
     """A bounded queue, in order, each notification once; and the time until which all were accepted."""
 
     def __init__(self, limit: int = LIMIT) -> None:
-        """`limit` is how many may wait."""
+        """At most `limit` notifications wait."""
         self.since: datetime | None = None
-        """Everything that happened until then has been accepted; None before that is known."""
+        """The time until which everything has been accepted; None before that is known."""
         self.begun: datetime | None = None
-        """What happened before then is not told; None before that is known."""
+        """Transitions before this time are not sent; None before that is known."""
         self.behind = False
-        """Whether there is more to tell than waits here."""
+        """Whether there is more to send than waits here."""
         self.overflowed = False
         """Whether anything was dropped since somebody last set this to False."""
         self._limit = limit
@@ -37,16 +37,16 @@ class Outbox:
         self._accepted: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
-        """Count those that wait."""
+        """Return the number of waiting notifications."""
         return len(self._waiting)
 
     def begin(self, since: datetime, *, behind: bool) -> None:
-        """Take up where another process has stopped, or begin anew."""
+        """Continue after another process, or start new."""
         self.since = self.begun = since
         self.behind = behind or self.overflowed
 
     def add(self, notifications: Iterable[Notification]) -> None:
-        """Have notifications wait. Where there is no room all go, to be made again once the sink accepts some."""
+        """Add notifications. If there is no room all are dropped, to be made again once the sink accepts some."""
         for one in notifications:
             if one.id in self._waiting or one.id in self._accepted:
                 continue
@@ -56,7 +56,7 @@ class Outbox:
             self._waiting[one.id] = one
 
     def first(self, count: int) -> list[Notification]:
-        """Return those that have waited longest."""
+        """Return the oldest ones."""
         return [one for one, _ in zip(self._waiting.values(), range(count), strict=False)]
 
     def accepted(self, notifications: Sequence[Notification]) -> None:
@@ -68,7 +68,7 @@ class Outbox:
                 self._accepted.popitem(last=False)
 
     def move_on(self, now: datetime) -> datetime | None:
-        """Return until when everything was accepted, as far as can be known now. It never goes back."""
+        """Return the time until which everything was accepted, as far as is known now. It never goes back."""
         if self.since is not None and not self.behind:
             oldest = min((one.time for one in self._waiting.values()), default=now)
             self.since = max(self.since, min(oldest - _BEFORE, now - LATE))

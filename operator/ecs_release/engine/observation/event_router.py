@@ -1,42 +1,42 @@
-"""Turns what events tell into looks and passes: at the service that one is about, at whoever waits for an image or follows a family."""
+"""Routes events: to a look at their service, and to the Releases that wait for an image or follow a task definition family."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from ecs_release.api.environment import Environment
-from ecs_release.api.project import Project
-from ecs_release.domain.ecs.events import Heard
+from ecs_release.domain.ecs.events import AwsEvent
 from ecs_release.domain.ecs.service import ServiceKey
+from ecs_release.domain.environments.claims import Admission
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.observation.observer import Observer
-from ecs_release.engine.store.claim_index import Claims
+from ecs_release.engine.store.claim_index import ClaimIndex
 from ecs_release.engine.store.store import Store
 
 
-class Wakener:
-    """Hears events for all Environments of this process."""
+class EventRouter:
+    """Routes events for all Environments of this process."""
 
     def __init__(
         self,
         store: Store,
-        claims: Claims,
+        claims: ClaimIndex,
         observer_of: Callable[[str], Observer | None],
-        wake: Callable[[ObjectKey], None],
+        reread: Callable[[ObjectKey], None],
         pushed: Callable[[str, str, str], None],
     ) -> None:
-        """`wake` has a Release gather anew what it reads now and then: tags, newer revisions; `pushed` looks a repository's images up."""
+        """`reread` makes a Release read tags and newer revisions at its next pass; `pushed` checks a repository's images again."""
         self._pushed = pushed
         self._store = store
         self._claims = claims
         self._observer_of = observer_of
-        self._wake = wake
+        self._reread = reread
 
-    def heard(self, heard: Heard, queue_url: str) -> None:
-        """Look where an event points to: for Environments that name the queue, and no others.
+    def route(self, event: AwsEvent, queue_url: str) -> None:
+        """Route an event for the Environments that name the queue, and no others.
 
-        What an event says of itself, its account too, is believed to who may send to that queue. One of development must not tell who has
-        deployed to production, or have its repositories looked at.
+        An event's content, its account included, is only as trustworthy as those who may send to that queue: an event in a queue for
+        development must not name who deployed to production, or cause reads of its repositories.
         """
         is_theirs = False
         for name, environment in self._store.environments.items():
@@ -46,43 +46,38 @@ class Wakener:
             if observer is None:
                 continue
             where = (environment.spec.aws.account_id, environment.spec.aws.region)
-            if heard.service and where == (heard.account, heard.region):
-                self._look(observer, heard)
-            elif heard.family and where == (heard.account, heard.region):
-                self._wake_family(name, observer, heard.family)
-            elif heard.repository and _registry(environment) == (heard.account, heard.region):
+            if event.service and where == (event.account, event.region):
+                self._look(observer, event)
+            elif event.family and where == (event.account, event.region):
+                self._reread_family(name, observer, event.family)
+            elif event.repository and _registry(environment) == (event.account, event.region):
                 is_theirs = True
-                self._wake_repository(name, heard.repository)
+                self._reread_repository(name, event.repository)
         if is_theirs:
-            self._pushed(heard.account, heard.region, heard.repository)
+            self._pushed(event.account, event.region, event.repository)
 
-    def _look(self, observer: Observer, heard: Heard) -> None:
-        if heard.cluster:
-            keys = [ServiceKey(heard.account, heard.region, heard.cluster, heard.service)]
+    def _look(self, observer: Observer, event: AwsEvent) -> None:
+        if event.cluster:
+            keys = [ServiceKey(event.account, event.region, event.cluster, event.service)]
         else:
-            keys = [k for k in observer.observed if k.service == heard.service]
+            keys = [k for k in observer.services if k.service == event.service]
         for key in keys:
-            observer.heard(key, tasks=heard.tasks, author=heard.author)
+            observer.event_received(key, tasks=event.tasks, author=event.author)
 
-    def _wake_family(self, environment: str, observer: Observer, family: str) -> None:
-        for service in observer.running_family(family):
+    def _reread_family(self, environment: str, observer: Observer, family: str) -> None:
+        for service in observer.services_running(family):
             for key in self._claims.releases_of(service):
                 facts = self._store.releases.get(key)
                 if facts is not None and facts.environment == environment:
-                    self._wake(key)
+                    self._reread(key)
 
-    def _wake_repository(self, environment: str, repository: str) -> None:
-        for facts in self._store.of_environment(environment):
-            project = self._store.project(facts.key.namespace, facts.project)
-            if isinstance(project, Project) and _uses(project, facts.service, repository):
-                self._wake(facts.key)
+    def _reread_repository(self, environment: str, repository: str) -> None:
+        for service in self._store.services_using(repository):
+            for facts in self._store.of_service(*service):
+                if facts.environment == environment and self._claims.admission(facts.key) is not Admission.REFUSED:
+                    self._reread(facts.key)
 
 
 def _registry(environment: Environment) -> tuple[str, str]:
     artifacts, aws = environment.spec.artifacts, environment.spec.aws
     return (artifacts.registry_id or aws.account_id, artifacts.region or aws.region)
-
-
-def _uses(project: Project, service: str, repository: str) -> bool:
-    listed = (s for its_set in project.spec.service_sets for s in its_set.services if s.name == service)
-    return any(c.repository == repository for s in listed for c in s.containers)

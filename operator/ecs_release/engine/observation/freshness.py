@@ -1,4 +1,4 @@
-"""How old an observation is: whether an Environment's services were all seen lately."""
+"""How fresh an observation is: whether all services of an Environment were read recently."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Protocol
 
 from ecs_release.api.conditions import ConditionType, Reason
 from ecs_release.api.meta import to_time
-from ecs_release.domain.model.conditions import FALSE, TRUE, UNKNOWN, Said
+from ecs_release.domain.model.conditions import FALSE, TRUE, UNKNOWN, ConditionUpdate
 from ecs_release.domain.model.errors import Retryable
-from ecs_release.engine.observation.observed_service import Watched
+from ecs_release.engine.observation.observed_service import ObservedService
 
 STALE_INTERVALS = 3
-"""After how many intervals without a look at each service the observation is stale."""
+"""The observation is stale if a service was not read for this number of intervals."""
 
 
-class Observed(Protocol):
-    """The part of an observer that tells how fresh it is."""
+class ObservationState(Protocol):
+    """The part of an observer that its freshness is computed from."""
 
     interval_s: float
 
@@ -26,30 +26,35 @@ class Observed(Protocol):
         """The time of the oldest look; None before the first sweep."""
 
 
-def oldest_look(watched: Collection[Watched]) -> datetime | None:
-    """Return since when the service was not seen that was not seen for longest: its last look, or when it was to be looked at first.
+def oldest_look(observed: Collection[ObservedService]) -> datetime | None:
+    """Return the oldest time at which a service was read last, or was added if it was never read.
 
-    What AWS refuses or does not know was answered, and is its Releases' affair, unless it is so of all: then nothing is observed.
+    Services that AWS refuses or does not know count as answered: their Releases report it. If that is so of all, they count.
     """
-    answered = [w for w in watched if w.unread is None or isinstance(w.unread.problem, Retryable)]
-    seen = (w.look.seen_time if w.look else w.added for w in answered or watched)
+    answered = [w for w in observed if w.unread is None or isinstance(w.unread.problem, Retryable)]
+    seen = (w.look.seen_time if w.look else w.added for w in answered or observed)
     return min((time for time in seen if time is not None), default=None)
 
 
-def observed(observer: Observed | None, now: datetime) -> Said:
-    """Say whether every service was seen within three intervals. The message stands as long as the status does (law 13)."""
+def observed_condition(observer: ObservationState | None, now: datetime) -> ConditionUpdate:
+    """Return the condition Observed: whether every service was read within three intervals.
+
+    The message changes only with the status, because status is written only when it changed (law 13).
+    """
     kind = ConditionType.OBSERVED
     since = observer.observed_since if observer is not None else None
     if observer is None or since is None:
-        return Said(kind, UNKNOWN, Reason.NOT_OBSERVED)
+        return ConditionUpdate(kind, UNKNOWN, Reason.NOT_OBSERVED)
     bound = f"{STALE_INTERVALS} intervals of {observer.interval_s:g} s"
     if now - since <= _stale_after(observer):
-        return Said(kind, TRUE, Reason.VALID, f"no service was unseen for longer than {bound}")
-    return Said(kind, FALSE, Reason.OBSERVATION_FAILED, f"a service was not seen since {to_time(since)}, which is longer than {bound}")
+        return ConditionUpdate(kind, TRUE, Reason.VALID, f"no service was unseen for longer than {bound}")
+    return ConditionUpdate(
+        kind, FALSE, Reason.OBSERVATION_FAILED, f"a service was not seen since {to_time(since)}, which is longer than {bound}"
+    )
 
 
-def stale_in_s(observer: Observed | None, now: datetime) -> float | None:
-    """Return after how many seconds to ask again, for sweeps that stall tell nobody."""
+def stale_in_s(observer: ObservationState | None, now: datetime) -> float | None:
+    """Return after how many seconds to check again: a stalled sweep causes no event."""
     since = observer.observed_since if observer is not None else None
     if observer is None or since is None:
         return None
@@ -57,5 +62,5 @@ def stale_in_s(observer: Observed | None, now: datetime) -> float | None:
     return left + 0.1 if left > 0 else observer.interval_s
 
 
-def _stale_after(observer: Observed) -> timedelta:
+def _stale_after(observer: ObservationState) -> timedelta:
     return timedelta(seconds=STALE_INTERVALS * observer.interval_s)

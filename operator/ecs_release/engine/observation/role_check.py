@@ -1,4 +1,4 @@
-"""Where an Environment's role leads: nothing is done with one before that is known."""
+"""Checks which account an Environment's role leads to: the role is used for nothing before that is known."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ecs_release.domain.ports.protocols import Aws, Clock
 log = logging.getLogger(__name__)
 
 
-class Identity:
-    """Checks one environment's role now and then. `arn` is who AWS says that we are; `problem` why it does not, since `refused_since`."""
+class RoleCheck:
+    """Checks the role of one Environment. `arn` is our identity in AWS; `problem` is why there is none, since `refused_since`."""
 
     def __init__(self, environment: str, aws: Aws, clock: Clock, deadline_s: float) -> None:
-        """Whoever must know waits for the first check for at most `deadline_s`."""
+        """Callers wait at most `deadline_s` for the first check."""
         self.arn = ""
         self.problem: Problem | None = None
         self.refused_since: datetime | None = None
@@ -29,7 +29,7 @@ class Identity:
         self._checked = asyncio.Event()
 
     def use(self, access: Access) -> bool:
-        """Use a role from now on. Tell whether it is another one than before: then it is not known any more where it leads."""
+        """Use a role from now on. Return whether it is another one than before, and so must be checked."""
         if access == self._access:
             return False
         self._access, self.arn = access, ""
@@ -37,7 +37,7 @@ class Identity:
         return True
 
     async def check(self) -> None:
-        """Ask AWS who we are."""
+        """Read our identity from AWS."""
         if self._access is None:
             return
         try:
@@ -50,7 +50,7 @@ class Identity:
         self._checked.set()
 
     async def refusal(self) -> Problem | None:
-        """Return why nothing may be done with the role: it is denied, or nobody knows yet where it leads."""
+        """Return why the role may not be used: it is denied, or was not checked yet. None if it may be used."""
         try:
             await asyncio.wait_for(self._checked.wait(), self._deadline_s)
         except TimeoutError:

@@ -1,7 +1,7 @@
-"""Reads the running tasks of services: one list a service, or those of a whole cluster where that takes fewer calls.
+"""Reads the running tasks of services: one list for each service, or for a whole cluster if that takes fewer calls.
 
-ListTasks has no batches and a tight limit (20 a second an account): at the start, when nothing is known of five thousand services, a list
-for each would take minutes. A cluster's tasks come by the hundred, and say whose they are.
+ListTasks has no batches and a low rate limit (20 a second for each account): at the start, with five thousand unread services, a list for
+each would take minutes. A cluster's tasks come by the hundred, with the service that each belongs to.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from dataclasses import dataclass
 
 from ecs_release.domain.ecs.service import RUNNING, Access, Service, Task
 from ecs_release.domain.model.errors import Problem
+from ecs_release.domain.model.halving import is_faulty, read_by_halves
 from ecs_release.domain.ports.protocols import Aws, Clock, Ecs, Priority
 
 TASKS_A_CALL = 100
 _KEPT_S = 60.0
 _MANY = 20
-"""Services of which nothing is known, from which on a cluster is looked at as a whole."""
+"""From this number of services that were never read on, a cluster is listed as a whole."""
 
 
 @dataclass(slots=True)
 class _Cluster:
-    """All tasks of a cluster as they were a moment ago, by service; None where there are too many."""
+    """All tasks of a cluster as listed at a time, by service; None if there are too many."""
 
     tasks: asyncio.Task[Mapping[str, tuple[Task, ...]] | None]
     at: float
@@ -33,7 +34,7 @@ class TaskReader:
     """Reads tasks for one observer."""
 
     def __init__(self, aws: Aws, clock: Clock) -> None:
-        """Clusters that were looked at as a whole are remembered for a minute."""
+        """The list of a whole cluster is kept for a minute."""
         self._aws = aws
         self._clock = clock
         self._clusters: dict[tuple[Access, str], _Cluster] = {}
@@ -50,8 +51,8 @@ class TaskReader:
     ) -> dict[str, tuple[Task, ...] | Problem]:
         """Read the running tasks of services, by name; a Problem for each whose tasks cannot be read.
 
-        Those of `first`, of which nothing is known yet, may be told by a look at the whole cluster, up to a minute old; the others were
-        read before, and want to know what is there now. `unknown` counts the cluster's observed services of which nothing is known.
+        Those in `first`, which were never read, may come from a list of the whole cluster, up to a minute old; the others are always
+        read now. `unknown` counts the observed services of the cluster that were never read.
         """
         ecs = self._aws.ecs(access)
         known = await self._of_cluster(ecs, access, cluster, unknown) if first else None
@@ -69,14 +70,14 @@ class TaskReader:
             if count < _MANY:
                 return None
             self._clusters[key] = _Cluster(asyncio.create_task(_whole_cluster(ecs, cluster, count)), now)
-        # Somebody else's look, too: whoever gives up waiting must not end it.
+        # Others wait for the same list: a caller that gives up must not cancel it.
         return await asyncio.shield(self._clusters[key].tasks)
 
 
 def _fits(service: Service, tasks: Sequence[Task]) -> bool:
-    """Tell whether tasks that were listed at another moment are those that the service counts, each as far as it is by now.
+    """Return whether tasks that were listed at another time match the counts of the service now.
 
-    One that was PENDING then and is counted as RUNNING now would be remembered as PENDING until something moves again.
+    A task that was PENDING then and counts as RUNNING now would be kept as PENDING until something changes again.
     """
     running = sum(t.last_status == RUNNING for t in tasks)
     counts = (running, len(tasks) - running) == (service.running, service.pending)
@@ -84,7 +85,7 @@ def _fits(service: Service, tasks: Sequence[Task]) -> bool:
 
 
 async def _whole_cluster(ecs: Ecs, cluster: str, unknown: int) -> Mapping[str, tuple[Task, ...]] | None:
-    """Read all tasks of a cluster; None where that would take more calls than a list for each service, or fails."""
+    """Read all tasks of a cluster; None if that would take more calls than a list for each service, or fails."""
     try:
         arns = await ecs.list_cluster_tasks(cluster, pages=max(1, unknown // 2))
     except Problem:
@@ -112,20 +113,23 @@ async def _listed(ecs: Ecs, cluster: str, name: str, priority: Priority) -> list
 
 
 async def _described(ecs: Ecs, cluster: str, arns: Sequence[str], priority: Priority) -> dict[str, Task | Problem]:
-    """Describe tasks, by ARN; those that are gone are left out, and a page that cannot be read is a Problem of all on it."""
+    """Describe tasks, by ARN; tasks that are gone are left out, and those that cannot be read get a Problem."""
+    found: dict[str, Task | Problem] = {}
 
-    async def described(page: Sequence[str]) -> dict[str, Task | Problem]:
-        try:
-            return {task.arn: task for task in await ecs.describe_tasks(cluster, page, priority=priority)}
-        except Problem as problem:
-            return dict.fromkeys(page, problem)
+    async def describe(page: Sequence[str]) -> None:
+        found.update({task.arn: task for task in await ecs.describe_tasks(cluster, page, priority=priority)})
 
-    pages = await asyncio.gather(*(described(arns[i : i + TASKS_A_CALL]) for i in range(0, len(arns), TASKS_A_CALL)))
-    return {arn: found for page in pages for arn, found in page.items()}
+    def failed(page: Sequence[str], problem: Problem) -> None:
+        found.update(dict.fromkeys(page, problem))
+
+    await asyncio.gather(
+        *(read_by_halves(arns[i : i + TASKS_A_CALL], describe, failed, is_faulty) for i in range(0, len(arns), TASKS_A_CALL))
+    )
+    return found
 
 
 def _found(arns: Sequence[str], tasks: Mapping[str, Task | Problem]) -> tuple[Task, ...] | Problem:
-    """Return the tasks of a list; the Problem that kept some of them from being read, where there is one."""
+    """Return the tasks of a list, or the first Problem among them."""
     there: list[Task] = []
     for found in (tasks[arn] for arn in arns if arn in tasks):
         if isinstance(found, Problem):

@@ -5,11 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ecs_release.api.release_status import Evidence, Rollout
+from ecs_release.api.release_status import Evidence, ReleaseStatus, Rollout
 from ecs_release.domain.decision import attempts
+from ecs_release.domain.decision.decision import Act
 from ecs_release.domain.decision.facts import Doubt
-from ecs_release.domain.ecs.service import ProtectedTask, ServiceDeployment
-from ecs_release.domain.verification.judgement import Progress
+from ecs_release.domain.ecs.service import Look, ProtectedTask, ServiceDeployment
+from ecs_release.domain.model.errors import Problem
+from ecs_release.domain.verification.health import Health, HealthRules, resumed, track
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The latest refusal of a call, how many there were in a row, and until when it is not made again (monotonic seconds)."""
+
+    act: type[Act]
+    problem: Problem
+    times: int
+    until: float
 
 
 @dataclass(slots=True)
@@ -21,42 +33,62 @@ class Memory:
     written: set[tuple[str, str]] = field(default_factory=set)
     doubt_since: datetime | None = None
     answer: tuple[str, str, str] | None = None
-    progress: Progress | None = None
+    refusal: Refusal | None = None
+    missing_since: datetime | None = None
     patient_from: datetime | None = None
+    health: tuple[str, Health] | None = None
+    """The ECS service's ARN and its health by the last look."""
     counts_written: float = float("-inf")
     evidence_for: tuple[str, int, int] = ("", -1, 0)
     evidence: tuple[Evidence, ...] = ()
     foreign: str = ""
     foreign_time: datetime | None = None
-    woken: bool = False
-    """An event told that there is something new to read, whenever its sweep is due."""
+    rereads_revisions: bool = False
+    """An event has come: there is something new to read, whenever the sweep is due."""
     tags: dict[str, str] | None = None
     tags_time: datetime | None = None
-    explained: tuple[str, datetime, ServiceDeployment] | None = None
+    service_deployment: tuple[str, datetime, ServiceDeployment] | None = None
     protected: tuple[ProtectedTask, ...] = ()
     protected_at: datetime | None = None
 
-    def wake(self) -> None:
+    def reread(self) -> None:
         """Have read anew what is read now and then only."""
-        self.tags_time, self.woken = None, True
+        self.tags_time, self.rereads_revisions = None, True
+
+    def track_health(self, status: ReleaseStatus, look: Look | None, rules: HealthRules) -> Health:
+        """Return the health by a look. Another process's status tells how it was before our first."""
+        if look is None or look.service is None:
+            return Health()
+        known, before = look.service.arn, self.health[1] if self.health is not None else None
+        if self.health is None or self.health[0] != known:
+            recorded = status.target is None or status.target.service_arn in (None, known)
+            before = resumed(status.health if recorded else None)
+        assert before is not None
+        health = track(before, look.service, look.seen_time, rules)
+        self.health = (known, health)
+        return health
 
     def follow(self, rollout: Rollout | None, now: datetime) -> None:
-        """Begin anew where the attempt is another one."""
+        """Begin anew if the attempt is another one."""
         attempt = rollout.attempt_id if rollout else ""
         if attempt != self.attempt:
-            self.attempt, self.progress, self.doubt_since = attempt, None, None
+            self.attempt, self.doubt_since, self.missing_since, self.patient_from = attempt, None, None, None
             self.evidence_for, self.evidence = ("", -1, 0), ()
+            self.refusal = None
             self.protected, self.protected_at = (), None
-            self.patient_from = now
-        intended = attempts.intends(rollout)
-        if not intended or (attempt, intended) in self.written:
+        if not self.in_doubt(rollout):
             self.doubt_since = None
         elif self.doubt_since is None:
             self.doubt_since = now
 
+    def in_doubt(self, rollout: Rollout | None) -> bool:
+        """Return whether the intent that is written may have been carried out already."""
+        intended = attempts.intended_action(rollout)
+        return rollout is not None and bool(intended) and (rollout.attempt_id, intended) not in self.written
+
     def doubt(self, rollout: Rollout | None, now: datetime, found: Doubt | None) -> Doubt | None:
         """Return the doubt about the intent that is written, with what is known to have come of it."""
-        intended = attempts.intends(rollout)
+        intended = attempts.intended_action(rollout)
         if rollout is None or not intended:
             return None
         if self.answer is not None and self.answer[:2] == (rollout.attempt_id, intended):
@@ -70,19 +102,31 @@ class Memory:
 
     def intend(self, rollout: Rollout | None) -> None:
         """An intent was written and accepted: this process may act on it."""
-        intended = attempts.intends(rollout)
+        intended = attempts.intended_action(rollout)
         if rollout is not None and intended:
             self.written = {(rollout.attempt_id, intended)}
-            self.doubt_since = None
+            self.doubt_since = self.refusal = None
 
     def sending(self, now: datetime) -> None:
         """The act is being sent: until it is answered its intent is in doubt, whatever happens to us."""
         self.written = set()
         self.doubt_since = now
 
-    def refused(self, rollout: Rollout | None) -> None:
-        """AWS has certainly not carried it out: it may be sent again."""
+    def unanswered(self, now: datetime) -> None:
+        """It is unknown whether it was carried out: if so, then at any time until now, and reads may lag behind that."""
+        self.doubt_since = now
+
+    def refused(self, rollout: Rollout | None, act: Act, problem: Problem, now: float, first_s: float, most_s: float) -> Refusal:
+        """AWS has certainly not carried it out: it may be sent again, after a pause that doubles with each refusal."""
+        times = self.refusal.times + 1 if self.refusal is not None and self.refusal.act is type(act) else 1
         self.intend(rollout)
+        self.refusal = Refusal(type(act), problem, times, now + min(most_s, first_s * 2 ** min(times - 1, 16)))
+        return self.refusal
+
+    def pause(self, act: Act, now: float) -> Refusal | None:
+        """Return the refusal after which it is too early to make this call again; None if it may be made."""
+        refusal = self.refusal
+        return refusal if refusal is not None and refusal.act is type(act) and now < refusal.until else None
 
     def answered(self, rollout: Rollout, action: str, value: str) -> None:
         """AWS has carried it out. Kept until the status says so, should its write fail."""

@@ -3,66 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.names import RELEASE_SET
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import Pin
+from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.api.releaseset_status import ReleaseSetStatus, SetService
 from ecs_release.domain.artifacts.pin_key import Membership, pin_key
 from ecs_release.domain.artifacts.source import digests_of, pinned_source
-from ecs_release.domain.model.errors import Problem, Waiting
+from ecs_release.domain.decision.facts import Permission
+from ecs_release.domain.model.errors import Waiting
+from ecs_release.domain.model.parsing import read_object
 from ecs_release.domain.ports.protocols import Cluster, ObjectKey
+from ecs_release.domain.sets import waves
+from ecs_release.domain.sets.child_manifests import is_child
 from ecs_release.domain.sets.child_state import LEFT, wanted_images
 from ecs_release.domain.sets.facts import controller_of
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """What a child's set says: why the child may not act now, if so, whether it is being taken back, and what set that is."""
+async def permission_of(cluster: Cluster, release: Release, *, may_correct: bool = False, unrequested: bool = False) -> Permission:
+    """Read from a Release's set, if it has one, what the Release may do. The read is fresh: the watch may lag behind. Raises Problem.
 
-    problem: Problem | None = None
-    reverting: bool = False
-    member: Membership | None = None
-
-
-async def owner_of(cluster: Cluster, release: Release, *, unasked: bool = False) -> Owner:
-    """Ask a Release's set, if it has one. A fresh read: the set may be gone, or want something else, since the watch last told.
-
-    What nobody asked for (`unasked`: drift is corrected) does not begin while the set is suspended, either.
+    What nobody requested (`unrequested`: drift is corrected) does not begin while the set is suspended, either.
     """
     reference = controller_of(release)
     if reference is None:
-        return Owner()
+        return Permission(may_correct=may_correct)
     namespace = release.metadata.namespace or ""
     body = await cluster.get(ObjectKey(RELEASE_SET, namespace, reference.name))
-    if body is None or body["metadata"]["uid"] != reference.uid or "deletionTimestamp" in body["metadata"]:
-        return Owner(_hold(f"its ReleaseSet {reference.name!r} is gone or going: nothing is done, and this Release goes, too"))
-    line = _line(body, release.spec.service)
+    if body is None or body["metadata"]["uid"] != reference.uid or "deletionTimestamp" in body["metadata"] or not _is_child(release, body):
+        gone = f"its ReleaseSet {reference.name!r} is gone or going: nothing is done, and this Release goes, too"
+        forged = f"ReleaseSet {reference.name!r} has not made this Release, which names it as its controller: nothing is done"
+        return _held(gone if body is None or _is_child(release, body) else forged, may_correct)
+    status = read_object(ReleaseSet, body).status or ReleaseSetStatus()
+    line = next((s for s in status.services or () if s.name == release.spec.service), None)
     if line is None or digests_of(wanted_images(line)) != release.spec.source.digests:
-        return Owner(_hold(f"spec.source is not what ReleaseSet {reference.name!r} wants now: it is not acted on, and put back"))
-    if unasked and (body.get("spec") or {}).get("suspend"):
-        return Owner(Waiting(Reason.SUSPENDED, f"ReleaseSet {reference.name!r} is suspended: drift is not corrected until it is not"))
-    return Owner(reverting=bool(line.reverting), member=_member(body, line))
+        return _held(f"spec.source is not what ReleaseSet {reference.name!r} wants now: it is not acted on, and put back", may_correct)
+    if waves.is_early(status.waves or (), line, release):
+        why = f"the wave of ReleaseSet {reference.name!r} that it belongs to has not begun: nothing is deployed before it has"
+        return replace(_held(why, may_correct), awaits_wave=True)
+    if unrequested and (body.get("spec") or {}).get("suspend"):
+        suspended = Waiting(Reason.SUSPENDED, f"ReleaseSet {reference.name!r} is suspended: drift is not corrected until it is not")
+        return Permission(suspended, may_correct=may_correct)
+    member = _member(body["metadata"]["name"], status, line)
+    return Permission(reverting=bool(line.reverting), member=member, may_correct=may_correct)
 
 
-def _hold(message: str) -> Problem:
-    return Waiting(Reason.AWAITING_RELEASE_SET, message)
+def _is_child(release: Release, its_set: Mapping[str, Any]) -> bool:
+    spec, ours = its_set["spec"], release.spec
+    place = (spec["projectRef"]["name"], spec["environmentRef"]["name"])
+    its_place = (ours.project_ref.name, ours.environment_ref.name)
+    return is_child(its_set["metadata"]["name"], place, release.metadata.name, its_place, ours.service)
 
 
-def _member(body: Mapping[str, Any], line: SetService) -> Membership:
-    """Tell what the attempt belongs to. What a set takes back is a release of its own: the artifacts of this service that ran before."""
-    status = ReleaseSetStatus.model_validate(body.get("status") or {})
+def _held(message: str, may_correct: bool) -> Permission:  # noqa: FBT001
+    return Permission(Waiting(Reason.AWAITING_RELEASE_SET, message), may_correct=may_correct)
+
+
+def _member(name: str, status: ReleaseSetStatus, line: SetService) -> Membership:
+    """Return the set as the attempt's. What a set takes back is a release of its own: the artifacts of this service that ran before."""
     wanted = [line] if line.reverting else [s for s in status.services or () if s.state != LEFT]
     key = pin_key({s.name: digests_of(wanted_images(s) if line.reverting else s.images) for s in wanted})
-    return Membership(body["metadata"]["name"], status.source_hash or "", key)
-
-
-def _line(body: Mapping[str, Any], service: str) -> SetService | None:
-    status = ReleaseSetStatus.model_validate(body.get("status") or {})
-    return next((s for s in status.services or () if s.name == service), None)
+    return Membership(name, status.source_hash or "", key)
 
 
 def as_pinned(release: Release, pin: Pin) -> Release:

@@ -1,4 +1,4 @@
-"""Ids of attempts and deployment sets."""
+"""Ids of attempts, pins and deployment sets."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from datetime import datetime
 
 
 def new_id(now: datetime) -> str:
-    """Make an id that sorts by time and is unique: 20260504t115830-a1b2c3. Made here, for `domain` is left without chance."""
+    """Return a unique id that sorts by time: 20260504t115830-a1b2c3. It is made here because `domain` has no randomness."""
     return f"{now:%Y%m%dt%H%M%S}-{secrets.token_hex(3)}"

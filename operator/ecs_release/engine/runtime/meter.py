@@ -1,31 +1,31 @@
-"""What the engine tells of its own work, for whoever counts it; and nothing more than that depends on who does."""
+"""The protocol by which the engine reports what it does to metrics. Nothing else depends on it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from ecs_release.domain.notifications.transitions import Happening
+from ecs_release.domain.notifications.transitions import Transition
 from ecs_release.domain.ports.protocols import Clock, ObjectKey
 
 
 class Meter(Protocol):
-    """Is told; must neither raise nor wait."""
+    """Counts what happens. Its methods must neither raise nor block."""
 
-    def happened(self, kind: str, environment: str, happenings: Sequence[Happening]) -> None:
-        """An accepted status of a Release or ReleaseSet says that this has happened."""
+    def happened(self, kind: str, environment: str, happenings: Sequence[Transition]) -> None:
+        """Count transitions in an accepted status of a Release or ReleaseSet."""
 
     def reconciled(self, kind: str, result: str, seconds: float) -> None:
-        """Passes over an object have ended.
+        """Count a reconciliation of an object that has ended.
 
-        `ok`, `retry` (a fault that passes), `problem` (one that does not), `error` (ours), or `cancelled` (the process ends).
+        `result` is `ok`, `retry` (a temporary fault), `problem` (a lasting one), `error` (a defect of ours), or `cancelled` (shutdown).
         """
 
 
 class NoMeter:
     """Counts nothing."""
 
-    def happened(self, kind: str, environment: str, happenings: Sequence[Happening]) -> None:
+    def happened(self, kind: str, environment: str, happenings: Sequence[Transition]) -> None:
         """Do nothing."""
 
     def reconciled(self, kind: str, result: str, seconds: float) -> None:
@@ -33,7 +33,7 @@ class NoMeter:
 
 
 def metered(handle: Callable[[ObjectKey], Awaitable[str]], meter: Meter, clock: Clock) -> Callable[[ObjectKey], Awaitable[None]]:
-    """Wrap what works on a key, and returns how it went, so that it is told of."""
+    """Wrap a function that handles a key and returns its result, so that each call is counted."""
 
     async def handled(key: ObjectKey) -> None:
         begun, result = clock.monotonic(), "cancelled"

@@ -1,7 +1,8 @@
-"""A queue of keys: each at most once, one worker a key, in turn between groups, later where asked, again where a pass failed.
+"""A work queue of keys: each key waits at most once and has at most one worker; groups take turns; failed passes are retried.
 
-The shape of client-go's workqueue (dirty and processing sets, a delaying heap, exponential backoff a key), with turns between groups
-so that an environment whose AWS is slow does not hold up another.
+It is modelled on client-go's workqueue (dirty and processing sets, a heap of delayed keys, exponential backoff per key), with groups in
+addition, so that an environment with a slow AWS account does not delay the others, and with the members of a group, so that a namespace
+with many objects does not delay the others in its environment.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import itertools
 import logging
 import random
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from typing import Generic, NamedTuple, TypeVar
 
 from ecs_release.domain.ports.protocols import Clock
 
@@ -24,24 +25,36 @@ Key = TypeVar("Key", bound=Hashable)
 
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 1.0, 300.0
 _STOP_S, _CANCEL_S = 10.0, 2.0
-# A group may have at most twice as many workers as are free ("dynamic thresholds", Choudhury and Hahne 1998): alone it gets two
-# thirds, several stuck ones share, and there is always a worker left for the next.
+# A group may have at most twice as many workers as are free ("dynamic thresholds", Choudhury and Hahne 1998): a single group gets two
+# thirds of them, several stuck groups share, and a worker is always left for the next group. So it is with a group's members, by the
+# workers that the group may still get.
 _SHARE = 2
 
 
-class KeyedQueue(Generic[Key]):
-    """Keys to be worked on. Bounded by the number of keys there are. One `run` at a time; all in one event loop."""
+class Share(NamedTuple):
+    """Whose turn a key waits for: groups take turns, and in each group its members."""
 
-    def __init__(self, clock: Clock, group: Callable[[Key], str]) -> None:
-        """`group` tells whose turn a key takes; it is asked when the key becomes ready."""
+    group: str
+    member: str = ""
+
+
+class WorkQueue(Generic[Key]):
+    """Keys to be handled. Its size is bounded by the number of objects. One `run` at a time; all in one event loop."""
+
+    def __init__(self, clock: Clock, share: Callable[[Key], Share], most: Mapping[str, int] | None = None) -> None:
+        """`share` returns the group of a key, and the member in it; it is called when the key becomes ready, or is added again then.
+
+        `most` is how many workers some groups may have.
+        """
+        self._most = most or {}
         self._clock = clock
-        self._group = group
-        self._ready: OrderedDict[str, OrderedDict[Key, float]] = OrderedDict()
-        self._group_of: dict[Key, str] = {}
+        self._share = share
+        self._ready: OrderedDict[str, OrderedDict[str, OrderedDict[Key, float]]] = OrderedDict()
+        self._share_of: dict[Key, Share] = {}
         self._due: dict[Key, float] = {}
         self._heap: list[tuple[float, int, Key]] = []
         self._order = itertools.count()
-        self._working: dict[Key, str] = {}
+        self._working: dict[Key, Share] = {}
         self._again: set[Key] = set()
         self._forgotten: set[Key] = set()
         self._failures: dict[Key, int] = {}
@@ -53,22 +66,22 @@ class KeyedQueue(Generic[Key]):
 
     @property
     def ready(self) -> int:
-        """The number of keys that wait for a worker now."""
-        return len(self._group_of)
+        """The number of keys that are ready and wait for a worker."""
+        return len(self._share_of)
 
     @property
     def working(self) -> int:
-        """The number of keys that are worked on."""
+        """The number of keys that are being handled."""
         return len(self._working)
 
     @property
     def oldest_s(self) -> float:
-        """For how many seconds the first of the ready ones has waited."""
+        """How many seconds the oldest ready key has waited."""
         now = self._clock.monotonic()
-        return now - min((next(iter(keys.values())) for keys in self._ready.values()), default=now)
+        return now - min((next(iter(keys.values())) for members in self._ready.values() for keys in members.values()), default=now)
 
     def add(self, key: Key, after_s: float = 0.0) -> None:
-        """Have a key worked on after some seconds. The earlier of two times wins; one being worked on is worked on again after that."""
+        """Handle a key after some seconds. The earlier of two times wins; a key that is being handled is handled again afterwards."""
         if after_s > 0:
             self._add_later(key, self._clock.monotonic() + after_s)
         elif key in self._working:
@@ -78,20 +91,19 @@ class KeyedQueue(Generic[Key]):
         self._wake.set()
 
     def forget(self, key: Key) -> None:
-        """Drop a key: its object is gone. A pass under way is not cut short, and not repeated where it fails."""
+        """Remove the key of a deleted object. A pass under way is not interrupted, and not retried if it fails."""
         self._due.pop(key, None)
         self._again.discard(key)
         self._failures.pop(key, None)
         if key in self._working:
             self._forgotten.add(key)
-        group = self._group_of.pop(key, None)
-        if group is not None:
-            del self._ready[group][key]
-            if not self._ready[group]:
-                del self._ready[group]
+        share = self._share_of.pop(key, None)
+        if share is not None:
+            del self._ready[share.group][share.member][key]
+            self._drop_empty(share)
 
     async def run(self, handle: Callable[[Key], Awaitable[None]], workers: int) -> None:
-        """Work until cancelled; passes under way are then given ten seconds to end before they are cancelled, too."""
+        """Handle keys until cancelled; passes under way then get ten seconds to end before they are cancelled, too."""
         tasks: set[asyncio.Task[None]] = set()
         try:
             while True:
@@ -128,7 +140,7 @@ class KeyedQueue(Generic[Key]):
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         delay = min(_LAST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** min(failures - 1, 16))
         if key in self._again:
-            # There was news during the pass, which may mend it: soon, but never at once, for the pass may have made the news itself.
+            # An event during the pass may help: retry soon, but never at once, because the pass may have caused the event itself.
             self._again.discard(key)
             delay = _FIRST_BACKOFF_S
         delay *= random.uniform(0.8, 1.2)  # noqa: S311
@@ -138,17 +150,24 @@ class KeyedQueue(Generic[Key]):
 
     def _make_ready(self, key: Key) -> None:
         self._due.pop(key, None)
-        if key not in self._group_of:
-            group = self._group_of[key] = self._group(key)
-            self._ready.setdefault(group, OrderedDict())[key] = self._clock.monotonic()
+        share, before = self._share(key), self._share_of.get(key)
+        if share == before:
+            return
+        since = self._clock.monotonic()
+        if before is not None:
+            since = self._ready[before.group][before.member].pop(key)
+            self._drop_empty(before)
+        self._share_of[key] = share
+        members = self._ready.setdefault(share.group, OrderedDict())
+        members.setdefault(share.member, OrderedDict())[key] = since
 
     def _add_later(self, key: Key, due: float) -> None:
-        if key in self._group_of or self._due.get(key, float("inf")) <= due:
+        if key in self._share_of or self._due.get(key, float("inf")) <= due:
             return
         self._due[key] = due
         heapq.heappush(self._heap, (due, next(self._order), key))
         if len(self._heap) > 2 * len(self._due) + 64:
-            # Entries that an earlier time has overtaken are only dropped when they come up: do not let them pile up.
+            # Entries replaced by an earlier time are only dropped when they come up: do not let them pile up.
             self._heap = [(d, next(self._order), k) for k, d in self._due.items()]
             heapq.heapify(self._heap)
 
@@ -165,24 +184,42 @@ class KeyedQueue(Generic[Key]):
                 self._make_ready(key)
 
     def _take(self, free: int) -> Key | None:
-        """Take the next key of the group whose turn it is, and that has not too many of the workers."""
-        held = Counter(self._working.values())
-        group = next((group for group in self._ready if held[group] < _SHARE * free), None)
-        if group is None:
+        """Take the next key of the next member of the next group in turn that do not have too many workers."""
+        held, held_by_group = Counter(self._working.values()), Counter(share.group for share in self._working.values())
+        groups = (item for item in self._ready.items() if held_by_group[item[0]] < self._may_have(item[0], free))
+        turns = (Share(group, member) for group, members in groups for member in members)
+        share = next((turn for turn in turns if _may_take(held[turn], held_by_group[turn.group], free)), None)
+        if share is None:
             return None
-        keys = self._ready[group]
-        key, _ = keys.popitem(last=False)
-        self._ready.move_to_end(group)
-        if not keys:
-            del self._ready[group]
-        del self._group_of[key]
-        self._working[key] = group
+        members = self._ready[share.group]
+        key, _ = members[share.member].popitem(last=False)
+        self._ready.move_to_end(share.group)
+        members.move_to_end(share.member)
+        self._drop_empty(share)
+        del self._share_of[key]
+        self._working[key] = share
         return key
+
+    def _may_have(self, group: str, free: int) -> int:
+        return min(_SHARE * free, self._most.get(group, _SHARE * free))
+
+    def _drop_empty(self, share: Share) -> None:
+        members = self._ready[share.group]
+        if not members[share.member]:
+            del members[share.member]
+            if not members:
+                del self._ready[share.group]
 
     def _until_next(self) -> float | None:
         while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return max(0.001, self._heap[0][0] - self._clock.monotonic()) if self._heap else None
+
+
+def _may_take(held: int, held_by_group: int, free: int) -> bool:
+    """Return whether a member of a group that may have one more worker may have it."""
+    leaves_one = held_by_group + 1 < _SHARE * (free - 1)
+    return held == 0 or (leaves_one and held < _SHARE * (_SHARE * free - held_by_group))
 
 
 async def _finish(tasks: set[asyncio.Task[None]]) -> None:

@@ -1,9 +1,11 @@
-"""Gathering for a ReleaseSet: its services, its children as they are now and, for a new source, everything that it means."""
+"""Gathers the facts of a ReleaseSet: its services, its children as they are now and, for a new source, the resolved images."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ecs_release.api.environment import Environment
 from ecs_release.api.names import LABEL_RELEASE_SET, REFRESH_ANNOTATION, RELEASE
@@ -13,85 +15,115 @@ from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.domain.artifacts.environment_tag import METHOD
 from ecs_release.domain.artifacts.source import digests_of
 from ecs_release.domain.decision.request_annotations import token_of
-from ecs_release.domain.environments.rollout_policy import rules
+from ecs_release.domain.environments.rollout_policy import rollout_policy
 from ecs_release.domain.model.errors import Problem
+from ecs_release.domain.model.parsing import read_object
 from ecs_release.domain.ports.protocols import Clock, Cluster, ObjectKey
 from ecs_release.domain.sets.child_manifests import child_name
 from ecs_release.domain.sets.child_state import LEFT
 from ecs_release.domain.sets.facts import Child, Resolved, SetFacts
-from ecs_release.domain.sets.pins import check_spec, first_wave_is_due, together
+from ecs_release.domain.sets.pins import check_spec, combined_problem, first_wave_is_due
 from ecs_release.engine.runtime.attempt_ids import new_id
 from ecs_release.engine.runtime.settings import EngineSettings
-from ecs_release.engine.sets.resolver import Pinner
-from ecs_release.engine.store.references import Places
+from ecs_release.engine.sets.resolver import SetResolver
+from ecs_release.engine.store.references import References
 
 _STANDS_S = 60.0
+_STEP = 8
+_MOST = 200
+"""Children that are listed at most; a set has fifty services, and those that have left it. More are read by name."""
 
 
 @dataclass(slots=True)
 class SetGatherer:
     """Reads what decisions about sets need."""
 
-    places: Places
+    references: References
     cluster: Cluster
     clock: Clock
     settings: EngineSettings
-    pinner: Pinner
+    set_resolver: SetResolver
 
     async def gather(self, release_set: ReleaseSet) -> SetFacts:
-        """Gather for one set. Raises Problem only where the API server cannot be read."""
+        """Gather for one set. Raises Problem only if the API server, or a child, cannot be read."""
         now, namespace = self.clock.now(), release_set.metadata.namespace or ""
         facts = SetFacts(release_set=release_set, now=now, new_id=new_id(now), retry_s=self.settings.retry_interval_s)
         facts = replace(facts, children=await self._children(release_set, [s.name for s in facts.status.services or ()]))
         spec = release_set.spec
         try:
-            environment = self.places.environment(spec.environment_ref.name)
-            project = self.places.project(namespace, spec.project_ref.name)
-            services = self.places.service_set(project, spec.service_set).services
+            environment = self.references.environment(spec.environment_ref.name)
+            project = self.references.project(namespace, spec.project_ref.name)
+            services = self.references.service_set(project, spec.service_set).services
             there = [s.name for s in services]
             check_spec(spec, there)
         except Problem as problem:
             return replace(facts, problem=problem)
         members = tuple(name for name in there if spec.services is None or name in spec.services)
-        settle_s = {s.name: float(rules(environment.spec.rollout, s.rollout).settle_s) for s in services}
+        policies = {s.name: rollout_policy(environment.spec.rollout, s.rollout) for s in services}
         interval_s = float(environment.spec.observation.interval_seconds)
         observed_only = environment.spec.mode == "Observe"
-        together = sharing(environment, services, members)
-        facts = replace(facts, together=together, members=members, settle_s=settle_s, observed_only=observed_only, interval_s=interval_s)
+        tag_groups = sharing(environment, services, members)
+        facts = replace(
+            facts,
+            tag_groups=tag_groups,
+            members=members,
+            settle_s={name: float(policy.settle_s) for name, policy in policies.items()},
+            deadline_s={name: float(policy.progress_deadline_s) for name, policy in policies.items()},
+            observed_only=observed_only,
+            interval_s=interval_s,
+        )
         facts = replace(facts, children=facts.children | await self._named(facts, members))
         stands_s = min(_STANDS_S, self.settings.artifact_interval_s)
         if not _must_resolve(facts):
-            return replace(facts, lost=await self.pinner.lost(facts, environment, project)) if first_wave_is_due(facts, stands_s) else facts
+            if not first_wave_is_due(facts, stands_s):
+                return facts
+            return replace(facts, images_gone=await self.set_resolver.gone_images(facts, environment, project))
         return await self._resolve(facts, environment, project)
 
     async def _resolve(self, facts: SetFacts, environment: Environment, project: Project) -> SetFacts:
-        resolved = await self.pinner.pin(facts.release_set, environment, project, facts.members, facts.now)
+        resolved = await self.set_resolver.pin(facts.release_set, environment, project, facts.members, facts.now)
         return replace(
-            facts, now=self.clock.now(), resolved=resolved, resolve_problem=together(resolved), refreshed=_differs(facts, resolved)
+            facts, now=self.clock.now(), resolved=resolved, resolve_problem=combined_problem(resolved), refreshed=_differs(facts, resolved)
         )
 
     async def _children(self, release_set: ReleaseSet, known: list[str]) -> dict[str, Child]:
-        """List the children by their label, and those known ones that somebody took the label from."""
+        """List the children by their label, and those known ones whose label somebody has removed."""
         namespace, name = release_set.metadata.namespace or "", release_set.metadata.name
-        listed = await self.cluster.labelled(RELEASE, namespace, LABEL_RELEASE_SET, name)
-        children = {child.name: child for child in (Child(Release.model_validate(body), body) for body in listed)}
-        return children | await self._read(namespace, [child_name(name, s) for s in known], children)
+        listed = await self.cluster.list_labelled(RELEASE, namespace, LABEL_RELEASE_SET, name, most=_MOST)
+        # Anybody who may write Releases may give them the label: what no service of the set has as its child is not parsed.
+        names = [child_name(name, s) for s in known]
+        children = await _parsed([b for b in listed or () if b["metadata"]["name"] in names])
+        return children | await self._read(namespace, names, children)
 
     async def _named(self, facts: SetFacts, members: tuple[str, ...]) -> dict[str, Child]:
-        """Read the Releases that have the names of children that are not there yet: they may be somebody else's."""
+        """Read the Releases that have the names of missing children: they may be somebody else's."""
         meta = facts.release_set.metadata
         return await self._read(meta.namespace or "", [child_name(meta.name, s) for s in members], facts.children)
 
     async def _read(self, namespace: str, names: list[str], known: dict[str, Child] | object) -> dict[str, Child]:
-        # Only those that the watch has told of: what it has not yet told of is found when its name turns out to be taken.
+        # Only those in the store: others are found when creating them fails because the name is taken.
         keys = [ObjectKey(RELEASE, namespace, n) for n in names if n not in known]  # type: ignore[operator]
-        bodies = await asyncio.gather(*(self.cluster.get(key) for key in keys if key in self.places.store.releases))
-        return {child.name: child for child in (Child(Release.model_validate(b), b) for b in bodies if b is not None)}
+        there = [key for key in keys if key in self.references.store.releases]
+        found: list[Mapping[str, Any] | None] = []
+        for step in range(0, len(there), _STEP):
+            found += await asyncio.gather(*(self.cluster.get(key) for key in there[step : step + _STEP]))
+        return await _parsed([body for body in found if body is not None])
+
+
+async def _parsed(bodies: list[Mapping[str, Any]]) -> dict[str, Child]:
+    """Parse children in steps: other passes go on in between."""
+    children: dict[str, Child] = {}
+    for number, body in enumerate(bodies, start=1):
+        child = Child(read_object(Release, body), body)
+        children[child.name] = child
+        if number % _STEP == 0:
+            await asyncio.sleep(0)
+    return children
 
 
 def sharing(environment: Environment, services: list[Service], members: tuple[str, ...]) -> tuple[frozenset[str], ...]:
     """Group the services whose images are named by one and the same environment tag: of one repository, by method EnvironmentTag."""
-    tagged = [s for s in services if s.name in members and rules(environment.spec.rollout, s.rollout).method == METHOD]
+    tagged = [s for s in services if s.name in members and rollout_policy(environment.spec.rollout, s.rollout).method == METHOD]
     groups: list[tuple[set[str], set[str]]] = []
     for service in tagged:
         names, repositories = {service.name}, {c.repository for c in service.containers}
@@ -108,6 +140,6 @@ def _must_resolve(facts: SetFacts) -> bool:
 
 
 def _differs(facts: SetFacts, resolved: tuple[Resolved, ...]) -> bool:
-    """Tell whether a fresh resolution means anything else than the pins."""
+    """Return whether a fresh resolution differs from the pins."""
     pinned = {s.name: digests_of(s.images) for s in facts.status.services or () if s.state != LEFT}
     return pinned != {r.service: digests_of(r.images) for r in resolved}

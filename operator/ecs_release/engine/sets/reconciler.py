@@ -6,13 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from pydantic import ValidationError
-
 from ecs_release.api.names import RELEASE
 from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.api.releaseset_status import ReleaseSetStatus
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.model.errors import Conflict, NotFound
-from ecs_release.domain.notifications.transitions import set_happenings
+from ecs_release.domain.model.parsing import read_object
+from ecs_release.domain.notifications.transitions import set_transitions
 from ecs_release.domain.ports.protocols import Clock, Cluster, ObjectKey
 from ecs_release.domain.release.status_diff import Change, compare
 from ecs_release.domain.sets.decide import decide_set
@@ -42,7 +42,7 @@ class SetReconciler:
         again: Callable[[ObjectKey, float], None],
         meter: Meter | None = None,
     ) -> None:
-        """`again` has a set looked at after some seconds."""
+        """`again` queues a set after some seconds."""
         self._store = store
         self._cluster = cluster
         self._clock = clock
@@ -53,19 +53,15 @@ class SetReconciler:
         self._counts_written: dict[ObjectKey, float] = {}
 
     def forget(self, key: ObjectKey) -> None:
-        """A set is gone."""
+        """Forget a deleted set."""
         self._counts_written.pop(key, None)
 
     async def reconcile(self, key: ObjectKey) -> None:
-        """Make passes over a set until there is nothing to do at once. Raises Problem where the API server cannot be read."""
+        """Make passes over a set until nothing is left to do at once. Raises Problem if it, or a child, cannot be read."""
         body = await self._cluster.get(key)
         if body is None:
             return
-        try:
-            release_set = ReleaseSet.model_validate(body)
-        except ValidationError as error:
-            log.warning("cannot read ReleaseSet: %s", error.errors(include_url=False)[0]["msg"], extra={"object": str(key)})
-            return
+        release_set = read_object(ReleaseSet, body)
         if release_set.metadata.deletion_timestamp is not None:
             return
         try:
@@ -82,11 +78,18 @@ class SetReconciler:
             return
 
     async def _pass(self, key: ObjectKey, release_set: ReleaseSet) -> tuple[ReleaseSet, float | None]:
-        """Make one pass. Returns the set as it stands then, and when to make the next (0: at once, None: on news)."""
+        """Make one pass. Returns the set as written, and after how many seconds to make the next (0: at once, None: after an event)."""
         facts = await self._gatherer.gather(release_set)
         decision = decide_set(facts)
         await self._carry_out(key, decision.requests)
+        before = _waves(release_set.status)
         release_set, held_back = await self._report(key, release_set, decision)
+        if _waves(decision.status) != before:
+            # A child that waits for its wave without being told anything new by it (its status was lost) has no event of its own.
+            children = (ObjectKey(RELEASE, key.namespace, s.release or "") for s in decision.status.services or ())
+            for child in children:
+                if child in self._store.releases:
+                    self._again(child, 0.05)
         await self._carry_out(key, decision.writes)
         again = 0.0 if decision.writes or decision.requests else decision.again_s
         status = decision.status
@@ -97,7 +100,7 @@ class SetReconciler:
         return release_set, again
 
     async def _report(self, key: ObjectKey, release_set: ReleaseSet, decision: SetDecision) -> tuple[ReleaseSet, bool]:
-        """Write the status where it says something new; tells whether something is held back. Raises Conflict and NotFound."""
+        """Write the status if it changed. Returns also whether a change is held back. Raises Conflict and NotFound."""
         change = compare(release_set.status, decision.status)
         now = self._clock.monotonic()
         due = now - self._counts_written.get(key, float("-inf")) >= self._settings.counts_interval_s
@@ -107,15 +110,15 @@ class SetReconciler:
         body = await self._cluster.write_status(key, decision.status.to_kubernetes(), uid=meta.uid, resource_version=meta.resource_version)
         self._counts_written[key] = now
         self._store.wrote(body)
-        self._say(key, release_set, decision)
-        found = set_happenings(release_set.status, decision.status)
+        self._log_reason(key, release_set, decision)
+        found = set_transitions(release_set.status, decision.status)
         self._meter.happened(key.kind, release_set.spec.environment_ref.name, found)
         for note in decision.events:
             self._cluster.record(key, meta.uid, note)
-        return ReleaseSet.model_validate(body), False
+        return read_object(ReleaseSet, body), False
 
     async def _carry_out(self, key: ObjectKey, writes: tuple[Write, ...]) -> None:
-        """Write children, several at once; one that fails keeps no other from being written. Raises what the first failure was."""
+        """Write children concurrently; a failed write does not prevent the others. Raises the first failure."""
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(write: Write) -> None:
@@ -145,12 +148,16 @@ class SetReconciler:
                 log.info("deleted Release %s: service %s left the set, nothing in AWS is touched", child.name, service, extra=extra)
 
     @staticmethod
-    def _say(key: ObjectKey, release_set: ReleaseSet, decision: SetDecision) -> None:
-        """Log one line a decision: where the reason changed."""
+    def _log_reason(key: ObjectKey, release_set: ReleaseSet, decision: SetDecision) -> None:
+        """Log the decision if the reason changed."""
         was = find(release_set.status.conditions if release_set.status else None, "Ready")
         now = find(decision.status.conditions, "Ready")
         if now is not None and (was is None or (was.status, was.reason) != (now.status, now.reason)):
             log.info("%s: %s", now.reason, now.message, extra={"object": str(key)})
+
+
+def _waves(status: ReleaseSetStatus | None) -> list[str | None]:
+    return [wave.state for wave in (status.waves if status else None) or ()]
 
 
 _MENDING = ("Reconciling", "Stalled")

@@ -1,4 +1,4 @@
-"""Pinning a set: every service's artifacts are looked up, and what runs now, before the first one moves (law 10)."""
+"""Pins a set: looks up the images of every service, and what runs now (law 10: all are resolved before the first service moves)."""
 
 from __future__ import annotations
 
@@ -14,46 +14,47 @@ from ecs_release.api.project import Project
 from ecs_release.api.release_status import Pin, PinnedImage
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.api.source import Source
+from ecs_release.domain.artifacts import environment_tag
 from ecs_release.domain.artifacts.registry_images import Repository
-from ecs_release.domain.artifacts.source import wanted_hash
+from ecs_release.domain.artifacts.source import display_hash
 from ecs_release.domain.ecs.service import Service, TaskDefinition
-from ecs_release.domain.ecs.task_definitions import pulled_from
-from ecs_release.domain.environments.targets import Target
+from ecs_release.domain.ecs.task_definitions import check_buildable, pulled_from
+from ecs_release.domain.environments.targets import Target, check_deployable
 from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable, Waiting
 from ecs_release.domain.ports.protocols import Aws
 from ecs_release.domain.retention.image_availability import repository
 from ecs_release.domain.sets.facts import Resolved, SetFacts
-from ecs_release.domain.sets.pins import keeps, kept, lost
-from ecs_release.domain.sets.running_images import as_images, current_images, gone, older
+from ecs_release.domain.sets.pins import gone_images_problem, keeps, kept
+from ecs_release.domain.sets.running_images import gone_note, older_note, pinned_images, running_images
 from ecs_release.engine.artifacts.source_resolver import Resolver
 from ecs_release.engine.observation.observer import Observer
-from ecs_release.engine.sets.promotion import Promoter
-from ecs_release.engine.store.references import Places
+from ecs_release.engine.sets.promotion import PromotionResolver
+from ecs_release.engine.store.references import References
 
 
 @dataclass(slots=True)
-class Pinner:
+class SetResolver:
     """Resolves the services of a set."""
 
-    places: Places
+    references: References
     aws: Aws
     observer_of: Callable[[str], Observer | None]
     resolver: Resolver
-    promoter: Promoter
+    promotion: PromotionResolver
 
     async def pin(
         self, release_set: ReleaseSet, environment: Environment, project: Project, members: tuple[str, ...], now: datetime
     ) -> tuple[Resolved, ...]:
-        """Resolve all services. What cannot be is said in the answers."""
+        """Resolve all services. Problems are in the results."""
         return tuple(await asyncio.gather(*(self._service(release_set, environment, project, name, now) for name in members)))
 
-    async def lost(self, facts: SetFacts, environment: Environment, project: Project) -> Problem | None:
+    async def gone_images(self, facts: SetFacts, environment: Environment, project: Project) -> Problem | None:
         """Look up all images of a set once more, a repository in one call, and say which are gone."""
         needed: dict[Repository, list[tuple[str, PinnedImage]]] = defaultdict(list)
         services = facts.status.services or []
         try:
             for service in services:
-                target = await self.places.target(environment, project, service.name, facts.release_set.metadata.namespace or "")
+                target = await self.references.target(environment, project, service.name, facts.release_set.metadata.namespace or "")
                 names = {c.name: c.repository for c in target.containers}
                 for image in (i for i in service.images or () if i.container in names):
                     needed[repository(target, names[image.container])].append((service.name, image))
@@ -63,7 +64,7 @@ class Pinner:
         except Problem:
             # The children will say what is wrong with their targets.
             return None
-        return lost([one for found in missing for one in found], len(services))
+        return gone_images_problem([one for found in missing for one in found], len(services))
 
     async def _missing(self, place: Repository, images: list[tuple[str, PinnedImage]]) -> list[tuple[str, PinnedImage]]:
         registry = self.aws.registry(place.access, place.registry_id, place.region)
@@ -72,7 +73,7 @@ class Pinner:
 
     async def _service(self, release_set: ReleaseSet, environment: Environment, project: Project, name: str, now: datetime) -> Resolved:
         try:
-            target = await self.places.target(environment, project, name, release_set.metadata.namespace or "")
+            target = await self.references.target(environment, project, name, release_set.metadata.namespace or "")
             (revision, runs), (pin, source, missing) = await asyncio.gather(
                 self._runs(environment, target), self._pin(release_set, project, target, name, now)
             )
@@ -80,8 +81,10 @@ class Pinner:
             if missing is not None:
                 return kept(found, missing)
             images = tuple(pin.images or ()) if pin is not None else ()
+            if not environment_tag.uses(target):
+                check_buildable(revision, [i.container for i in images])
             await self._check_replicated(target, revision, images)
-            its_hash = wanted_hash(source) or next((i.release_hash for i in images if i.release_hash), "")
+            its_hash = display_hash(source, pin) or next((i.release_hash for i in images if i.release_hash), "")
             return replace(found, images=images, hash=its_hash, note=await self._note(target, images, found.runs))
         except Problem as problem:
             return Resolved(name, problem=problem)
@@ -89,29 +92,28 @@ class Pinner:
     async def _runs(self, environment: Environment, target: Target) -> tuple[TaskDefinition, tuple[PinnedImage, ...]]:
         """Return the service's revision, and what runs now. Raises Problem."""
         service, revision = await self._look(environment, target)
-        runs = current_images(service, revision, target)
+        runs = running_images(service, revision, target)
         repositories = {c.name: c.repository for c in target.containers}
         hashes = await self.resolver.hashes(target, [(repositories[c], d) for c, d in runs.items()], {})
-        return revision, as_images(runs, hashes, target)
+        return revision, pinned_images(runs, hashes, target)
 
     async def _look(self, environment: Environment, target: Target) -> tuple[Service, TaskDefinition]:
-        """Look at the ECS service that a set is about to move, and at its revision. Raises Problem."""
+        """Read the ECS service that a set is about to change, and its revision. Raises Problem."""
         observer = self.observer_of(environment.metadata.name)
         if observer is None:
             raise Retryable(f"nothing observes Environment {environment.metadata.name!r} yet")
-        refusal = await observer.identity.refusal()
+        refusal = await observer.role_check.refusal()
         if refusal is not None:
             raise refusal
-        observer.watch_also(target.key, target.access)
+        observer.observe_also(target.key, target.access)
         look = await observer.look(target.key)
-        if look.service is None or look.service.status != "ACTIVE":
-            raise Blocked(Reason.SERVICE_NOT_FOUND, f"there is no ECS service {target.key}: create it, or correct the target")
-        return look.service, await self.aws.ecs(target.access).describe_task_definition(look.service.task_definition)
+        service = check_deployable(target.key, look.service)
+        return service, await self.aws.ecs(target.access).describe_task_definition(service.task_definition)
 
     async def _pin(
         self, release_set: ReleaseSet, project: Project, target: Target, service: str, now: datetime
     ) -> tuple[Pin | None, Source, Blocked | None]:
-        """Resolve a service's source. What is missing and may be kept instead is returned, not raised. Raises Problem."""
+        """Resolve a service's source. If an image is missing and the service may stay as it is, the problem is returned. Raises Problem."""
         source, promotes = await self._source(release_set, project, service)
         try:
             return await self.resolver.resolve(source, target, now), source, None
@@ -134,7 +136,7 @@ class Pinner:
             return own, False
         assert spec.source is not None
         if spec.source.environment_ref is not None:
-            return await self.promoter.source(project, service, spec.source.environment_ref.name), True
+            return await self.promotion.source(project, service, spec.source.environment_ref.name), True
         return Source(release_hash=spec.source.release_hash, tag=spec.source.tag), False
 
     async def _check_replicated(self, target: Target, revision: TaskDefinition, images: tuple[PinnedImage, ...]) -> None:
@@ -144,7 +146,7 @@ class Pinner:
             await self.resolver.check_replicated(target, host, image, repositories[image.container])
 
     async def _note(self, target: Target, images: tuple[PinnedImage, ...], runs: tuple[PinnedImage, ...]) -> str:
-        """Say which images are older than what runs, and what runs and is gone: that is allowed, and should be known."""
+        """Return a note on images that are older than the running ones, or replace missing ones: that is allowed, and worth knowing."""
         now_runs = {i.container: i.digest or "" for i in runs}
         repositories = {c.name: c.repository for c in target.containers}
         notes: list[str] = []
@@ -156,5 +158,5 @@ class Pinner:
                 found = await self.resolver.image(target, repositories[image.container], digest)
             except Problem:
                 continue
-            notes.append(older(image, digest, found.pushed_at) if found else gone(image, digest))
+            notes.append(older_note(image, digest, found.pushed_at) if found else gone_note(image, digest))
         return "; ".join(n for n in notes if n)

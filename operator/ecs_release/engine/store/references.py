@@ -1,27 +1,35 @@
-"""Where Releases go: the Environment, the Project and the target that a Release or a ReleaseSet names, as the store knows them."""
+"""Resolves references: the Environment, the Project and the target that a Release or a ReleaseSet names, from the store."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.environment import Environment
+from ecs_release.api.names import RELEASE
 from ecs_release.api.project import Project, ServiceSet
-from ecs_release.domain.environments.targets import Target, refused, resolve_target
+from ecs_release.domain.ecs.service import ServiceKey
+from ecs_release.domain.ecs.task_definitions import Ownership
+from ecs_release.domain.environments.claims import Claim
+from ecs_release.domain.environments.targets import Target, refusal, resolve_target, selects_by_label
 from ecs_release.domain.model.errors import Blocked, Waiting
 from ecs_release.domain.model.namespaces import Namespaces
-from ecs_release.domain.ports.protocols import Cluster
-from ecs_release.engine.store.claim_index import Claims
+from ecs_release.domain.ports.protocols import Cluster, ObjectKey
+from ecs_release.engine.store.claim_index import ClaimIndex
+from ecs_release.engine.store.namespace_labels import NamespaceLabels
 from ecs_release.engine.store.store import Invalid, Store
+
+_LABELS_S = 0.5
 
 
 @dataclass(slots=True)
-class Places:
-    """Looks up what specs refer to."""
+class References:
+    """Looks up the objects that specs refer to."""
 
     store: Store
-    claims: Claims
+    claims: ClaimIndex
+    labels: NamespaceLabels
     cluster: Cluster
     namespaces: Namespaces
 
@@ -47,7 +55,7 @@ class Places:
 
     @staticmethod
     def service_set(project: Project, name: str) -> ServiceSet:
-        """Find a service set. Raises Waiting(AwaitingProject) that lists those there are."""
+        """Find a service set. Raises Waiting(AwaitingProject), with a list of those that exist."""
         found = next((s for s in project.spec.service_sets if s.name == name), None)
         if found is None:
             known = ", ".join(s.name for s in project.spec.service_sets)
@@ -59,18 +67,25 @@ class Places:
 
     async def target(self, environment: Environment, project: Project, service: str, namespace: str) -> Target:
         """Resolve a service's target. Raises Blocked as `resolve_target` does."""
-        return resolve_target(environment, project, service, await self.labels(environment, project, namespace))
+        return resolve_target(environment, project, service, await self._namespace_labels(environment, namespace))
 
-    async def refused(self, environment: Environment, project: Project, namespace: str) -> str:
-        """Say why an Environment does not admit a namespace; empty where it does."""
-        return refused(environment, namespace, await self.labels(environment, project, namespace))
+    async def refusal(self, environment: Environment, namespace: str) -> str:
+        """Return why an Environment does not admit a namespace; empty if it does."""
+        return refusal(environment, namespace, await self._namespace_labels(environment, namespace))
 
-    async def labels(self, environment: Environment, project: Project, namespace: str) -> Mapping[str, str] | None:
-        """Read a namespace's labels where the Environment asks for some."""
-        allowed = environment.spec.allowed_namespaces
-        if allowed is None or allowed.selector is None:
-            return None
-        labels = self.claims.labels[namespace] = await self.cluster.namespace_labels(namespace)
-        for facts in self.store.of_project(namespace, project.metadata.name):
-            self.claims.refresh(facts)
-        return labels
+    async def contenders(self, service: ServiceKey, release: ObjectKey, running: Ownership | None = None) -> tuple[Claim, ...]:
+        """Return the claims that decide whether a Release holds a service. Labels of namespaces that these depend on are read first.
+
+        A pass does not wait long for them: what is not known then, it does without, and begins nothing.
+        """
+        await self.read_unknown(self.claims.unknown_namespaces(service))
+        namespace, _, name = running.release.partition("/") if running is not None else ("", "", "")
+        return self.claims.contenders(service, release, ObjectKey(RELEASE, namespace, name))
+
+    async def read_unknown(self, namespaces: Collection[str]) -> None:
+        """Read the labels of namespaces that are not known yet; a pass does not wait long for them."""
+        await self.labels.read_unknown(namespaces, _LABELS_S)
+
+    async def _namespace_labels(self, environment: Environment, namespace: str) -> Mapping[str, str] | None:
+        """Read a namespace's labels if the Environment selects namespaces by label."""
+        return await self.labels.read(namespace) if selects_by_label(environment) else None

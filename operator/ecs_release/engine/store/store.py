@@ -1,4 +1,4 @@
-"""What the watch has told, as few facts as decisions need: Releases slim, Projects and Environments whole (there are few)."""
+"""What the watch has reported: of Releases only the facts that decisions need; Projects and Environments whole, for there are few."""
 
 from __future__ import annotations
 
@@ -13,31 +13,34 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import ValidationError
-
 from ecs_release.api.conditions import ConditionType
 from ecs_release.api.environment import Environment
-from ecs_release.api.names import ENVIRONMENT, OUR_LABELS, PROJECT, RELEASE, RELEASE_SET, REQUEST_ANNOTATIONS
+from ecs_release.api.names import API_VERSION, ENVIRONMENT, OUR_LABELS, PROJECT, RELEASE, RELEASE_SET, REQUEST_ANNOTATIONS
 from ecs_release.api.project import Project
+from ecs_release.domain.model.errors import Blocked
+from ecs_release.domain.model.parsing import read_object
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.domain.retention.image_availability import WARNED_OF
 
 log = logging.getLogger(__name__)
 
+# What reading an object raises that is not as its CRD says: one that is older than the CRD, or was written past it.
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
-class Happened(NamedTuple):
-    """When something last happened that a status tells (RFC 3339, whole seconds; empty: never), and a sum of all that it tells."""
+
+class LastTransition(NamedTuple):
+    """The time of the last transition in a status (RFC 3339, whole seconds; empty: none), and a checksum of all transitions in it."""
 
     time: str
     sum: int
 
 
-NEVER = Happened("", 0)
+NEVER = LastTransition("", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseFacts:
-    """What the loop needs to know of a Release between two passes over it."""
+    """What the engine keeps of a Release between two passes."""
 
     key: ObjectKey
     uid: str
@@ -50,35 +53,38 @@ class ReleaseFacts:
     ready: str = ""
     in_flight: bool = False
     release_set: str = ""
+    """Name of the ReleaseSet that is its controller, as it says itself."""
+    owner_uid: str = ""
+    """The uid of that ReleaseSet, as it says itself."""
     reason: str = ""
     conditions: tuple[tuple[str, str], ...] = ()
-    """Type and status of each. Shared by all Releases that stand alike."""
-    happened: Happened = NEVER
+    """Type and status of each. One tuple is shared by all Releases with equal conditions."""
+    last_transition: LastTransition = NEVER
     artifact_warning: str = ""
-    """Reason of ArtifactAvailable where it is one to be warned of."""
+    """Reason of ArtifactAvailable if it is a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetStoreFacts:
-    """What the loop needs to know of a ReleaseSet between two passes over it."""
+    """What the engine keeps of a ReleaseSet between two passes."""
 
     key: ObjectKey
     uid: str
     project: str
     environment: str
     fingerprint: int
-    happened: Happened = NEVER
+    last_transition: LastTransition = NEVER
 
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """A Project or Environment that this version cannot read, and why."""
+    """A Project or Environment that this version cannot parse, and why."""
 
     message: str
 
 
 def _fingerprint(body: Mapping[str, Any]) -> int:
-    """Sum up all that a pass looks at: an event that leaves this alone (our own write, a label) needs no pass."""
+    """Return a checksum of all that a pass reads: an event that does not change it (our own write, a label) needs no pass."""
     meta = body["metadata"]
     annotations = meta.get("annotations") or {}
     seen = (
@@ -93,14 +99,14 @@ def _fingerprint(body: Mapping[str, Any]) -> int:
     return zlib.crc32(json.dumps(seen, sort_keys=True, default=str).encode())
 
 
-def _happened(status: Mapping[str, Any]) -> Happened:
-    """Sum up the attempts (deployment sets) and the drift that a status tells of."""
+def _last_transition(status: Mapping[str, Any]) -> LastTransition:
+    """Summarize the attempts (of a set: deployment sets) and the drift in a status."""
     entries = status.get("history") or ()
     drift = status.get("lastDrift") or {}
     times = [e.get(name, "") for e in entries for name in ("startTime", "completionTime")]
-    told = [(e.get("attemptID") or e.get("id"), e.get("outcome")) for e in entries], drift.get("startTime"), drift.get("endTime")
+    summary = [(e.get("attemptID") or e.get("id"), e.get("outcome")) for e in entries], drift.get("startTime"), drift.get("endTime")
     last = max((*times, drift.get("startTime", ""), drift.get("endTime", "")))
-    return Happened(last, zlib.crc32(repr(told).encode())) if last else NEVER
+    return LastTransition(last, zlib.crc32(repr(summary).encode())) if last else NEVER
 
 
 def _artifact_warning(conditions: Iterable[Mapping[str, Any]]) -> str:
@@ -110,16 +116,17 @@ def _artifact_warning(conditions: Iterable[Mapping[str, Any]]) -> str:
 
 @lru_cache(maxsize=1024)
 def _shared(conditions: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Return the one tuple that all Releases share which stand alike: there are few, and thousands of Releases."""
+    """Return the tuple that all Releases with equal conditions share: few differ, and there are thousands of Releases."""
     return conditions
 
 
 def release_facts(body: Mapping[str, Any]) -> ReleaseFacts:
-    """Take the facts out of a Release as the API server sent it."""
+    """Extract the facts of a Release as the API server sent it."""
     meta, spec, status = body["metadata"], body["spec"], body.get("status") or {}
     rollout = status.get("rollout") or {}
     conditions = status.get("conditions") or ()
     ready: Mapping[str, Any] = next((c for c in conditions if c["type"] == "Ready"), {})
+    owner = _controller(meta)
     return ReleaseFacts(
         key=ObjectKey(RELEASE, meta["namespace"], meta["name"]),
         uid=meta["uid"],
@@ -131,34 +138,43 @@ def release_facts(body: Mapping[str, Any]) -> ReleaseFacts:
         phase=sys.intern(status.get("phase", "")),
         ready=sys.intern(ready.get("status", "")),
         in_flight=bool(rollout) and not rollout.get("outcome"),
-        release_set=next((o["name"] for o in meta.get("ownerReferences") or () if o.get("controller") and o["kind"] == RELEASE_SET), ""),
+        release_set=owner.get("name", ""),
+        owner_uid=owner.get("uid", ""),
         reason=sys.intern(ready.get("reason", "")),
         conditions=_shared(tuple((sys.intern(c["type"]), sys.intern(c["status"])) for c in conditions)),
-        happened=_happened(status),
+        last_transition=_last_transition(status),
         artifact_warning=_artifact_warning(conditions),
     )
 
 
+def _controller(meta: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the reference to the ReleaseSet that is an object's controller; empty if none is (as `controller_of` of a model)."""
+    owners = meta.get("ownerReferences") or ()
+    return next((o for o in owners if o.get("controller") and (o["kind"], o["apiVersion"]) == (RELEASE_SET, API_VERSION)), {})
+
+
 def set_facts(body: Mapping[str, Any]) -> SetStoreFacts:
-    """Take the facts out of a ReleaseSet as the API server sent it."""
+    """Extract the facts of a ReleaseSet as the API server sent it."""
     meta, spec = body["metadata"], body["spec"]
     return SetStoreFacts(
         key=ObjectKey(RELEASE_SET, meta["namespace"], meta["name"]),
         uid=meta["uid"],
-        project=spec["projectRef"]["name"],
-        environment=spec["environmentRef"]["name"],
+        project=sys.intern(spec["projectRef"]["name"]),
+        environment=sys.intern(spec["environmentRef"]["name"]),
         fingerprint=_fingerprint(body),
-        happened=_happened(body.get("status") or {}),
+        last_transition=_last_transition(body.get("status") or {}),
     )
 
 
 class Store:
-    """Everything the watch has told, by key."""
+    """Everything that the watch has reported, by key."""
 
     def __init__(self) -> None:
-        """Begin with nothing known."""
-        self.on_happened: Callable[[ReleaseFacts | SetStoreFacts, str, Mapping[str, Any]], None] = lambda _facts, _since, _body: None
-        """Told where a status says that something new has happened since a time: the facts, the time, and the object."""
+        """Start empty."""
+        self.on_transition: Callable[[ReleaseFacts | SetStoreFacts, str, Mapping[str, Any]], None] = lambda _facts, _since, _body: None
+        """Called if a status has new transitions: with the facts, the time of the last transition before, and the object."""
+        self.on_release: Callable[[ReleaseFacts], None] = lambda _facts: None
+        """Called with the facts of each Release that is stored."""
         self.releases: dict[ObjectKey, ReleaseFacts] = {}
         self.sets: dict[ObjectKey, SetStoreFacts] = {}
         self.projects: dict[ObjectKey, Project | Invalid] = {}
@@ -167,38 +183,65 @@ class Store:
         self._generations: dict[ObjectKey, tuple[str, int]] = {}
         self._of_environment: dict[str, set[ObjectKey]] = defaultdict(set)
         self._of_project: dict[ObjectKey, set[ObjectKey]] = defaultdict(set)
+        self._of_namespace: dict[str, set[ObjectKey]] = defaultdict(set)
+        self._of_set: dict[ObjectKey, set[ObjectKey]] = defaultdict(set)
+        self._of_service: dict[tuple[str, str, str], set[ObjectKey]] = defaultdict(set)
+        self._sets_of: dict[ObjectKey, set[ObjectKey]] = defaultdict(set)
+        self._using: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
 
     def changed(self, kind: str, body: Mapping[str, Any]) -> bool:
-        """Take in an object. Tell whether anything changed that a pass looks at."""
+        """Store an object. Return whether anything changed that a pass reads."""
         meta = body["metadata"]
         key = ObjectKey(kind, meta.get("namespace", ""), meta["name"])
         self._uids[key] = meta["uid"]
-        if kind == RELEASE:
-            return self._changed_release(release_facts(body), body)
-        if kind == RELEASE_SET:
-            return self._changed_set(set_facts(body), body)
+        if kind in (RELEASE, RELEASE_SET):
+            return self._take_in(kind, key, body)
         version = (meta["uid"], meta.get("generation", 0))
         if self._generations.get(key) == version:
             return False
         self._generations[key] = version
         if kind == PROJECT:
+            self._unlist_images(key)
             self.projects[key] = _parse(Project, key, body)
+            for repository, service in _images(self.projects[key]):
+                self._using[repository].add((key.namespace, key.name, service))
         elif kind == ENVIRONMENT:
             self.environments[key.name] = _parse(Environment, key, body)
         return True
+
+    def _take_in(self, kind: str, key: ObjectKey, body: Mapping[str, Any]) -> bool:
+        """Store the facts of a Release or a ReleaseSet. Those of one that cannot be read stay: a pass says why in its status."""
+        try:
+            if kind == RELEASE:
+                return self._changed_release(release_facts(body), body)
+            return self._changed_set(set_facts(body), body)
+        except _UNREADABLE as error:
+            log.warning("cannot read %s %s: %s: %s", kind, key, type(error).__name__, error, extra={"object": str(key)})
+            if (before := self.releases.get(key) or self.sets.get(key)) and before.uid != self._uids[key]:
+                self._drop(key)  # They are those of another object of that name.
+            return True
+
+    def knows(self, key: ObjectKey) -> bool:
+        """Return whether the watch has told of an object, and not of its deletion."""
+        return key in self._uids
 
     def deleted(self, key: ObjectKey) -> None:
         """Forget an object."""
         self._uids.pop(key, None)
         self._generations.pop(key, None)
+        self._drop(key)
+
+    def _drop(self, key: ObjectKey) -> None:
         if key.kind == RELEASE:
             facts = self.releases.pop(key, None)
             if facts is not None:
-                self._of_environment[facts.environment].discard(key)
-                self._of_project[self.project_key(facts)].discard(key)
+                self._unlist(facts)
         elif key.kind == RELEASE_SET:
-            self.sets.pop(key, None)
+            its_set = self.sets.pop(key, None)
+            if its_set is not None:
+                self._unlist_set(its_set)
         elif key.kind == PROJECT:
+            self._unlist_images(key)
             self.projects.pop(key, None)
         elif key.kind == ENVIRONMENT:
             self.environments.pop(key.name, None)
@@ -226,52 +269,124 @@ class Store:
         return self.projects.get(ObjectKey(PROJECT, namespace, name))
 
     def of_environment(self, name: str) -> list[ReleaseFacts]:
-        """List the Releases into an environment."""
+        """List the Releases of an Environment."""
         return [self.releases[key] for key in self._of_environment.get(name, ())]
 
     def of_project(self, namespace: str, name: str) -> list[ReleaseFacts]:
         """List the Releases of a Project's services."""
         return [self.releases[key] for key in self._of_project.get(ObjectKey(PROJECT, namespace, name), ())]
 
+    def count_of_project(self, key: ObjectKey) -> int:
+        """Count the Releases of a Project's services."""
+        return len(self._of_project.get(key, ()))
+
+    def of_service(self, namespace: str, project: str, service: str) -> list[ReleaseFacts]:
+        """List the Releases of a Project's service, in all Environments."""
+        return [self.releases[key] for key in self._of_service.get((namespace, project, service), ())]
+
+    def services_using(self, repository: str) -> list[tuple[str, str, str]]:
+        """List the services that use a repository: namespace, Project and service."""
+        return list(self._using.get(repository, ()))
+
+    def of_namespace(self, namespace: str) -> list[ReleaseFacts]:
+        """List the Releases in a namespace."""
+        return [self.releases[key] for key in self._of_namespace.get(namespace, ())]
+
+    def of_set(self, key: ObjectKey) -> list[ReleaseFacts]:
+        """List the Releases that name a ReleaseSet as their controller."""
+        return [self.releases[child] for child in self._of_set.get(key, ())]
+
     def services_of(self, environment: str) -> frozenset[tuple[str, str, str]]:
-        """List the services that have a Release in an environment: namespace, Project and service."""
+        """List the services that have a Release in an Environment: namespace, Project and service."""
         return frozenset((r.key.namespace, r.project, r.service) for r in self.of_environment(environment))
 
     def has_service(self, identity: tuple[str, str, str, str]) -> bool:
-        """Tell whether a service has a Release: Environment, namespace, Project and service."""
-        environment, namespace, project, service = identity
-        return any((r.environment, r.service) == (environment, service) for r in self.of_project(namespace, project))
+        """Return whether a service has a Release: Environment, namespace, Project and service."""
+        environment, *service = identity
+        return any(r.environment == environment for r in self.of_service(*service))
 
     @staticmethod
     def project_key(facts: ReleaseFacts) -> ObjectKey:
-        """Name the Project that a Release refers to."""
+        """Return the key of the Project that a Release refers to."""
         return ObjectKey(PROJECT, facts.key.namespace, facts.project)
 
     def sets_of(self, key: ObjectKey) -> list[ObjectKey]:
         """List the ReleaseSets that refer to a Project or an Environment."""
-        if key.kind == PROJECT:
-            return [s.key for s in self.sets.values() if (s.key.namespace, s.project) == (key.namespace, key.name)]
-        return [s.key for s in self.sets.values() if s.environment == key.name] if key.kind == ENVIRONMENT else []
+        return list(self._sets_of.get(key, ()))
 
     def _changed_set(self, facts: SetStoreFacts, body: Mapping[str, Any]) -> bool:
         before, self.sets[facts.key] = self.sets.get(facts.key), facts
-        self._tell(before, facts, body)
+        if before is not None and before.uid != facts.uid:
+            self._unlist_set(before)
+        for key in _referred(facts):
+            self._sets_of[key].add(facts.key)
+        self._notify(before, facts, body)
         return before is None or before.fingerprint != facts.fingerprint
 
-    def _tell(self, before: ReleaseFacts | SetStoreFacts | None, facts: ReleaseFacts | SetStoreFacts, body: Mapping[str, Any]) -> None:
-        if before is not None and before.uid == facts.uid and before.happened.sum != facts.happened.sum:
-            self.on_happened(facts, before.happened.time, body)
+    def _notify(self, before: ReleaseFacts | SetStoreFacts | None, facts: ReleaseFacts | SetStoreFacts, body: Mapping[str, Any]) -> None:
+        if before is not None and before.uid == facts.uid and before.last_transition.sum != facts.last_transition.sum:
+            self.on_transition(facts, before.last_transition.time, body)
 
     def _changed_release(self, facts: ReleaseFacts, body: Mapping[str, Any]) -> bool:
         before = self.releases.get(facts.key)
         self.releases[facts.key] = facts
         if before is not None and before.uid != facts.uid:
-            self._of_environment[before.environment].discard(facts.key)
-            self._of_project[self.project_key(before)].discard(facts.key)
+            self._unlist(before)
         self._of_environment[facts.environment].add(facts.key)
         self._of_project[self.project_key(facts)].add(facts.key)
-        self._tell(before, facts, body)
+        self._of_namespace[facts.key.namespace].add(facts.key)
+        self._of_service[(facts.key.namespace, facts.project, facts.service)].add(facts.key)
+        if before is not None and before.release_set != facts.release_set:
+            _discard(self._of_set, _set_key(before), facts.key)
+        if facts.release_set:
+            self._of_set[_set_key(facts)].add(facts.key)
+        self.on_release(facts)
+        self._notify(before, facts, body)
         return before is None or before.fingerprint != facts.fingerprint
+
+    def _unlist(self, facts: ReleaseFacts) -> None:
+        """Take a Release out of the lists, and drop those that are empty: names in specs are anybody's."""
+        _discard(self._of_environment, facts.environment, facts.key)
+        _discard(self._of_project, self.project_key(facts), facts.key)
+        _discard(self._of_namespace, facts.key.namespace, facts.key)
+        _discard(self._of_set, _set_key(facts), facts.key)
+        _discard(self._of_service, (facts.key.namespace, facts.project, facts.service), facts.key)
+
+    def _unlist_set(self, facts: SetStoreFacts) -> None:
+        for key in _referred(facts):
+            _discard(self._sets_of, key, facts.key)
+
+    def _unlist_images(self, key: ObjectKey) -> None:
+        for repository, service in _images(self.projects.get(key)):
+            _discard(self._using, repository, (key.namespace, key.name, service))
+
+
+def _set_key(facts: ReleaseFacts) -> ObjectKey:
+    return ObjectKey(RELEASE_SET, facts.key.namespace, facts.release_set)
+
+
+def _referred(facts: SetStoreFacts) -> tuple[ObjectKey, ObjectKey]:
+    """Return the keys of the Project and the Environment that a ReleaseSet refers to."""
+    return ObjectKey(PROJECT, facts.key.namespace, facts.project), ObjectKey(ENVIRONMENT, "", facts.environment)
+
+
+def _images(project: Project | Invalid | None) -> set[tuple[str, str]]:
+    """List repositories and the services of a Project that use them."""
+    if not isinstance(project, Project):
+        return set()
+    return {(c.repository, name) for name, (_, service) in project.spec.by_service.items() for c in service.containers}
+
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+def _discard(lists: dict[_K, set[_V]], name: _K, key: _V) -> None:
+    listed = lists.get(name)
+    if listed is not None:
+        listed.discard(key)
+        if not listed:
+            del lists[name]
 
 
 _Model = TypeVar("_Model", Project, Environment)
@@ -279,9 +394,7 @@ _Model = TypeVar("_Model", Project, Environment)
 
 def _parse(model: type[_Model], key: ObjectKey, body: Mapping[str, Any]) -> _Model | Invalid:
     try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        log.warning("cannot read %s %s: %s at %s", key.kind, key, first["msg"], where)
-        return Invalid(f"{key.kind} {key} cannot be read by this version: {first['msg']} at {where}")
+        return read_object(model, body)
+    except Blocked as problem:
+        log.warning("%s", problem.message, extra={"object": str(key)})
+        return Invalid(problem.message)

@@ -1,7 +1,7 @@
-"""How far the watch reaches, where it watches some namespaces only: one that refuses us is left out, and taken in when it lets us in.
+"""Access to the watched namespaces, if not all are watched: namespaces without access are left out until access is granted.
 
-A namespace takes its Role with it when it is deleted, so that a LIST there is forbidden: whether it is gone, or the Role alone, the API
-server does not tell. kopf ends with all its watches at the first such answer, which must not stop the other namespaces.
+When a namespace is deleted its Role is deleted, too, so that a LIST there is forbidden: the API server does not show whether the namespace
+is gone or only the Role. kopf ends all its watches at the first such answer, which must not stop the other namespaces.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from ecs_release.domain.model.namespaces import Namespaces
 log = logging.getLogger(__name__)
 
 
-class Lists(Protocol):
-    """The part of `domain.ports.Cluster` that tells where we may look."""
+class NamespaceReader(Protocol):
+    """The part of `domain.ports.Cluster` that checks access."""
 
     async def count(self, kind: str) -> int:
-        """Count the objects of a kind, as good as exactly."""
+        """Count the objects of a kind, approximately."""
 
     async def refusal(self, namespace: str) -> str:
-        """Say why a namespace may not be looked into; empty where it may."""
+        """Return why a namespace may not be read; empty if it may."""
 
 
-class Reach:
-    """Looks into the watched namespaces again and again."""
+class NamespaceAccess:
+    """Checks access to the watched namespaces periodically."""
 
-    def __init__(self, cluster: Lists, namespaces: Namespaces, changed: Callable[[], None], interval_s: float) -> None:
-        """`changed` is called when a namespace is left out, so that what is known of it is forgotten, or taken in."""
+    def __init__(self, cluster: NamespaceReader, namespaces: Namespaces, changed: Callable[[], None], interval_s: float) -> None:
+        """`changed` is called when a namespace is left out, so that its objects are forgotten, or is watched again."""
         self._cluster = cluster
         self._namespaces = namespaces
         self._changed = changed
@@ -40,9 +40,9 @@ class Reach:
         self._suspected: frozenset[str] = frozenset()
 
     async def watch(self, watch: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
-        """Run a watch until `stop` is set; it is ended, and begun anew, whenever other namespaces let us in. It ends at the event it gets.
+        """Run a watch until `stop` is set, and restart it whenever the accessible namespaces change. It ends at the event that it gets.
 
-        Raises what the watch raises, unless that came of a namespace that is left out now.
+        Raises what the watch raises, unless the cause was a namespace that is left out now.
         """
         await self.look(at_once=True)
         while not stop.is_set():
@@ -61,16 +61,16 @@ class Reach:
                 ending.cancel()
 
     async def look(self, *, at_once: bool = False) -> bool:
-        """Look into each. Tell whether other namespaces let us in than before; where too little is answered nothing has changed.
+        """Check each namespace. Return whether the accessible namespaces changed; if the API server does not answer, nothing changes.
 
-        One is left out at the second look that finds it refused, unless `at_once`: while a namespace is deleted, its Role may go before
-        its Releases, and the watch, which goes on, tells of their end.
+        A namespace is left out at the second refusal, unless `at_once`: when a namespace is deleted, its Role may go before its
+        Releases, and the watch, which goes on, still reports their deletion.
         """
         before = self._namespaces.left_out
         if not self._namespaces.watched:
             return False
         try:
-            # Refused everywhere, or not answered at all: that is no matter of a namespace.
+            # A refusal everywhere, or no answer at all, is not about single namespaces.
             await self._cluster.count(ENVIRONMENT)
             refused = {name: why for name in self._namespaces.watched if (why := await self._cluster.refusal(name))}
         except (Problem, NotFound, Conflict) as problem:
@@ -90,7 +90,7 @@ class Reach:
         return True
 
     async def _end(self, end: asyncio.Event, stop: asyncio.Event) -> None:
-        """Set `end` once `stop` is set, or other namespaces let us in."""
+        """Set `end` once `stop` is set, or the accessible namespaces change."""
         while not stop.is_set():
             try:
                 async with asyncio.timeout(self._interval_s if self._namespaces.watched else None):

@@ -1,4 +1,4 @@
-"""Keeps the watch alive, and finds what it missed."""
+"""Restarts the watch, and finds changes that it missed."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _TOLD_S = 0.1
 
 
 class WatchBroken(RuntimeError):
-    """The watch broke too often: the process must end and be started anew."""
+    """The watch broke too often: the process must end and be restarted."""
 
 
 async def keep_running(watch: Callable[[], Awaitable[None]], stop: asyncio.Event, clock: Clock) -> None:
-    """Run a watch again whenever it ends or breaks, with growing pauses, until `stop` is set.
+    """Restart a watch whenever it ends or breaks, with growing pauses, until `stop` is set.
 
-    kopf ends a watch for good on any error in its stream but 410; the queue, observers and caches must outlive that. Raises WatchBroken
+    kopf ends a watch for good on any error in its stream but 410; queue, observers and caches must survive that. Raises WatchBroken
     after ten breaks in ten minutes.
     """
     broken: list[float] = []
@@ -49,7 +49,7 @@ async def keep_running(watch: Callable[[], Awaitable[None]], stop: asyncio.Event
 
 
 async def until_served(cluster: Cluster, kinds: Sequence[str], stop: asyncio.Event) -> bool:
-    """Wait until the API server serves every kind: a watch begun before its CRD is there never tells of that kind. False where stopped."""
+    """Wait until the API server serves every kind: a watch that starts before the CRD exists never reports it. False if stopped."""
     for kind in kinds:
         said = ""
         while not stop.is_set():
@@ -64,25 +64,25 @@ async def until_served(cluster: Cluster, kinds: Sequence[str], stop: asyncio.Eve
     return not stop.is_set()
 
 
-class Known(Protocol):
-    """What is remembered of objects."""
+class KnownObjects(Protocol):
+    """The store's lists of objects."""
 
     def count(self, kind: str) -> int:
-        """Count all remembered objects of a kind."""
+        """Count the stored objects of a kind."""
 
     def known(self, kind: str) -> Iterable[tuple[str, str, str]]:
-        """List (namespace, name, uid) of all remembered objects of a kind."""
+        """List (namespace, name, uid) of the stored objects of a kind."""
 
 
-async def until_told(cluster: Cluster, store: Known, kinds: Iterable[str], clock: Clock, timeout_s: float, retry_s: float) -> None:
-    """Wait until the watch has told of every object that is there: a Release must not be judged before its Environment is known.
+async def until_synced(cluster: Cluster, store: KnownObjects, kinds: Iterable[str], clock: Clock, timeout_s: float, retry_s: float) -> None:
+    """Wait until the watch has reported every object: a Release must not be judged before its Environment is known.
 
-    Counted, not compared: to list 5,000 names, with the managed fields that come with them, takes longer than to take the objects in.
+    Numbers are compared, not names: listing 5,000 names, which come with managed fields, takes longer than storing the objects.
     """
     for kind in kinds:
         deadline = math.inf
         while (missing := await _count(cluster, kind, retry_s) - store.count(kind)) > 0:
-            # From the first count on: while nothing can be counted the watch is told nothing either.
+            # From the first count on: while objects cannot be counted the watch gets no objects either.
             deadline = min(deadline, clock.monotonic() + timeout_s)
             if clock.monotonic() > deadline:
                 log.warning("the watch has not told of %d %ss: going on without", missing, kind)
@@ -95,18 +95,18 @@ async def _count(cluster: Cluster, kind: str, retry_s: float) -> int:
         try:
             return await cluster.count(kind)
         except Problem as problem:
-            # Denied, too: a namespace that is not let into is left out in a moment.
+            # Denied, too: a namespace without access is left out soon.
             log.warning("cannot count %ss yet: %s", kind, problem.message)
             await asyncio.sleep(retry_s)
 
 
 async def sweep_ghosts(
-    cluster: Cluster, store: Known, kinds: Iterable[str], forget: Callable[[ObjectKey, str], None], interval_s: float
+    cluster: Cluster, store: KnownObjects, kinds: Iterable[str], forget: Callable[[ObjectKey, str], None], interval_s: float
 ) -> None:
-    """Forget objects that were deleted while nobody watched: those give no DELETED event. Runs until cancelled.
+    """Forget objects that were deleted while the watch was interrupted: those cause no DELETED event. Runs until cancelled.
 
-    Raises WatchBroken where an object is there at two sweeps and the watch has told of it at neither: the watch is blind, and the
-    process must be started anew rather than show yesterday's truth.
+    Raises WatchBroken if an object exists at two sweeps and the watch has not reported it: the watch is stuck, and the
+    process must be restarted rather than act on stale objects.
     """
     missed: dict[str, set[str]] = {}
     while True:
@@ -121,12 +121,12 @@ async def sweep_ghosts(
                 log.warning("cannot look for deleted %ss, the next time is in %.0f s: %s", kind, interval_s, problem)
 
 
-async def sweep_once(cluster: Cluster, store: Known, kind: str, forget: Callable[[ObjectKey, str], None]) -> set[str]:
-    """Compare what is remembered with what is there, page by page to the end; a LIST that breaks off forgets nothing.
+async def sweep_once(cluster: Cluster, store: KnownObjects, kind: str, forget: Callable[[ObjectKey, str], None]) -> set[str]:
+    """Compare the stored objects with those in the cluster, page by page; if a LIST fails nothing is forgotten.
 
-    Returns the uids of objects that are there and not remembered.
+    Returns the uids of objects in the cluster that are not stored.
 
-    What is remembered is listed first: an object made meanwhile is not taken for a ghost. One made again under its name has another uid.
+    Stored objects are listed first: one that is created meanwhile is not forgotten. One that was created again has another uid.
     """
     before = set(store.known(kind))
     there = {uid async for _, _, uid in cluster.names(kind)}

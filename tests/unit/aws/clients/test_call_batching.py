@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from ecs_release.aws.clients.call_batching import Together
-from ecs_release.domain.model.errors import Denied, Problem, Retryable
+from ecs_release.aws.clients.call_batching import CallBatcher
+from ecs_release.domain.model.errors import BrokenAnswer, Denied, Problem, Retryable
 
 
 class Reader:
@@ -27,8 +27,8 @@ class Reader:
 
 
 async def asked(reader: Reader, keys: str, most: int = 3) -> list[object]:
-    together = Together(reader.read, most, gather_s=0.01)
-    return await asyncio.gather(*(together.ask(key) for key in keys), return_exceptions=True)
+    batcher = CallBatcher(reader.read, most, gather_s=0.01)
+    return await asyncio.gather(*(batcher.get(key) for key in keys), return_exceptions=True)
 
 
 async def test_they_are_joined_and_bounded() -> None:
@@ -40,7 +40,8 @@ async def test_they_are_joined_and_bounded() -> None:
 @pytest.mark.parametrize(
     ("problem", "answers", "calls"),
     [
-        (Denied("no"), ["A", Denied("no"), "C"], [["a", "x", "c"], ["a"], ["x"], ["c"]]),
+        (Denied("no"), ["A", Denied("no"), "C"], [["a", "x", "c"], ["a"], ["x", "c"], ["x"], ["c"]]),
+        (BrokenAnswer("no JSON"), ["A", BrokenAnswer("no JSON"), "C"], [["a", "x", "c"], ["a"], ["x", "c"], ["x"], ["c"]]),
         (Retryable("later"), [Retryable("later")] * 3, [["a", "x", "c"]]),
     ],
 )
@@ -52,17 +53,17 @@ async def test_one_that_may_not_be_read_does_not_hide_the_others(problem: Proble
 
 async def test_an_error_of_ours_hangs_nobody() -> None:
     reader = Reader(KeyError("x"))
-    together = Together(reader.read, 3, gather_s=0.01)
+    batcher = CallBatcher(reader.read, 3, gather_s=0.01)
     with pytest.raises(KeyError):
-        await together.ask("x")
-    assert await together.ask("a") == "A"
+        await batcher.get("x")
+    assert await batcher.get("a") == "A"
 
 
 async def test_who_goes_away_is_no_trouble() -> None:
     reader = Reader()
-    together = Together(reader.read, 3, gather_s=0.01)
-    gone = asyncio.create_task(together.ask("a"))
+    batcher = CallBatcher(reader.read, 3, gather_s=0.01)
+    gone = asyncio.create_task(batcher.get("a"))
     await asyncio.sleep(0)
     gone.cancel()
-    assert await together.ask("a") == "A"
-    assert await together.ask("b") == "B"
+    assert await batcher.get("a") == "A"
+    assert await batcher.get("b") == "B"

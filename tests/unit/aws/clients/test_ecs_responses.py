@@ -9,6 +9,7 @@ import botocore.session
 import pytest
 
 from ecs_release.aws.clients.ecs_responses import parse_protection, parse_service, parse_service_deployment
+from ecs_release.aws.sessions.fields import Fields
 from ecs_release.domain.ecs.service import Hook, ProtectedTask
 from tests.unit.aws_simulator.shapes import differences
 
@@ -41,23 +42,27 @@ def a_service(**more: Any) -> dict[str, Any]:
 def test_a_service_tells_its_strategy_and_how_long_it_bakes(
     configuration: dict[str, Any], strategy: str, bakes: tuple[float, float, int]
 ) -> None:
-    found = parse_service(a_service(deploymentConfiguration=configuration))
+    found = parse_service(Fields(a_service(deploymentConfiguration=configuration)))
     assert found.strategy == strategy
     assert (found.bake_s, found.step_bake_s, found.steps) == bakes
 
 
 def test_alarms_watch_like_a_circuit_breaker() -> None:
-    found = parse_service(a_service(deploymentConfiguration={"alarms": {"alarmNames": ["errors"], "enable": True, "rollback": True}}))
+    found = parse_service(
+        Fields(a_service(deploymentConfiguration={"alarms": {"alarmNames": ["errors"], "enable": True, "rollback": True}}))
+    )
     assert (found.alarms, found.circuit_breaker, found.rollback) == (True, True, True)
-    assert not parse_service(a_service(deploymentConfiguration={"alarms": {"alarmNames": [], "enable": False, "rollback": False}})).alarms
+    assert not parse_service(
+        Fields(a_service(deploymentConfiguration={"alarms": {"alarmNames": [], "enable": False, "rollback": False}}))
+    ).alarms
 
 
 def test_a_daemon_may_stop_all_its_tasks() -> None:
     """Its minimumHealthyPercent is 0 by default, a replica service's 100 (botocore, DeploymentConfiguration)."""
-    assert parse_service(a_service(schedulingStrategy="DAEMON")).minimum_healthy_percent == 0
-    found = parse_service(a_service(schedulingStrategy="DAEMON", deploymentConfiguration={"minimumHealthyPercent": 50}))
+    assert parse_service(Fields(a_service(schedulingStrategy="DAEMON"))).minimum_healthy_percent == 0
+    found = parse_service(Fields(a_service(schedulingStrategy="DAEMON", deploymentConfiguration={"minimumHealthyPercent": 50})))
     assert (found.scheduling, found.minimum_healthy_percent) == ("DAEMON", 50)
-    assert parse_service(a_service()).minimum_healthy_percent == 100
+    assert parse_service(Fields(a_service())).minimum_healthy_percent == 100
 
 
 def a_service_deployment(**more: Any) -> dict[str, Any]:
@@ -68,13 +73,13 @@ def test_a_service_deployment_tells_stage_traffic_and_hooks() -> None:
     hook = {"hookId": "ABCDEFGH", "targetType": "PAUSE", "status": "AWAITING_ACTION", "expiresAt": THEN, "timeoutAction": "ROLLBACK"}
     target = {"arn": f"{ARN}:service-revision/main/web/2", "requestedProductionTrafficWeight": 12.5, "requestedTestTrafficWeight": 100.0}
     raw = a_service_deployment(lifecycleStage="POST_TEST_TRAFFIC_SHIFT", targetServiceRevision=target, lifecycleHookDetails=[hook])
-    found = parse_service_deployment(raw)
+    found = parse_service_deployment(Fields(raw))
     assert (found.stage, found.traffic) == ("POST_TEST_TRAFFIC_SHIFT", 12.5)
     assert found.hooks == (Hook("ABCDEFGH", "AWAITING_ACTION", "PAUSE", "", THEN, "ROLLBACK"),)
 
 
 def test_a_rolling_one_tells_neither() -> None:
-    found = parse_service_deployment(a_service_deployment(targetServiceRevision={"arn": "a", "runningTaskCount": 1}))
+    found = parse_service_deployment(Fields(a_service_deployment(targetServiceRevision={"arn": "a", "runningTaskCount": 1})))
     assert (found.stage, found.traffic, found.hooks) == ("", None, ())
 
 
@@ -84,7 +89,7 @@ def test_a_rollback_says_why() -> None:
         rollback={"reason": "an alarm went off", "startedAt": THEN},
         alarms={"status": "TRIGGERED", "triggeredAlarmNames": ["errors"]},
     )
-    found = parse_service_deployment(raw)
+    found = parse_service_deployment(Fields(raw))
     assert (found.status_reason, found.rollback_reason, found.triggered_alarms) == ("it failed", "an alarm went off", ("errors",))
 
 

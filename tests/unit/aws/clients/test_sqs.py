@@ -22,9 +22,9 @@ class FakeCaller:
     def __init__(self) -> None:
         self.waits: list[int] = []
 
-    async def call(self, *_: Any, parameters: dict[str, Any], **__: Any) -> dict[str, Any]:
+    async def call(self, *_: Any, parameters: dict[str, Any], parse: Any, **__: Any) -> Any:
         self.waits.append(parameters["WaitTimeSeconds"])
-        return {}
+        return parse({})
 
 
 @pytest.mark.parametrize(("load", "wait_s"), [(0.0, 10), (0.5, 10), (1.0, 10), (1.2, 8), (2.0, 5), (10.0, 1), (100.0, 1)])

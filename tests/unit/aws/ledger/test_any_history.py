@@ -20,7 +20,7 @@ from moto.dynamodb import models
 from moto.dynamodb.models import DynamoDBBackend
 
 from ecs_release.api.ledger import Stage
-from ecs_release.aws.ledger import dynamodb as ledger
+from ecs_release.aws.ledger import dynamodb
 from ecs_release.aws.ledger.dynamodb import BotoLedger
 from ecs_release.aws.ledger.items import to_current, to_entry, to_fields
 from ecs_release.aws.ledger.table import definition
@@ -29,7 +29,7 @@ from ecs_release.domain.model.errors import Ambiguous, Retryable, Throttled
 from ecs_release.domain.ports.ledger import LedgerWrite
 from tests.aws_simulator.client_rollouts import ACCOUNT, REGION
 from tests.aws_simulator.dynamodb import QuickTable, transact_quickly
-from tests.contract.test_ledger import NOON, current, end, release, start
+from tests.builders.ledger_records import NOW, current_record, end_entry, ledger_release, start_entry
 
 WELL, DOWN, THROTTLED, LOST = "well", "down", "throttled", "lost"
 _tables = itertools.count()
@@ -45,14 +45,23 @@ class Conductor:
         self.faults_left = 12
 
     async def call(
-        self, _access: Access, _service: str, method: str, _row: str, *, parameters: Mapping[str, Any], read: Any = None, **_: Any
+        self,
+        _access: Access,
+        _service: str,
+        method: str,
+        _row: str,
+        *,
+        parameters: Mapping[str, Any],
+        read: Any = None,
+        parse: Any = None,
+        **_: Any,
     ) -> Any:
         turn: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.waiting.append(turn)
         fate = await turn
         if fate in (DOWN, THROTTLED):
             raise Retryable("down") if fate == DOWN else Throttled("slow down")
-        answer = read(self.client, parameters) if read else getattr(self.client, method)(**parameters)
+        answer = read(self.client, parameters) if read else parse(getattr(self.client, method)(**parameters))
         if fate == LOST:
             raise Ambiguous("lost")
         return answer
@@ -76,7 +85,7 @@ class Conductor:
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch, mock_aws():
-        patch.setattr(ledger, "_pause_s", lambda _: 0.0)
+        patch.setattr(dynamodb, "_pause_s", lambda _: 0.0)
         patch.setattr(models, "Table", QuickTable)
         patch.setattr(DynamoDBBackend, "transact_write_items", transact_quickly)
         yield boto3.client("dynamodb", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="y")
@@ -85,10 +94,10 @@ def client() -> Iterator[Any]:
 def write(number: int, stage: Stage, pin: int, minutes: int) -> LedgerWrite:
     """An attempt always deploys the same to the same environment; what is current may be older or newer."""
     environment = f"e{number % 2}"
-    begun = start(f"a{number}", number, environment=environment)
-    entry = begun if stage is Stage.START else end(begun)
-    record = current(minutes, f"a{number}", environment=environment)
-    return LedgerWrite(entry, record if minutes else None, f"pin{(number * pin) % 3}", release())
+    begun = start_entry(f"a{number}", number, environment=environment)
+    entry = begun if stage is Stage.START else end_entry(begun)
+    record = current_record(minutes, f"a{number}", environment=environment)
+    return LedgerWrite(entry, record if minutes else None, f"pin{(number * pin) % 3}", ledger_release())
 
 
 def writes() -> st.SearchStrategy[list[LedgerWrite]]:
@@ -109,6 +118,7 @@ async def record_all(made: BotoLedger, plan: Sequence[LedgerWrite]) -> list[tupl
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(data=st.data(), plans=st.lists(writes(), min_size=1, max_size=3))
 def test_any_history(client: Any, data: st.DataObject, plans: list[list[LedgerWrite]]) -> None:
@@ -144,10 +154,10 @@ def check(found: list[dict[str, Any]], wanted: list[LedgerWrite], answers: list[
     newest: dict[str, int] = {}
     for one in wanted:
         if one.current is not None:
-            minutes = (one.current.observed_time - NOON) // timedelta(minutes=1)
+            minutes = (one.current.observed_time - NOW) // timedelta(minutes=1)
             newest[one.current.environment] = max(minutes, newest.get(one.current.environment, 0))
     shown = {c.environment: c for c in map(to_current, by_kind.get("Current", ()))}
-    assert {e: (c.observed_time - NOON) // timedelta(minutes=1) for e, c in shown.items()} == newest
+    assert {e: (c.observed_time - NOW) // timedelta(minutes=1) for e, c in shown.items()} == newest
     for record in shown.values():
         assert record.deployed is not None
         assert record.deployed.number is not None, "the number of the attempt that it names"

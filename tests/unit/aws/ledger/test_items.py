@@ -16,7 +16,7 @@ from ecs_release.aws.ledger.items import Kind, Numbered
 from ecs_release.aws.ledger.table import definition, shortcomings
 from ecs_release.domain.model.errors import Blocked
 from ecs_release.domain.ports.ledger import LedgerWrite
-from tests.contract.test_ledger import NOON, current, end, release, start
+from tests.builders.ledger_records import NOW, current_record, end_entry, ledger_release, start_entry
 
 ITEM_BYTES, TRANSACTION_BYTES = 400 * 1024, 4 * 1024 * 1024
 ROBOT = "system:serviceaccount:argocd:argocd-application-controller"
@@ -49,7 +49,7 @@ def _bound(info: FieldInfo) -> int | None:
 def longest_entry(letter: str) -> LedgerEntry:
     images = [longest(LedgerImage, letter, unlisted=True) for _ in range(20)]
     evidence = [longest(Evidence, letter, exit_code=-1) for _ in range(3)]
-    times = dict.fromkeys(("requested_time", "start_time", "completion_time"), NOON)
+    times = dict.fromkeys(("requested_time", "start_time", "completion_time"), NOW)
     names = dict.fromkeys(("namespace", "project", "service", "environment"), "n" * 63)
     return longest(
         LedgerEntry, letter, stage="end", number=9_999_999_999, images=images, evidence=evidence, attempt_id="a" * 63, **times, **names
@@ -57,7 +57,7 @@ def longest_entry(letter: str) -> LedgerEntry:
 
 
 def longest_current(letter: str) -> LedgerCurrent:
-    part = longest(CurrentPart, letter, images=[longest(CurrentImage, letter) for _ in range(30)], number=9_999_999_999, time=NOON)
+    part = longest(CurrentPart, letter, images=[longest(CurrentImage, letter) for _ in range(30)], number=9_999_999_999, time=NOW)
     names = dict.fromkeys(("namespace", "project", "service", "environment"), "n" * 63)
     return longest(
         LedgerCurrent,
@@ -67,19 +67,19 @@ def longest_current(letter: str) -> LedgerCurrent:
         ready=part,
         observed=part,
         drifted=True,
-        observed_time=NOON,
-        deleted_time=NOON,
+        observed_time=NOW,
+        deleted_time=NOW,
         **names,
     )
 
 
 def test_keys_are_those_that_the_documentation_names() -> None:
-    begun = start()
+    begun = start_entry()
     item = items.to_fields(items.entry_item(begun))
     assert (item["pk"], item["sk"]) == ("S#prod#team/shop#web", "2026-05-04T12:00:00.000000Z#a1#start")
     assert (item["projectKey"], item["personKey"], item["timeKey"]) == ("P#team/shop", "U#ann", "T")
     assert item["at"] == "2026-05-04T12:00:00.000000Z#a1#start"
-    ended = items.to_fields(items.entry_item(end(begun)))
+    ended = items.to_fields(items.entry_item(end_entry(begun)))
     assert ended["sk"] == "2026-05-04T12:00:00.000000Z#a1#end", "beside its start"
     assert ended["at"] == "2026-05-04T12:01:30.000000Z#a1#end", "in the indexes it stands when it happened"
     assert keys.pointer_key(begun, 12) == {"pk": "N#team/shop", "sk": "0000000012#prod#web#a1#start"}
@@ -88,7 +88,7 @@ def test_keys_are_those_that_the_documentation_names() -> None:
 
 def test_times_sort_as_text_wherever_they_come_from() -> None:
     zone = timezone(timedelta(hours=9))
-    times = [NOON.astimezone(zone), NOON + timedelta(microseconds=1), (NOON + timedelta(seconds=1)).astimezone(zone)]
+    times = [NOW.astimezone(zone), NOW + timedelta(microseconds=1), (NOW + timedelta(seconds=1)).astimezone(zone)]
     prefixes = [keys.attempt_prefix(time, "a") for time in times]
     assert prefixes == sorted(prefixes)
     assert all("Z#a#" in p for p in prefixes)
@@ -110,14 +110,14 @@ def test_times_sort_as_text_wherever_they_come_from() -> None:
 def test_an_attempt_is_found_by_each_of_its_people(
     requested: str | None, applied: str | None, changed: str | None, under: tuple[str | None, ...]
 ) -> None:
-    begun = start(requested_by=requested, applied_by=applied, changed_by=changed)
-    assert tuple(keys.person_of(e) for e in (begun, end(begun))) == under
-    found = [items.to_fields(items.entry_item(e)).get("personKey") for e in (begun, end(begun))]
+    begun = start_entry(requested_by=requested, applied_by=applied, changed_by=changed)
+    assert tuple(keys.person_of(e) for e in (begun, end_entry(begun))) == under
+    found = [items.to_fields(items.entry_item(e)).get("personKey") for e in (begun, end_entry(begun))]
     assert found == [p and f"U#{p}" for p in under]
 
 
 def test_a_foreign_deployment_without_a_name_is_under_nobody() -> None:
-    assert keys.person_of(start(cause=keys.FOREIGN, changed_by=None)) is None
+    assert keys.person_of(start_entry(cause=keys.FOREIGN, changed_by=None)) is None
 
 
 @pytest.mark.parametrize("person", ["ü" * 256, "a" * 2048, "€" * 2048, "€" * 2047 + "$"])
@@ -131,19 +131,19 @@ def test_names_of_people_fit_into_a_key(person: str) -> None:
 @pytest.mark.parametrize("name", ["a#b", "a/b", ""])
 def test_names_that_would_mix_up_keys_are_refused(field: str, name: str) -> None:
     with pytest.raises(Blocked, match="the ledger cannot keep"):
-        items.entry_item(start().model_copy(update={field: name}))
+        items.entry_item(start_entry().model_copy(update={field: name}))
 
 
 def test_a_key_that_is_too_long_is_refused() -> None:
     with pytest.raises(Blocked, match="1024 bytes"):
-        items.entry_item(start("\N{PARTY POPPER}" * 256))
+        items.entry_item(start_entry("\N{PARTY POPPER}" * 256))
 
 
 def test_records_come_back_as_they_were() -> None:
-    for stage in (start(number=3), end(start())):
+    for stage in (start_entry(number=3), end_entry(start_entry())):
         assert items.to_entry(items.entry_item(stage)) == stage
-    assert items.to_release(items.release_item(release(number=7))) == release(number=7)
-    update = items.current_update("t", current(1, drifted=False))
+    assert items.to_release(items.release_item(ledger_release(number=7))) == ledger_release(number=7)
+    update = items.current_update("t", current_record(1, drifted=False))
     values = items.to_fields(update["ExpressionAttributeValues"])
     assert values[":v0"] == "Current"
     assert False in values.values(), "a boolean stays one"
@@ -153,7 +153,7 @@ def test_the_longest_records_fit() -> None:
     """By the bounds of the models, every letter of four bytes."""
     letter = "\N{PARTY POPPER}"
     entry, now = longest_entry(letter), longest_current(letter)
-    lean = longest(LedgerRelease, letter, number=1, time=NOON, namespace="n" * 63, project="n" * 63)
+    lean = longest(LedgerRelease, letter, number=1, time=NOW, namespace="n" * 63, project="n" * 63)
     whole = [items.to_fields(items.entry_item(entry)), {**now.to_kubernetes(), "pk": "", "sk": ""}, lean.to_kubernetes()]
     sizes = [size(one) for one in whole]
     assert sizes[0] > 250_000, "or it is not the longest"
@@ -162,24 +162,24 @@ def test_the_longest_records_fit() -> None:
 
 
 def test_a_typical_entry_costs_little() -> None:
-    item = items.to_fields(items.entry_item(end(start())))
+    item = items.to_fields(items.entry_item(end_entry(start_entry())))
     assert size(item) < 2048
     held = {name: item[name] for name in (*items.PROJECTED, "pk", "sk", "at", "projectKey") if name in item}
     assert size(held) < 1024, "one write unit an index"
 
 
 def test_what_is_not_said_any_more_is_removed() -> None:
-    update = items.current_update("t", current(1))
+    update = items.current_update("t", current_record(1))
     names = update["ExpressionAttributeNames"]
     removed = {names[alias] for alias in update["UpdateExpression"].partition(" REMOVE ")[2].split(", ")}
-    said = set(current(1).to_kubernetes()) | {"kind"}
+    said = set(current_record(1).to_kubernetes()) | {"kind"}
     assert removed | said == {*(i.alias for i in LedgerCurrent.model_fields.values()), "kind"}
     assert not removed & said
     assert {"pk", "sk"}.isdisjoint(names.values())
 
 
 def kinds(**more: Any) -> list[Kind]:
-    return list(items.transaction("t", LedgerWrite(start(), current(), "pin", release()), **more))
+    return list(items.transaction("t", LedgerWrite(start_entry(), current_record(), "pin", ledger_release()), **more))
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_what_goes_together(numbered: Numbered | None, left_out: tuple[str, ...]
 
 def test_every_put_is_on_the_condition_that_nothing_is_there() -> None:
     """IAM cannot ask for that, so this does."""
-    made = items.transaction("t", LedgerWrite(start(), current(), "pin", release()), Numbered(1, 0))
+    made = items.transaction("t", LedgerWrite(start_entry(), current_record(), "pin", ledger_release()), Numbered(1, 0))
     for kind, action in made.items():
         assert len(action) == 1
         if "Put" in action:
@@ -216,10 +216,10 @@ def test_every_put_is_on_the_condition_that_nothing_is_there() -> None:
 def test_a_number_that_was_not_known_is_filled_in() -> None:
     part = CurrentPart(attempt_id="a1")
     made = items.with_number(
-        current(deployed=part, wanted=CurrentPart(attempt_id="a0"), ready=part.model_copy(update={"number": 2})), "a1", 5
+        current_record(deployed=part, wanted=CurrentPart(attempt_id="a0"), ready=part.model_copy(update={"number": 2})), "a1", 5
     )
     assert [p and p.number for p in (made.deployed, made.wanted, made.ready)] == [5, None, 2]
-    assert items.with_number(current(), None, 5) == current()
+    assert items.with_number(current_record(), None, 5) == current_record()
 
 
 OK, FAILED, BUSY = {"Code": "None"}, {"Code": "ConditionalCheckFailed"}, {"Code": "TransactionConflict"}
@@ -247,7 +247,7 @@ def test_reasons_of_a_cancelled_transaction(
 
 
 def test_a_refused_item_comes_with_what_is_there() -> None:
-    reasons = [{"Code": "ConditionalCheckFailed", "Item": items.entry_item(start(number=4))}]
+    reasons = [{"Code": "ConditionalCheckFailed", "Item": items.entry_item(start_entry(number=4))}]
     assert items.refused([Kind.ENTRY], reasons).items[Kind.ENTRY]["number"] == 4
 
 
@@ -311,4 +311,4 @@ def test_what_is_wrong_with_a_table(described: dict[str, Any], wrong: list[str])
 
 
 def test_stages_are_parts_of_keys() -> None:
-    assert [keys.entry_key(start().model_copy(update={"stage": stage}))["sk"].rpartition("#")[2] for stage in Stage] == list(Stage)
+    assert [keys.entry_key(start_entry().model_copy(update={"stage": stage}))["sk"].rpartition("#")[2] for stage in Stage] == list(Stage)

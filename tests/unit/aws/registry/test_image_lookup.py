@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ecs_release.aws.registry.image_lookup import LISTS, lists_naming, look_up
+from ecs_release.aws.registry.image_lookup import LISTS, look_up, manifest_lists_naming, other_artifact
 from ecs_release.domain.ecs.service import RegistryImage
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
@@ -18,6 +18,16 @@ LIST = min(LISTS)
 
 def digest(number: int) -> str:
     return f"sha256:{number:064x}"
+
+
+class Answering:
+    """A client with one answer to everything."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        self.answer = answer
+
+    def __getattr__(self, _: str) -> Any:
+        return lambda **__: self.answer
 
 
 class FakeEcr:
@@ -32,10 +42,10 @@ class FakeEcr:
         ids = [i["imageDigest"] for i in parameters.get("imageIds", ())]
         self.asked.append((method, len(ids)))
         if method == "batch_get_image":
-            return {"images": [self._manifest(d) for d in ids]}
+            return read(Answering({"images": [self._manifest(d) for d in ids]}), parameters)
         if not ids:
             more = {"nextToken": "more"} if self.endless else {}
-            return {"imageDetails": [self._list(n) for n in self.lists], **more}
+            return read(Answering({"imageDetails": [self._list(n) for n in self.lists], **more}), parameters)
         known = {digest(n): "ACTIVE" for n in self.there}
         if "filter" in parameters:
             known |= {digest(n): "ARCHIVED" for n in self.archived}
@@ -81,7 +91,7 @@ async def test_nothing_is_asked_for_nothing() -> None:
 async def test_the_lists_nearest_in_time_are_read() -> None:
     ecr = FakeEcr(lists={n: 1000 + n for n in range(1, 400)})
     near, far = (RegistryImage(digest(1000 + n), pushed_at=NOW + timedelta(minutes=200)) for n in (240, 10))
-    found = await lists_naming(ecr.call, "shop/web", [near, far])
+    found = await manifest_lists_naming(ecr.call, "shop/web", [near, far])
     assert {d: i.tags for d, i in found.items()} == {near.digest: ("v240",)}
     assert ecr.asked == [("describe_images", 0), ("batch_get_image", 100)]
 
@@ -89,6 +99,27 @@ async def test_the_lists_nearest_in_time_are_read() -> None:
 async def test_a_repository_without_end_is_read_for_five_pages() -> None:
     ecr = FakeEcr(lists={1: 1001})
     ecr.endless = True
-    found = await lists_naming(ecr.call, "shop/web", [RegistryImage(digest(1001))])
+    found = await manifest_lists_naming(ecr.call, "shop/web", [RegistryImage(digest(1001))])
     assert set(found) == {digest(1001)}
     assert [m for m, _ in ecr.asked].count("describe_images") == 5
+
+
+@pytest.mark.parametrize(
+    ("manifest", "kind", "expected"),
+    [
+        ("application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.container.image.v1+json", ""),
+        ("application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.config.v1+json", ""),
+        ("application/vnd.oci.image.manifest.v1+json", None, ""),
+        (LIST, None, ""),
+        (LIST, LIST, ""),
+        ("application/vnd.oci.image.manifest.v1+json", "application/vnd.cncf.helm.config.v1+json", "a Helm chart"),
+        ("application/vnd.oci.image.manifest.v1+json", "application/vnd.amazon.soci.index.v1+json", "a SOCI index"),
+        ("application/vnd.oci.image.manifest.v1+json", "application/vnd.dev.sigstore.bundle.v0.3+json", "a signature"),
+        ("application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.empty.v1+json", "an artifact"),
+        ("application/vnd.oci.artifact.manifest.v1+json", None, "an artifact with a manifest of type"),
+    ],
+)
+def test_only_container_images_are_images(manifest: str, kind: str | None, expected: str) -> None:
+    found = other_artifact({"imageManifestMediaType": manifest, "artifactMediaType": kind})
+    assert found.startswith(expected)
+    assert bool(found) is bool(expected)

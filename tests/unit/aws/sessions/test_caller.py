@@ -124,7 +124,7 @@ def aws(remote: Remote, told: Told) -> Iterator[BotoAws]:
 
 
 def slowed(aws: BotoAws, row: str = "cluster-resource-read") -> bool:
-    return aws._caller._pacing.line("111122223333", "eu-west-1", row)._bucket._factor < 0.6
+    return aws._caller._pacing.limiter("111122223333", "eu-west-1", row)._bucket._factor < 0.6
 
 
 async def test_each_request_of_a_throttled_read_has_its_turn_is_counted_and_slows_the_line(
@@ -154,10 +154,10 @@ async def test_all_who_reach_an_account_and_region_share_its_line(aws: BotoAws, 
     """A sweep with one role and a rollout with another are the same to AWS, which counts by account and region."""
     remote.answers = [THROTTLED]
     await aws.ecs(ACCESS).list_tasks("c", "s")
-    before = aws._caller._pacing.line("111122223333", "eu-west-1", "cluster-resource-read")
+    before = aws._caller._pacing.limiter("111122223333", "eu-west-1", "cluster-resource-read")
     await aws.ecs(ROLE).describe_tasks("c", ["a"], priority=Priority.ROLLOUT)
     await aws.ecs(Access("111122223333", "us-east-1")).list_tasks("c", "s")
-    lines = aws._caller._pacing._lines
+    lines = aws._caller._pacing._limiters
     assert set(lines) == {("111122223333", region, "cluster-resource-read") for region in ("eu-west-1", "us-east-1")}
     assert before._bucket._factor < 0.6, "what one was told slows the other"
     assert lines["111122223333", "us-east-1", "cluster-resource-read"]._bucket._factor == 1, "and nobody elsewhere"

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from ecs_release.aws.sessions.error_codes import overloaded
-from ecs_release.aws.sessions.pacing import Bucket, Line, Rate
+from ecs_release.aws.sessions.pacing import Bucket, Rate, RateLimiter
 from ecs_release.domain.model.errors import Retryable
 from ecs_release.domain.ports.protocols import Priority
 from tests.builders.simulated_time import SimulatedClock, run_simulated
@@ -77,18 +77,18 @@ def test_rollouts_go_first() -> None:
     """A sweep that waits for its turn does not hold up a look for a rollout, whoever came first."""
     done: list[str] = []
 
-    async def enter(line: Line, priority: Priority, name: str) -> None:
-        await line.enter(priority, name)
+    async def acquire(limiter: RateLimiter, priority: Priority, name: str) -> None:
+        await limiter.acquire(priority, name)
         done.append(name)
 
     async def main() -> None:
         clock = SimulatedClock()
-        line = Line(Bucket(Rate(1, 1), 1.0, clock.monotonic()), clock, 60)
+        limiter = RateLimiter(Bucket(Rate(1, 1), 1.0, clock.monotonic()), clock, 60)
         async with asyncio.TaskGroup() as group:
             for number in range(5):
-                group.create_task(enter(line, Priority.OBSERVATION, f"sweep {number}"))
+                group.create_task(acquire(limiter, Priority.OBSERVATION, f"sweep {number}"))
             await asyncio.sleep(1.5)
-            group.create_task(enter(line, Priority.ROLLOUT, "rollout"))
+            group.create_task(acquire(limiter, Priority.ROLLOUT, "rollout"))
 
     run_simulated(main())
     assert done == ["sweep 0", "sweep 1", "rollout", "sweep 2", "sweep 3", "sweep 4"]
@@ -97,9 +97,9 @@ def test_rollouts_go_first() -> None:
 def test_nobody_waits_for_ever() -> None:
     async def main() -> None:
         clock = SimulatedClock()
-        line = Line(Bucket(Rate(1, 0.001), 1.0, clock.monotonic()), clock, 60)
-        await line.enter(Priority.OBSERVATION, "first")
+        limiter = RateLimiter(Bucket(Rate(1, 0.001), 1.0, clock.monotonic()), clock, 60)
+        await limiter.acquire(Priority.OBSERVATION, "first")
         with pytest.raises(Retryable, match="no turn within 60 s"):
-            await line.enter(Priority.OBSERVATION, "second")
+            await limiter.acquire(Priority.OBSERVATION, "second")
 
     run_simulated(main())

@@ -24,10 +24,10 @@ def test_waits_are_told_those_turned_away_too() -> None:
     waits: list[tuple[str, str, str, float]] = []
 
     async def main() -> None:
-        line = Pacing(SimulatedClock(), share=0.5, deadline_s=3, on_wait=lambda *told: waits.append(told)).line(
+        limiter = Pacing(SimulatedClock(), share=0.5, deadline_s=3, on_wait=lambda *wait: waits.append(wait)).limiter(
             ACCESS.account_id, ACCESS.region, pacing.TASK_DEFINITION_MODIFY
         )
-        outcomes = await asyncio.gather(*(line.enter(Priority.ROLLOUT, "x") for _ in range(12)), return_exceptions=True)
+        outcomes = await asyncio.gather(*(limiter.acquire(Priority.ROLLOUT, "x") for _ in range(12)), return_exceptions=True)
         assert [type(o) for o in outcomes].count(Retryable) == 1
 
     run_simulated(main())

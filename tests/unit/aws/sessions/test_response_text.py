@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_release.aws.sessions.response_text import mend
+from ecs_release.aws.sessions.response_text import repair_body
 from ecs_release.aws.sessions.sessions import Sessions
 from ecs_release.domain.ecs.service import Access
 from ecs_release.domain.model.unicode import well_formed
@@ -21,7 +21,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
 def mended(body: bytes) -> bytes:
     answer = {"body": body}
-    mend(answer)
+    repair_body(answer)
     return answer["body"]
 
 

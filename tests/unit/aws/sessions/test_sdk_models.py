@@ -13,11 +13,12 @@ from botocore.model import ServiceModel
 from botocore.parsers import create_parser
 
 from ecs_release.aws.clients.ecs_responses import parse_service
-from ecs_release.aws.sessions.sdk_models import LeanFiles, read_time
+from ecs_release.aws.sessions.fields import Fields
+from ecs_release.aws.sessions.sdk_models import LeanFileLoader, read_time
 from ecs_release.aws.sessions.sessions import Sessions
 from ecs_release.domain.ecs.service import Access
 
-LEAN = Loader(file_loader=LeanFiles(), include_default_search_paths=True)
+LEAN = Loader(file_loader=LeanFileLoader(), include_default_search_paths=True)
 WHOLE = Loader(include_default_search_paths=True)
 SERVICE = {
     "serviceArn": "arn:aws:ecs:eu-west-1:111122223333:service/main/web",
@@ -48,7 +49,7 @@ def test_only_events_are_read_otherwise() -> None:
 
 def test_what_is_taken_out_of_events_is_the_same() -> None:
     answer = {"services": [SERVICE]}
-    lean, whole = (parse_service(read(loader, "ecs", "DescribeServices", answer)["services"][0]) for loader in (LEAN, WHOLE))
+    lean, whole = (parse_service(Fields(read(loader, "ecs", "DescribeServices", answer)["services"][0])) for loader in (LEAN, WHOLE))
 
     assert lean == whole
     assert (lean.newest_event, lean.failed_deployments) == ("e2", frozenset({"ecs-svc/1"}))

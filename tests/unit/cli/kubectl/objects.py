@@ -45,7 +45,7 @@ def release(
     wanted: str = "b",
     runs: dict[str, int] | None = None,
     desired: int = 2,
-    standing: dict[str, Any] = READY,
+    readiness: dict[str, Any] = READY,
     spec: dict[str, Any] | None = None,
     environment: str = "staging",
     generation: int = 1,
@@ -77,7 +77,7 @@ def release(
         },
         "status": {
             "observedGeneration": 1,
-            **standing,
+            **readiness,
             "pin": {
                 "sourceHash": "s",
                 "resolvedTime": ago(minutes=5),
@@ -137,7 +137,7 @@ def environment(name: str = "staging", *, seen: str | None = None, spec: dict[st
 def release_set(
     *services: dict[str, Any],
     name: str = "storefront-staging",
-    standing: dict[str, Any] = READY,
+    readiness: dict[str, Any] = READY,
     waves: list[list[str]] | None = None,
     **status: Any,
 ) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def release_set(
         },
         "status": {
             "observedGeneration": 1,
-            **standing,
+            **readiness,
             "services": list(services),
             "waves": [{"name": str(i), "services": w, "state": "Open"} for i, w in enumerate(waves or [], 1)],
             "summary": {"hash": "b" * 7, "progress": "1/3 ready"},

@@ -8,14 +8,15 @@ import pytest
 
 from ecs_release.cli.kubectl import completion
 from ecs_release.cli.kubectl.completion import candidates
+from ecs_release.domain.model.api_paths import ApiPath
 
 NAMES = {"releasesets": ["shop-staging"], "releases": ["web-staging"], "environments": ["production", "staging"], "namespaces": ["shop"]}
 
 
 @pytest.fixture(autouse=True)
 def _cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    def names(before: Sequence[str], path: Callable[[str], str]) -> list[str]:
-        return NAMES[path("x").rpartition("/")[2]]
+    def names(before: Sequence[str], path: Callable[[str], ApiPath]) -> list[str]:
+        return NAMES[path("x").segments[-1]]
 
     monkeypatch.setattr(completion, "_names", names)
 

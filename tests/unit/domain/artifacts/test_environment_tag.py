@@ -7,12 +7,20 @@ from typing import Any
 import pytest
 
 from ecs_release.api.release_status import ImageChange, Pin, PinnedImage, Rollout
-from ecs_release.domain.artifacts.environment_tag import Move, Sharer, back_moves, check_used, disagreement, moves, other_first_task, strays
+from ecs_release.domain.artifacts.environment_tag import (
+    Move,
+    Sharer,
+    check_used,
+    disagreement,
+    misplaced_tags,
+    pending_moves,
+    return_moves,
+)
 from ecs_release.domain.ecs.service import TaskDefinition
 from ecs_release.domain.environments.targets import Target, resolve_target
-from ecs_release.domain.model.errors import Blocked, Waiting
-from tests.builders.ecs import NEW, OLD, OTHER, deployment, revision, service, task
-from tests.unit.domain.environments.test_targets import environment, project
+from ecs_release.domain.model.errors import Blocked, Retryable, Waiting
+from tests.builders.ecs import NEW, OLD, OTHER, revision
+from tests.builders.objects import environment, project
 
 HOST = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
 
@@ -29,10 +37,10 @@ def pin(**digests: str) -> Pin:
 
 def test_only_what_points_elsewhere_moves() -> None:
     two = target(app="shop/web", proxy="shop/proxy")
-    found = moves(two, pin(app=NEW, proxy=OLD), {"app": OLD, "proxy": OLD})
+    found = pending_moves(two, pin(app=NEW, proxy=OLD), {"app": OLD, "proxy": OLD})
     assert found == (Move("shop/web", "env.prod", NEW, OLD),)
-    assert moves(two, pin(app=NEW, proxy=OLD), {"app": NEW, "proxy": OLD}) == ()
-    assert "shop/web" in strays(two, pin(app=NEW, proxy=OLD), {"app": OTHER, "proxy": OLD})
+    assert pending_moves(two, pin(app=NEW, proxy=OLD), {"app": NEW, "proxy": OLD}) == ()
+    assert "shop/web" in misplaced_tags(two, pin(app=NEW, proxy=OLD), {"app": OTHER, "proxy": OLD})
 
 
 @pytest.mark.parametrize(
@@ -44,13 +52,16 @@ def test_only_what_points_elsewhere_moves() -> None:
         ([Sharer("shop/worker", "shop/web", OLD)], Blocked),
         ([Sharer("shop/worker", "shop/web", OLD, same_set=True)], Waiting),
         ([Sharer("shop/worker", "shop/web", "")], Waiting),
+        ([Sharer("shop/worker", "shop/web", OLD, is_known=False)], Retryable),
+        ([Sharer("shop/worker", "shop/web", NEW, is_known=False)], None),
+        ([Sharer("a/b", "shop/web", OLD, is_known=False), Sharer("shop/b", "shop/web", OLD)], Blocked),
         ([Sharer("shop/a", "shop/web", OLD, same_set=True), Sharer("shop/b", "shop/web", OLD)], Blocked),
     ],
 )
 def test_those_that_share_a_tag_must_agree(sharers: list[Sharer], kind: type | None) -> None:
     found = disagreement(target(), pin(app=NEW), tuple(sharers))
     assert (type(found) if found else None) is kind
-    assert found is None or all(s.release in found.message for s in sharers if s.digest != NEW)
+    assert found is None or all(s.release in found.message for s in sharers if s.digest != NEW and (s.is_known or len(sharers) == 1))
 
 
 def test_containers_that_share_a_repository_must_agree() -> None:
@@ -65,7 +76,7 @@ def test_containers_that_share_a_repository_must_agree() -> None:
 )
 def test_a_tag_returns_only_if_it_still_points_to_ours(now: str, before: str | None, returns: bool) -> None:
     rollout = Rollout(attempt_id="a", images=[ImageChange(container="app", to_digest=NEW, tag_digest=before)])
-    found = back_moves(target(), rollout, {"app": now})
+    found = return_moves(target(), rollout, {"app": now})
     assert [m.digest for m in found] == ([before] if returns else [])
 
 
@@ -89,11 +100,3 @@ def test_a_task_definition_must_follow_the_tag(image: str, fits: bool) -> None:
     with pytest.raises(Blocked, match="follow") as refused:
         check_used(base, target())
     assert image in refused.value.message
-
-
-def test_the_first_task_proves_what_the_tag_meant() -> None:
-    accepted = {"app": frozenset({NEW})}
-    seen = service(deployment(2), tasks=(task(1, OLD), task(2, OTHER)))
-    assert "moved" in other_first_task(seen, "ecs-svc/2", accepted)
-    assert other_first_task(seen, "ecs-svc/9", accepted) == ""
-    assert other_first_task(service(deployment(2), tasks=(task(2, NEW),)), "ecs-svc/2", accepted) == ""

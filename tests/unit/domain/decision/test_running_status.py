@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
+from ecs_release.api.release_status import Running
 from ecs_release.domain.decision.running_status import running
-from ecs_release.domain.ecs.service import Container, Task
+from ecs_release.domain.ecs.service import Container, Service, Task
 from ecs_release.domain.model.image_names import short_digest
-from tests.builders.ecs import NEW, OLD, deployment, revision, service, task
-from tests.unit.domain.retention.test_image_availability import facts
+from tests.builders.ecs import NEW, NOW, OLD, deployment, revision, service, task
+from tests.builders.facts import changed
+from tests.builders.scenarios import PAUSE, deployed, service_deployment
 
 
 def digest(number: int) -> str:
@@ -28,14 +32,14 @@ def many(tasks: int, containers: int) -> tuple[Task, ...]:
 def test_sidecars_are_shown_and_counted() -> None:
     both = (Container("app", "", NEW), Container("log", "", OLD), Container("guard", "", ""))
     seen = service(deployment(2), tasks=tuple(replace(task(2), containers=both) for _ in range(3)))
-    found = running(facts(seen=seen, release_hashes={NEW: "v2"}))
+    found = running(deployed(seen=seen, release_hashes={NEW: "v2"}))
     assert found is not None and found.hash == "v2"
     shown = {c.name: [(d.digest, d.tasks, d.release_hash) for d in c.digests or ()] for c in found.containers or ()}
     assert shown == {"app": [(NEW, 3, "v2")], "guard": [(None, 3, None)], "log": [(OLD, 3, None)]}
 
 
 def test_what_is_shown_is_bounded() -> None:
-    found = running(facts(seen=service(deployment(2), tasks=many(40, 40))))
+    found = running(deployed(seen=service(deployment(2), tasks=many(40, 40))))
     assert found is not None and found.containers is not None
     assert len(found.containers) == 30
     assert all(len(c.digests or ()) == 20 for c in found.containers)
@@ -47,5 +51,29 @@ def test_what_is_shown_is_bounded() -> None:
     ("hashes", "expected"), [({NEW: "v2"}, "v2"), ({}, short_digest(NEW)), ({OLD: "v1"}, short_digest(NEW)), ({NEW: "v2", OLD: "v1"}, "v2")]
 )
 def test_a_mix_is_called_by_what_most_tasks_show(hashes: dict[str, str], expected: str) -> None:
-    found = running(facts(seen=service(deployment(2), tasks=(task(2), task(2), task(1, OLD))), release_hashes=hashes))
+    found = running(deployed(seen=service(deployment(2), tasks=(task(2), task(2), task(1, OLD))), release_hashes=hashes))
     assert found is not None and found.hash == expected
+
+
+MOVES, RESTS = service(deployment(2, state="IN_PROGRESS", age_s=9000), tasks=(task(2),)), service(deployment(2), tasks=(task(2),))
+THEN = NOW - timedelta(seconds=500)
+
+
+@pytest.mark.parametrize(
+    ("what", "seen", "before", "more", "since"),
+    [
+        ("seen for the first time, however old", MOVES, None, {}, NOW),
+        ("seen at rest before: ECS goes back to it", MOVES, Running(deployment_id="ecs-svc/2"), {}, NOW),
+        ("another one was", MOVES, Running(deployment_id="ecs-svc/1", under_way_since_time=THEN), {}, NOW),
+        ("seen before", MOVES, Running(deployment_id="ecs-svc/2", under_way_since_time=THEN), {}, THEN),
+        ("unread meanwhile", MOVES, Running(deployment_id="ecs-svc/2", under_way_since_time=THEN), {"patient_from": NOW}, NOW),
+        ("paused", MOVES, Running(deployment_id="ecs-svc/2", under_way_since_time=THEN), {"foreign": service_deployment(hooks=(PAUSE,))}, None),
+        ("done", RESTS, Running(deployment_id="ecs-svc/2", under_way_since_time=THEN), {}, None),
+    ],
+)  # fmt: skip
+def test_since_when_a_deployment_is_under_way_is_what_was_seen(
+    what: str, seen: Service, before: Running | None, more: dict[str, Any], since: datetime | None
+) -> None:
+    given = deployed(seen=seen, **more)
+    found = running(changed(given, status=given.status.model_copy(update={"running": before})))
+    assert found is not None and found.under_way_since_time == since, what

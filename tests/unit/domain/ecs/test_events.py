@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.running_status import changed_by
-from ecs_release.domain.ecs.events import MALFORMED, UNKNOWN, Author, Heard, hear, started_by
+from ecs_release.domain.ecs.events import MALFORMED, UNKNOWN, Author, AwsEvent, parse_event, started_by
 from tests.builders.ecs import deployment
+from tests.builders.facts import changed, facts
 
 ARN = "arn:aws:ecs:eu-west-1:111122223333"
 WHERE = ("111122223333", "eu-west-1")
 THEN = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+NOTHING_KNOWN = facts()
 
 
 def event(kind: str, detail: dict[str, Any], resources: tuple[str, ...] = ()) -> str:
@@ -43,37 +43,37 @@ def call(name: str, asked: dict[str, Any], **more: Any) -> str:
     [
         (
             event("ECS Deployment State Change", {"eventName": "SERVICE_DEPLOYMENT_COMPLETED"}, (f"{ARN}:service/main/web",)),
-            Heard("ECS Deployment State Change", *WHERE, cluster="main", service="web", tasks=True),
+            AwsEvent("ECS Deployment State Change", *WHERE, cluster="main", service="web", tasks=True),
         ),
         (
             event("ECS Deployment State Change", {"eventName": "SERVICE_DEPLOYMENT_FAILED"}, (f"{ARN}:service/web",)),
-            Heard("ECS Deployment State Change", *WHERE, service="web", tasks=True),
+            AwsEvent("ECS Deployment State Change", *WHERE, service="web", tasks=True),
         ),
         (
             event("ECS Service Action", {"clusterArn": f"{ARN}:cluster/main"}, (f"{ARN}:service/web",)),
-            Heard("ECS Service Action", *WHERE, cluster="main", service="web"),
+            AwsEvent("ECS Service Action", *WHERE, cluster="main", service="web"),
         ),
         (
             event("ECS Task State Change", {"clusterArn": f"{ARN}:cluster/main", "group": "service:web"}, (f"{ARN}:task/main/1",)),
-            Heard("ECS Task State Change", *WHERE, cluster="main", service="web", tasks=True),
+            AwsEvent("ECS Task State Change", *WHERE, cluster="main", service="web", tasks=True),
         ),
         (
             event("ECS Task State Change", {"clusterArn": f"{ARN}:cluster/main", "group": "family:migration"}),
-            Heard("ECS Task State Change", *WHERE),
+            AwsEvent("ECS Task State Change", *WHERE),
         ),
         (
             event("ECR Image Action", {"repository-name": "shop/web", "action-type": "PUSH", "result": "SUCCESS"}),
-            Heard("ECR Image Action", *WHERE, repository="shop/web"),
+            AwsEvent("ECR Image Action", *WHERE, repository="shop/web"),
         ),
-        (call("PutImage", {"repositoryName": "shop/web"}), Heard("AWS API Call via CloudTrail", *WHERE, repository="shop/web")),
-        (call("RegisterTaskDefinition", {"family": "web"}), Heard("AWS API Call via CloudTrail", *WHERE, family="web")),
+        (call("PutImage", {"repositoryName": "shop/web"}), AwsEvent("AWS API Call via CloudTrail", *WHERE, repository="shop/web")),
+        (call("RegisterTaskDefinition", {"family": "web"}), AwsEvent("AWS API Call via CloudTrail", *WHERE, family="web")),
         (
             call("UpdateService", {"service": "web", "cluster": "main", "desiredCount": 5}),
-            Heard("AWS API Call via CloudTrail", *WHERE, cluster="main", service="web", tasks=True),
+            AwsEvent("AWS API Call via CloudTrail", *WHERE, cluster="main", service="web", tasks=True),
         ),
         (
             call("UpdateService", {"service": f"{ARN}:service/main/web", "forceNewDeployment": True}),
-            Heard(
+            AwsEvent(
                 "AWS API Call via CloudTrail", *WHERE, cluster="main", service="web", tasks=True, author=Author("arn:ada", "aws-cli/2", THEN)
             ),
         ),
@@ -83,28 +83,28 @@ def call(name: str, asked: dict[str, Any], **more: Any) -> str:
                 responseElements={"service": {"deployments": [{"id": "ecs-svc/1", "status": "ACTIVE"}, {"id": "ecs-svc/2", "status": "PRIMARY"}]}},
                 userIdentity={"type": "AWSService", "invokedBy": "codepipeline.amazonaws.com"},
             ),
-            Heard(
+            AwsEvent(
                 "AWS API Call via CloudTrail", *WHERE, cluster="default", service="web", tasks=True,
                 author=Author("codepipeline.amazonaws.com", "aws-cli/2", THEN, "ecs-svc/2"),
             ),
         ),
         (
             call("UpdateService", {"service": "web", "taskDefinition": "web:7"}, errorCode="AccessDenied"),
-            Heard("AWS API Call via CloudTrail", *WHERE),
+            AwsEvent("AWS API Call via CloudTrail", *WHERE),
         ),
-        (call("DeleteService", {"service": "web"}), Heard(UNKNOWN)),
-        (event("EC2 Instance State-change Notification", {}), Heard(UNKNOWN)),
-        ("", Heard(MALFORMED)),
-        ("{}", Heard(MALFORMED)),
-        ("[1]", Heard(MALFORMED)),
-        ("[" * 100_000, Heard(MALFORMED)),
-        (event("ECS Deployment State Change", {}, ()), Heard(MALFORMED)),
-        (event("ECR Image Action", {"repository-name": 7}), Heard(MALFORMED)),
-        (call("UpdateService", {"service": {"name": "web"}}), Heard(MALFORMED)),
+        (call("DeleteService", {"service": "web"}), AwsEvent(UNKNOWN)),
+        (event("EC2 Instance State-change Notification", {}), AwsEvent(UNKNOWN)),
+        ("", AwsEvent(MALFORMED)),
+        ("{}", AwsEvent(MALFORMED)),
+        ("[1]", AwsEvent(MALFORMED)),
+        ("[" * 100_000, AwsEvent(MALFORMED)),
+        (event("ECS Deployment State Change", {}, ()), AwsEvent(MALFORMED)),
+        (event("ECR Image Action", {"repository-name": 7}), AwsEvent(MALFORMED)),
+        (call("UpdateService", {"service": {"name": "web"}}), AwsEvent(MALFORMED)),
     ],
 )  # fmt: skip
-def test_what_is_heard(body: str, heard: Heard) -> None:
-    assert hear(body) == heard
+def test_what_is_heard(body: str, heard: AwsEvent) -> None:
+    assert parse_event(body) == heard
 
 
 KINDS = st.sampled_from(["ECS Task State Change", "ECS Service Action", "ECR Image Action", "AWS API Call via CloudTrail"])
@@ -118,7 +118,7 @@ NAMES = st.sampled_from(
 
 @given(st.text() | JSON.map(json.dumps) | st.builds(event, KINDS, st.dictionaries(NAMES, JSON)))
 def test_whatever_comes_is_harmless(body: str) -> None:
-    assert hear(body).kind
+    assert parse_event(body).kind
 
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
@@ -137,12 +137,11 @@ def test_whoever_an_event_names_can_be_written_down(arn: str, agent: str, time: 
     answer = {"service": {"deployments": [{"status": "PRIMARY", "id": deployment_id}]}}
     body = call("UpdateService", {"service": "web", "taskDefinition": "web:7"}, eventTime=time, userAgent=agent, userIdentity={"arn": arn},
                 responseElements=answer)  # fmt: skip
-    author = hear(body).author
+    author = parse_event(body).author
     if author is None:
-        assert hear(body).kind == MALFORMED
+        assert parse_event(body).kind == MALFORMED
         return
-    facts = SimpleNamespace(authors=(author,), status=SimpleNamespace(running=None))
-    found = changed_by(cast("Facts", facts), deployment(2))
+    found = changed_by(changed(NOTHING_KNOWN, authors=(author,)), deployment(2))
     assert found is None or json.dumps(found.to_kubernetes(), ensure_ascii=False).encode()
     assert (found is not None) == (author.deployment == "ecs-svc/2" or started_by(author, "ecs-svc/2", deployment(2).created_at))
 

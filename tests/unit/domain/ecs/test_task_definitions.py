@@ -9,10 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecs_release.domain.ecs.revision_content import content_hash
 from ecs_release.domain.ecs.service import TaskDefinition
-from ecs_release.domain.ecs.task_definitions import Ownership, ownership, pinned_name, with_images, with_ownership
+from ecs_release.domain.ecs.task_definitions import (
+    Ownership,
+    as_registered,
+    newest_base,
+    own_tags,
+    ownership,
+    pinned_name,
+    with_images,
+    with_ownership,
+)
 from ecs_release.domain.model.errors import Blocked
 from tests.builders.ecs import NEW, revision
+from tests.builders.revisions import registered, registered_by_us
 
 HOST = "444455556666.dkr.ecr.eu-west-1.amazonaws.com"
 OWNER = Ownership("default", "shop/web", "abc", "1")
@@ -63,13 +74,43 @@ def test_what_cannot_be_read_whole_is_refused() -> None:
 
 def test_tags_are_kept_and_ours_are_new() -> None:
     tags = {"team": "a", "aws:cloudformation:stack-name": "s", "ecs-release.dev/attempt": "0", "ecs-release.dev/installation": "old"}
-    made = with_ownership(base(tags=tags), OWNER)
-    assert made == {"team": "a", **OWNER.tags()}
+    made = with_ownership(base(tags=tags), OWNER, base().content)
+    assert made == {"team": "a", **OWNER.tags(), "ecs-release.dev/content": content_hash(base().content)}
     assert ownership(base(tags=made)) == OWNER
     assert ownership(base(tags={"team": "a"})) is None
 
 
 def test_more_than_fifty_tags_are_refused() -> None:
-    assert len(with_ownership(base(tags={str(n): "" for n in range(46)}), OWNER)) == 50
+    assert len(with_ownership(base(tags={str(n): "" for n in range(45)}), OWNER, {})) == 50
     with pytest.raises(Blocked, match="more than the 50 that ECS allows"):
-        with_ownership(base(tags={str(n): "" for n in range(47)}), OWNER)
+        with_ownership(base(tags={str(n): "" for n in range(46)}), OWNER, {})
+
+
+@pytest.mark.parametrize(
+    ("what", "running", "foreign", "chosen"),
+    [
+        ("a newer one is there", registered_by_us(8, base="7"), registered(9), 9),
+        ("it runs what was built on the newest", registered_by_us(8, base="7"), registered(7), 7),
+        ("what it was built on was deregistered since", registered_by_us(8, base="7"), registered(6), 8),
+        ("somebody else's runs, and the list does not show it yet", registered(9), registered(7), 9),
+        ("a copy of ours runs", registered_by_us(9, base="7", content="1-of-something-else"), registered(7), 9),
+        ("what it was built on is not known", registered_by_us(8, base=""), registered(7), 8),
+        ("there is none", registered_by_us(8, base="7"), None, 8),
+    ],
+)
+def test_a_base_is_never_older_than_what_runs(what: str, running: TaskDefinition, foreign: TaskDefinition | None, chosen: int) -> None:
+    assert newest_base(running, foreign, "default").revision == chosen, what
+
+
+@pytest.mark.parametrize(
+    ("what", "made", "owned"),
+    [
+        ("its attempt has registered it", {"a1": revision(8)}, True),
+        ("its attempt is not known any more", {"a9": revision(2)}, True),
+        ("its attempt has registered another one", {"a1": revision(7)}, False),
+    ],
+)
+def test_tags_of_earlier_versions_count_unless_the_history_contradicts(what: str, made: dict[str, str], owned: bool) -> None:
+    found = as_registered(registered_by_us(8), made)
+    assert (ownership(found) is not None) is owned, what
+    assert own_tags(found) == {"team": "shop"}

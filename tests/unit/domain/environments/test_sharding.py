@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_release.domain.environments.sharding import ONE, shards_of
+from ecs_release.domain.environments.sharding import SINGLE_SHARD, shards_of
 
 ONE_ACCOUNT, OTHER = "111122223333", "444455556666"
 
@@ -25,7 +25,7 @@ def test_the_shard_of_an_account_and_region(account: str, region: str, shard: st
     shards = shards_of({"prod": [ONE_ACCOUNT], "europe": [f"{OTHER}/eu-west-1"]})
     assert shards.of(account, region) == shard
     assert shards.names == ("prod", "europe", "default")
-    assert ONE.of(account, region) == "default"
+    assert SINGLE_SHARD.of(account, region) == "default"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_tables_that_say_the_same_have_the_same_digest() -> None:
     one, other = {"a": [ONE_ACCOUNT, OTHER], "b": []}, {"b": [], "a": [OTHER, ONE_ACCOUNT]}
     assert shards_of(one).digest == shards_of(other).digest
     different = [
-        ONE,
+        SINGLE_SHARD,
         shards_of({"a": [ONE_ACCOUNT]}),
         shards_of({"a": []}),
         shards_of({"b": [ONE_ACCOUNT, OTHER], "a": []}),

@@ -7,31 +7,10 @@ from typing import Any
 
 import pytest
 
-from ecs_release.api.environment import Environment
-from ecs_release.api.project import Project
-from ecs_release.api.source import Source
-from ecs_release.domain.artifacts.source import hash_of_tags, lookups, source_hash, wanted_hash
-from ecs_release.domain.ecs.task_definitions import Ownership
-from ecs_release.domain.environments.claims import Claim, holder
-from ecs_release.domain.environments.targets import ListedContainer, may_admit, namespace_allowed, refused, resolve_target
+from ecs_release.domain.environments.targets import check_deployable, may_admit, namespace_allowed, refusal, resolve_target
 from ecs_release.domain.model.errors import Blocked
-from tests.builders.ecs import NEW, NOW, OLD
-
-
-def environment(**spec: Any) -> Environment:
-    usual = {
-        "allowedNamespaces": {"names": ["shop"]},
-        "aws": {"accountID": "111122223333", "region": "eu-west-1", "roleARN": "arn:aws:iam::111122223333:role/r"},
-        "target": {"cluster": "prod", "serviceName": "{environment}-{project}-{serviceSet}-{service}"},
-    }
-    return Environment.model_validate({"metadata": {"name": "prod"}, "spec": {**usual, **spec}})
-
-
-def project(**service: Any) -> Project:
-    services = [{"name": "web", "containers": [{"name": "app", "repository": "shop/web"}], **service}]
-    return Project.model_validate(
-        {"metadata": {"name": "store", "namespace": "shop"}, "spec": {"serviceSets": [{"name": "front", "services": services}]}}
-    )
+from tests.builders.ecs import deployment, service
+from tests.builders.objects import environment, project
 
 
 def test_the_template_names_the_service() -> None:
@@ -44,6 +23,13 @@ def test_the_template_names_the_service() -> None:
 def test_a_template_with_the_namespace_keeps_teams_apart() -> None:
     place = environment(target={"cluster": "prod", "serviceName": "{namespace}-{service}"})
     assert resolve_target(place, project(), "web").key.service == "shop-web"
+
+
+@pytest.mark.parametrize("template", ["{service}.x", "?watch=true&x={service}", "../{service}", "{service}\n", "{other}"])
+def test_a_name_that_ecs_cannot_have_is_not_asked_for(template: str) -> None:
+    place = environment(target={"cluster": "prod", "serviceName": template})
+    with pytest.raises(Blocked, match="cannot be the name of an ECS service"):
+        resolve_target(place, project(), "web")
 
 
 def test_a_registry_elsewhere_is_read_with_its_own_role() -> None:
@@ -114,83 +100,6 @@ def test_a_repository_must_be_allowed() -> None:
         resolve_target(environment(artifacts={"allowedRepositories": ["other/*"]}), project(), "web")
 
 
-def source(**spec: Any) -> Source:
-    return Source.model_validate(spec)
-
-
-APP, SIDE = ListedContainer("app", "shop/web"), ListedContainer("side", "shop/side")
-
-
-def test_equal_sources_have_equal_hashes() -> None:
-    one = [{"container": "app", "digest": NEW}, {"container": "side", "digest": OLD}]
-    assert source_hash(source(images=one)) == source_hash(source(images=one[::-1]))
-    assert source_hash(source(images=one)) == source_hash(source(images=[{**one[0], "releaseHash": "x"}, one[1]]))
-    hashes = {source_hash(s) for s in (source(images=one), source(tag="a"), source(releaseHash="a"), source(tag="b"))}
-    assert len(hashes) == 4
-
-
-def test_tags_are_tried_in_order_and_for_each_container() -> None:
-    found = lookups(source(releaseHash="1a2b3c4"), (APP, SIDE), ("ref.{releaseHash}", "{releaseHash}"))
-    assert [(x.container, x.repository, x.tags) for x in found] == [
-        ("app", "shop/web", ("ref.1a2b3c4", "1a2b3c4")),
-        ("side", "shop/side", ("ref.1a2b3c4", "1a2b3c4")),
-    ]
-
-
-@pytest.mark.parametrize(("images", "why"), [(["app"], "no image for container side"), (["app", "side", "x"], "names container x")])
-def test_images_must_name_each_container_exactly(images: list[str], why: str) -> None:
-    with pytest.raises(Blocked, match=why):
-        lookups(source(images=[{"container": c, "digest": NEW} for c in images]), (APP, SIDE), ())
-
-
-@pytest.mark.parametrize(
-    ("tags", "found"),
-    [
-        (("latest", "ref.1a2b3c4"), "1a2b3c4"), (("latest", "1a2b3c4"), "1a2b3c4"), (("latest", "env.prod"), ""), ((), ""),
-        (("ref.v2", "1a2b3c4"), "v2"),
-    ],
-)  # fmt: skip
-def test_a_release_hash_is_read_off_tags(tags: tuple[str, ...], found: str) -> None:
-    assert hash_of_tags(tags, ("ref.{releaseHash}", "{releaseHash}")) == found
-
-
-def test_what_people_call_it() -> None:
-    assert wanted_hash(source(releaseHash="a")) == "a"
-    assert wanted_hash(source(images=[{"container": "app", "digest": NEW, "releaseHash": "h"}])) == "h"
-    assert wanted_hash(source(images=[{"container": "app", "digest": NEW}])) == ""
-
-
-CLAIMS = (Claim(NOW, "shop/young"), Claim(NOW.replace(year=2020), "shop/old"))
-
-
-@pytest.mark.parametrize(
-    ("running", "whose"),
-    [
-        (None, "shop/old"),
-        (Ownership("default", "shop/young", "", ""), "shop/young"),
-        (Ownership("default", "shop/gone", "", ""), "shop/old"),
-        (Ownership("blue", "shop/young", "", ""), "shop/young of installation 'blue'"),
-    ],
-)
-def test_who_holds_a_service(running: Ownership | None, whose: str) -> None:
-    assert holder(CLAIMS, running, "default") == whose
-    assert holder((), None, "default") == ""
-
-
-@pytest.mark.parametrize(
-    ("running", "namespaces", "whose"),
-    [
-        ("pay/gone", (), "shop/old"),
-        ("pay/gone", ("shop", "pay"), "shop/old"),
-        ("pay/web", ("shop",), "pay/web, in a namespace that this operator does not watch, or may not look into"),
-        ("shop/gone", ("shop",), "shop/old"),
-        ("", ("shop",), "shop/old"),
-    ],
-)
-def test_what_is_not_watched_is_not_taken_for_gone(running: str, namespaces: tuple[str, ...], whose: str) -> None:
-    assert holder(CLAIMS, Ownership("default", running, "", ""), "default", namespaces) == whose
-
-
 SELECTOR = {"selector": {"matchLabels": {"a": "b"}}}
 
 
@@ -207,13 +116,13 @@ SELECTOR = {"selector": {"matchLabels": {"a": "b"}}}
 )
 def test_a_namespace_that_is_refused_is_told_why(allowed: Any, labels: dict[str, str] | None, said: str) -> None:
     place = environment(allowedNamespaces=allowed)
-    why = refused(place, "shop", labels)
+    why = refusal(place, "shop", labels)
     assert said in why
     assert bool(said) == bool(why)
     if said:
-        with pytest.raises(Blocked, match=re.escape(why)) as refusal:
+        with pytest.raises(Blocked, match=re.escape(why)) as raised:
             resolve_target(place, project(), "web", labels)
-        assert refusal.value.reason == "TargetNotAllowed"
+        assert raised.value.reason == "TargetNotAllowed"
 
 
 @pytest.mark.parametrize(
@@ -222,3 +131,26 @@ def test_a_namespace_that_is_refused_is_told_why(allowed: Any, labels: dict[str,
 )
 def test_which_environments_may_admit_one_of_some_namespaces(allowed: Any, may: bool) -> None:
     assert may_admit(environment(allowedNamespaces=allowed), ("shop", "other")) is may
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (service(deployment(1)), ""),
+        (service(deployment(1), controller=""), ""),
+        (None, "ServiceNotFound"),
+        (service(status="INACTIVE"), "ServiceNotFound"),
+        (service(deployment(1), status="DRAINING"), "ServiceNotFound"),
+        (service(deployment(1), controller="CODE_DEPLOY"), "UnsupportedController"),
+        (service(deployment(1), controller="EXTERNAL"), "UnsupportedController"),
+        (service(deployment(1), resource_management="ECS"), "UnsupportedController"),
+    ],
+)
+def test_ecs_itself_must_roll_a_service_out(seen: Any, reason: str) -> None:
+    key = resolve_target(environment(), project(), "web").key
+    if not reason:
+        assert check_deployable(key, seen) is seen
+        return
+    with pytest.raises(Blocked) as caught:
+        check_deployable(key, seen)
+    assert caught.value.reason == reason

@@ -190,6 +190,7 @@ def test_every_instant_is_as_the_library_says(windows: list[Window], now: dateti
     assert evaluate(windows, now).closed == (denied or (bool(allows) and not any(inside(w, now) for w in allows)))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(windows, max_size=4), nows)
 @example([OFFICE, WEEKEND, LUNCH], at("03-27 17:00"))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
@@ -16,17 +16,19 @@ from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Decision
 from ecs_release.domain.decision.facts import Facts
-from ecs_release.domain.ledger.current_record import sum_of
-from ecs_release.domain.ledger.pending_entries import due, is_current_due, writes
+from ecs_release.domain.ledger.current_record import checksum
+from ecs_release.domain.ledger.pending_entries import is_current_record_pending, pending_entries, pending_writes
 from ecs_release.domain.model.errors import Problem, Retryable
-from ecs_release.domain.ports.ledger_acknowledgements import Acknowledged
-from ecs_release.domain.recovery.from_ledger import recorded_pin, recorded_source
+from ecs_release.domain.ports.ledger_acknowledgements import Acknowledgement
+from ecs_release.domain.recovery.from_ledger import recorded_pin
 from ecs_release.domain.recovery.lost_status import needs_recovery
-from ecs_release.domain.verification.replaced_deployment import by_ecs
+from ecs_release.domain.verification.replaced_deployment import started_by_ecs
 from ecs_release.engine.release.memory import Memory
 from tests.builders.ecs import NOW
+from tests.builders.facts import changed
 from tests.builders.fake_ledger import DOWN, LOST, FakeLedger
-from tests.builders.release_history import AnyHistory
+from tests.builders.release_history import REST_PASSES, AnyHistory
+from tests.builders.revisions import looked_up
 
 T = TypeVar("T")
 LOST_BEFORE = Retryable("lost before it was carried out")
@@ -48,7 +50,7 @@ class AnyRecord(AnyHistory):
     def __init__(self) -> None:
         super().__init__()
         self.ledger = FakeLedger()
-        self.acknowledged: tuple[Acknowledged, ...] = ()
+        self.acknowledged: tuple[Acknowledgement, ...] = ()
         self.audit: list[LedgerEntry] = []
         self.begun: dict[str, str] = {}
         self.ended: dict[str, str] = {}
@@ -70,9 +72,9 @@ class AnyRecord(AnyHistory):
     @rule()
     def the_status_is_lost(self) -> None:
         """A cluster is restored: what the ledger has is all that is known."""
-        if self.facts is None or self.ledger.problem or self.ledger.faults or due(self.facts, self.status):
+        if self.facts is None or self.ledger.problem or self.ledger.faults or pending_entries(self.facts, self.status):
             return
-        if is_current_due(self.facts, self.status) or attempts.is_open(self.status.rollout):
+        if is_current_record_pending(self.facts, self.status) or attempts.is_open(self.status.rollout):
             return
         self.body.pop("status", None)
         # How often drift was corrected lately is forgotten with the history.
@@ -81,15 +83,16 @@ class AnyRecord(AnyHistory):
         self.the_operator_dies()
 
     def gather(self, release: Release) -> Facts:
-        facts = replace(super().gather(release), has_ledger=True, acknowledged=self.acknowledged, ledger_problem=self.ledger.problem)
-        if not needs_recovery(facts):
+        facts = changed(super().gather(release), has_ledger=True, acknowledged=self.acknowledged, ledger_problem=self.ledger.problem)
+        if not needs_recovery(facts.status):
             return facts
         if self.ledger.problem is not None:
             return facts
         remembered = self.ledger.current_records.get(("prod", "shop", "store", "web"))
-        if remembered is not None and recorded_source(remembered, release.spec.source) is not None:
-            facts = replace(facts, pin=recorded_pin(remembered, None))
-        return replace(facts, remembered=remembered)
+        pin = recorded_pin(remembered, release.spec.source)
+        if pin is not None:
+            facts = changed(facts, pin=looked_up(pin))
+        return changed(facts, remembered=remembered)
 
     def one_pass(self) -> None:
         super().one_pass()
@@ -100,7 +103,7 @@ class AnyRecord(AnyHistory):
 
     def check_correction(self, facts: Facts) -> None:
         """One that is recalled begins nothing."""
-        if facts.remembered is None:
+        if facts.ledger.remembered is None:
             super().check_correction(facts)
 
     def act(self, facts: Facts, decision: Decision) -> Decision:
@@ -122,14 +125,14 @@ class AnyRecord(AnyHistory):
             if entry.outcome:
                 self.ended[entry.attempt_id] = entry.outcome
         release = Release.model_validate(self.body)
-        for write in writes(replace(facts, release=release), status):
+        for write in pending_writes(changed(facts, release=release), status):
             try:
                 recorded = sent(self.ledger.record(write))
             except Problem:
                 return
-            entry, current = write.entry, sum_of(write.current) if write.current else ""
+            entry, current = write.entry, checksum(write.current) if write.current else ""
             said: dict[str, Any] = {"attempt_id": entry.attempt_id, "stage": entry.stage, "outcome": recorded.outcome} if entry else {}
-            self.acknowledged = (*self.acknowledged, Acknowledged(**said, number=recorded.number, current=current))
+            self.acknowledged = (*self.acknowledged, Acknowledgement(**said, number=recorded.number, current=current))
 
     def teardown(self) -> None:
         self.ledger.problem, self.ledger.faults = None, []
@@ -137,8 +140,7 @@ class AnyRecord(AnyHistory):
         self.passes_are_made(12)
         self.ecs_completes()
         self.passes_are_made(12)
-        assert self.facts is not None
-        assert due(self.facts, self.status) == ()
+        self.come_to_rest()
         in_audit = {e.attempt_id for e in self.audit}
         for attempt in self.begun.keys() - in_audit:
             stages = self.stages(attempt)
@@ -153,6 +155,20 @@ class AnyRecord(AnyHistory):
         self.check_current()
         self.check_foreign()
 
+    def come_to_rest(self) -> None:
+        """Go on until no attempt is open and nothing is left to record: an attempt may end by time alone, in whatever pass that is."""
+        for _ in range(REST_PASSES):
+            if self.is_at_rest():
+                return
+            self.ecs_completes()
+            self.passes_are_made(1)
+        assert self.is_at_rest(), (self.status.rollout, self.facts and pending_entries(self.facts, self.status))
+
+    def is_at_rest(self) -> bool:
+        assert self.facts is not None
+        facts, status = self.facts, self.status
+        return not (attempts.is_open(status.rollout) or pending_entries(facts, status) or is_current_record_pending(facts, status))
+
     def stages(self, attempt_id: str) -> list[str]:
         return sorted(str(e.stage) for e in self.ledger.of_attempt(attempt_id))
 
@@ -165,7 +181,7 @@ class AnyRecord(AnyHistory):
             assert self.stages(entry.attempt_id) == ["end", "start"], entry
         primary = self.deployments[0]
         adopted = {e.deployment_id for e in self.ledger.entries.values() if e.cause == "Adopted"}
-        if primary.id in theirs - adopted and primary.created_at > NOW and not by_ecs(primary):
+        if primary.id in theirs - adopted and primary.created_at > NOW and not started_by_ecs(primary):
             assert primary.id in {e.deployment_id for e in foreign}, (primary, self.status.foreign, self.status.ledger)
 
     def check_current(self) -> None:
@@ -180,4 +196,16 @@ class AnyRecord(AnyHistory):
 
 
 AnyRecord.TestCase.settings = settings(max_examples=50, stateful_step_count=35, deadline=None)
-TestAnyRecord = AnyRecord.TestCase
+TestAnyRecord = pytest.mark.slow(AnyRecord.TestCase)
+
+
+def test_what_ends_late_is_recorded_too() -> None:
+    """Our deployment is listed no longer, rolled back before it was seen: that ends the attempt once it should have become visible."""
+    state = AnyRecord()
+    state.the_ledger_changes(how="down")
+    state.passes_are_made(times=3)
+    state.ecs_rolls_back()
+    for times in (1, 1, 4):
+        state.passes_are_made(times=times)
+    state.teardown()
+    assert [(h.outcome, h.record and h.record.state) for h in state.status.history or ()] == [("RolledBack", "End")]

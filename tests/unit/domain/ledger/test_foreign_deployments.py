@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from ecs_release.api.release import Release
 from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.domain.decision.decision import Draft
-from ecs_release.domain.decision.facts import Facts, Limits
-from ecs_release.domain.ecs.service import Look, ServiceKey, TaskDefinition
+from ecs_release.domain.ecs.service import Look, TaskDefinition
 from ecs_release.domain.ecs.task_definitions import Ownership
-from ecs_release.domain.ledger import foreign_deployments as foreign
+from ecs_release.domain.ledger import foreign_deployments
 from tests.builders.ecs import NOW, deployment, revision, service
+from tests.builders.facts import KEY, facts
+from tests.builders.objects import release
 
 EARLIER, KNOWN, LATER = "20260504t110000-000001", "20260504t113000-000002", "20260504t115000-000003"
 
@@ -39,13 +39,8 @@ def status() -> ReleaseStatus:
 )
 def test_a_deployment_of_ours_that_a_restored_status_has_forgotten_is_not_foreign(tags: dict[str, str], is_foreign: bool) -> None:
     seen = service(deployment(3))
-    body = {
-        "metadata": {"name": "web", "namespace": "shop", "uid": "1", "generation": 1},
-        "spec": {"projectRef": {"name": "store"}, "service": "web", "environmentRef": {"name": "prod"}, "source": {"releaseHash": "v1"}},
-    }
-    release = Release.model_validate(body).model_copy(update={"status": status()})
-    look = Look(ServiceKey("111122223333", "eu-west-1", "main", "web"), seen, NOW, NOW - timedelta(seconds=1), 1)
+    look = Look(KEY, seen, NOW, NOW - timedelta(seconds=1), 1)
     running = TaskDefinition(revision(3), "web", 3, "ACTIVE", {"family": "web"}, tags)
     draft = Draft.of(status())
-    foreign.note(Facts(release=release, now=NOW, limits=Limits(), look=look, running=running), draft)
+    foreign_deployments.track(facts(release=release(status=status()), look=look, running=running), draft)
     assert [f.deployment_id for f in draft.foreign] == (["ecs-svc/3"] if is_foreign else [])

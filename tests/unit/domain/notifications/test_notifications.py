@@ -13,51 +13,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecs_release.api.drift_status import LastDrift
-from ecs_release.api.environment import Environment
 from ecs_release.api.generate import notification_schema
-from ecs_release.api.names import API_VERSION
 from ecs_release.api.notification import Notification, NotificationType, schema
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import HistoryEntry, ImageChange, Links, ReleaseStatus, Rollout
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.api.releaseset_status import ReleaseSetStatus, SetHistoryEntry
-from ecs_release.domain.notifications.notifications import Place, notices, set_standing, standing
+from ecs_release.domain.notifications.notifications import Origin, new_notifications, release_notifications, set_notifications
 from ecs_release.domain.notifications.outcome_measures import OUTCOMES
+from tests.builders import objects
 from tests.builders.ecs import ARN, NEW, NOW, OLD
+from tests.builders.history import history_entry
 
 REFERENCE = Path(__file__).parents[4] / "docs" / "reference"
 VALIDATOR = jsonschema.Draft202012Validator(schema(), format_checker=jsonschema.FormatChecker())
-PLACE = Place(
-    "default",
-    Environment.model_validate(
-        {
-            "metadata": {"name": "prod"},
-            "spec": {
-                "aws": {"accountID": "111122223333", "region": "eu-west-1"},
-                "target": {"cluster": "main", "serviceName": "{service}"},
-            },
-        }
-    ),
-    "all",
-)
+PLACE = Origin("default", objects.environment(target={"cluster": "main", "serviceName": "{service}"}), "all")
 MINUTE = timedelta(minutes=1)
 
 
 def release(status: ReleaseStatus | None = None, **meta: Any) -> Release:
-    spec = {"projectRef": {"name": "shop"}, "service": "web", "environmentRef": {"name": "prod"}, "source": {"releaseHash": "v2"}}
-    its_meta = {"name": "web", "namespace": "shop", "uid": "u1", **meta}
-    return Release.model_validate({"apiVersion": API_VERSION, "kind": "Release", "metadata": its_meta, "spec": spec, "status": status})
+    return objects.release(status=status, projectRef={"name": "shop"}, source={"releaseHash": "v2"}, meta={"uid": "u1", **meta})
 
 
-def entry(attempt: str = "a1", outcome: str | None = None, *, ago: float = 0, took: float = 90, **more: Any) -> HistoryEntry:
-    end = NOW - timedelta(seconds=ago)
-    facts: dict[str, Any] = {
-        "attempt_id": attempt, "outcome": outcome, "cause": "Requested", "deployment_id": "ecs-svc/2", "hash": "v2",
-        "images": [ImageChange(container="app", from_digest=OLD, to_digest=NEW)], "requested_by": "ann", "applied_by": "argo",
-        "message": outcome,
-        "start_time": end - timedelta(seconds=took), "completion_time": end if outcome else None,
-    }  # fmt: skip
-    return HistoryEntry(**facts | more)
+def entry(attempt: str = "a1", outcome: str | None = None, **more: Any) -> HistoryEntry:
+    people = {"hash": "v2", "requested_by": "ann", "applied_by": "argo", "message": outcome}
+    return history_entry(attempt, outcome, **people | more)
 
 
 def status(*history: HistoryEntry, **more: Any) -> ReleaseStatus:
@@ -71,16 +51,16 @@ def words(found: tuple[Notification, ...]) -> list[str]:
 _END = {
     "Succeeded": "succeeded", "SucceededLate": "succeeded", "OvertakenSameDigests": "succeeded", "NothingRunning": "succeeded",
     "RolledBack": "rolled-back", "RolloutFailed": "failed", "DeadlineExceeded": "failed", "TagMoved": "failed", "Aborted": "failed",
-    "Superseded": "failed", "Abandoned": "failed", "ReappearedOlder": "failed", "OfAnotherVersion": "failed",
+    "Superseded": "failed", "Abandoned": "failed", "TargetChanged": "failed", "ReappearedOlder": "failed", "OfAnotherVersion": "failed",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("outcome", "word"), _END.items())
 def test_an_attempt_is_told_of_when_it_begins_and_when_it_ends(outcome: str, word: str) -> None:
     under_way, ended = status(entry(took=90)), status(entry(outcome=outcome))
-    assert words(notices(release(), None, under_way, PLACE)) == ["deployment.started"]
-    assert words(notices(release(), under_way, ended, PLACE)) == [f"deployment.{word}"]
-    assert notices(release(), ended, ended, PLACE) == ()
+    assert words(new_notifications(release(), None, under_way, PLACE)) == ["deployment.started"]
+    assert words(new_notifications(release(), under_way, ended, PLACE)) == [f"deployment.{word}"]
+    assert new_notifications(release(), ended, ended, PLACE) == ()
 
 
 def test_every_outcome_has_its_word() -> None:
@@ -89,9 +69,9 @@ def test_every_outcome_has_its_word() -> None:
 
 def test_an_outcome_that_is_refined_is_told_where_its_word_changes() -> None:
     failed = status(entry(outcome="DeadlineExceeded", ago=60))
-    assert words(notices(release(), failed, status(entry(outcome="RolloutFailed")), PLACE)) == []
-    assert words(notices(release(), failed, status(entry(outcome="RolledBack")), PLACE)) == ["deployment.rolled-back"]
-    assert words(notices(release(), failed, status(entry(outcome="SucceededLate")), PLACE)) == ["deployment.succeeded"]
+    assert words(new_notifications(release(), failed, status(entry(outcome="RolloutFailed")), PLACE)) == []
+    assert words(new_notifications(release(), failed, status(entry(outcome="RolledBack")), PLACE)) == ["deployment.rolled-back"]
+    assert words(new_notifications(release(), failed, status(entry(outcome="SucceededLate")), PLACE)) == ["deployment.succeeded"]
 
 
 def rollout(outcome: str, took: timedelta) -> Rollout:
@@ -113,7 +93,7 @@ def rollout(outcome: str, took: timedelta) -> Rollout:
     ],
 )
 def test_what_was_no_rollout_is_not_told_of(its_entry: HistoryEntry, its_rollout: Rollout | None, told: int) -> None:
-    assert len(standing(release(status(its_entry, rollout=its_rollout)), PLACE)) == told
+    assert len(release_notifications(release(status(its_entry, rollout=its_rollout)), PLACE)) == told
 
 
 def test_ids_stay_and_are_those_of_the_status_as_it_is_read_back() -> None:
@@ -123,8 +103,8 @@ def test_ids_stay_and_are_those_of_the_status_as_it_is_read_back() -> None:
         last_drift=LastDrift(start_time=NOW - 2 * MINUTE, end_time=NOW - MINUTE),
     )
     read = ReleaseStatus.model_validate(written.to_kubernetes())
-    found = standing(release(read), PLACE)
-    assert found == standing(release(written), PLACE)
+    found = release_notifications(release(read), PLACE)
+    assert found == release_notifications(release(written), PLACE)
     assert [n.id for n in found] == [
         "u1.a1.started", "u1.a1.succeeded", "u1.20260504t115800.drifted", "u1.a2.started", "u1.20260504t115800.in-sync", "u1.a2.rolled-back",
     ]  # fmt: skip
@@ -138,13 +118,13 @@ def test_a_drift_is_told_of_with_what_runs_instead_of_what() -> None:
     }  # fmt: skip
     pin = {"images": [{"container": "app", "digest": NEW, "releaseHash": "v2"}]}
     after = ReleaseStatus.model_validate({"running": runs, "pin": pin, "lastDrift": drift.to_kubernetes()})
-    (told,) = notices(release(), status(), after, PLACE)
+    (told,) = new_notifications(release(), status(), after, PLACE)
     assert (told.type, told.time, told.subject) == (NotificationType.DRIFTED, NOW, "release/shop/web")
     data = told.data.to_kubernetes()
     assert data["images"] == [{"container": "app", "fromDigest": NEW, "fromHash": "v2", "toDigest": OLD, "toHash": "v9"}]
     assert (data["deploymentID"], data["changedBy"]["userAgent"], data["message"]) == ("ecs-svc/9", "console", drift.message)
     over = after.model_copy(update={"last_drift": drift.model_copy(update={"end_time": NOW + MINUTE})})
-    (told,) = notices(release(), after, over, PLACE)
+    (told,) = new_notifications(release(), after, over, PLACE)
     assert (told.type, told.data.start_time, told.data.completion_time) == (NotificationType.IN_SYNC, NOW, NOW + MINUTE)
 
 
@@ -157,7 +137,7 @@ def test_everything_that_is_known_is_in_it() -> None:
         }
     )
     owner = {"kind": "ReleaseSet", "name": "all-prod", "uid": "s1", "controller": True}
-    started, ended = standing(release(its_status, ownerReferences=[owner]), PLACE)
+    started, ended = release_notifications(release(its_status, ownerReferences=[owner]), PLACE)
     assert json.loads(ended.to_json()) == {
         "specversion": "1.0", "id": "u1.a1.succeeded", "source": "//ecs-release.dev/default/prod", "subject": "release/shop/web",
         "type": "dev.ecs-release.deployment.succeeded.v1", "time": "2026-05-04T12:00:00Z", "datacontenttype": "application/json",
@@ -189,7 +169,7 @@ def a_set(*history: SetHistoryEntry) -> ReleaseSet:
 def test_a_deployment_set_is_told_of_as_one() -> None:
     took = {"start_time": NOW - 3 * MINUTE, "completion_time": NOW - 2 * MINUTE}
     back = {"start_time": NOW - 2 * MINUTE, "completion_time": NOW, "cause": "Rollback"}
-    found = set_standing(
+    found = set_notifications(
         a_set(SetHistoryEntry(id="d2", outcome="RolledBack", **back), SetHistoryEntry(id="d1", outcome="Failed", **took)), PLACE
     )
     assert [n.id for n in found] == ["s1.d1.set-started", "s1.d1.set-failed", "s1.d2.set-started", "s1.d2.set-rolled-back"]
@@ -233,13 +213,13 @@ _drifts = st.builds(LastDrift, deployment_id=maybe(_word), message=maybe(_text),
 
 @given(history=st.lists(_entries, max_size=3), last_drift=maybe(_drifts))
 def test_whatever_a_status_holds_is_told_as_the_schema_says(history: list[HistoryEntry], last_drift: LastDrift | None) -> None:
-    found = standing(release(ReleaseStatus(history=history, last_drift=last_drift), uid="0" * 36), PLACE)
+    found = release_notifications(release(ReleaseStatus(history=history, last_drift=last_drift), uid="0" * 36), PLACE)
     for one in found:
         text = one.to_json()
         assert text.isascii()
         assert len(one.id) <= 128
         VALIDATOR.validate(json.loads(text))
-    assert found == standing(release(ReleaseStatus(history=history, last_drift=last_drift), uid="0" * 36), PLACE)
+    assert found == release_notifications(release(ReleaseStatus(history=history, last_drift=last_drift), uid="0" * 36), PLACE)
     assert [n.time for n in found] == sorted(n.time for n in found)
 
 
@@ -263,11 +243,11 @@ def test_the_largest_fits_into_a_message() -> None:
         task_definition="t" * 2048,
         **{n: wide * size for n, size in texts.items()},
     )
-    assert max(len(n.to_json()) for n in standing(release(status(large)), PLACE)) < 200_000
+    assert max(len(n.to_json()) for n in release_notifications(release(status(large)), PLACE)) < 200_000
 
 
 def test_the_schema_finds_what_is_wrong() -> None:
-    (good, *_) = (json.loads(n.to_json()) for n in standing(release(status(entry())), PLACE))
+    (good, *_) = (json.loads(n.to_json()) for n in release_notifications(release(status(entry())), PLACE))
     VALIDATOR.validate(good)
     for wrong in ({"type": "x"}, {"id": ""}, {"data": {}}, {"time": 1}, {"data": good["data"] | {"images": None}}):
         with pytest.raises(jsonschema.ValidationError):

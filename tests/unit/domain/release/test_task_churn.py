@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,18 +9,17 @@ import pytest
 
 from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.domain.decision.facts import Facts
-from ecs_release.domain.ecs.service import Look, Service, Task
+from ecs_release.domain.ecs.service import Service, Task
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.release.decide import decide
 from ecs_release.domain.release.status_diff import Change, compare
-from ecs_release.domain.verification.health import Health, HealthRules, track
 from ecs_release.domain.verification.judge import judge
 from ecs_release.domain.verification.judgement import Verdict
-from tests.builders.ecs import NEW, NOW, OTHER, deployment, service, task
-from tests.unit.domain.drift.test_drift import KEY, facts, made
-from tests.unit.domain.verification.test_judge import NEW_TASKS, PATIENCE, WANTED, followed
-
-RULES = HealthRules()
+from tests.builders.conditions import ready
+from tests.builders.ecs import NEW, NOW, OTHER, deployment, service, task, task_definition
+from tests.builders.facts import changed
+from tests.builders.judging import NEW_TASKS, TIMEOUTS, WANTED, followed
+from tests.builders.scenarios import drifted
 
 
 def running(*tasks: Task, desired: int = 2, state: str | None = "COMPLETED", **more: Any) -> Service:
@@ -30,7 +28,7 @@ def running(*tasks: Task, desired: int = 2, state: str | None = "COMPLETED", **m
 
 def at_rest() -> Facts:
     """A Release that is Ready, with a look that shows it."""
-    return settled(facts(running(*NEW_TASKS), stood_s=None, running=made(2, NEW)))
+    return settled(drifted(running(*NEW_TASKS), stood_s=None, running=task_definition(2, NEW)))
 
 
 def settled(found: Facts) -> Facts:
@@ -38,16 +36,11 @@ def settled(found: Facts) -> Facts:
 
 
 def with_status(found: Facts, status: ReleaseStatus) -> Facts:
-    return replace(found, release=found.release.model_copy(update={"status": status}))
+    return changed(found, status=status)
 
 
 def seen(found: Facts, service: Service, **more: Any) -> Facts:
-    return replace(found, look=Look(KEY, service, NOW, NOW), now=NOW + timedelta(seconds=60), **more)
-
-
-def ready(status: ReleaseStatus) -> tuple[str, str]:
-    condition = find(status.conditions, "Ready")
-    return (condition.status, condition.reason) if condition else ("", "")
+    return changed(found, seen=service, now=NOW + timedelta(seconds=60), **more)
 
 
 CHURN = [
@@ -67,7 +60,7 @@ CHURN = [
 def test_churn_is_counts_and_no_news(look: Service, place: dict[str, Any]) -> None:
     before = at_rest()
     if place:
-        before = settled(facts(running(*NEW_TASKS), stood_s=None, running=made(2, NEW), place=place))
+        before = settled(drifted(running(*NEW_TASKS), stood_s=None, running=task_definition(2, NEW), place=place))
     after = decide(seen(before, look)).status
     assert compare(before.status, after) is Change.COUNTS
     assert ready(after) == ready(before.status) and ready(after)[0] == "True"
@@ -110,32 +103,4 @@ def test_who_was_never_ready_here_must_be_proven_by_every_task() -> None:
     ],
 )  # fmt: skip
 def test_a_rollout_is_judged_through_churn(what: str, look: Service, stage: str, verdict: Verdict) -> None:
-    assert judge(followed(stage=stage), look, WANTED, NOW, PATIENCE).verdict is verdict, what
-
-
-def tracked(*looks: tuple[float, int, int], least: int = 100) -> list[bool]:
-    """Take looks of (seconds, running, desired); tell after each whether too few tasks are reported."""
-    health, told = Health(), []
-    for at, runs, desired in looks:
-        found = service(deployment(2), desired=desired, minimum_healthy_percent=least)
-        health = track(health, replace(found, running=runs), NOW + timedelta(seconds=at), RULES)
-        told.append(health.unhealthy)
-    return told
-
-
-@pytest.mark.parametrize(
-    ("what", "looks", "reported"),
-    [
-        ("too few for five minutes", [(0, 2, 2), (60, 1, 2), (300, 1, 2), (361, 1, 2)], [False, False, False, True]),
-        ("it flickers: Spot", [(60 * n, 2 - n % 2, 2) for n in range(20)], [False] * 20),
-        ("it grows faster than tasks start", [(60 * n, 2 + n, 3 + n) for n in range(20)], [False] * 20),
-        ("scaled up and down", [(60 * n, 2, (2, 9)[n % 2]) for n in range(20)], [False] * 20),
-        ("scaled out, and nothing comes", [(0, 2, 2), (60, 2, 9), (200, 2, 9), (361, 2, 9)], [False, False, False, True]),
-        ("scaled out again, and nothing came", [(0, 2, 9), (100, 2, 10), (200, 2, 11), (301, 2, 12)], [False, False, False, True]),
-        ("nothing of one", [(0, 0, 1), (301, 0, 1)], [False, True]),
-        ("clears after a minute", [(0, 0, 1), (301, 0, 1), (310, 1, 1), (340, 1, 1), (371, 1, 1)], [False, True, True, True, False]),
-        ("a flicker does not clear it", [(0, 0, 1), (301, 0, 1), (310, 1, 1), (320, 0, 1), (380, 1, 1)], [False, True, True, True, True]),
-    ],
-)
-def test_too_few_tasks(what: str, looks: list[tuple[float, int, int]], reported: list[bool]) -> None:
-    assert tracked(*looks) == reported, what
+    assert judge(followed(stage=stage), look, WANTED, NOW, TIMEOUTS).verdict is verdict, what

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,45 +9,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecs_release.api.conditions import Condition
 from ecs_release.api.release_status import HistoryEntry, ImageChange, Pin, PinnedImage, ReleaseStatus, Rollout
-from ecs_release.domain.artifacts.registry_images import Artifact, Finding, Presence, Repository
-from ecs_release.domain.decision.decision import Decision, Draft
+from ecs_release.domain.artifacts.registry_images import Finding, Presence
+from ecs_release.domain.decision.decision import Draft
 from ecs_release.domain.decision.facts import Facts
-from ecs_release.domain.ecs.service import Access, Look, Service, TaskDefinition
+from ecs_release.domain.ecs.service import Access, Service
 from ecs_release.domain.environments.targets import resolve_target
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.release.decide import decide
-from ecs_release.domain.retention import image_availability as availability
-from ecs_release.domain.rules.new_attempt import may_begin
-from tests.builders.ecs import NEW, NOW, OLD, OTHER, deployment, revision, service, task
-from tests.unit.domain.environments.test_targets import environment, project
-from tests.unit.domain.test_under_way import KEY
-from tests.unit.domain.test_under_way import facts as under_way
+from ecs_release.domain.retention import image_availability
+from ecs_release.domain.rules.new_attempt import may_begin_now
+from tests.builders.conditions import ready_and_stalled
+from tests.builders.ecs import NEW, NOW, OLD, OTHER, deployment, service, task
+from tests.builders.facts import changed
+from tests.builders.objects import environment, project
+from tests.builders.scenarios import FORMER, NOTHING, RUNS, WANTED, attempt_due, attempt_under_way, deployed
 
-PLACE = Repository(resolve_target(environment(), project(), "web").registry_access, "111122223333", "eu-west-1", "shop/web")
-WANTED, FORMER = Artifact("app", PLACE, NEW), Artifact("app", PLACE, OLD, former=True)
-RUNS = service(deployment(2), tasks=(task(2), task(2)))
-NOTHING = service(deployment(2), desired=0)
 T, U, A, G, X = Presence.TAGGED, Presence.UNTAGGED, Presence.ARCHIVED, Presence.GONE, Presence.UNREADABLE
 
 
-def facts(wanted: Presence | None = T, former: Presence | None = T, seen: Service = RUNS, before: str = "", **more: Any) -> Facts:
-    """A Release whose attempt has succeeded, and what was found of its images (None: not looked up yet)."""
-    found = {a: Finding(p, "refused" if p is X else "") for a, p in ((WANTED, wanted), (FORMER, former)) if p is not None}
-    given_ = under_way(seen, artifacts=(WANTED, FORMER), findings=found, **more)
-    rollout = given_.status.rollout
-    assert rollout is not None
-    done = rollout.model_copy(update={"outcome": "Succeeded", "images": [ImageChange(container="app", from_digest=OLD, to_digest=NEW)]})
-    conditions = (
-        [Condition(type="ArtifactAvailable", status="False", last_transition_time=NOW, reason=before, message="so")] if before else None
-    )
-    status = given_.status.model_copy(update={"rollout": done, "conditions": conditions})
-    return replace(given_, release=given_.release.model_copy(update={"status": status}))
-
-
 def said(given_: Facts) -> tuple[str, str, str]:
-    found = availability.said(given_, Draft.of(given_.status))
+    found = image_availability.availability_condition(given_, Draft.of(given_.status))
     return found.status, found.reason, found.message
 
 
@@ -71,7 +52,7 @@ def said(given_: Facts) -> tuple[str, str, str]:
     ],
 )
 def test_what_is_said(wanted: Presence | None, former: Presence | None, status: str, reason: str, words: str) -> None:
-    found = said(facts(wanted, former))
+    found = said(deployed(wanted, former))
     assert found[:2] == (status, reason)
     assert words in found[2] and bool(words) == bool(found[2])
 
@@ -90,26 +71,19 @@ def test_what_is_said(wanted: Presence | None, former: Presence | None, status: 
 def test_what_a_new_process_has_not_looked_up_yet_stays_as_it_was_said(
     wanted: Presence | None, former: Presence | None, before: str, reason: str
 ) -> None:
-    assert said(facts(wanted, former, before=before))[1] == reason
+    assert said(deployed(wanted, former, before=before))[1] == reason
 
 
 def test_what_was_said_of_other_digests_does_not_stay() -> None:
-    given_ = facts(None, None, before="ArtifactGone")
+    given_ = deployed(None, None, before="ArtifactGone")
     draft = Draft.of(given_.status)
     draft.pin = Pin(images=[PinnedImage(container="app", digest=OTHER)])
-    assert availability.said(given_, draft).reason == "Resolved"
+    assert image_availability.availability_condition(given_, draft).reason == "Resolved"
 
 
 def test_a_tag_that_could_not_be_held_is_said() -> None:
-    assert said(replace(facts(), keep_problem="denied")) == ("True", "KeepTagFailed", "denied")
-    assert said(replace(facts(U), keep_problem="denied"))[1] == "ArtifactAtRisk"
-
-
-def ready(decision: Decision) -> tuple[str, str, str]:
-    found = {kind: find(decision.status.conditions, kind) for kind in ("Ready", "Stalled")}
-    first, stalled = found["Ready"], found["Stalled"]
-    assert first is not None and stalled is not None
-    return first.status, first.reason, stalled.status
+    assert said(changed(deployed(), keep_problem="denied")) == ("True", "KeepTagFailed", "denied")
+    assert said(changed(deployed(U), keep_problem="denied"))[1] == "ArtifactAtRisk"
 
 
 @pytest.mark.parametrize(
@@ -122,54 +96,43 @@ def ready(decision: Decision) -> tuple[str, str, str]:
         (NOTHING, G, ("False", "ArtifactGone", "True")),
         (NOTHING, A, ("False", "ArtifactGone", "True")),
         (service(deployment(2)), G, ("False", "ArtifactGone", "True")),
-        (service(deployment(2)), T, ("True", "Succeeded", "False")),
+        (service(deployment(2)), T, ("Unknown", "Verifying", "False")),
         (service(deployment(3), tasks=(task(3, OTHER),)), G, ("False", "Drifted", "True")),
     ],
 )
 def test_only_with_nothing_running_it_is_not_ready(seen: Service, wanted: Presence, expected: tuple[str, str, str]) -> None:
-    assert ready(decide(facts(wanted, seen=seen))) == expected
+    assert ready_and_stalled(decide(deployed(wanted, seen=seen))) == expected
 
 
 @pytest.mark.parametrize(("seen", "status"), [(RUNS, "True"), (NOTHING, "False")])
 def test_who_holds_says_so_too(seen: Service, status: str) -> None:
-    given_ = facts(G, seen=seen)
-    spec = given_.release.spec.model_copy(update={"suspend": True})
-    found = decide(replace(given_, release=given_.release.model_copy(update={"spec": spec})))
-    assert ready(found) == (status, "Suspended", "False")
+    given_ = deployed(G, seen=seen)
+    found = decide(changed(given_, spec={"suspend": True}))
+    assert ready_and_stalled(found) == (status, "Suspended", "False")
 
 
 def test_an_event_warns_once() -> None:
-    first = decide(facts(G))
+    first = decide(deployed(G))
     assert [(e.type, e.reason) for e in first.events if e.reason == "ArtifactGone"] == [("Warning", "ArtifactGone")]
-    assert [e for e in decide(facts(G, before="ArtifactGone")).events if e.reason == "ArtifactGone"] == []
-    assert [e for e in decide(facts()).events if e.type == "Warning"] == []
-
-
-def due(**more: Any) -> Facts:
-    """An attempt is due: version 1 runs, nothing was tried yet."""
-    given_ = under_way(service(deployment(1), tasks=(task(1, OLD),)), artifacts=(WANTED,), **more)
-    content = {"family": "web", "containerDefinitions": [{"name": "app", "image": "x"}]}
-    status = given_.status.model_copy(update={"rollout": None})
-    running = TaskDefinition(revision(1), "web", 1, "ACTIVE", content)
-    return replace(given_, release=given_.release.model_copy(update={"status": status}), running=running, attempt_id="b")
+    assert [e for e in decide(deployed(G, before="ArtifactGone")).events if e.reason == "ArtifactGone"] == []
+    assert [e for e in decide(deployed()).events if e.type == "Warning"] == []
 
 
 @pytest.mark.parametrize(("presence", "begins"), [(None, True), (T, True), (U, True), (X, True), (G, False), (A, False)])
 def test_no_attempt_begins_with_what_is_gone(presence: Presence | None, begins: bool) -> None:
-    decision = decide(due(findings={WANTED: Finding(presence)} if presence else {}))
+    decision = decide(attempt_due(findings={WANTED: Finding(presence)} if presence else {}))
     assert (decision.status.rollout is not None) is begins
     if not begins:
-        assert ready(decision) == ("False", "ArtifactGone", "True") and decision.status.plan is not None
+        assert ready_and_stalled(decision) == ("False", "ArtifactGone", "True") and decision.status.plan is not None
 
 
-def test_when_an_attempt_may_begin_at_once() -> None:
-    given_ = due()
-    assert may_begin(given_)
-    assert not may_begin(facts())
-    suspended = given_.release.model_copy(update={"spec": given_.release.spec.model_copy(update={"suspend": True})})
-    assert not may_begin(replace(given_, release=suspended))
+def test_when_an_attempt_may_begin_now_at_once() -> None:
+    given_ = attempt_due()
+    assert may_begin_now(given_)
+    assert not may_begin_now(deployed())
+    assert not may_begin_now(changed(given_, spec={"suspend": True}))
     window = {"name": "freeze", "kind": "Deny", "startTime": NOW - timedelta(days=1), "endTime": NOW + timedelta(days=1), "reason": "r"}
-    assert not may_begin(replace(given_, environment=environment(windows=[window])))
+    assert not may_begin_now(changed(given_, environment=environment(windows=[window])))
 
 
 @pytest.mark.parametrize(
@@ -191,7 +154,7 @@ def test_what_a_rollback_would_return_to(rollout: list[Any], history: list[list[
     pin = Pin(images=[PinnedImage(container="app", digest=NEW, platform_digests=["sha256:" + "e" * 64])])
     entries = [HistoryEntry(attempt_id=str(n), images=images(h)) for n, h in enumerate(history)]
     status = ReleaseStatus(rollout=Rollout(attempt_id="a", images=images(rollout)), history=entries)
-    assert availability.former_digests(pin, status) == former
+    assert image_availability.former_digests(pin, status) == former
 
 
 @pytest.mark.parametrize(
@@ -206,7 +169,7 @@ def test_what_a_rollback_would_return_to(rollout: list[Any], history: list[list[
 def test_it_is_looked_up_where_tasks_pull_from(image: str | None, registry_id: str, region: str, own_role: bool) -> None:
     role = "arn:aws:iam::111122223333:role/registry"
     target = resolve_target(environment(artifacts={"roleARN": role}), project(), "web")
-    found = availability.repository(target, "shop/web", image)
+    found = image_availability.repository(target, "shop/web", image)
     assert (found.registry_id, found.region) == (registry_id, region)
     assert found.access == (target.registry_access if own_role else target.access)
     assert isinstance(found.access, Access)
@@ -222,14 +185,14 @@ SEEN = [
 @settings(max_examples=300, deadline=None)
 @given(
     seen=st.sampled_from(SEEN), wanted=st.sampled_from([None, *Presence]), former=st.sampled_from([None, *Presence]),
-    kind=st.sampled_from([facts, under_way, due]), keep=st.sampled_from(["", "denied"]),
+    kind=st.sampled_from([deployed, attempt_under_way, attempt_due]), keep=st.sampled_from(["", "denied"]),
 )  # fmt: skip
 def test_it_never_changes_a_verdict_and_starts_nothing(
     seen: Service, wanted: Presence | None, former: Presence | None, kind: Any, keep: str
 ) -> None:
-    plain: Facts = replace(kind(), look=Look(KEY, seen, NOW, NOW), artifacts=(WANTED, FORMER), findings={})
+    plain: Facts = changed(kind(), seen=seen, artifacts=(WANTED, FORMER), findings={})
     found = {a: Finding(p) for a, p in ((WANTED, wanted), (FORMER, former)) if p is not None}
-    without, with_ = decide(plain), decide(replace(plain, findings=found, keep_problem=keep))
+    without, with_ = decide(plain), decide(changed(plain, findings=found, keep_problem=keep))
     assert with_.act == without.act
     before = plain.status.rollout
     assert with_.status.rollout in (without.status.rollout, before), "it only keeps an attempt from beginning"
@@ -237,4 +200,4 @@ def test_it_never_changes_a_verdict_and_starts_nothing(
         assert find(with_.status.conditions, "Deployed") == find(without.status.conditions, "Deployed")
         assert with_.status.history == without.status.history
     if seen.running_tasks and with_.status.rollout == without.status.rollout:
-        assert ready(with_) == ready(without)
+        assert ready_and_stalled(with_) == ready_and_stalled(without)

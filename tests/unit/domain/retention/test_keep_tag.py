@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ecs_release.api.release_status import Pin, PinnedImage
-from ecs_release.domain.artifacts.registry_images import Hold
+from ecs_release.domain.artifacts.registry_images import KeepTag
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.ecs.service import Service
-from ecs_release.domain.environments.targets import resolve_target
 from ecs_release.domain.release.decide import decide
-from ecs_release.domain.retention import keep_tag as keep_tags
+from ecs_release.domain.retention import keep_tag
 from tests.builders.ecs import NEW, OLD, OTHER, deployment, service, task
-from tests.unit.domain.environments.test_targets import environment, project
-from tests.unit.domain.retention.test_image_availability import NOTHING, PLACE, RUNS
-from tests.unit.domain.retention.test_image_availability import facts as ready_facts
-from tests.unit.domain.test_under_way import facts as under_way
+from tests.builders.facts import changed
+from tests.builders.scenarios import NOTHING, REPOSITORY, RUNS, attempt_under_way, deployed, keeping
 
 
-def keeping(given: Facts, keep: str | None = "keep.{environment}.{service}", containers: Any = None, **spec: Any) -> Facts:
-    artifacts = {"keepTag": keep} | spec.pop("artifacts", {})
-    place = environment(artifacts={k: v for k, v in artifacts.items() if v is not None}, **spec)
-    made = project(containers=containers) if containers else project()
-    return replace(given, environment=place, target=resolve_target(place, made, "web"))
+def held(given: Facts) -> tuple[KeepTag, ...]:
+    return keep_tag.holds(given, decide(given).status)
 
 
-def held(given: Facts) -> tuple[Hold, ...]:
-    return keep_tags.holds(given, decide(given).status)
-
-
-HELD = (Hold(PLACE, "keep.prod.web", NEW),)
+HELD = (KeepTag(REPOSITORY, "keep.prod.web", NEW),)
 MOVING = service(deployment(2, state="IN_PROGRESS"), deployment(1, status="ACTIVE"), tasks=(task(2), task(1, OLD)))
 
 
@@ -48,27 +37,26 @@ MOVING = service(deployment(2, state="IN_PROGRESS"), deployment(1, status="ACTIV
     ],
 )
 def test_it_is_held_where_the_release_is_ready_and_aws_may_be_changed(
-    seen: Service, spec: dict[str, Any], expected: tuple[Hold, ...]
+    seen: Service, spec: dict[str, Any], expected: tuple[KeepTag, ...]
 ) -> None:
-    assert held(keeping(ready_facts(seen=seen), **spec)) == expected
+    assert held(keeping(deployed(seen=seen), **spec)) == expected
 
 
 def test_nothing_is_held_while_a_rollout_goes_on() -> None:
-    assert held(keeping(under_way(MOVING))) == ()
+    assert held(keeping(attempt_under_way(MOVING))) == ()
 
 
 def test_no_tag_moves_for_a_status_with_an_open_attempt() -> None:
-    given = keeping(ready_facts())
+    given = keeping(deployed())
     status = decide(given).status
-    rollout = under_way(MOVING).status.rollout
-    assert keep_tags.holds(given, status) == HELD
-    assert keep_tags.holds(given, status.model_copy(update={"rollout": rollout})) == ()
+    rollout = attempt_under_way(MOVING).status.rollout
+    assert keep_tag.holds(given, status) == HELD
+    assert keep_tag.holds(given, status.model_copy(update={"rollout": rollout})) == ()
 
 
 def test_a_suspended_release_holds_nothing() -> None:
-    given = keeping(ready_facts())
-    spec = given.release.spec.model_copy(update={"suspend": True})
-    assert held(replace(given, release=given.release.model_copy(update={"spec": spec}))) == ()
+    given = keeping(deployed())
+    assert held(changed(given, spec={"suspend": True})) == ()
 
 
 @pytest.mark.parametrize(
@@ -79,7 +67,7 @@ def test_a_suspended_release_holds_nothing() -> None:
     ],
 )
 def test_names(keep: str, tag: str) -> None:
-    assert [h.tag for h in held(keeping(ready_facts(), keep))] == [tag]
+    assert [h.tag for h in held(keeping(deployed(), keep))] == [tag]
 
 
 @pytest.mark.parametrize(
@@ -92,22 +80,21 @@ def test_names(keep: str, tag: str) -> None:
     ],
 )
 def test_what_keeps_it_from_being_held(keep: str, artifacts: dict[str, Any], words: str) -> None:
-    given = keeping(ready_facts(), keep, artifacts=artifacts)
-    assert words in keep_tags.problem(given) and bool(words) == bool(keep_tags.problem(given))
+    given = keeping(deployed(), keep, artifacts=artifacts)
+    assert words in keep_tag.problem(given) and bool(words) == bool(keep_tag.problem(given))
     assert bool(held(given)) is not bool(words)
 
 
 def test_a_name_that_ecr_would_refuse_is_not_held() -> None:
-    given = keeping(ready_facts(), "keep.{environment}{environment}{environment}.{service}")
+    given = keeping(deployed(), "keep.{environment}{environment}{environment}.{service}")
     place = given.release.spec.environment_ref.model_copy(update={"name": "p" * 60})
-    spec = given.release.spec.model_copy(update={"environment_ref": place})
-    given = replace(given, release=given.release.model_copy(update={"spec": spec}))
-    assert "longer than the 128" in keep_tags.problem(given) and held(given) == ()
+    given = changed(given, spec={"environment_ref": place})
+    assert "longer than the 128" in keep_tag.problem(given) and held(given) == ()
 
 
 @pytest.mark.parametrize(("keep", "fits"), [("keep.{environment}.{service}", False), ("keep.{environment}.{service}.{container}", True)])
 def test_containers_that_share_a_repository_need_tags_of_their_own(keep: str, fits: bool) -> None:
     containers = [{"name": n, "repository": "shop/web"} for n in ("app", "side")]
-    given = keeping(ready_facts(), keep, containers)
-    given = replace(given, pin=Pin(images=[PinnedImage(container="app", digest=NEW), PinnedImage(container="side", digest=OLD)]))
-    assert ("{container}" in keep_tags.problem(given)) is not fits
+    given = keeping(deployed(), keep, containers)
+    given = changed(given, pin=Pin(images=[PinnedImage(container="app", digest=NEW), PinnedImage(container="side", digest=OLD)]))
+    assert ("{container}" in keep_tag.problem(given)) is not fits

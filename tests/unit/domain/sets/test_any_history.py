@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -20,8 +21,9 @@ from ecs_release.domain.model import conditions
 from ecs_release.domain.sets.child_manifests import child_name
 from ecs_release.domain.sets.decide import decide_set
 from ecs_release.domain.sets.decision import Create, Delete, Replace, SetDecision, Write
-from ecs_release.domain.sets.facts import Child, Resolved, SetFacts, set_hash
+from ecs_release.domain.sets.facts import Child, Resolved, SetFacts, set_source_hash
 from tests.builders.ecs import NOW
+from tests.builders.objects import release_set_object
 
 SERVICES = ("api", "bags", "jobs", "web")
 WAVES: list[list[list[str]]] = [[], [["bags"], ["api", "jobs"]], [["web", "api"]], [["jobs"], ["web"], ["bags"]]]
@@ -51,13 +53,8 @@ class AnySetHistory(RuleBasedStateMachine):
         self.asked = {s: {digest(s, "0000000")} for s in SERVICES}
         self.begun: Counter[str] = Counter()
         self.dies_after: int | None = None
-        self.body: dict[str, Any] = {
-            "metadata": {"name": "all", "namespace": "shop", "uid": "u1", "generation": 1, "annotations": {}},
-            "spec": {
-                "projectRef": {"name": "store"}, "serviceSet": "front", "environmentRef": {"name": "prod"},
-                "source": {"releaseHash": "aaaaaaa"}, "strategy": {"waves": None, "maxParallel": 10, "onFailure": "Halt"}, "suspend": False,
-            },
-        }  # fmt: skip
+        strategy = {"waves": None, "maxParallel": 10, "onFailure": "Halt"}
+        self.body = release_set_object("all", annotations={}, source={"releaseHash": "aaaaaaa"}, strategy=strategy, suspend=False)
         self.want()
 
     # What people do.
@@ -151,7 +148,7 @@ class AnySetHistory(RuleBasedStateMachine):
     def say(self, child: dict[str, Any], situation: conditions.Situation, pin: Pin | None, rollout: Rollout, retry: str | None) -> None:
         before = ReleaseStatus.model_validate(child.get("status") or {})
         generation = child["metadata"]["generation"]
-        said = conditions.merge(before.conditions, conditions.triple(situation), generation, self.now)
+        said = conditions.merge(before.conditions, conditions.kstatus_conditions(situation), generation, self.now)
         status = ReleaseStatus(observed_generation=generation, conditions=said, pin=pin, rollout=rollout, last_handled_retry=retry)
         child["status"] = status.to_kubernetes()
 
@@ -285,7 +282,7 @@ class AnySetHistory(RuleBasedStateMachine):
         ready = conditions.find(self.status.conditions, "Ready")
         if ready is None or ready.status != "True" or self.status.observed_generation != self.body["metadata"]["generation"]:
             return
-        assert self.status.source_hash == set_hash(ReleaseSet.model_validate(self.body).spec)
+        assert self.status.source_hash == set_source_hash(ReleaseSet.model_validate(self.body).spec)
 
     @rule()
     def ready_is_true_only_if_it_is(self) -> None:
@@ -300,4 +297,4 @@ class AnySetHistory(RuleBasedStateMachine):
 
 
 AnySetHistory.TestCase.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
-TestAnySetHistory = AnySetHistory.TestCase
+TestAnySetHistory = pytest.mark.slow(AnySetHistory.TestCase)

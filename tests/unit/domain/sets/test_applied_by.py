@@ -13,12 +13,13 @@ from ecs_release.api.release import Release
 from ecs_release.api.release_status import PinnedImage
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.domain.model.applied_by import applied_by
-from ecs_release.domain.model.conditions import merge, stalled, triple
+from ecs_release.domain.model.conditions import kstatus_conditions, merge, stalled
 from ecs_release.domain.sets.child_manifests import child_name
 from ecs_release.domain.sets.decide import decide_set
 from ecs_release.domain.sets.decision import Create, Replace
-from ecs_release.domain.sets.facts import Child, Resolved, SetFacts, set_hash
+from ecs_release.domain.sets.facts import Child, Resolved, SetFacts, set_source_hash
 from tests.builders.ecs import NEW, NOW, OLD
+from tests.builders.objects import release_set_object
 
 RETRY, OVERRIDE = "ecs-release.dev/retry", "ecs-release.dev/override-window"
 
@@ -29,13 +30,7 @@ class Shop:
     def __init__(self, user: str | None) -> None:
         self.digest, self.writes = NEW, 0
         self.child: dict[str, Any] | None = None
-        self.body: dict[str, Any] = {
-            "metadata": {"name": "all", "namespace": "shop", "uid": "u1", "generation": 1, "annotations": {}},
-            "spec": {
-                "projectRef": {"name": "store"}, "serviceSet": "all", "environmentRef": {"name": "prod"},
-                "source": {"releaseHash": "bbbbbbb"}, "change": {"requestedBy": "ana"},
-            },
-        }  # fmt: skip
+        self.body = release_set_object("all", change={"requestedBy": "ana"})
         self.apply(user)
 
     def apply(self, user: str | None, **spec: Any) -> None:
@@ -63,14 +58,14 @@ class Shop:
         release_set = ReleaseSet.model_validate(self.body)
         image = PinnedImage(container="app", digest=self.digest)
         known = release_set.status.source_hash if release_set.status else None
-        resolved = None if known == set_hash(release_set.spec) else (Resolved("web", (image,)),)
+        resolved = None if known == set_source_hash(release_set.spec) else (Resolved("web", (image,)),)
         children = {child_name("all", "web"): Child(Release.model_validate(self.child), self.child)} if self.child else {}
         return SetFacts(release_set=release_set, now=NOW, new_id="b", members=("web",), children=children, resolved=resolved)
 
     def fails(self) -> None:
         """The child's attempt failed."""
         assert self.child is not None
-        conditions = merge(None, triple(stalled("RolloutFailed", "crashed")), 1, NOW)
+        conditions = merge(None, kstatus_conditions(stalled("RolloutFailed", "crashed")), 1, NOW)
         images = [{"container": "app", "digest": self.digest}]
         said = [c.to_kubernetes() for c in conditions]
         self.child["status"] = {"observedGeneration": 1, "conditions": said, "pin": {"sourceHash": "x", "images": images}}

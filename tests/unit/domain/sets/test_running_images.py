@@ -6,9 +6,9 @@ import pytest
 
 from ecs_release.domain.ecs.service import TaskDefinition
 from ecs_release.domain.environments.targets import resolve_target
-from ecs_release.domain.sets.running_images import as_images, current_images
+from ecs_release.domain.sets.running_images import pinned_images, running_images
 from tests.builders.ecs import NEW, OLD, deployment, revision, service, task
-from tests.unit.domain.environments.test_targets import environment, project
+from tests.builders.objects import environment, project
 
 HOST = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
 TARGET = resolve_target(environment(), project(), "web")
@@ -30,6 +30,6 @@ def of(image: str) -> TaskDefinition:
 def test_what_runs(image: str, state: str, digest: str | None) -> None:
     """The revision's digest where it is steady, else what tasks show; never another repository's."""
     seen = service(deployment(1, state=state), tasks=(task(1, OLD),))
-    found = current_images(seen, of(image), TARGET)
+    found = running_images(seen, of(image), TARGET)
     assert found == ({"app": digest} if digest else {})
-    assert len(as_images(found, {}, TARGET)) == (1 if digest else 0)
+    assert len(pinned_images(found, {}, TARGET)) == (1 if digest else 0)

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecs_release.domain.ecs.service import Hook, Service, ServiceDeployment
-from ecs_release.domain.verification import deployment_stages as stages
+from ecs_release.domain.verification import deployment_stages
 from ecs_release.domain.verification.judge import judge
 from ecs_release.domain.verification.judgement import Judgement, Progress, Verdict
 from tests.builders.ecs import NOW, OLD, deployment, service, task
-from tests.unit.domain.verification.test_judge import NEW_TASKS, OLD_ACTIVE, OLD_TASKS, PATIENCE, WANTED, followed
+from tests.builders.judging import NEW_TASKS, OLD_ACTIVE, OLD_TASKS, TIMEOUTS, WANTED, followed
 
 EXPIRES = datetime(2026, 5, 5, 14, 0, tzinfo=timezone(timedelta(hours=2)))
 PAUSE = Hook("ABC", "AWAITING_ACTION", "PAUSE", "", EXPIRES, "ROLLBACK")
@@ -33,13 +33,13 @@ def blue_green(strategy: str = "BLUE_GREEN", **more: Any) -> Service:
     return service(deployment(2, state="IN_PROGRESS"), OLD_ACTIVE, tasks=(*NEW_TASKS, *OLD_TASKS), strategy=strategy, **more)
 
 
-def judged(explained: ServiceDeployment | None, *, idle_s: float = 60, seen: Service | None = None, **before: Any) -> Judgement:
+def judged(service_deployment: ServiceDeployment | None, *, idle_s: float = 60, seen: Service | None = None, **before: Any) -> Judgement:
     before = {"last_progress": NOW - timedelta(seconds=idle_s)} | before
-    return judge(followed(**before), seen or blue_green(), WANTED, NOW, PATIENCE, explained)
+    return judge(followed(**before), seen or blue_green(), WANTED, NOW, TIMEOUTS, service_deployment)
 
 
 @pytest.mark.parametrize(
-    ("explained", "waits", "words"),
+    ("service_deployment", "waits", "words"),
     [
         (None, False, None),
         (told(), False, None),
@@ -56,53 +56,57 @@ def judged(explained: ServiceDeployment | None, *, idle_s: float = 60, seen: Ser
         (told("STOPPED", stage="BAKE_TIME", hooks=(PAUSE,)), False, None),
     ],
 )
-def test_a_hook_or_bake_time_is_waited_for(explained: ServiceDeployment | None, waits: bool, words: str | None) -> None:
-    assert stages.waits(explained) is waits
-    assert stages.awaiting(explained) == words
+def test_a_hook_or_bake_time_is_waited_for(service_deployment: ServiceDeployment | None, waits: bool, words: str | None) -> None:
+    assert deployment_stages.is_waiting(service_deployment) is waits
+    assert deployment_stages.awaited_hook(service_deployment) == words
 
 
 def test_what_is_to_be_done_about_a_hook_is_said() -> None:
-    text = stages.told(told(stage="POST_SCALE_UP", hooks=(PAUSE,), traffic=0.0))
+    text = deployment_stages.describe(told(stage="POST_SCALE_UP", hooks=(PAUSE,), traffic=0.0))
     assert text == (
         "hook ABC at POST_SCALE_UP awaits action: continue or roll back in the ECS console, or by the hook's own action;"
         " else ECS rolls back at 2026-05-05 12:00 UTC; stage POST_SCALE_UP; 0 % of production traffic shifted"
     )
-    assert "else ECS" not in stages.told(told(hooks=(replace(PAUSE, expires_at=None),)))
-    assert "else ECS continues at" in stages.told(told(hooks=(replace(PAUSE, timeout_action="CONTINUE"),)))
-    assert "hook smoke-test runs" in stages.told(told(hooks=(LAMBDA,)))
+    assert "else ECS" not in deployment_stages.describe(told(hooks=(replace(PAUSE, expires_at=None),)))
+    assert "else ECS continues at" in deployment_stages.describe(told(hooks=(replace(PAUSE, timeout_action="CONTINUE"),)))
+    assert "hook smoke-test runs" in deployment_stages.describe(told(hooks=(LAMBDA,)))
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_every_status_is_said_as_it_is_meant(status: str) -> None:
-    text = stages.told(told(status, status_reason="because", triggered_alarms=("errors",)))
+    text = deployment_stages.describe(told(status, status_reason="because", triggered_alarms=("errors",)))
     goes_on = status in ("PENDING", "IN_PROGRESS", "SOMETHING_NEW")
     assert ("(because)" in text) is not goes_on
     assert "alarms: errors" in text
     assert ("SOMETHING_NEW" in text) is (status == "SOMETHING_NEW")
-    assert stages.rolls_back(told(status)) is (status in ("ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL"))
-    assert stages.ended_badly(told(status)) is (status in ("STOPPED", "ROLLBACK_FAILED"))
+    assert deployment_stages.is_rolling_back(told(status)) is (
+        status in ("ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL")
+    )
+    assert deployment_stages.ended_badly(told(status)) is (status in ("STOPPED", "ROLLBACK_FAILED"))
 
 
 @pytest.mark.parametrize(
     ("weight", "percent"), [(None, None), (0.0, 0), (0.1, 1), (5.0, 5), (33.3, 33), (66.6, 67), (99.9, 99), (100.0, 100), (120.0, 100)]
 )
 def test_traffic_is_never_said_to_be_all_or_none_before_it_is(weight: float | None, percent: int | None) -> None:
-    assert stages.traffic_percent(told(traffic=weight)) == percent
+    assert deployment_stages.traffic_percent(told(traffic=weight)) == percent
 
 
-@pytest.mark.parametrize("explained", [told(stage="BAKE_TIME"), told(hooks=(PAUSE,)), told(hooks=(LAMBDA,))])
-def test_the_deadline_stands_still_while_ecs_waits_on_purpose(explained: ServiceDeployment) -> None:
-    judgement = judged(explained, idle_s=100_000)
+@pytest.mark.parametrize("service_deployment", [told(stage="BAKE_TIME"), told(hooks=(PAUSE,)), told(hooks=(LAMBDA,))])
+def test_the_deadline_stands_still_while_ecs_waits_on_purpose(service_deployment: ServiceDeployment) -> None:
+    judgement = judged(service_deployment, idle_s=100_000)
     assert (judgement.verdict, judgement.waits) == (Verdict.ROLLING_OUT, True)
-    done = judge(followed(last_progress=NOW - timedelta(days=2)), service(deployment(2), tasks=OLD_TASKS), WANTED, NOW, PATIENCE, explained)
+    done = judge(
+        followed(last_progress=NOW - timedelta(days=2)), service(deployment(2), tasks=OLD_TASKS), WANTED, NOW, TIMEOUTS, service_deployment
+    )
     assert (done.verdict, done.waits) == (Verdict.VERIFYING, True)
 
 
-@pytest.mark.parametrize("explained", [told(), told("ROLLBACK_IN_PROGRESS"), told("PENDING", ""), told("SOMETHING_NEW")])
-def test_else_it_runs(explained: ServiceDeployment) -> None:
-    assert judged(explained, idle_s=599).verdict is Verdict.ROLLING_OUT
-    assert judged(explained, idle_s=601).verdict is Verdict.DEADLINE_EXCEEDED
-    left = judged(explained, idle_s=500).left_s
+@pytest.mark.parametrize("service_deployment", [told(), told("ROLLBACK_IN_PROGRESS"), told("PENDING", ""), told("SOMETHING_NEW")])
+def test_else_it_runs(service_deployment: ServiceDeployment) -> None:
+    assert judged(service_deployment, idle_s=599).verdict is Verdict.ROLLING_OUT
+    assert judged(service_deployment, idle_s=601).verdict is Verdict.DEADLINE_EXCEEDED
+    left = judged(service_deployment, idle_s=500).left_s
     assert left is not None
     assert abs(left - 100) < 1
 
@@ -111,7 +115,7 @@ LINEAR = blue_green("LINEAR", bake_s=300, step_bake_s=120, steps=3)
 
 
 @pytest.mark.parametrize(
-    ("seen", "explained", "patience_s"),
+    ("seen", "service_deployment", "patience_s"),
     [
         (blue_green(bake_s=300), None, 900),
         (blue_green(bake_s=300), told(stage=""), 900),
@@ -127,20 +131,27 @@ LINEAR = blue_green("LINEAR", bake_s=300, step_bake_s=120, steps=3)
     ],
 )
 def test_planned_bake_times_are_allowed_for_where_no_stage_tells(
-    seen: Service, explained: ServiceDeployment | None, patience_s: float
+    seen: Service, service_deployment: ServiceDeployment | None, patience_s: float
 ) -> None:
     """Once all new tasks run; bounded, so that what is stuck still ends."""
-    assert judged(explained, seen=seen, idle_s=patience_s - 1).verdict is Verdict.ROLLING_OUT
-    assert judged(explained, seen=seen, idle_s=patience_s + 1).verdict is Verdict.DEADLINE_EXCEEDED
+    assert judged(service_deployment, seen=seen, idle_s=patience_s - 1).verdict is Verdict.ROLLING_OUT
+    assert judged(service_deployment, seen=seen, idle_s=patience_s + 1).verdict is Verdict.DEADLINE_EXCEEDED
 
 
 @pytest.mark.parametrize("status", ["STOPPED", "ROLLBACK_FAILED"])
 def test_what_ecs_gave_up_fails_sooner(status: str) -> None:
-    explained = told(status, status_reason="stopped by somebody")
-    assert judged(explained, idle_s=59).verdict is Verdict.ROLLING_OUT
-    judgement = judged(explained, idle_s=61)
+    service_deployment = told(status, status_reason="stopped by somebody")
+    assert judged(service_deployment, idle_s=59).verdict is Verdict.ROLLING_OUT
+    judgement = judged(service_deployment, idle_s=61, missing_since=NOW - timedelta(seconds=31))
     assert judgement.verdict is Verdict.ROLLOUT_FAILED
     assert "stopped by somebody" in judgement.message
+
+
+def test_a_look_may_be_older_than_what_the_api_says() -> None:
+    """It still shows ours as PRIMARY, and somebody else's may have taken its place."""
+    first = judged(told("STOPPED"), idle_s=500)
+    assert (first.verdict, first.missing, first.left_s) == (Verdict.ROLLING_OUT, True, 30)
+    assert judged(told("STOPPED"), idle_s=500, missing_since=NOW - timedelta(seconds=29)).verdict is Verdict.ROLLING_OUT
 
 
 @pytest.mark.parametrize(("status", "patience_s"), [("ROLLBACK_IN_PROGRESS", 600), ("IN_PROGRESS", 60), ("ROLLBACK_FAILED", 60)])
@@ -157,13 +168,17 @@ def test_one_that_was_replaced_is_superseded_although_its_status_is_stopped() ->
 
 
 def test_shifted_traffic_and_a_new_stage_are_progress() -> None:
-    before = Progress(2, 2, "PRODUCTION_TRAFFIC_SHIFT", 10)
-    assert Progress(2, 2, "PRODUCTION_TRAFFIC_SHIFT", 20).beyond(before)
-    assert Progress(2, 2, "BAKE_TIME", 10).beyond(before)
-    assert not Progress(2, 2, "PRODUCTION_TRAFFIC_SHIFT", 5).beyond(before)
-    assert before.highest(Progress(1, 1, "SCALE_UP", 50)) == Progress(2, 1, "PRODUCTION_TRAFFIC_SHIFT", 50)
+    shifting, baking, scaling = (frozenset({stage}) for stage in ("PRODUCTION_TRAFFIC_SHIFT", "BAKE_TIME", "SCALE_UP"))
+    before = Progress(2, 2, shifting, 10)
+    assert Progress(2, 2, shifting, 20).beyond(before)
+    assert Progress(2, 2, baking, 10).beyond(before)
+    assert not Progress(2, 2, shifting, 5).beyond(before)
+    both = before.highest(Progress(1, 1, scaling, 50))
+    assert both == Progress(2, 1, shifting | scaling, 50)
+    assert not Progress(2, 2, scaling, 0).beyond(both), "it has been there"
+    assert not Progress(0, 9, frozenset(), 0).beyond(Progress()), "no look has shown old tasks yet"
     progress = judged(told(stage="PRODUCTION_TRAFFIC_SHIFT", traffic=12.5)).progress
-    assert progress == Progress(2, 2, "PRODUCTION_TRAFFIC_SHIFT", 12.5)
+    assert progress == Progress(2, 2, shifting, 12)
 
 
 hooks = st.lists(st.sampled_from([PAUSE, LAMBDA, replace(PAUSE, status="FAILED")]), max_size=2).map(tuple)
@@ -176,15 +191,15 @@ seen_tasks = st.lists(st.builds(task, st.sampled_from([1, 2]), st.sampled_from([
     explanations, st.sampled_from(["IN_PROGRESS", "COMPLETED", "FAILED", None]), seen_tasks, st.sampled_from([0, 100, 700]), st.booleans()
 )
 def test_the_api_never_makes_a_rollout_good_or_undoes_it(
-    explained: ServiceDeployment, state: str | None, tasks: tuple[Any, ...], idle_s: int, rollback: bool
+    service_deployment: ServiceDeployment, state: str | None, tasks: tuple[Any, ...], idle_s: int, rollback: bool
 ) -> None:
     """Design 3: it confirms and explains. What is done is done without it; it may only fail a rollout sooner, or have it waited for."""
     seen = service(deployment(2, state=state), OLD_ACTIVE, tasks=tasks, rollback=rollback, strategy="BLUE_GREEN")
-    without, with_it = judged(None, seen=seen, idle_s=idle_s).verdict, judged(explained, seen=seen, idle_s=idle_s).verdict
+    without, with_it = judged(None, seen=seen, idle_s=idle_s).verdict, judged(service_deployment, seen=seen, idle_s=idle_s).verdict
     assert without.good == with_it.good
     if without is not with_it:
         assert {without, with_it} <= {Verdict.ROLLING_OUT, Verdict.VERIFYING, Verdict.DEADLINE_EXCEEDED, Verdict.ROLLOUT_FAILED}
 
 
 def test_times_are_said_in_utc() -> None:
-    assert stages.at(datetime(2026, 5, 4, 12, 0, tzinfo=UTC)) == "2026-05-04 12:00 UTC"
+    assert deployment_stages.format_time(datetime(2026, 5, 4, 12, 0, tzinfo=UTC)) == "2026-05-04 12:00 UTC"

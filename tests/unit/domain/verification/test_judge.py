@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,23 +12,11 @@ from hypothesis import strategies as st
 
 from ecs_release.domain.ecs.service import Service, ServiceDeployment
 from ecs_release.domain.verification.judge import judge
-from ecs_release.domain.verification.judgement import Followed, Patience, Verdict
+from ecs_release.domain.verification.judgement import Verdict
+from ecs_release.domain.verification.proof import ImageDigests
 from tests.builders.ecs import NEW, NOW, OLD, OTHER, deployment, revision, service, task
+from tests.builders.judging import NEW_TASKS, OLD_ACTIVE, OLD_TASKS, TIMEOUTS, WANTED, followed
 
-WANTED = {"app": frozenset({NEW})}
-PATIENCE = Patience(deadline_s=600, visible_s=30, rollback_s=60)
-
-
-def followed(**more: Any) -> Followed:
-    facts: dict[str, Any] = {
-        "deployment_id": "ecs-svc/2", "rollback_target": revision(1), "started": NOW - timedelta(seconds=60),
-        "last_progress": NOW - timedelta(seconds=60), "listed_before": frozenset({"ecs-svc/1"}),
-    }  # fmt: skip
-    return Followed(**facts | more)
-
-
-OLD_ACTIVE = deployment(1, status="ACTIVE")
-NEW_TASKS, OLD_TASKS = (task(2), task(2)), (task(1, OLD), task(1, OLD))
 FAILED = deployment(2, state="FAILED", running=0, rollout_state_reason="tasks failed to start")
 LATE = timedelta(seconds=601)
 
@@ -62,8 +51,66 @@ TABLE = [
         {},
         Verdict.ROLLED_BACK,
     ),
+    (
+        "ECS rolls back what had replaced it",
+        service(
+            deployment(
+                4, task_definition=revision(1), rollout_state_reason="ECS deployment circuit breaker: rolling back to deploymentId x."
+            ),
+            deployment(3, status="ACTIVE", state="FAILED", rollout_state_reason="ECS deployment circuit breaker: tasks failed to start."),
+            tasks=(task(4, OTHER),),
+        ),
+        {},
+        Verdict.SUPERSEDED,
+    ),
+    (
+        "ECS goes back by its old id from what had replaced it",
+        service(deployment(1), deployment(3, status="ACTIVE", state="FAILED"), tasks=OLD_TASKS),
+        {"stage": "IN_PROGRESS", "missing_since": NOW - timedelta(seconds=30)},
+        Verdict.SUPERSEDED,
+    ),
+    (
+        "an old look shows what was there before what was listed, and its images are the wanted ones",
+        service(deployment(1, age_s=900), tasks=(task(1), task(1))),
+        {"listed_before": frozenset({"ecs-svc/3"}), "not_before": NOW - timedelta(seconds=61), "started": NOW - timedelta(seconds=20)},
+        Verdict.ROLLING_OUT,
+    ),
+    (
+        "an old look shows what somebody began just before ours",
+        service(deployment(3, state="IN_PROGRESS", age_s=25), deployment(1, status="ACTIVE"), tasks=OLD_TASKS),
+        {"started": NOW - timedelta(seconds=20)},
+        Verdict.ROLLING_OUT,
+    ),
+    (
+        "an old look shows what is known to be older than ours",
+        service(deployment(3, state="IN_PROGRESS", age_s=25), deployment(1, status="ACTIVE"), tasks=(task(3, OTHER), *OLD_TASKS)),
+        {"stage": "IN_PROGRESS", "not_before": NOW - timedelta(seconds=20)},
+        Verdict.ROLLING_OUT,
+    ),
+    (
+        "ECS goes back beyond what was listed, for as long as reads may lag",
+        service(deployment(1, age_s=900), tasks=OLD_TASKS),
+        {
+            "listed_before": frozenset({"ecs-svc/3"}),
+            "not_before": NOW - timedelta(seconds=61),
+            "stage": "IN_PROGRESS",
+            "missing_since": NOW - timedelta(seconds=30),
+        },
+        Verdict.ROLLED_BACK,
+    ),
+    (
+        "what replaced it has failed",
+        service(
+            deployment(3, state="FAILED", rollout_state_reason="ECS deployment circuit breaker: tasks failed to start."),
+            tasks=(task(3, OTHER),),
+        ),
+        {},
+        Verdict.SUPERSEDED,
+    ),
     ("replaced by other digests", service(deployment(3), tasks=(task(3, OTHER),)), {}, Verdict.SUPERSEDED),
-    ("replaced by the same digests", service(deployment(3), tasks=(task(3),)), {}, Verdict.ROLLING_OUT),
+    ("replaced by the same digests", service(deployment(3), tasks=(task(3),)), {}, Verdict.OVERTAKEN_SAME_DIGESTS),
+    ("replaced by the same digests, under way", service(deployment(3, state="IN_PROGRESS"), tasks=(task(3),)), {}, Verdict.ROLLING_OUT),
+    ("replaced by the same digests, of which one is silent", service(deployment(3), tasks=(task(3), task(3, ""))), {}, Verdict.ROLLING_OUT),
     ("replaced, nothing runs yet", service(deployment(3, state="IN_PROGRESS"), tasks=OLD_TASKS), {}, Verdict.ROLLING_OUT),
     ("no progress", service(deployment(2, state="IN_PROGRESS"), tasks=()), {"last_progress": NOW - LATE}, Verdict.DEADLINE_EXCEEDED),
     ("late, and then done", service(deployment(2), tasks=NEW_TASKS), {"late": True}, Verdict.SUCCEEDED_LATE),
@@ -73,25 +120,108 @@ TABLE = [
         {"late": True, "last_progress": NOW - LATE},
         Verdict.ROLLING_OUT,
     ),
+    (
+        "back at the former one, ours was seen: a stale look, or a rollback",
+        service(deployment(1), tasks=OLD_TASKS),
+        {"stage": "IN_PROGRESS"},
+        Verdict.ROLLING_OUT,
+    ),
+    (
+        "back at the former one for as long as reads may lag",
+        service(deployment(1), tasks=OLD_TASKS),
+        {"stage": "IN_PROGRESS", "missing_since": NOW - timedelta(seconds=30)},
+        Verdict.ROLLED_BACK,
+    ),
+    ("back at the former one, ours beside it", service(deployment(1), deployment(2, status="ACTIVE")), {}, Verdict.ROLLED_BACK),
+    (
+        "ours failed, and ECS returns to another revision than the expected one",
+        service(deployment(3, state="IN_PROGRESS", task_definition=revision(7)), deployment(2, status="ACTIVE", state="FAILED")),
+        {},
+        Verdict.ROLLED_BACK,
+    ),
+    (
+        "ours was completed and proven, then another one began",
+        service(deployment(3, state="IN_PROGRESS"), deployment(2, status="ACTIVE"), tasks=NEW_TASKS),
+        {"stage": "IN_PROGRESS"},
+        Verdict.SUCCEEDED,
+    ),
+    ("completed, one of the tasks is not listed", service(deployment(2), tasks=(task(2),), running=2), {}, Verdict.VERIFYING),
     ("overtaken and done", service(deployment(2), tasks=NEW_TASKS), {"overtaken": True}, Verdict.OVERTAKEN_SAME_DIGESTS),
 ]
 
 
 @pytest.mark.parametrize(("seen", "before", "verdict"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 def test_verdicts(seen: Service, before: dict[str, Any], verdict: Verdict) -> None:
-    assert judge(followed(**before), seen, WANTED, NOW, PATIENCE).verdict is verdict
+    assert judge(followed(**before), seen, WANTED, NOW, TIMEOUTS).verdict is verdict
+
+
+@pytest.mark.parametrize(("seen", "before", "verdict"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_what_has_not_ended_says_when_to_look_again(seen: Service, before: dict[str, Any], verdict: Verdict) -> None:
+    """Without a change in ECS nobody would look again, and the attempt would stay open for ever."""
+    judgement = judge(followed(**before), seen, WANTED, NOW, TIMEOUTS)
+    assert judgement.verdict.ended or judgement.left_s is not None
+    if not judgement.verdict.ended and not before.get("late"):
+        assert judgement.left_s is not None and judgement.left_s > 0
+
+
+def test_what_replaced_it_and_was_rolled_back_is_named() -> None:
+    seen = service(deployment(1), deployment(3, status="ACTIVE", state="FAILED"), tasks=OLD_TASKS)
+    told = judge(followed(stage="IN_PROGRESS", missing_since=NOW - timedelta(seconds=30)), seen, WANTED, NOW, TIMEOUTS).message
+    assert told == "deployment ecs-svc/3 of web:3 replaced ours before it was done, and ECS rolled that back to web:1"
+
+
+def test_what_was_completed_and_not_proven_is_not_called_undone() -> None:
+    seen = service(deployment(3), deployment(2, status="ACTIVE", desired=0, running=0), tasks=(task(3, OTHER),))
+    judgement = judge(followed(), seen, WANTED, NOW, TIMEOUTS)
+    assert judgement.verdict is Verdict.SUPERSEDED
+    assert judgement.message == "deployment ecs-svc/3 of web:3 replaced ours before its tasks could prove it"
 
 
 def test_one_that_took_over_with_the_same_digests_is_followed() -> None:
     seen = service(deployment(3, state="IN_PROGRESS"), tasks=OLD_TASKS)
-    assert judge(followed(), seen, WANTED, NOW, PATIENCE, primary_pins={"app": NEW}).follow == "ecs-svc/3"
-    assert judge(followed(), seen, WANTED, NOW, PATIENCE, primary_pins={"app": OTHER}).verdict is Verdict.SUPERSEDED
+    overtaken = judge(followed(), seen, WANTED, NOW, TIMEOUTS, primary_pins={"app": NEW})
+    assert (overtaken.follow, overtaken.left_s) == ("ecs-svc/3", TIMEOUTS.deadline_s)
+    assert judge(followed(), seen, WANTED, NOW, TIMEOUTS, primary_pins={"app": OTHER}).verdict is Verdict.SUPERSEDED
+
+
+def test_a_rollback_to_one_platforms_image_of_the_same_list_is_no_success() -> None:
+    """A retry of a multi-platform image: what it replaces runs an accepted digest, too."""
+    wanted = {"app": ImageDigests(frozenset({NEW, OTHER}))}
+    seen = service(deployment(1), deployment(2, status="ACTIVE", state="FAILED"), tasks=(task(1, OTHER), task(1, OTHER)))
+    assert judge(followed(), seen, wanted, NOW, TIMEOUTS).verdict is Verdict.ROLLED_BACK
+
+
+@pytest.mark.parametrize(("since_s", "verdict"), [(None, Verdict.ROLLING_OUT), (29, Verdict.ROLLING_OUT), (31, Verdict.ROLLED_BACK)])
+def test_ecs_takes_no_successful_deployment_back(since_s: float | None, verdict: Verdict) -> None:
+    """A look that shows what was there before is older than the service deployment, unless it stays so."""
+    ours = followed(stage="IN_PROGRESS", missing_since=None if since_s is None else NOW - timedelta(seconds=since_s))
+    seen = service(deployment(1), tasks=OLD_TASKS)
+    assert judge(ours, seen, WANTED, NOW, TIMEOUTS, ServiceDeployment("arn", "SUCCESSFUL")).verdict is verdict
+
+
+@pytest.mark.parametrize(("status", "verdict"), [("IN_PROGRESS", Verdict.ROLLING_OUT), ("ROLLBACK_SUCCESSFUL", Verdict.ROLLED_BACK)])
+def test_the_service_deployment_api_decides_whether_a_look_is_stale(status: str, verdict: Verdict) -> None:
+    late = NOW - timedelta(seconds=300)
+    seen = service(deployment(1), tasks=OLD_TASKS)
+    assert (
+        judge(followed(stage="IN_PROGRESS", missing_since=late), seen, WANTED, NOW, TIMEOUTS, ServiceDeployment("arn", status)).verdict
+        is verdict
+    )
+
+
+def test_tasks_that_name_the_service_prove_their_revision_since_the_deployment() -> None:
+    created = deployment(3).created_at
+    after = tuple(replace(task(3), started_by="web", created_at=created + timedelta(seconds=n)) for n in (1, 2))
+    before = tuple(replace(one, created_at=created - timedelta(seconds=1)) for one in after)
+    taken_over = judge(followed(), service(deployment(3, state="IN_PROGRESS"), tasks=after), WANTED, NOW, TIMEOUTS)
+    assert taken_over.follow == "ecs-svc/3"
+    assert "none of its tasks runs yet" in judge(followed(), service(deployment(3), tasks=before), WANTED, NOW, TIMEOUTS).message
 
 
 @pytest.mark.parametrize("status", ["ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"])
 def test_the_service_deployment_api_confirms_a_rollback(status: str) -> None:
-    explained = ServiceDeployment("arn", status, rollback_reason="the alarm went off")
-    judgement = judge(followed(), service(deployment(1), tasks=OLD_TASKS), WANTED, NOW, PATIENCE, explained)
+    service_deployment = ServiceDeployment("arn", status, rollback_reason="the alarm went off")
+    judgement = judge(followed(), service(deployment(1), tasks=OLD_TASKS), WANTED, NOW, TIMEOUTS, service_deployment)
     assert judgement.verdict is Verdict.ROLLED_BACK
     assert "the alarm went off" in judgement.message
 
@@ -106,9 +236,14 @@ def test_never_done_while_a_task_shows_another_digest(
 ) -> None:
     listed = [deployment(2, state=ours)] if is_primary else [deployment(3, state=primary), deployment(2, status="ACTIVE", state=ours)]
     seen = service(*listed, tasks=tasks, desired=desired)
-    verdict = judge(followed(late=late, stage=stage), seen, WANTED, NOW, PATIENCE).verdict
+    judgement = judge(followed(late=late, stage=stage), seen, WANTED, NOW, TIMEOUTS)
+    verdict = judgement.verdict
     running = {t.digest_of("app") for t in seen.running_tasks}
-    if verdict.good:
-        assert is_primary
+    if not verdict.ended:
+        assert judgement.left_s is not None
+    if verdict.good and is_primary:
         assert running <= {NEW}
         assert running or desired == 0
+    elif verdict.good:
+        assert "COMPLETED" in (ours, stage), "it was done before the other one began"
+        assert {t.digest_of("app") for t in seen.running_tasks if t.started_by == "ecs-svc/2"} == {NEW}

@@ -12,21 +12,21 @@ from ecs_release.domain.ecs.service import RegistryImage
 from ecs_release.domain.environments.targets import resolve_target
 from ecs_release.domain.model.errors import Denied, Problem, Retryable
 from ecs_release.engine.artifacts import hash_index as module
-from ecs_release.engine.artifacts.hash_index import Hashes
-from tests.builders.fake_registry import FakeAws, FakeRegistry, digest
+from ecs_release.engine.artifacts.hash_index import HashIndex
+from tests.builders.fake_registry import FakeRegistries, FakeRegistry, digest
+from tests.builders.objects import environment, project
 from tests.builders.simulated_time import run_simulated
-from tests.unit.domain.environments.test_targets import environment, project
 
 TARGET = resolve_target(environment(), project(), "web")
 
 
-class World:
+class IndexedRegistry:
     """A registry and what is known of it."""
 
     def __init__(self) -> None:
         self.registry = FakeRegistry()
-        aws: Any = FakeAws({"111122223333": self.registry})
-        self.hashes = Hashes(aws, lambda: asyncio.get_running_loop().time())
+        aws: Any = FakeRegistries({"111122223333": self.registry})
+        self.hashes = HashIndex(aws, lambda: asyncio.get_running_loop().time())
 
     async def names(self, *numbers: int, known: dict[str, str] | None = None) -> dict[int, str]:
         found = await self.hashes.of(TARGET, [("shop/web", digest(n)) for n in numbers], known or {})
@@ -39,7 +39,7 @@ def simulated(steps: Coroutine[Any, Any, None]) -> None:
 
 def test_digests_are_asked_for_together_and_once() -> None:
     async def steps() -> None:
-        world = World()
+        world = IndexedRegistry()
         world.registry.push(1, 2)
         for _ in range(3):
             assert await world.names(1, 2, 3) == {1: "v1", 2: "v1"}
@@ -52,7 +52,7 @@ def test_digests_are_asked_for_together_and_once() -> None:
 
 def test_what_is_unknown_is_asked_for_again_after_a_while() -> None:
     async def steps() -> None:
-        world = World()
+        world = IndexedRegistry()
         world.registry.push(1, tags=("latest",))
         assert await world.names(1) == {}
         world.registry.push(1)
@@ -69,7 +69,7 @@ def test_what_is_unknown_is_asked_for_again_after_a_while() -> None:
 
 def test_a_platforms_digest_has_its_lists_hash() -> None:
     async def steps() -> None:
-        world = World()
+        world = IndexedRegistry()
         world.registry.push(1, tags=())
         world.registry.lists = {digest(1): RegistryImage(digest(9), ("ref.v9",), (digest(1),))}
         assert await world.names(1) == {1: "v9"}
@@ -80,7 +80,7 @@ def test_a_platforms_digest_has_its_lists_hash() -> None:
 @pytest.mark.parametrize("fault", [Denied("no"), Retryable("slow")])
 def test_a_registry_that_fails_is_left_alone_for_five_minutes(fault: Problem) -> None:
     async def steps() -> None:
-        world = World()
+        world = IndexedRegistry()
         world.registry.push(1)
         world.registry.fault = fault
         for _ in range(20):
@@ -96,7 +96,7 @@ def test_a_registry_that_fails_is_left_alone_for_five_minutes(fault: Problem) ->
 
 def test_what_was_known_stays_while_it_cannot_be_read() -> None:
     async def steps() -> None:
-        world = World()
+        world = IndexedRegistry()
         world.registry.push(1)
         await world.names(1)
         world.registry.fault = Retryable("slow")
@@ -108,7 +108,7 @@ def test_what_was_known_stays_while_it_cannot_be_read() -> None:
 
 def test_nobody_waits_long_and_nobody_waits_twice() -> None:
     async def steps() -> None:
-        world, loop = World(), asyncio.get_running_loop()
+        world, loop = IndexedRegistry(), asyncio.get_running_loop()
         world.registry.push(1)
         world.registry.takes_s = 45
         assert await world.names(1) == {}
@@ -126,7 +126,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST", 10)
 
     async def steps() -> None:
-        world = World()
+        world = IndexedRegistry()
         await world.names(*range(50))
         assert len(world.hashes._hashes) == 10
 

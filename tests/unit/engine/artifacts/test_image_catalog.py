@@ -8,35 +8,35 @@ from typing import Any
 
 import pytest
 
-from ecs_release.domain.artifacts.registry_images import Artifact, Hold, Presence
+from ecs_release.domain.artifacts.registry_images import KeepTag, Presence, RequiredImage
 from ecs_release.domain.ecs.service import RegistryImage
 from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable
 from ecs_release.domain.ports.protocols import ObjectKey
-from ecs_release.engine.artifacts.image_catalog import Artifacts
-from tests.builders.fake_registry import FakeAws, FakeRegistry, artifact, digest, repository
+from ecs_release.engine.artifacts.image_catalog import ImageCatalog
+from tests.builders.fake_registry import FakeRegistries, FakeRegistry, artifact, digest, repository
 from tests.builders.simulated_time import SimulatedClock, run_simulated
 
 DAY_S = 86_400.0
 REGISTRY = "111122223333"
-KEEP = Hold(repository(), "keep.prod.web", digest(1))
+KEEP = KeepTag(repository(), "keep.prod.web", digest(1))
 
 
 def key(number: int = 1) -> ObjectKey:
     return ObjectKey("Release", "shop", f"r{number}")
 
 
-class World:
+class WatchedRegistry:
     """The loop, its registry, and the Releases that it told."""
 
     def __init__(self, interval_s: float = DAY_S) -> None:
-        self.aws, self.told, self.may_change = FakeAws(), list[ObjectKey](), True
+        self.aws, self.told, self.may_change = FakeRegistries(), list[ObjectKey](), True
         self.registry = self.aws.registries[REGISTRY] = FakeRegistry()
-        self.artifacts = Artifacts(
+        self.artifacts = ImageCatalog(
             self.aws, SimulatedClock(), interval_s, changed=self.told.append, may_change=lambda _: self.may_change  # type: ignore[arg-type]
         )  # fmt: skip
 
     def presences(self, number: int = 1) -> list[Presence]:
-        return [f.presence for f in self.artifacts.need(key(), (artifact(number),)).values()]
+        return [f.presence for f in self.artifacts.require(key(), (artifact(number),)).values()]
 
     async def run(self, steps: Coroutine[Any, Any, None]) -> None:
         loop = asyncio.create_task(self.artifacts.run())
@@ -48,17 +48,17 @@ class World:
                 await loop
 
 
-def simulated(world: World, steps: Coroutine[Any, Any, None]) -> None:
+def simulated(world: WatchedRegistry, steps: Coroutine[Any, Any, None]) -> None:
     run_simulated(world.run(steps))
 
 
 def test_five_thousand_releases_ask_once_a_day_each_repository_in_one_call() -> None:
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         for number in range(5000):
             world.registry.push(number)
-            world.artifacts.need(key(number), (artifact(number, f"shop/{number % 100}"),))
+            world.artifacts.require(key(number), (artifact(number, f"shop/{number % 100}"),))
         await asyncio.sleep(10 * DAY_S)
 
     simulated(world, steps())
@@ -71,13 +71,13 @@ def test_five_thousand_releases_ask_once_a_day_each_repository_in_one_call() -> 
 
 
 def test_a_restart_does_not_shift_a_repositorys_moment() -> None:
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         world.registry.push(1)
         world.presences()
         await asyncio.sleep(DAY_S)
-        again = World()
+        again = WatchedRegistry()
         again.aws.registries[REGISTRY] = world.registry
         again.presences()
         await again.run(asyncio.sleep(DAY_S))
@@ -97,7 +97,7 @@ def test_a_restart_does_not_shift_a_repositorys_moment() -> None:
     ],
 )
 def test_what_is_found(image: RegistryImage | None, presence: Presence, told: int) -> None:
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         world.registry.there = {digest(1): image} if image else {}
@@ -110,22 +110,37 @@ def test_what_is_found(image: RegistryImage | None, presence: Presence, told: in
 
 
 def test_a_platforms_image_is_as_its_list_and_lists_are_read_once_a_look() -> None:
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         world.registry.push(1, 2, tags=())
         world.registry.lists = {digest(1): RegistryImage(digest(9), ("v1",))}
-        world.artifacts.need(key(), (artifact(1), artifact(2, former=True)))
+        world.artifacts.require(key(), (artifact(1), artifact(2, former=True)))
         await asyncio.sleep(DAY_S + 1)
-        found = world.artifacts.need(key(), (artifact(1), artifact(2, former=True)))
+        found = world.artifacts.require(key(), (artifact(1), artifact(2, former=True)))
         assert [f.presence for f in found.values()] == [Presence.TAGGED, Presence.UNTAGGED]
 
     simulated(world, steps())
     assert world.registry.lists_asked == 1
 
 
+def test_an_image_without_tag_is_not_at_risk_while_its_lists_cannot_be_read() -> None:
+    world = WatchedRegistry()
+
+    async def steps() -> None:
+        world.registry.push(1, tags=())
+        world.registry.push(2)
+        world.registry.lists_fault = Denied("no policy allows ecr:BatchGetImage")
+        world.artifacts.require(key(), (artifact(1), artifact(2, former=True)))
+        await asyncio.sleep(DAY_S + 1)
+        found = world.artifacts.require(key(), (artifact(1), artifact(2, former=True)))
+        assert [f.presence for f in found.values()] == [Presence.UNREADABLE, Presence.TAGGED]
+
+    simulated(world, steps())
+
+
 def test_what_is_gone_is_looked_for_again_soon() -> None:
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         world.presences()
@@ -141,16 +156,16 @@ def test_what_is_gone_is_looked_for_again_soon() -> None:
 
 
 def test_what_is_urgent_is_looked_up_at_once_and_told() -> None:
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         world.registry.push(1)
         for _ in range(5):
-            world.artifacts.need(key(), (artifact(1),), urgent=True)
+            world.artifacts.require(key(), (artifact(1),), urgent=True)
         await asyncio.sleep(1)
         assert world.presences() == [Presence.TAGGED]
         for _ in range(5):
-            world.artifacts.need(key(), (artifact(1),), urgent=True)
+            world.artifacts.require(key(), (artifact(1),), urgent=True)
         await asyncio.sleep(1)
 
     simulated(world, steps())
@@ -163,35 +178,35 @@ def test_what_is_urgent_is_looked_up_at_once_and_told() -> None:
 )
 def test_a_registry_that_cannot_be_read(fault: Problem, presence: Presence | None) -> None:
     """A passing fault says nothing of an image; all of the registry is left alone for five minutes, and other registries are not."""
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         world.registry.fault = fault
         for number in range(20):
-            world.artifacts.need(key(number), (artifact(1, f"shop/{number}"),), urgent=True)
-        world.artifacts.need(key(50), (artifact(1, "other", "444455556666"),), urgent=True)
+            world.artifacts.require(key(number), (artifact(1, f"shop/{number}"),), urgent=True)
+        world.artifacts.require(key(50), (artifact(1, "other", "444455556666"),), urgent=True)
         await asyncio.sleep(299)
-        found = world.artifacts.need(key(0), (artifact(1, "shop/0"),))
+        found = world.artifacts.require(key(0), (artifact(1, "shop/0"),))
         assert [f.presence for f in found.values()] == ([presence] if presence else [])
         assert len(world.aws.registries["444455556666"].asked) == 1
         assert len(world.registry.asked) == (20 if presence else 1)
         world.registry.fault = None
         world.registry.push(1)
         await asyncio.sleep(700)
-        assert [f.presence for f in world.artifacts.need(key(0), (artifact(1, "shop/0"),)).values()] == [Presence.TAGGED]
+        assert [f.presence for f in world.artifacts.require(key(0), (artifact(1, "shop/0"),)).values()] == [Presence.TAGGED]
 
     simulated(world, steps())
 
 
 def test_who_asks_while_a_look_fails_is_told_by_the_next() -> None:
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         world.registry.push(1, 2)
         world.registry.takes_s, world.registry.fault = 10, Retryable("slow")
-        world.artifacts.need(key(1), (artifact(1),), urgent=True)
+        world.artifacts.require(key(1), (artifact(1),), urgent=True)
         await asyncio.sleep(5)
-        world.artifacts.need(key(2), (artifact(2),), urgent=True)
+        world.artifacts.require(key(2), (artifact(2),), urgent=True)
         await asyncio.sleep(6)
         world.registry.fault = None
         await asyncio.sleep(400)
@@ -201,13 +216,13 @@ def test_who_asks_while_a_look_fails_is_told_by_the_next() -> None:
 
 
 def test_what_nobody_needs_any_more_is_not_asked_for() -> None:
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         world.registry.push(1, 2)
-        world.artifacts.need(key(1), (artifact(1),))
-        world.artifacts.need(key(2), (artifact(1),))
-        world.artifacts.need(key(2), (artifact(2),))
+        world.artifacts.require(key(1), (artifact(1),))
+        world.artifacts.require(key(2), (artifact(1),))
+        world.artifacts.require(key(2), (artifact(2),))
         world.artifacts.forget(key(1))
         await asyncio.sleep(DAY_S)
         world.artifacts.forget(key(2))
@@ -215,11 +230,11 @@ def test_what_nobody_needs_any_more_is_not_asked_for() -> None:
 
     simulated(world, steps())
     assert [asked for _, asked in world.registry.asked] == [{digest(2)}]
-    assert world.artifacts._places == {}
+    assert world.artifacts._repositories == {}
 
 
 def test_what_was_known_of_an_image_is_forgotten_with_its_last_release() -> None:
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         world.presences(1)
@@ -232,11 +247,11 @@ def test_what_was_known_of_an_image_is_forgotten_with_its_last_release() -> None
 
 
 def test_an_event_about_a_repository_has_it_looked_at_now() -> None:
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         world.presences()
-        world.artifacts.look_again(REGISTRY, "eu-west-1", "shop/web")
+        world.artifacts.look_up_again(REGISTRY, "eu-west-1", "shop/web")
         await asyncio.sleep(1)
         assert world.presences() == [Presence.GONE]
 
@@ -246,12 +261,12 @@ def test_an_event_about_a_repository_has_it_looked_at_now() -> None:
 # Tags that hold what runs.
 
 
-def hold(world: World, *holds: Hold, number: int = 1, at_once: bool = True) -> None:
+def hold(world: WatchedRegistry, *holds: KeepTag, number: int = 1, at_once: bool = True) -> None:
     world.artifacts.hold(key(number), holds, at_once=at_once)
 
 
 def test_a_tag_moves_once_and_is_looked_at_once_a_day() -> None:
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         world.registry.push(1, 2)
@@ -274,7 +289,7 @@ def test_a_tag_moves_once_and_is_looked_at_once_a_day() -> None:
 
 
 def test_a_restart_moves_no_tag_at_once() -> None:
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         world.registry.push(1)
@@ -289,7 +304,7 @@ def test_a_restart_moves_no_tag_at_once() -> None:
 
 @pytest.mark.parametrize(("fault", "said", "tries"), [(Denied("denied"), True, 1), (Retryable("slow"), False, 4)])
 def test_a_tag_that_cannot_be_moved_is_said_and_tried_again(fault: Problem, said: bool, tries: int) -> None:
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         world.registry.push(1)
@@ -308,7 +323,7 @@ def test_a_tag_that_cannot_be_moved_is_said_and_tried_again(fault: Problem, said
 
 
 def test_nothing_moves_where_nothing_may_be_changed() -> None:
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         world.registry.push(1)
@@ -321,7 +336,7 @@ def test_nothing_moves_where_nothing_may_be_changed() -> None:
 
 
 def test_an_image_that_is_gone_holds_no_tag() -> None:
-    world = World()
+    world = WatchedRegistry()
 
     async def steps() -> None:
         hold(world, KEEP)
@@ -332,8 +347,8 @@ def test_an_image_that_is_gone_holds_no_tag() -> None:
 
 
 def test_two_releases_do_not_fight_for_a_tag() -> None:
-    world = World()
-    other = Hold(KEEP.repository, KEEP.tag, digest(2))
+    world = WatchedRegistry()
+    other = KeepTag(KEEP.repository, KEEP.tag, digest(2))
 
     async def steps() -> None:
         world.registry.push(1, 2)
@@ -352,20 +367,20 @@ def test_two_releases_do_not_fight_for_a_tag() -> None:
 
 
 def test_containers_that_share_an_image_are_one_question() -> None:
-    world = World()
-    both = (artifact(1), Artifact("side", repository(), digest(1)))
+    world = WatchedRegistry()
+    both = (artifact(1), RequiredImage("side", repository(), digest(1)))
 
     async def steps() -> None:
         world.registry.push(1)
-        world.artifacts.need(key(), both)
-        world.artifacts.need(key(), both[:1])
-        world.artifacts.need(key(), both)
+        world.artifacts.require(key(), both)
+        world.artifacts.require(key(), both[:1])
+        world.artifacts.require(key(), both)
         await asyncio.sleep(DAY_S)
-        assert len(world.artifacts.need(key(), both)) == 2
-        world.artifacts.need(key(), both[1:])
-        assert len(world.artifacts.need(key(), both[1:])) == 1
+        assert len(world.artifacts.require(key(), both)) == 2
+        world.artifacts.require(key(), both[1:])
+        assert len(world.artifacts.require(key(), both[1:])) == 1
 
-        assert world.artifacts._places[repository()].images[digest(1)].keys == (key(),)
+        assert world.artifacts._repositories[repository()].images[digest(1)].keys == (key(),)
 
     simulated(world, steps())
     assert [asked for _, asked in world.registry.asked] == [{digest(1)}]

@@ -9,9 +9,9 @@ import pytest
 
 from ecs_release.api.conditions import Condition
 from ecs_release.api.names import APPLIED_BY_POLICIES
-from ecs_release.domain.model.conditions import Said, merge
+from ecs_release.domain.model.conditions import ConditionUpdate, merge
 from ecs_release.domain.model.errors import Denied, Problem, Retryable
-from ecs_release.engine.environments.applied_by_check import Stamping
+from ecs_release.engine.environments.applied_by_check import AppliedByCheck
 from tests.builders.ecs import NOW
 from tests.builders.simulated_time import SimulatedClock, run_simulated
 
@@ -35,7 +35,7 @@ class Policies:
         return (resource, name) in self.there
 
 
-def conditions(said: Sequence[Said]) -> list[Condition]:
+def conditions(said: Sequence[ConditionUpdate]) -> list[Condition]:
     return merge(None, said, 1, NOW)
 
 
@@ -56,8 +56,8 @@ def test_what_is_missing_is_said(there: frozenset[tuple[str, str]], status: str,
     assert words in said.message
 
 
-async def _ask(policies: Policies, before: Sequence[Condition] | None = None) -> tuple[Said, ...]:
-    return await Stamping(policies, SimulatedClock()).said(before)  # type: ignore[arg-type]
+async def _ask(policies: Policies, before: Sequence[Condition] | None = None) -> tuple[ConditionUpdate, ...]:
+    return await AppliedByCheck(policies, SimulatedClock()).conditions(before)  # type: ignore[arg-type]
 
 
 def test_who_may_not_look_does_not_know() -> None:
@@ -65,8 +65,8 @@ def test_who_may_not_look_does_not_know() -> None:
     assert (said.status, said.reason) == ("Unknown", "NotObserved")
 
 
-@pytest.mark.parametrize("before", [(), (Said(KIND, "True", "Stamped", "as before"),)])
-def test_until_it_is_known_it_stays_as_it_was(before: tuple[Said, ...]) -> None:
+@pytest.mark.parametrize("before", [(), (ConditionUpdate(KIND, "True", "Stamped", "as before"),)])
+def test_until_it_is_known_it_stays_as_it_was(before: tuple[ConditionUpdate, ...]) -> None:
     """A new process that meets a fault first writes nothing for it."""
     assert run_simulated(_ask(Policies(problem=Retryable("500")), conditions(before))) == before
 
@@ -74,14 +74,14 @@ def test_until_it_is_known_it_stays_as_it_was(before: tuple[Said, ...]) -> None:
 def test_all_environments_share_a_look_an_hour() -> None:
     async def main() -> None:
         policies, clock = Policies(), SimulatedClock()
-        stamping = Stamping(policies, clock)  # type: ignore[arg-type]
-        assert len({*await asyncio.gather(*(stamping.said(None) for _ in range(100)))}) == 1
+        check = AppliedByCheck(policies, clock)  # type: ignore[arg-type]
+        assert len({*await asyncio.gather(*(check.conditions(None) for _ in range(100)))}) == 1
         assert len(policies.looks) == len(ALL)
         policies.there = frozenset()
         await asyncio.sleep(3590)
-        assert (await stamping.said(None))[0].status == "True"
+        assert (await check.conditions(None))[0].status == "True"
         await asyncio.sleep(20)
-        assert (await stamping.said(None))[0].status == "False"
+        assert (await check.conditions(None))[0].status == "False"
         assert len(policies.looks) == 2 * len(ALL)
 
     run_simulated(main())
@@ -90,16 +90,16 @@ def test_all_environments_share_a_look_an_hour() -> None:
 def test_after_a_fault_it_is_tried_again_in_a_minute() -> None:
     async def main() -> None:
         policies, clock = Policies(), SimulatedClock()
-        stamping = Stamping(policies, clock)  # type: ignore[arg-type]
-        await stamping.said(None)
+        check = AppliedByCheck(policies, clock)  # type: ignore[arg-type]
+        await check.conditions(None)
         policies.there, policies.problem = frozenset(), Retryable("500")
         await asyncio.sleep(3600)
-        assert (await stamping.said(None))[0].status == "True", "what was known"
+        assert (await check.conditions(None))[0].status == "True", "what was known"
         await asyncio.sleep(59)
         assert len(policies.looks) == len(ALL) + 1
         policies.problem = None
         await asyncio.sleep(2)
-        assert (await stamping.said(None))[0].status == "False"
+        assert (await check.conditions(None))[0].status == "False"
 
     run_simulated(main())
 
@@ -109,12 +109,12 @@ def test_what_is_lacking_is_looked_for_again_soon(start: Policies) -> None:
     """Whoever installs it, or allows it to be read, wants to see that."""
 
     async def main() -> None:
-        stamping = Stamping(start, SimulatedClock())  # type: ignore[arg-type]
-        assert (await stamping.said(None))[0].status != "True"
+        check = AppliedByCheck(start, SimulatedClock())  # type: ignore[arg-type]
+        assert (await check.conditions(None))[0].status != "True"
         start.there, start.problem = ALL, None
         await asyncio.sleep(290)
-        assert (await stamping.said(None))[0].status != "True"
+        assert (await check.conditions(None))[0].status != "True"
         await asyncio.sleep(20)
-        assert (await stamping.said(None))[0].status == "True"
+        assert (await check.conditions(None))[0].status == "True"
 
     run_simulated(main())

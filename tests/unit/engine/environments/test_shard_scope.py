@@ -9,27 +9,21 @@ import pytest
 from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
 from ecs_release.domain.environments.sharding import shards_of
 from ecs_release.domain.ports.protocols import ObjectKey
-from ecs_release.engine.environments.shard_scope import Scope
+from ecs_release.engine.environments.shard_scope import ShardScope
 from ecs_release.engine.runtime.settings import EngineSettings
 from ecs_release.engine.store.store import Store
+from tests.builders.objects import environment_object, metadata, project_object, release_object, release_set_object
 
 SHARDS = shards_of({"prod": ["111122223333"]})
 ACCOUNTS = {"prod": "111122223333", "stage": "444455556666"}
 
 
-def meta(name: str, namespace: str = "") -> dict[str, Any]:
-    where = {"namespace": namespace} if namespace else {}
-    return {"name": name, "uid": f"{namespace}/{name}", "creationTimestamp": "2026-01-01T00:00:00Z", "generation": 1, **where}
-
-
 def environment(name: str, account: str, **spec: Any) -> dict[str, Any]:
-    aws = {"accountID": account, "region": "eu-west-1"}
-    return {"metadata": meta(name), "spec": {"aws": aws, "target": {"cluster": "c", "serviceName": "{service}"}, **spec}}
+    return environment_object(name, aws={"accountID": account, "region": "eu-west-1"}, **spec)
 
 
-def release(name: str, into: str, **status: Any) -> dict[str, Any]:
-    spec = {"projectRef": {"name": "shop"}, "service": "web", "environmentRef": {"name": into}, "source": {"tag": "x"}}
-    return {"metadata": meta(name, "team"), "spec": spec, "status": status}
+def into(environment: str, name: str = "web", **status: Any) -> dict[str, Any]:
+    return release_object(name, environmentRef={"name": environment}, status=status)
 
 
 @pytest.fixture
@@ -37,18 +31,18 @@ def store() -> Store:
     store = Store()
     for name, account in ACCOUNTS.items():
         store.changed(ENVIRONMENT, environment(name, account))
-    store.changed(ENVIRONMENT, {"metadata": meta("broken"), "spec": {}})
-    store.changed(PROJECT, {"metadata": meta("shop", "team"), "spec": {}})
-    store.changed(RELEASE_SET, release("all-prod", "prod"))
-    store.changed(RELEASE_SET, release("all-stage", "stage"))
-    for into in ("prod", "stage", "broken", "missing"):
-        store.changed(RELEASE, release(f"a-{into}", into))
-        store.changed(RELEASE, release(f"b-{into}", into, rollout={"attemptID": "1"}))
+    store.changed(ENVIRONMENT, {"metadata": metadata("broken"), "spec": {}})
+    store.changed(PROJECT, project_object())
+    store.changed(RELEASE_SET, release_set_object("all-prod"))
+    store.changed(RELEASE_SET, release_set_object("all-stage", environmentRef={"name": "stage"}))
+    for name in ("prod", "stage", "broken", "missing"):
+        store.changed(RELEASE, into(name, f"a-{name}"))
+        store.changed(RELEASE, into(name, f"b-{name}", rollout={"attemptID": "1"}))
     return store
 
 
-def scope(store: Store, shard: str) -> Scope:
-    return Scope(store, EngineSettings(shard=shard, shards=SHARDS))
+def scope(store: Store, shard: str) -> ShardScope:
+    return ShardScope(store, EngineSettings(shard=shard, shards=SHARDS))
 
 
 def named(keys: list[ObjectKey]) -> list[str]:
@@ -61,7 +55,7 @@ def test_each_shard_acts_on_its_own_and_what_is_under_way_comes_first(store: Sto
     assert rest[:3] == ["Release/b-stage", "Release/b-broken", "Release/b-missing"]
     assert set(rest[3:]) == {
         "ReleaseSet/all-stage", "Release/a-stage", "Release/a-broken", "Release/a-missing", "Environment/stage", "Environment/broken",
-        "Project/shop",
+        "Project/store",
     }  # fmt: skip
 
 
@@ -73,45 +67,45 @@ def test_all_shards_together_cover_each_object_once(store: Store) -> None:
 
 
 def test_a_standby_covers_nothing(store: Store) -> None:
-    assert not any(scope(store, shard).covers(ObjectKey(RELEASE, "team", "a-prod")) for shard in SHARDS.names)
+    assert not any(scope(store, shard).covers(ObjectKey(RELEASE, "shop", "a-prod")) for shard in SHARDS.names)
 
 
 def test_one_that_ends_covers_nothing_any_more(store: Store) -> None:
-    prod, key = scope(store, "prod"), ObjectKey(RELEASE, "team", "a-prod")
+    prod, key = scope(store, "prod"), ObjectKey(RELEASE, "shop", "a-prod")
     list(prod.begin())
     prod.end()
     assert not prod.covers(key)
 
 
 def test_an_environment_that_is_made_again_elsewhere_changes_hands(store: Store) -> None:
-    prod, key = scope(store, "prod"), ObjectKey(RELEASE, "team", "a-prod")
+    prod, key = scope(store, "prod"), ObjectKey(RELEASE, "shop", "a-prod")
     list(prod.begin())
     assert prod.covers(key)
     store.deleted(ObjectKey(ENVIRONMENT, "", "prod"))
     assert not prod.covers(key)
-    store.changed(ENVIRONMENT, environment("prod", ACCOUNTS["stage"]) | {"metadata": meta("prod") | {"uid": "new"}})
+    store.changed(ENVIRONMENT, environment("prod", ACCOUNTS["stage"]) | {"metadata": metadata("prod", uid="new")})
     assert not prod.covers(key)
 
 
 @pytest.mark.parametrize(
     ("allowed", "namespaces", "covered"),
     [
-        ({"names": ["team"]}, (), True),
+        ({"names": ["shop"]}, (), True),
         (None, (), True),
-        ({"names": ["team", "other"]}, ("team",), True),
-        ({"names": ["other"]}, ("team",), False),
-        (None, ("team",), False),
-        ({"selector": {"matchLabels": {"a": "b"}}}, ("team",), True),
+        ({"names": ["shop", "other"]}, ("shop",), True),
+        ({"names": ["other"]}, ("shop",), False),
+        (None, ("shop",), False),
+        ({"selector": {"matchLabels": {"a": "b"}}}, ("shop",), True),
     ],
 )
 def test_an_environment_that_admits_no_watched_namespace_is_anothers(
     allowed: Any, namespaces: tuple[str, ...], covered: bool, store: Store
 ) -> None:
     """Nobody else writes its status; but a Release that names it is told so."""
-    store.changed(ENVIRONMENT, environment("shared", ACCOUNTS["stage"], **({"allowedNamespaces": allowed} if allowed else {})))
-    store.changed(RELEASE, release("web", "shared"))
-    its = Scope(store, EngineSettings(namespaces=namespaces))
+    store.changed(ENVIRONMENT, environment("shared", ACCOUNTS["stage"], allowedNamespaces=allowed))
+    store.changed(RELEASE, into("shared"))
+    its = ShardScope(store, EngineSettings(namespaces=namespaces))
     list(its.begin())
     assert its.covers(ObjectKey(ENVIRONMENT, "", "shared")) is covered
     assert its.keeps_record("shared"), "it may have been ours until now"
-    assert its.covers(ObjectKey(RELEASE, "team", "web"))
+    assert its.covers(ObjectKey(RELEASE, "shop", "web"))

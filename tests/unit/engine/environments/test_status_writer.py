@@ -1,90 +1,29 @@
-"""Sweeps that stall are told of: by the Environment's condition, and by nothing that would end the process."""
+"""An Environment's status: what is said of its sweeps and its queue."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from ecs_release.api.environment import EnvironmentStatus
-from ecs_release.domain.ecs.service import Look
+from ecs_release.api.names import ENVIRONMENT, PROJECT
+from ecs_release.domain.environments.sharding import shards_of
 from ecs_release.domain.model.conditions import find
-from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable
+from ecs_release.domain.model.errors import Denied, Retryable
 from ecs_release.domain.ports.protocols import ObjectKey
-from ecs_release.engine.environments.status_writer import Statuses
+from ecs_release.engine.environments.status_writer import StatusWriter
 from ecs_release.engine.ledger.recorder import Recorder
 from ecs_release.engine.notifications.notifier import Notifier
-from ecs_release.engine.observation.freshness import observed, oldest_look, stale_in_s
-from ecs_release.engine.observation.observed_service import Unread, Watched
 from ecs_release.engine.observation.observer import Observer
 from ecs_release.engine.runtime.settings import EngineSettings
 from ecs_release.engine.store.store import Store
-from tests.builders.ecs import NOW
+from tests.builders.fake_observation import ACCESS, FakeServices, service_key
+from tests.builders.objects import environment_object, project_object
 from tests.builders.simulated_time import SimulatedClock, run_simulated
-from tests.unit.engine.observation.test_observer import ACCESS, FakeAws, key
-
-GONE = Blocked("ServiceNotFound", "no such cluster")
-
-
-def watched(number: int, *, ago: float | None = None, problem: Problem | None = None, added: float = 300) -> Watched:
-    one = Watched(key(number), ACCESS, added=NOW - timedelta(seconds=added))
-    if ago is not None:
-        one.look = Look(one.key, None, NOW, NOW - timedelta(seconds=ago), 1)
-    if problem is not None:
-        one.unread = Unread(problem, NOW)
-    return one
-
-
-@pytest.mark.parametrize(
-    ("services", "age"),
-    [
-        ([], None),
-        ([watched(1, added=7)], 7),
-        ([watched(1, ago=5), watched(2, ago=9)], 9),
-        ([watched(1, ago=5), watched(2, added=2)], 5),
-        ([watched(1, ago=5), watched(2, added=200)], 200),
-        ([watched(1, ago=5), watched(2, ago=90, problem=Retryable("500"))], 90),
-        ([watched(1, ago=5), watched(2, problem=Retryable("500"), added=80)], 80),
-        ([watched(1, ago=5), watched(2, ago=90, problem=Denied("no"))], 5),
-        ([watched(1, ago=5), watched(2, problem=GONE)], 5),
-        ([watched(1, ago=70, problem=Denied("no")), watched(2, problem=Denied("no"), added=80)], 80),
-    ],
-    ids=["nothing", "not yet", "oldest", "a new one", "one that is never seen", "faults", "never read", "refused", "gone", "all refused"],
-)
-def test_the_oldest_look(services: list[Watched], age: float | None) -> None:
-    assert oldest_look(services) == (None if age is None else NOW - timedelta(seconds=age))
-
-
-@dataclass
-class Since:
-    """An observer, as far as its freshness goes."""
-
-    age_s: float | None
-    interval_s: float = 60.0
-
-    @property
-    def observed_since(self) -> Any:
-        return None if self.age_s is None else NOW - timedelta(seconds=self.age_s)
-
-
-@pytest.mark.parametrize(
-    ("observer", "status", "again_s"),
-    [
-        (None, "Unknown", None),
-        (Since(None), "Unknown", None),
-        (Since(0), "True", 180.1),
-        (Since(180), "True", 60),
-        (Since(181), "False", 60),
-        (Since(20, interval_s=5), "False", 5),
-    ],
-)
-def test_stale_after_three_intervals(observer: Since | None, status: str, again_s: float | None) -> None:
-    assert observed(observer, NOW).status == status
-    assert stale_in_s(observer, NOW) == (pytest.approx(again_s) if again_s is not None else None)
 
 
 @dataclass
@@ -112,17 +51,20 @@ class OneEnvironment:
 
 def test_sweeps_that_stall_show_without_anybody_asking() -> None:
     """DescribeServices hangs: no sweep wakes the Environment, it comes by itself. It says so once, and once that it is over."""
-    aws, cluster = FakeAws(), OneEnvironment()
+    aws, cluster = FakeServices(), OneEnvironment()
 
     async def main() -> None:
         clock = SimulatedClock()
         due = asyncio.Event()
         observer = Observer("prod", aws, clock, EngineSettings(), changed=lambda _: None, swept=lambda _: due.set())  # type: ignore[arg-type]
-        observer.watch(ACCESS, {key(n): ACCESS for n in range(3)})
+        observer.set_targets(ACCESS, {service_key(n): ACCESS for n in range(3)})
         store = Store()
         notifier = Notifier(store, cluster, aws, clock, "default", lambda _: None)  # type: ignore[arg-type]
         recorder = Recorder(None, clock, lambda _key, _s: None, lambda: None)
-        statuses = Statuses(store, cluster, clock, EngineSettings(), lambda _: observer, lambda _: None, notifier, recorder)  # type: ignore[arg-type]
+        writer = StatusWriter(
+            store, cluster, clock, EngineSettings(), lambda _: observer, lambda _: None, notifier, recorder,  # type: ignore[arg-type]
+            lambda _: None,
+        )  # fmt: skip
 
         async def passes() -> None:
             """The queue's part: a pass when a sweep is told of, or when the last pass asked for the next."""
@@ -133,7 +75,7 @@ def test_sweeps_that_stall_show_without_anybody_asking() -> None:
                 except TimeoutError:
                     pass
                 due.clear()
-                again = await statuses.environment(ObjectKey("Environment", "", "prod"))
+                again = await writer.environment(ObjectKey("Environment", "", "prod"))
 
         tasks = [asyncio.create_task(observer.run()), asyncio.create_task(passes())]
         await asyncio.sleep(300)
@@ -156,8 +98,117 @@ def test_sweeps_that_stall_show_without_anybody_asking() -> None:
         hangs.set()
         await asyncio.sleep(130)
         assert cluster.said() == ("True", "Valid")
-        assert dict(statuses.said()["prod"])["Observed"] == "True"
+        assert dict(writer.conditions()["prod"])["Observed"] == "True"
         for task in tasks:
             task.cancel()
 
     run_simulated(main())
+
+
+def with_queue(name: str, account: str, url: str) -> dict[str, Any]:
+    return environment_object(name, aws={"accountID": account, "region": "eu-west-1"}, observation={"eventQueueURL": url})
+
+
+URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/events"
+SHARDS = shards_of({"prod": ["111122223333"]})
+
+
+@pytest.mark.parametrize(
+    ("others", "problem", "status", "reason", "names"),
+    [
+        ({}, None, "True", "Valid", ""),
+        ({"same": ("111122223333", URL), "elsewhere": ("444455556666", f"{URL}-2")}, None, "True", "Valid", ""),
+        ({"stage": ("444455556666", URL), "dev": ("777788889999", URL)}, None, "False", "QueueShared", "dev, stage"),
+        ({"stage": ("444455556666", URL)}, Denied("no"), "False", "AccessDenied", ""),
+    ],
+    ids=["alone", "of one shard", "of others", "not readable at all"],
+)
+def test_a_queue_that_another_shard_reads_is_said(
+    others: dict[str, tuple[str, str]], problem: Denied | None, status: str, reason: str, names: str
+) -> None:
+    """SQS gives a message to one reader: the other shard's operator deletes what was meant for this one."""
+    store, body = Store(), with_queue("mine", "111122223333", URL)
+    for name, (account, url) in others.items():
+        store.changed(ENVIRONMENT, with_queue(name, account, url))
+    store.changed(ENVIRONMENT, body)
+    written: dict[str, Any] = {}
+
+    class OneEnvironment:
+        async def get(self, _: ObjectKey) -> Any:
+            return {**body, "metadata": {**body["metadata"], "resourceVersion": "1"}}
+
+        async def write_status(self, _: ObjectKey, said: Mapping[str, Any], **__: Any) -> None:
+            written.update(said)
+
+        async def has_policy(self, *_: str) -> bool:
+            return True
+
+    async def main() -> None:
+        clock, cluster, settings = SimulatedClock(), OneEnvironment(), EngineSettings(shard="prod", shards=SHARDS)
+        notifier = Notifier(store, cluster, None, clock, "default", lambda _: None)  # type: ignore[arg-type]
+        recorder = Recorder(None, clock, lambda _key, _s: None, lambda: None)
+        statuses = StatusWriter(
+            store, cluster, clock, settings, lambda _: None, lambda _: problem, notifier, recorder,  # type: ignore[arg-type]
+            lambda _: None,
+        )  # fmt: skip
+        await statuses.environment(ObjectKey(ENVIRONMENT, "", "mine"))
+
+    run_simulated(main())
+    found = find(EnvironmentStatus.model_validate(written).conditions, "EventsReceived")
+    assert found is not None
+    assert (found.status, found.reason) == (status, reason)
+    assert names in found.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "field"),
+    [
+        (
+            ENVIRONMENT,
+            environment_object(windows=[{"name": "w", "kind": "Deny", "startTime": "0000-01-01T00:00:00Z"}]),
+            "windows.0.startTime",
+        ),
+        (
+            ENVIRONMENT,
+            environment_object(windows=[{"name": "w", "kind": "Deny", "endTime": "9999-12-31T23:59:59-23:59"}]),
+            "windows.0.endTime",
+        ),
+        (PROJECT, project_object() | {"spec": {}}, "serviceSets"),
+    ],
+    ids=["the year 0", "the end of 9999", "a Project"],
+)
+@pytest.mark.parametrize(
+    "status", [{}, {"observedGeneration": "x"}, {"releases": {"total": 3}, "services": 3}], ids=["none", "odd", "some"]
+)
+def test_what_cannot_be_read_says_so_once(kind: str, body: dict[str, Any], field: str, status: dict[str, Any]) -> None:
+    """Older API servers, and rules that came later, have let in what this version does not read."""
+    written: list[dict[str, Any]] = []
+    key = ObjectKey(kind, body["metadata"].get("namespace", ""), body["metadata"]["name"])
+
+    class OneObject:
+        async def get(self, _: ObjectKey) -> Any:
+            meta = {**body["metadata"], "generation": 4, "resourceVersion": "1"}
+            return {**body, "metadata": meta, "status": written[-1] if written else status}
+
+        async def write_status(self, _: ObjectKey, said: Mapping[str, Any], **__: Any) -> None:
+            written.append(dict(said))
+
+    async def main() -> None:
+        clock, cluster, store = SimulatedClock(), OneObject(), Store()
+        store.changed(kind, body)
+        notifier = Notifier(store, cluster, None, clock, "default", lambda _: None)  # type: ignore[arg-type]
+        recorder = Recorder(None, clock, lambda _key, _s: None, lambda: None)
+        writer = StatusWriter(
+            store, cluster, clock, EngineSettings(), lambda _: None, lambda _: None, notifier, recorder,  # type: ignore[arg-type]
+            lambda _: None,
+        )  # fmt: skip
+        for _ in range(2):
+            assert await (writer.environment(key) if kind == ENVIRONMENT else writer.project(key)) is None
+
+    run_simulated(main())
+    (said,) = written
+    assert said["observedGeneration"] == 4 and set(said) == {"observedGeneration", "conditions"}
+    conditions = {c["type"]: c for c in said["conditions"]}
+    assert {name: c["status"] for name, c in conditions.items()} == {"Ready": "False", "Reconciling": "False", "Stalled": "True"}
+    assert conditions["Stalled"]["reason"] == "InvalidSpec"
+    assert "cannot be read by this version" in conditions["Stalled"]["message"] and conditions["Stalled"]["message"].endswith(field)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,13 +14,14 @@ from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.environments.claims import Claim
 from ecs_release.domain.model.errors import Blocked, Problem, Retryable
-from ecs_release.domain.ports.ledger import LedgerWrite, Recorded
+from ecs_release.domain.ports.ledger import LedgerWrite, RecordResult
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.domain.release.decide import decide
 from tests.builders.ecs import NOW
+from tests.builders.facts import changed
 from tests.builders.fake_ledger import DENIED, DOWN, MISSING, THROTTLED, FakeLedger
 from tests.builders.recorded_history import KEY, AnyRecorder, SlowLedger
-from tests.builders.recorder import Process, deleted_in_process, facts_of, settle
+from tests.builders.recorder import Process, acknowledged, deleted_in_process, facts_of, settle
 from tests.builders.release_history import HASHES, AnyHistory
 from tests.builders.simulated_time import run_simulated
 
@@ -136,7 +136,7 @@ class Stops(FakeLedger):
 
     left = 10**9
 
-    async def record(self, write: LedgerWrite) -> Recorded:
+    async def record(self, write: LedgerWrite) -> RecordResult:
         if self.left <= 0:
             raise THROTTLED
         self.left -= 1
@@ -205,10 +205,10 @@ def test_one_whose_service_another_holds_says_nothing_though_ecs_is_not_read() -
 
     def one_pass(**unread: Any) -> None:
         facts: Facts = AnyHistory.gather(state, Release.model_validate(body))
-        facts = state.recorder.told(key, replace(facts, claims=claims, **unread))
+        facts = acknowledged(state.recorder, changed(facts, claims=claims, **unread))
         status = decide(facts).status
         body["status"] = status.to_kubernetes()
-        state.recorder.decided(key, facts, status)
+        state.recorder.record_status(key, facts, status)
         state.now += timedelta(seconds=2)
 
     one_pass()
@@ -239,7 +239,7 @@ def test_what_went_while_its_namespace_could_not_be_seen_is_closed_once_it_can()
     run_simulated(main())
 
 
-@pytest.mark.parametrize("unread", [{"unread": Retryable("ECS does not answer"), "unread_since": NOW}, {"problem": AWAITED}])
+@pytest.mark.parametrize("unread", [{"unread": Retryable("ECS does not answer"), "unread_since": NOW}, {"place_problem": AWAITED}])
 def test_a_successor_that_cannot_know_yet_is_waited_for(unread: dict[str, Any]) -> None:
     """Its Project comes later, or ECS is not read: it will take up what is under way."""
     state = AnyRecorder()
@@ -248,10 +248,10 @@ def test_a_successor_that_cannot_know_yet_is_waited_for(unread: dict[str, Any]) 
     state.the_release_is_deleted(seen=True)
     state.it_is_made_again(wanted=HASHES[0])
     state.body["spec"]["source"] = {"releaseHash": "bbbbbbb"}
-    facts = replace(state.gather(Release.model_validate(state.body)), **unread)
+    facts = changed(state.gather(Release.model_validate(state.body)), **unread)
     status = decide(facts).status
     state.body["status"] = status.to_kubernetes()
-    state.recorder.decided(KEY, facts, status)
+    state.recorder.record_status(KEY, facts, status)
     state.now += timedelta(seconds=120)
     state.passes_are_made(2)
     state.ecs_completes()
@@ -294,8 +294,8 @@ def test_a_start_that_went_without_its_current_record_is_caught_up_with() -> Non
             ledger.problem = DOWN
             process.says("web", process.attempt(2), process.attempt(1, "Succeeded"))
             await asyncio.sleep(10)
-            unread = replace(process.facts("web"), unread=Retryable("ECS does not answer"))
-            process.recorder.decided(process.key("web"), unread, process.statuses["web"])
+            unread = changed(process.facts("web"), unread=Retryable("ECS does not answer"))
+            process.recorder.record_status(process.key("web"), unread, process.statuses["web"])
             ledger.problem = None
             await settle(process)
             deployed = ledger.current_records[WEB].deployed

@@ -46,7 +46,7 @@ def test_a_deleted_releases_attempt_is_closed_once(delete: Callable[[Process], N
             assert current.deleted_time is not None and current.deployed is not None and current.deployed.outcome == "Abandoned"
             assert ledger.current_records["prod", "shop", "store", "api"].deleted_time is None
             records = ledger.records
-            process.recorder.gone(facts_of("web"))
+            process.recorder.release_deleted(facts_of("web"))
             await settle(process)
             assert ledger.records == records
 
@@ -58,7 +58,7 @@ def test_one_that_was_made_again_is_not_closed() -> None:
         async with Process(FakeLedger()) as process:
             process.says("web", process.attempt(1))
             await settle(process, 5)
-            process.recorder.gone(facts_of("web"))
+            process.recorder.release_deleted(facts_of("web"))
             await settle(process)
             assert process.ledger.current_records["prod", "shop", "store", "web"].deleted_time is None
 
@@ -94,7 +94,7 @@ def test_a_record_that_cannot_be_read_stops_nothing() -> None:
             process.says("web", process.attempt(1, "Succeeded"))
             await settle(process, 30)
             assert process.told() == [("v1", "start"), ("v1", "end")]
-            assert await process.recorder.remember("prod", "shop", "store", "web") is None
+            assert await process.recorder.recall("prod", "shop", "store", "web") is None
 
     run_simulated(main())
 
@@ -107,7 +107,7 @@ def test_one_that_is_made_again_loses_nothing_of_its_predecessor() -> None:
             ledger.problem = DOWN
             process.says("web", process.attempt(1, "Succeeded"))
             await asyncio.sleep(100)
-            process.recorder.gone(facts_of("web"))
+            process.recorder.release_deleted(facts_of("web"))
             process.statuses["web"] = ReleaseStatus()
             process.uids["web"] = "another"
             process.says("web", process.attempt(2))
@@ -146,7 +146,7 @@ def test_what_went_while_a_pass_was_under_way_is_closed() -> None:
             facts, status = process.facts("web"), process.statuses["web"]
             deleted_in_process(process)
             await settle(process)
-            process.recorder.decided(process.key("web"), facts, status)
+            process.recorder.record_status(process.key("web"), facts, status)
             await settle(process)
             assert [(e.stage, e.outcome) for e in process.ledger.entries.values()] == [("start", None), ("end", "Abandoned")]
             assert process.ledger.current_records["prod", "shop", "store", "web"].deleted_time is not None
@@ -217,7 +217,7 @@ def test_what_others_had_under_way_is_ended_with_the_release_that_followed_it() 
             process.statuses["web"] = ReleaseStatus.model_validate(
                 {"history": [process.attempt(1, "Succeeded")], "rollout": process.attempt(1, "Succeeded"), "foreign": [theirs]}
             )
-            process.recorder.decided(process.key("web"), process.facts("web"), process.statuses["web"])
+            process.recorder.record_status(process.key("web"), process.facts("web"), process.statuses["web"])
             await settle(process)
             deleted_in_process(process)
             await settle(process)
@@ -332,7 +332,7 @@ def test_one_record_that_cannot_be_read_holds_no_other_up(delete: Callable[[Proc
                 process.says(name, process.attempt(1))
             await settle(process, 10)
             del process.statuses["api"]
-            process.recorder.gone(facts_of("api"))
+            process.recorder.release_deleted(facts_of("api"))
             await asyncio.sleep(30)
             delete(process)
             await settle(process)

@@ -10,10 +10,10 @@ import pytest
 
 from ecs_release.api.ledger import Stage
 from ecs_release.api.release_status import ReleaseStatus
-from ecs_release.domain.ledger.current_record import sum_of
+from ecs_release.domain.ledger.current_record import checksum
 from ecs_release.domain.model.errors import Blocked
-from ecs_release.domain.ports.ledger import LedgerWrite, Recorded
-from ecs_release.domain.ports.ledger_acknowledgements import Acknowledged, acknowledge
+from ecs_release.domain.ports.ledger import LedgerWrite, RecordResult
+from ecs_release.domain.ports.ledger_acknowledgements import Acknowledgement, acknowledge
 from ecs_release.engine.ledger.recorder import Recorder
 from tests.builders.fake_ledger import DENIED, DOWN, LOST, THROTTLED, FakeLedger
 from tests.builders.recorder import Process, deleted_in_process, facts_of, settle
@@ -121,8 +121,8 @@ def test_without_a_ledger_nothing_happens() -> None:
         process.recorder = Recorder(None, process.clock, process.again, process.trouble)
         await process.recorder.run()
         process.says("web", process.attempt(1))
-        process.recorder.gone(facts_of("web"))
-        assert process.recorder.waiting == 0 and await process.recorder.remember("prod", "shop", "store", "web") is None
+        process.recorder.release_deleted(facts_of("web"))
+        assert process.recorder.waiting == 0 and await process.recorder.recall("prod", "shop", "store", "web") is None
 
     run_simulated(main())
 
@@ -132,7 +132,7 @@ def test_the_past_is_not_waited_for() -> None:
         ledger = FakeLedger()
         ledger.problem = DOWN
         process = Process(ledger)
-        assert await process.recorder.remember("prod", "shop", "store", "web") is None
+        assert await process.recorder.recall("prod", "shop", "store", "web") is None
 
     run_simulated(main())
 
@@ -141,8 +141,8 @@ def test_acknowledging_again_changes_nothing() -> None:
     process = Process.__new__(Process)
     status = ReleaseStatus.model_validate({"history": [process.attempt(1, "Succeeded")]})
     said = (
-        Acknowledged("20260101t000001-000001", Stage.START, "", 7, "sum"),
-        Acknowledged("20260101t000001-000001", Stage.END, "Succeeded", 7, "sum"),
+        Acknowledgement("20260101t000001-000001", Stage.START, "", 7, "sum"),
+        Acknowledgement("20260101t000001-000001", Stage.END, "Succeeded", 7, "sum"),
     )
     once = acknowledge(status, said)
     assert acknowledge(once, said) == once
@@ -156,7 +156,7 @@ class FussyLedger(FakeLedger):
         super().__init__()
         self.of_one = problem
 
-    async def record(self, write: LedgerWrite) -> Recorded:
+    async def record(self, write: LedgerWrite) -> RecordResult:
         if write.entry is not None and write.entry.service.startswith("bad"):
             raise self.of_one
         return await super().record(write)
@@ -174,8 +174,8 @@ def test_what_cannot_be_recorded_keeps_nobody_else_waiting(problem: Exception) -
             await asyncio.sleep(5)
             assert sum(e.service.startswith("good") for e in process.ledger.entries.values()) == 40
             assert process.recorder.waiting == 12 and process.recorder.problem is None
-            told = process.facts("bad3").ledger_problem
-            assert told is not None and process.facts("good3").ledger_problem is None
+            told = process.facts("bad3").ledger.problem
+            assert told is not None and process.facts("good3").ledger.problem is None
 
     run_simulated(main())
 
@@ -206,13 +206,13 @@ def test_answers_that_come_while_a_pass_goes_on_are_for_the_next() -> None:
             process.says("web", process.attempt(1, "RolloutFailed"))
             await asyncio.sleep(2)
             # A pass that began before the answer came ends after it.
-            process.recorder.decided(process.key("web"), old_facts, process.statuses["web"])
+            process.recorder.record_status(process.key("web"), old_facts, process.statuses["web"])
             await settle(process, 60)
             known = process.statuses["web"].ledger
             current = process.ledger.current_records["prod", "shop", "store", "web"]
-            assert known is not None and known.current == sum_of(current)
+            assert known is not None and known.current == checksum(current)
             assert current.deployed is not None and current.deployed.outcome == "RolloutFailed"
-            assert process.facts("web").acknowledged == ()
+            assert process.facts("web").ledger.acknowledged == ()
 
     run_simulated(main())
 
@@ -264,7 +264,7 @@ def test_nobody_waits_twice_for_a_ledger_that_does_not_answer() -> None:
         process = Process(Silent())
         begun = process.clock.monotonic()
         for number in range(100):
-            assert await process.recorder.remember("prod", "shop", "store", f"web{number}") is None
+            assert await process.recorder.recall("prod", "shop", "store", f"web{number}") is None
         assert process.clock.monotonic() - begun <= 6
 
     run_simulated(main())

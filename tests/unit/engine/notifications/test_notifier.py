@@ -20,6 +20,7 @@ from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.notifications.notifier import Notifier
 from ecs_release.engine.notifications.outbox import LATE, LIMIT
 from ecs_release.engine.store.store import Store
+from tests.builders.objects import environment_object, release_object, release_set_object
 from tests.builders.simulated_time import SimulatedClock, run_simulated
 
 ARN = "arn:aws:sns:eu-west-1:111122223333:releases"
@@ -47,7 +48,7 @@ class FakeSink:
         return min(len(notifications), self.at_once)
 
 
-class World:
+class Surroundings:
     """What outlives a crash: the cluster's objects and the sink. `start` begins a new process."""
 
     def __init__(self, sink: FakeSink) -> None:
@@ -56,26 +57,19 @@ class World:
         self.environment("prod")
 
     def environment(self, name: str, arn: str = ARN) -> None:
-        spec = {
-            "aws": {"accountID": "111122223333", "region": "eu-west-1"}, "target": {"cluster": "main", "serviceName": "{service}"},
-            **({"notify": {"snsTopicARN": arn}} if arn else {}),
-        }  # fmt: skip
         key = ObjectKey(ENVIRONMENT, "", name)
         generation = self.objects[key]["metadata"]["generation"] + 1 if key in self.objects else 1
         status = self.objects[key].get("status", {}) if key in self.objects else {}
-        meta = {"name": name, "uid": name, "generation": generation}
-        self.objects[key] = {"kind": ENVIRONMENT, "metadata": meta, "spec": spec, "status": status}
+        made = environment_object(name, **({"notify": {"snsTopicARN": arn}} if arn else {}))
+        made["metadata"]["generation"] = generation
+        self.objects[key] = made | {"status": status}
 
     async def get(self, key: ObjectKey) -> Mapping[str, Any] | None:
         return self.objects.get(key)
 
     def release(self, name: str, *history: dict[str, Any], environment: str = "prod", **status: Any) -> ObjectKey:
         key = ObjectKey(RELEASE, "shop", name)
-        spec = {
-            "projectRef": {"name": "shop"}, "service": name, "environmentRef": {"name": environment}, "source": {"releaseHash": "v1"},
-        }  # fmt: skip
-        meta = {"name": name, "namespace": "shop", "uid": f"uid-{name}", "creationTimestamp": "2026-01-01T00:00:00Z"}
-        self.objects[key] = {"kind": RELEASE, "metadata": meta, "spec": spec, "status": {"history": list(history), **status}}
+        self.objects[key] = release_object(name, environmentRef={"name": environment}, status={"history": list(history), **status})
         return key
 
     def start(self) -> Process:
@@ -85,13 +79,13 @@ class World:
 class Process:
     """One process: a store that the watch fills, and a notifier."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Surroundings) -> None:
         self.world = world
         self.clock = SimulatedClock()
         self.store = Store()
         self.changed: list[ObjectKey] = []
         self.notifier = Notifier(self.store, world, world.sink, self.clock, "default", self.changed.append)  # type: ignore[arg-type]
-        self.store.on_happened = self.notifier.happened
+        self.store.on_transition = self.notifier.on_transition
         for key in list(world.objects):
             self.watch(key)
         self.keep()
@@ -112,7 +106,7 @@ class Process:
     def said(self, name: str = "prod") -> tuple[str, str]:
         environment = self.store.environments[name]
         assert isinstance(environment, Environment)
-        (said,) = self.notifier.said(environment)
+        (said,) = self.notifier.conditions(environment)
         return said.status, said.reason
 
     def die(self) -> None:
@@ -141,7 +135,7 @@ def test_what_happens_is_told_once_and_in_order() -> None:
     sink = FakeSink()
 
     async def main() -> None:
-        world = World(sink)
+        world = Surroundings(sink)
         world.release("web")
         process = world.start()
         await asyncio.sleep(1)
@@ -163,7 +157,7 @@ def test_the_past_is_not_told_where_notify_is_new() -> None:
     sink = FakeSink()
 
     async def main() -> None:
-        world = World(sink)
+        world = Surroundings(sink)
         world.environment("prod", arn="")
         world.release("web")
         process = world.start()
@@ -186,7 +180,7 @@ def test_a_sink_that_is_down_is_asked_ever_less_and_told_everything_after_it(cap
     sink = FakeSink(at_once=1, problem=Denied("sns:Publish on releases: not authorized"))
 
     async def main() -> None:
-        world = World(sink)
+        world = Surroundings(sink)
         world.release("web")
         process = world.start()
         await asyncio.sleep(1)
@@ -216,7 +210,7 @@ def test_a_sink_that_does_not_answer_holds_nobody_up() -> None:
     sink = FakeSink(hangs_s=1e6)
 
     async def main() -> None:
-        world = World(sink)
+        world = Surroundings(sink)
         world.environment("other")
         world.release("web")
         process = world.start()
@@ -238,7 +232,7 @@ def test_what_was_not_accepted_before_a_crash_is_told_after_it() -> None:
     sink = FakeSink()
 
     async def main() -> None:
-        world = World(sink)
+        world = Surroundings(sink)
         for name in ("web", "api", "old"):
             world.release(name)
         first = world.start()
@@ -277,15 +271,15 @@ def test_what_the_queue_cannot_hold_is_made_again_from_statuses() -> None:
     names = [f"s{n}" for n in range(LIMIT)]
 
     async def main() -> None:
-        world = World(sink)
+        world = Surroundings(sink)
         for name in names:
             world.release(name)
         process = world.start()
         await asyncio.sleep(1)
         begun = process.clock.now()
         await asyncio.gather(*(roll_out(process, name) for name in names))
-        (teller,) = process.notifier._tellers.values()
-        assert len(teller.outbox) <= LIMIT
+        (sender,) = process.notifier._senders.values()
+        assert len(sender.outbox) <= LIMIT
         await asyncio.sleep(500)
         mark = process.sweep()
         assert mark is not None
@@ -303,7 +297,7 @@ def test_a_changed_sink_is_told_what_the_old_one_did_not_accept() -> None:
     sink = FakeSink(problem=Denied("no such topic"))
 
     async def main() -> None:
-        world = World(sink)
+        world = Surroundings(sink)
         world.release("web")
         process = world.start()
         await asyncio.sleep(1)
@@ -324,11 +318,9 @@ def test_sets_and_drift_are_told_of_and_found_again() -> None:
     sink = FakeSink()
 
     async def main() -> None:
-        world = World(sink)
+        world = Surroundings(sink)
         key = ObjectKey(RELEASE_SET, "shop", "all")
-        spec = {"projectRef": {"name": "shop"}, "serviceSet": "all", "environmentRef": {"name": "prod"}, "source": {"releaseHash": "v1"}}
-        meta = {"name": "all", "namespace": "shop", "uid": "uid-all"}
-        world.objects[key] = {"kind": RELEASE_SET, "metadata": meta, "spec": spec}
+        world.objects[key] = release_set_object("all")
         world.release("web")
         process = world.start()
         await asyncio.sleep(1)
@@ -356,7 +348,7 @@ def test_what_cannot_be_read_is_left_out_and_silences_nobody(caplog: pytest.LogC
     sink = FakeSink()
 
     async def main() -> None:
-        world = World(sink)
+        world = Surroundings(sink)
         world.release("web")
         world.release("odd")
         process = world.start()
@@ -375,7 +367,7 @@ def test_a_sink_that_fails_now_and_then_does_not_flap() -> None:
     sink = FakeSink()
 
     async def main() -> None:
-        world = World(sink)
+        world = Surroundings(sink)
         world.release("web")
         process = world.start()
         await roll_out(process)

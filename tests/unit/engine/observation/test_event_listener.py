@@ -5,32 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from ecs_release.api.environment import EnvironmentStatus
-from ecs_release.api.names import ENVIRONMENT
-from ecs_release.domain.ecs.events import Heard
+from ecs_release.domain.ecs.events import AwsEvent
 from ecs_release.domain.ecs.service import Access
-from ecs_release.domain.environments.sharding import shards_of
-from ecs_release.domain.model.conditions import find
 from ecs_release.domain.model.errors import Denied, Retryable
-from ecs_release.domain.ports.protocols import Message, ObjectKey
-from ecs_release.engine.environments.status_writer import Statuses
-from ecs_release.engine.ledger.recorder import Recorder
-from ecs_release.engine.notifications.notifier import Notifier
-from ecs_release.engine.observation.event_listener import Listening
-from ecs_release.engine.observation.observed_service import Watched
-from ecs_release.engine.runtime.settings import EngineSettings
-from ecs_release.engine.store.store import Store
+from ecs_release.domain.ports.protocols import Message
+from ecs_release.engine.observation.event_listener import EventListener
+from ecs_release.engine.observation.observed_service import ObservedService
+from tests.builders.fake_observation import FakeServices, service_key
+from tests.builders.fake_observation import observer as an_observer
 from tests.builders.simulated_time import SimulatedClock, run_simulated
-from tests.unit.engine.observation.test_event_router import environment
-from tests.unit.engine.observation.test_observer import FakeAws, key
-from tests.unit.engine.observation.test_observer import observer as an_observer
 
 ACCESS = Access("111122223333", "eu-west-1")
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333/events"
@@ -66,22 +55,22 @@ class FakeQueue:
         self.messages = [m for m in self.messages if m not in messages]
 
 
-def listening(queue: FakeQueue, heard: list[Heard], troubled: list[str] | None = None) -> Listening:
+def listening(queue: FakeQueue, heard: list[AwsEvent], troubled: list[str] | None = None) -> EventListener:
     troubles = troubled if troubled is not None else []
-    return Listening(queue, SimulatedClock(), lambda event, _: heard.append(event), troubles.append)  # type: ignore[arg-type]
+    return EventListener(queue, SimulatedClock(), lambda event, _: heard.append(event), troubles.append)  # type: ignore[arg-type]
 
 
 def test_all_that_comes_is_handed_on_and_deleted(caplog: pytest.LogCaptureFixture) -> None:
-    heard: list[Heard] = []
+    heard: list[AwsEvent] = []
     queue = FakeQueue(
         [a_message(1), a_message(2, "poison"), a_message(3, "poison"), a_message(4, '{"detail-type": "x", "detail": 1}'), a_message(5)]
     )
 
     async def main() -> dict[str, int]:
         made = listening(queue, heard)
-        made.keep({URL: ACCESS})
+        made.set_queues({URL: ACCESS})
         await asyncio.sleep(5)
-        return dict(made.listeners[0].messages)
+        return dict(made.readers[0].messages)
 
     with caplog.at_level(logging.WARNING):
         counted = run_simulated(main())
@@ -94,15 +83,15 @@ def test_all_that_comes_is_handed_on_and_deleted(caplog: pytest.LogCaptureFixtur
 def test_one_that_cannot_be_taken_in_stops_nothing() -> None:
     queue, heard = FakeQueue([a_message(1), a_message(2)]), list[str]()
 
-    def hear(event: Heard, url: str) -> None:
+    def hear(event: AwsEvent, url: str) -> None:
         assert url == URL
         heard.append(event.service)
         if event.service == "s1":
             raise KeyError("a bug of ours")
 
     async def main() -> None:
-        made = Listening(queue, SimulatedClock(), hear, lambda _: None)  # type: ignore[arg-type]
-        made.keep({URL: ACCESS})
+        made = EventListener(queue, SimulatedClock(), hear, lambda _: None)  # type: ignore[arg-type]
+        made.set_queues({URL: ACCESS})
         await asyncio.sleep(5)
 
     run_simulated(main())
@@ -111,13 +100,13 @@ def test_one_that_cannot_be_taken_in_stops_nothing() -> None:
 
 @pytest.mark.parametrize("problem", [Denied("no"), Retryable("500"), KeyError("a bug of ours")])
 def test_a_queue_that_fails_is_tried_ever_more_slowly_and_heard_again(problem: Exception) -> None:
-    heard: list[Heard] = []
+    heard: list[AwsEvent] = []
     troubled: list[str] = []
     queue = FakeQueue([a_message(1)], problem)
 
     async def main() -> None:
         made = listening(queue, heard, troubled)
-        made.keep({URL: ACCESS})
+        made.set_queues({URL: ACCESS})
         await asyncio.sleep(600)
         assert queue.asked <= 6 + 600 / 60
         queue.problem = None
@@ -135,9 +124,9 @@ def test_how_long_messages_wait_is_not_said_while_nobody_can_tell(problem: Excep
     queue = FakeQueue()
 
     async def main() -> list[float | None]:
-        made = Listening(queue, clock, lambda *_: None, lambda _: None)  # type: ignore[arg-type]
-        made.keep({URL: ACCESS})
-        (listener,) = made.listeners
+        made = EventListener(queue, clock, lambda *_: None, lambda _: None)  # type: ignore[arg-type]
+        made.set_queues({URL: ACCESS})
+        (listener,) = made.readers
         ages = [listener.oldest_age_s]
         await asyncio.sleep(11)
         ages.append(listener.oldest_age_s)
@@ -159,20 +148,20 @@ def test_queues_that_nobody_names_any_more_are_left() -> None:
 
     async def main() -> None:
         made = listening(queue, [])
-        made.keep({URL: ACCESS})
+        made.set_queues({URL: ACCESS})
         await asyncio.sleep(25)
-        made.keep({URL: ACCESS})
-        assert len(made.listeners) == 1
-        made.keep({})
+        made.set_queues({URL: ACCESS})
+        assert len(made.readers) == 1
+        made.set_queues({})
         before = queue.asked
         await asyncio.sleep(60)
-        assert (made.listeners, queue.asked) == ((), before)
+        assert (made.readers, queue.asked) == ((), before)
 
     run_simulated(main())
 
 
 def test_a_storm_of_events_is_a_look_a_second() -> None:
-    aws = FakeAws()
+    aws = FakeServices()
 
     async def main() -> int:
         made, _ = an_observer(aws, 1)
@@ -180,8 +169,8 @@ def test_a_storm_of_events_is_a_look_a_second() -> None:
         await asyncio.sleep(61)
         before = len(aws.calls)
         for _ in range(1000):
-            made.heard(key(0), tasks=True, author=None)
-            made.heard(key(7), tasks=True, author=None)
+            made.event_received(service_key(0), tasks=True, author=None)
+            made.event_received(service_key(7), tasks=True, author=None)
             await asyncio.sleep(0.01)
         task.cancel()
         return len(aws.calls) - before
@@ -190,53 +179,6 @@ def test_a_storm_of_events_is_a_look_a_second() -> None:
 
 
 def test_an_event_is_looked_at_at_once() -> None:
-    watched = Watched(key(0), ACCESS, due=1000.0)
-    assert watched.hear(500.0, tasks=False)
+    watched = ObservedService(service_key(0), ACCESS, due=1000.0)
+    assert watched.note_event(500.0, tasks=False)
     assert watched.due - 500.0 <= timedelta(milliseconds=200).total_seconds()
-
-
-SHARDS = shards_of({"prod": ["111122223333"]})
-
-
-@pytest.mark.parametrize(
-    ("others", "problem", "status", "reason", "names"),
-    [
-        ({}, None, "True", "Valid", ""),
-        ({"same": ("111122223333", URL), "elsewhere": ("444455556666", f"{URL}-2")}, None, "True", "Valid", ""),
-        ({"stage": ("444455556666", URL), "dev": ("777788889999", URL)}, None, "False", "QueueShared", "dev, stage"),
-        ({"stage": ("444455556666", URL)}, Denied("no"), "False", "AccessDenied", ""),
-    ],
-    ids=["alone", "of one shard", "of others", "not readable at all"],
-)
-def test_a_queue_that_another_shard_reads_is_said(
-    others: dict[str, tuple[str, str]], problem: Denied | None, status: str, reason: str, names: str
-) -> None:
-    """SQS gives a message to one reader: the other shard's operator deletes what was meant for this one."""
-    store, body = Store(), environment("mine", "111122223333", URL)
-    for name, (account, url) in others.items():
-        store.changed(ENVIRONMENT, environment(name, account, url))
-    store.changed(ENVIRONMENT, body)
-    written: dict[str, Any] = {}
-
-    class OneEnvironment:
-        async def get(self, _: ObjectKey) -> Any:
-            return {**body, "metadata": {**body["metadata"], "resourceVersion": "1"}}
-
-        async def write_status(self, _: ObjectKey, said: Mapping[str, Any], **__: Any) -> None:
-            written.update(said)
-
-        async def has_policy(self, *_: str) -> bool:
-            return True
-
-    async def main() -> None:
-        clock, cluster, settings = SimulatedClock(), OneEnvironment(), EngineSettings(shard="prod", shards=SHARDS)
-        notifier = Notifier(store, cluster, None, clock, "default", lambda _: None)  # type: ignore[arg-type]
-        recorder = Recorder(None, clock, lambda _key, _s: None, lambda: None)
-        statuses = Statuses(store, cluster, clock, settings, lambda _: None, lambda _: problem, notifier, recorder)  # type: ignore[arg-type]
-        await statuses.environment(ObjectKey(ENVIRONMENT, "", "mine"))
-
-    run_simulated(main())
-    found = find(EnvironmentStatus.model_validate(written).conditions, "EventsReceived")
-    assert found is not None
-    assert (found.status, found.reason) == (status, reason)
-    assert names in found.message

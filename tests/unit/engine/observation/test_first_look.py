@@ -53,7 +53,10 @@ class Moving:
             runs = self._runs(name, now)
             event = self._task(name, now)
             found[name] = replace(
-                service(deployment(1), name=name, arn=name, desired=1), running=runs, pending=not runs, newest_event=event
+                service(deployment(1, running=int(runs)), name=name, arn=name, desired=1),
+                running=runs,
+                pending=not runs,
+                newest_event=event,
             )
         return ServicesAnswer(found, NOW)
 
@@ -79,7 +82,7 @@ def key(number: int, cluster: str = "main") -> ServiceKey:
 def observed(aws: Moving, seconds: float, *also: ServiceKey) -> Observer:
     async def main() -> Observer:
         made = Observer("prod", aws, SimulatedClock(), EngineSettings(), changed=lambda _: None, swept=lambda _: None)  # type: ignore[arg-type]
-        made.watch(ACCESS, dict.fromkeys([*also, *(key(n) for n in range(COUNT))], ACCESS))
+        made.set_targets(ACCESS, dict.fromkeys([*also, *(key(n) for n in range(COUNT))], ACCESS))
         task = asyncio.create_task(made.run())
         await asyncio.sleep(seconds)
         task.cancel()
@@ -89,7 +92,7 @@ def observed(aws: Moving, seconds: float, *also: ServiceKey) -> Observer:
 
 
 def running(made: Observer) -> set[int]:
-    looks = [w.look for w in made._watched.values() if w.look is not None and w.look.service is not None]
+    looks = [w.look for w in made._services.values() if w.look is not None and w.look.service is not None]
     assert len(looks) == COUNT
     return {len(look.service.running_tasks) - look.service.running for look in looks if look.service is not None}
 
@@ -115,7 +118,7 @@ def test_what_was_read_before_is_not_answered_with_the_cluster_s_list() -> None:
 
     async def main() -> None:
         made = Observer("prod", aws, SimulatedClock(), EngineSettings(), changed=lambda _: None, swept=lambda _: None)  # type: ignore[arg-type]
-        made.watch(ACCESS, {key(n): ACCESS for n in range(COUNT)})
+        made.set_targets(ACCESS, {key(n): ACCESS for n in range(COUNT)})
         task = asyncio.create_task(made.run())
         await asyncio.sleep(19)
         assert aws.singly == []

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from ecs_release.aws.sessions.pacing import Bucket, Line, Rate
+from ecs_release.aws.sessions.pacing import Bucket, Rate, RateLimiter
 from ecs_release.domain.ecs.service import Access, ServiceKey, Task
 from ecs_release.domain.ports.protocols import Priority, ServicesAnswer
-from ecs_release.engine.observation.observed_service import Watched
+from ecs_release.engine.observation.observed_service import ObservedService
 from ecs_release.engine.observation.observer import Observer
 from ecs_release.engine.runtime.settings import EngineSettings
 from tests.builders.ecs import NOW, deployment, service
@@ -25,10 +25,10 @@ CALL_S = 0.2
 
 @dataclass
 class PacedAws:
-    """ECS behind two lines, as the adapter has them: service reads, and reads of tasks. Each service runs one task."""
+    """ECS behind two limiters, as the adapter has them: service reads, and reads of tasks. Each service runs one task."""
 
-    services: Line
-    tasks: Line
+    services: RateLimiter
+    tasks: RateLimiter
     reads: list[tuple[float, Priority, tuple[str, ...]]] = field(default_factory=list)
     lists: Counter[Priority] = field(default_factory=Counter)
 
@@ -39,13 +39,15 @@ class PacedAws:
         return "arn:aws:sts::111122223333:assumed-role/r/s"
 
     async def describe_services(self, cluster: str, names: Sequence[str], *, priority: Priority = Priority.OBSERVATION) -> ServicesAnswer:
-        await self.services.enter(priority, "DescribeServices")
+        await self.services.acquire(priority, "DescribeServices")
         self.reads.append((asyncio.get_running_loop().time(), priority, tuple(names)))
         await asyncio.sleep(CALL_S)
-        return ServicesAnswer({n: service(deployment(1), name=n, arn=f"arn/{cluster}/{n}", desired=1, running=1) for n in names}, NOW)
+        return ServicesAnswer(
+            {n: service(deployment(1, running=1), name=n, arn=f"arn/{cluster}/{n}", desired=1, running=1) for n in names}, NOW
+        )
 
     async def list_tasks(self, _: str, name: str, *, priority: Priority = Priority.OBSERVATION, **__: Any) -> list[str]:
-        await self.tasks.enter(priority, "ListTasks")
+        await self.tasks.acquire(priority, "ListTasks")
         self.lists[priority] += 1
         return [name]
 
@@ -53,7 +55,7 @@ class PacedAws:
         return []
 
     async def describe_tasks(self, _: str, arns: Sequence[str], *, priority: Priority = Priority.OBSERVATION) -> list[Task]:
-        await self.tasks.enter(priority, "DescribeTasks")
+        await self.tasks.acquire(priority, "DescribeTasks")
         return [Task(a, "td", "ecs-svc/1", "RUNNING", "RUNNING", service=a) for a in arns]
 
     def read_after(self, at: float, name: str) -> float:
@@ -75,15 +77,15 @@ def swept(
 
     async def main() -> PacedAws:
         clock = SimulatedClock()
-        lines = [Line(Bucket(Rate(r, r), 1.0, 0.0), clock, 60) for r in (per_s, tasks_per_s)]
-        aws = PacedAws(*lines)
+        limiters = [RateLimiter(Bucket(Rate(r, r), 1.0, 0.0), clock, 60) for r in (per_s, tasks_per_s)]
+        aws = PacedAws(*limiters)
         made = Observer("prod", aws, clock, EngineSettings(), changed=lambda _: None, swept=lambda _: None)  # type: ignore[arg-type]
         made.interval_s = 1200.0
-        made.watch(ACCESS, dict.fromkeys(keys, ACCESS))
+        made.set_targets(ACCESS, dict.fromkeys(keys, ACCESS))
         task = asyncio.create_task(made.run())
         await asyncio.sleep(1000)
-        assert all((w := made.latest(k)) is not None and w.look is not None for k in keys)
-        moment = min(w.due for k in keys if (w := made.latest(k)))
+        assert all((w := made.observed(k)) is not None and w.look is not None for k in keys)
+        moment = min(w.due for k in keys if (w := made.observed(k)))
         await asyncio.sleep(moment + 1 - clock.monotonic())
         aws.reads.clear()
         aws.lists.clear()
@@ -103,7 +105,7 @@ def test_what_an_event_tells_of_is_read_at_once_whatever_a_sweep_has_before_it(c
 
     async def body(made: Observer, aws: PacedAws) -> None:
         begun = made._clock.monotonic()
-        made.heard(told, tasks=True, author=None)
+        made.event_received(told, tasks=True, author=None)
         await asyncio.sleep(10)
         assert aws.read_after(begun, told.service) <= 2 / min(1.0, per_s / 2)
         assert [names for _, priority, names in aws.reads if priority == Priority.EVENT] == [(told.service,)]
@@ -114,7 +116,7 @@ def test_what_an_event_tells_of_is_read_at_once_whatever_a_sweep_has_before_it(c
 
 def test_a_sweep_costs_what_it_costs_and_no_more_with_an_event_in_it() -> None:
     async def body(made: Observer, aws: PacedAws) -> None:
-        made.heard(key(999), tasks=True, author=None)
+        made.event_received(key(999), tasks=True, author=None)
         await asyncio.sleep(60)
         assert len(aws.reads) <= 100 + 1
 
@@ -126,8 +128,8 @@ def test_rollouts_go_before_events_and_events_before_the_sweep() -> None:
 
     async def body(made: Observer, aws: PacedAws) -> None:
         begun = made._clock.monotonic()
-        made.heard(key(480), tasks=False, author=None)
-        made.hurry(key(490, "moves"), fast=True)
+        made.event_received(key(480), tasks=False, author=None)
+        made.set_fast(key(490, "moves"), fast=True)
         await made.look(key(495, "asked"))
         await asyncio.sleep(5)
         first = [(priority, names[0]) for time, priority, names in aws.reads if time >= begun and priority != Priority.OBSERVATION]
@@ -143,12 +145,12 @@ def test_a_storm_of_events_never_holds_up_a_rollout() -> None:
         async def storm() -> None:
             while True:
                 for number in range(1, 1000):
-                    made.heard(key(number), tasks=True, author=None)
+                    made.event_received(key(number), tasks=True, author=None)
                 await asyncio.sleep(1)
 
         raging = asyncio.create_task(storm())
         await asyncio.sleep(5)
-        made.hurry(key(0), fast=True)
+        made.set_fast(key(0), fast=True)
         for _ in range(10):
             begun = made._clock.monotonic()
             await made.look(key(0), tasks=True)
@@ -163,7 +165,7 @@ def test_what_was_heard_of_longest_is_read_first_however_many_events_there_are()
         begun = made._clock.monotonic()
         while made._clock.monotonic() < begun + 60:
             for number in range(500):
-                made.heard(key(number), tasks=False, author=None)
+                made.event_received(key(number), tasks=False, author=None)
             await asyncio.sleep(1)
         seen = Counter(name for _, priority, names in aws.reads if priority == Priority.EVENT for name in names)
         assert len(seen) == 500
@@ -177,7 +179,7 @@ def test_a_backlog_costs_the_loop_no_turns() -> None:
 
     async def body(made: Observer, aws: PacedAws) -> None:
         for number in range(40):
-            made.heard(key(number, f"c{number % 8}"), tasks=True, author=None)
+            made.event_received(key(number, f"c{number % 8}"), tasks=True, author=None)
         looks, turn = Counter[str](), made._due_batches
 
         def counted() -> Any:
@@ -192,6 +194,6 @@ def test_a_backlog_costs_the_loop_no_turns() -> None:
 
 
 def test_the_loop_is_woken_for_an_event_though_the_service_was_due_before() -> None:
-    watched = Watched(key(0), ACCESS, due=5.0)
-    assert watched.hear(10.0, tasks=False), "it is more pressing now"
-    assert not watched.hear(10.0, tasks=False)
+    watched = ObservedService(key(0), ACCESS, due=5.0)
+    assert watched.note_event(10.0, tasks=False), "it is more pressing now"
+    assert not watched.note_event(10.0, tasks=False)

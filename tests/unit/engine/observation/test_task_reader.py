@@ -20,7 +20,7 @@ ACCESS = Access("111122223333", "eu-west-1")
 
 
 @dataclass
-class FakeEcs:
+class FakeTasks:
     """A cluster of services with two tasks each."""
 
     services: int
@@ -31,7 +31,7 @@ class FakeEcs:
     """Those that are PENDING when the whole cluster is described, and RUNNING afterwards."""
     calls: list[str] = field(default_factory=list)
 
-    def ecs(self, _: Access) -> FakeEcs:
+    def ecs(self, _: Access) -> FakeTasks:
         return self
 
     def _arns(self, name: str) -> list[str]:
@@ -60,7 +60,7 @@ def a_service(number: int, running: int = 2) -> Service:
     return service(deployment(1), name=f"s{number}", running=running, desired=running)
 
 
-def read(ecs: FakeEcs, batches: list[list[Service]], unknown: int) -> list[dict[str, tuple[Task, ...] | Problem]]:
+def read(ecs: FakeTasks, batches: list[list[Service]], unknown: int) -> list[dict[str, tuple[Task, ...] | Problem]]:
     async def main() -> list[dict[str, tuple[Task, ...] | Problem]]:
         reader = TaskReader(ecs, SimulatedClock())  # type: ignore[arg-type]
         wanted = {"unknown": lambda: unknown, "priority": Priority.OBSERVATION}
@@ -70,7 +70,7 @@ def read(ecs: FakeEcs, batches: list[list[Service]], unknown: int) -> list[dict[
 
 
 def test_a_cluster_is_looked_at_once_for_all_that_ask() -> None:
-    ecs = FakeEcs(500)
+    ecs = FakeTasks(500)
     found = read(ecs, [[a_service(n) for n in range(first, first + 10)] for first in range(0, 500, 10)], unknown=500)
 
     assert {name: [t.arn for t in tasks] for part in found for name, tasks in part.items()} == {
@@ -80,7 +80,7 @@ def test_a_cluster_is_looked_at_once_for_all_that_ask() -> None:
 
 
 def test_few_services_are_asked_for_singly() -> None:
-    ecs = FakeEcs(500)
+    ecs = FakeTasks(500)
     found = read(ecs, [[a_service(0), a_service(1)]], unknown=2)
 
     assert [len(t) for t in found[0].values()] == [2, 2]
@@ -88,7 +88,7 @@ def test_few_services_are_asked_for_singly() -> None:
 
 
 def test_a_cluster_full_of_strangers_costs_at_most_half_more() -> None:
-    ecs = FakeEcs(30, strangers=100_000)
+    ecs = FakeTasks(30, strangers=100_000)
     found = read(ecs, [[a_service(n) for n in range(10)] for _ in range(3)], unknown=30)
 
     assert all(len(t) == 2 for part in found for t in part.values())
@@ -97,7 +97,7 @@ def test_a_cluster_full_of_strangers_costs_at_most_half_more() -> None:
 
 @pytest.mark.parametrize("wrong", ["counts", "gone", "denied", "pending"])
 def test_what_the_whole_does_not_tell_is_asked_for(wrong: str) -> None:
-    ecs = FakeEcs(
+    ecs = FakeTasks(
         30, denied=wrong == "denied", gone={"s0/1"} if wrong == "gone" else set(), pending={"s0/1"} if wrong == "pending" else set()
     )
     found = read(ecs, [[a_service(0, running=3 if wrong == "counts" else 2), a_service(1)]], unknown=30)
@@ -109,7 +109,7 @@ def test_what_the_whole_does_not_tell_is_asked_for(wrong: str) -> None:
 
 def test_what_was_read_before_is_not_answered_from_the_whole() -> None:
     async def main() -> list[str]:
-        ecs = FakeEcs(30)
+        ecs = FakeTasks(30)
         reader = TaskReader(ecs, SimulatedClock())  # type: ignore[arg-type]
         both = [a_service(0), a_service(1)]
         await reader.read(ACCESS, "main", both, first={"s1"}, unknown=lambda: 30, priority=Priority.OBSERVATION)
@@ -119,7 +119,7 @@ def test_what_was_read_before_is_not_answered_from_the_whole() -> None:
 
 
 def test_faults_are_told_of_those_that_they_hit() -> None:
-    class Broken(FakeEcs):
+    class Broken(FakeTasks):
         async def list_tasks(self, _: str, name: str, **__: Any) -> list[str]:
             if name == "s1":
                 raise Retryable("500")
@@ -131,7 +131,7 @@ def test_faults_are_told_of_those_that_they_hit() -> None:
 
 
 def test_a_page_of_tasks_that_cannot_be_described_hits_those_on_it() -> None:
-    class Broken(FakeEcs):
+    class Broken(FakeTasks):
         def _arns(self, name: str) -> list[str]:
             return [f"{name}/{n}" for n in range(60)]
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from ecs_release.domain.model.errors import Conflict
-from ecs_release.domain.notifications.transitions import Happening
+from ecs_release.domain.notifications.transitions import Transition
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.runtime.meter import metered
-from tests.builders.reconciled_release import DONE, RELEASE, World
+from tests.builders.reconciled_release import DONE, RELEASE, ReconciledRelease
 from tests.builders.simulated_time import SimulatedClock, run_simulated
 
 
@@ -23,14 +23,14 @@ class Told:
         self.ended: list[tuple[str, str, str]] = []
         self.passes: list[tuple[str, str, float]] = []
 
-    def happened(self, kind: str, environment: str, happenings: Sequence[Happening]) -> None:
+    def happened(self, kind: str, environment: str, happenings: Sequence[Transition]) -> None:
         self.ended += [(kind, environment, one.outcome) for one in happenings]
 
     def reconciled(self, kind: str, result: str, seconds: float) -> None:
         self.passes.append((kind, result, seconds))
 
 
-class RecordedWorld(World):
+class RecordedWorld(ReconciledRelease):
     """Its Release's attempt is in the history from its beginning, as every attempt is."""
 
     def __post_init__(self) -> None:

@@ -12,16 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecs_release.engine.runtime.work_queue import KeyedQueue
+from ecs_release.engine.runtime.work_queue import Share, WorkQueue
 from tests.builders.simulated_time import SimulatedClock, run_simulated
 
 
-def new_queue(group: Callable[[str], str] = lambda key: key[0]) -> KeyedQueue[str]:
-    return KeyedQueue(SimulatedClock(), group)
+def new_queue(group: Callable[[str], str] = lambda key: key[0]) -> WorkQueue[str]:
+    """Keys are in the group of their first letter; in a name such as `a/x0`, `a/x` is the member."""
+    return WorkQueue(SimulatedClock(), lambda key: Share(group(key), key[:3] if "/" in key else ""))
 
 
 @asynccontextmanager
-async def working(queue: KeyedQueue[str], handle: Callable[[str], Awaitable[None]], workers: int = 4):  # type: ignore[no-untyped-def]
+async def working(queue: WorkQueue[str], handle: Callable[[str], Awaitable[None]], workers: int = 4):  # type: ignore[no-untyped-def]
     task = asyncio.create_task(queue.run(handle, workers))
     try:
         yield task
@@ -253,6 +254,47 @@ def test_groups_take_turns() -> None:
     run_simulated(main())
 
 
+def test_members_of_a_group_take_turns_and_a_group_of_many_gets_no_more_turns_than_others() -> None:
+    async def main() -> None:
+        queue, log = new_queue(), Log(takes_s=1)
+        for n in range(1500):
+            queue.add(f"a/x{n}")
+        for key in ("a/y0", "a/y1", "a/z0", "b/x0", "b/x1", "b/x2", "b/x3"):
+            queue.add(key)
+        async with working(queue, log, workers=1):
+            await asyncio.sleep(10)
+        assert [key for key, _ in log.starts[:9]] == ["a/x0", "b/x0", "a/y0", "b/x1", "a/z0", "b/x2", "a/x1", "b/x3", "a/y1"]
+
+    run_simulated(main())
+
+
+@pytest.mark.parametrize(("workers", "stuck"), [(2, 1), (3, 1), (4, 1), (16, 1), (16, 2), (32, 1), (32, 3)])
+def test_stuck_members_leave_a_worker_to_the_others_of_their_group(workers: int, stuck: int) -> None:
+    async def main() -> None:
+        queue = new_queue()
+        done: list[str] = []
+
+        async def handle(key: str) -> None:
+            await asyncio.sleep(10_000 if key[2] != "z" else 1)
+            done.append(key)
+
+        for member in "wxy"[:stuck]:
+            for n in range(100):
+                queue.add(f"a/{member}{n}")
+        async with working(queue, handle, workers=workers):
+            await asyncio.sleep(1)
+            for n in range(5):
+                queue.add(f"a/z{n}")
+            await asyncio.sleep(20)
+            assert len(done) == 5, "another member of the group"
+            if workers > 2:
+                queue.add("b/z0")
+                await asyncio.sleep(20)
+                assert done[-1] == "b/z0", "another group"
+
+    run_simulated(main())
+
+
 @pytest.mark.parametrize("stuck_groups", [1, 2, 4])
 def test_stuck_groups_leave_a_worker_to_the_others(stuck_groups: int) -> None:
     async def main() -> None:
@@ -278,6 +320,39 @@ def test_stuck_groups_leave_a_worker_to_the_others(stuck_groups: int) -> None:
     run_simulated(main())
 
 
+def test_a_key_that_is_added_again_waits_in_the_turn_of_its_new_group() -> None:
+    async def main() -> None:
+        queue: WorkQueue[str] = WorkQueue(SimulatedClock(), lambda key: Share(groups[key]))
+        groups, log = {f"k{n}": "a" for n in range(100)}, Log(takes_s=1)
+        for key in groups:
+            queue.add(key)
+        groups["k99"] = "b"
+        queue.add("k99")
+        assert len(queue) == 100
+        async with working(queue, log, workers=1):
+            await asyncio.sleep(1000)
+        starts = [key for key, _ in log.starts]
+        assert starts[:2] == ["k0", "k99"] and sorted(starts) == sorted(groups)
+
+    run_simulated(main())
+
+
+def test_a_group_may_have_few_workers() -> None:
+    async def main() -> None:
+        queue: WorkQueue[str] = WorkQueue(SimulatedClock(), lambda key: Share(key[0], key), {"a": 2})
+        log = Log(takes_s=100)
+        for n in range(100):
+            queue.add(f"a{n}")
+        async with working(queue, log, workers=16):
+            await asyncio.sleep(1)
+            assert queue.working == 2
+            queue.add("b")
+            await asyncio.sleep(150)
+            assert "b" in [key for key, _ in log.starts] and len(log.starts) == 5
+
+    run_simulated(main())
+
+
 def test_a_lone_group_gets_most_workers_and_a_lone_worker_works() -> None:
     async def main() -> None:
         queue, log = new_queue(), Log(takes_s=100)
@@ -285,7 +360,7 @@ def test_a_lone_group_gets_most_workers_and_a_lone_worker_works() -> None:
             queue.add(f"a{n}")
         async with working(queue, log, workers=16):
             await asyncio.sleep(1)
-            assert queue.working == 11
+            assert queue.working == 10
         lone = new_queue()
         log = Log()
         lone.add("a")

@@ -10,7 +10,7 @@ import pytest
 
 from ecs_release.domain.model.errors import Denied, Problem, Retryable
 from ecs_release.domain.model.namespaces import Namespaces
-from ecs_release.engine.watch.namespace_access import Reach
+from ecs_release.engine.watch.namespace_access import NamespaceAccess
 from tests.builders.simulated_time import run_simulated
 
 INTERVAL_S = 60.0
@@ -49,22 +49,22 @@ class Watch:
 
 
 @dataclass
-class World:
+class Guarded:
     doors: Doors
     namespaces: Namespaces
     watch: Watch
-    reach: Reach
+    reach: NamespaceAccess
     stop: asyncio.Event
     forgotten: list[frozenset[str]]
 
 
-def world(*closed: str, watched: tuple[str, ...] = ("shop", "pay")) -> World:
+def guarded(*closed: str, watched: tuple[str, ...] = ("shop", "pay")) -> Guarded:
     doors, namespaces, forgotten = Doors(set(closed)), Namespaces(watched), list[frozenset[str]]()
-    reach = Reach(doors, namespaces, lambda: forgotten.append(namespaces.left_out), INTERVAL_S)
-    return World(doors, namespaces, Watch(doors, namespaces), reach, asyncio.Event(), forgotten)
+    reach = NamespaceAccess(doors, namespaces, lambda: forgotten.append(namespaces.left_out), INTERVAL_S)
+    return Guarded(doors, namespaces, Watch(doors, namespaces), reach, asyncio.Event(), forgotten)
 
 
-def watching(test: Callable[[World, asyncio.Task[None]], Awaitable[None]], made: Callable[[], World]) -> None:
+def watching(test: Callable[[Guarded, asyncio.Task[None]], Awaitable[None]], made: Callable[[], Guarded]) -> None:
     async def main() -> None:
         made_one = made()
         task = asyncio.create_task(made_one.reach.watch(made_one.watch, made_one.stop))
@@ -77,7 +77,7 @@ def watching(test: Callable[[World, asyncio.Task[None]], Awaitable[None]], made:
 
 
 def test_one_that_is_not_there_at_the_start_is_left_out_until_it_comes(caplog: pytest.LogCaptureFixture) -> None:
-    async def test(w: World, _: asyncio.Task[None]) -> None:
+    async def test(w: Guarded, _: asyncio.Task[None]) -> None:
         await asyncio.sleep(10 * INTERVAL_S)
         assert w.watch.begun == [("shop",)]
         w.doors.closed.clear()
@@ -85,7 +85,7 @@ def test_one_that_is_not_there_at_the_start_is_left_out_until_it_comes(caplog: p
         assert w.watch.begun == [("shop",), ("shop", "pay")]
 
     caplog.set_level("INFO")
-    watching(test, lambda: world("pay"))
+    watching(test, lambda: guarded("pay"))
     assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
         ("WARNING", "namespace pay is left out until it may be looked into: forbidden"),
         ("INFO", "namespace pay may be looked into again: it is taken in"),
@@ -95,7 +95,7 @@ def test_one_that_is_not_there_at_the_start_is_left_out_until_it_comes(caplog: p
 def test_one_that_goes_is_left_out_at_the_second_look() -> None:
     """Its Role may go before its Releases: what the watch still tells of them is heard."""
 
-    async def test(w: World, _: asyncio.Task[None]) -> None:
+    async def test(w: Guarded, _: asyncio.Task[None]) -> None:
         w.doors.closed.add("pay")
         await asyncio.sleep(INTERVAL_S + 1)
         assert "pay" in w.namespaces and not w.forgotten
@@ -104,11 +104,11 @@ def test_one_that_goes_is_left_out_at_the_second_look() -> None:
         assert w.forgotten == [frozenset(["pay"])]
         assert w.watch.begun == [("shop", "pay"), ("shop",)]
 
-    watching(test, world)
+    watching(test, guarded)
 
 
 def test_one_that_is_refused_for_a_moment_stays() -> None:
-    async def test(w: World, _: asyncio.Task[None]) -> None:
+    async def test(w: Guarded, _: asyncio.Task[None]) -> None:
         for _ in range(5):
             w.doors.closed.add("pay")
             await asyncio.sleep(INTERVAL_S + 1)
@@ -116,13 +116,13 @@ def test_one_that_is_refused_for_a_moment_stays() -> None:
             await asyncio.sleep(INTERVAL_S + 1)
         assert w.watch.begun == [("shop", "pay")]
 
-    watching(test, world)
+    watching(test, guarded)
 
 
 def test_a_watch_that_breaks_there_is_begun_anew_elsewhere() -> None:
     """At once, and it is no break that the supervisor counts."""
 
-    async def test(w: World, _: asyncio.Task[None]) -> None:
+    async def test(w: Guarded, _: asyncio.Task[None]) -> None:
         async def refused(end: asyncio.Event) -> None:
             w.doors.closed.add("pay")
             await w.watch(end)
@@ -131,13 +131,13 @@ def test_a_watch_that_breaks_there_is_begun_anew_elsewhere() -> None:
         await asyncio.sleep(5)
         assert w.watch.begun[-2:] == [("shop", "pay"), ("shop",)] and not other.done()
 
-    watching(test, world)
+    watching(test, guarded)
 
 
 @pytest.mark.parametrize("watched", [("shop", "pay"), ()])
 def test_a_watch_that_breaks_otherwise_breaks(watched: tuple[str, ...]) -> None:
     async def main() -> None:
-        w = world(watched=watched)
+        w = guarded(watched=watched)
 
         async def broken(_: asyncio.Event) -> None:
             raise OSError("gone")
@@ -150,7 +150,7 @@ def test_a_watch_that_breaks_otherwise_breaks(watched: tuple[str, ...]) -> None:
 
 def test_a_watch_that_ends_by_itself_is_the_supervisors() -> None:
     async def main() -> None:
-        w = world()
+        w = guarded()
 
         async def ends(_: asyncio.Event) -> None:
             return None
@@ -163,7 +163,7 @@ def test_a_watch_that_ends_by_itself_is_the_supervisors() -> None:
 @pytest.mark.parametrize("fault", [Denied("who are you?"), Retryable("down")])
 def test_what_is_refused_everywhere_is_no_matter_of_a_namespace(fault: Problem) -> None:
     async def main() -> None:
-        w = world("shop", "pay")
+        w = guarded("shop", "pay")
         w.doors.fault = fault
         assert await w.reach.look(at_once=True) is False
         assert w.namespaces.open == ("shop", "pay") and not w.forgotten
@@ -172,13 +172,13 @@ def test_what_is_refused_everywhere_is_no_matter_of_a_namespace(fault: Problem) 
 
 
 def test_all_may_be_left_out() -> None:
-    async def test(w: World, _: asyncio.Task[None]) -> None:
+    async def test(w: Guarded, _: asyncio.Task[None]) -> None:
         assert w.namespaces.is_empty and w.watch.begun == [()]
         w.doors.closed.clear()
         await asyncio.sleep(INTERVAL_S + 1)
         assert not w.namespaces.is_empty and w.watch.begun == [(), ("shop", "pay")]
 
-    watching(test, lambda: world("shop", "pay"))
+    watching(test, lambda: guarded("shop", "pay"))
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from ecs_release.engine.engine import Engine
 from ecs_release.engine.metrics_state import EngineState
 from ecs_release.engine.runtime.settings import EngineSettings
 from ecs_release.engine.store.store import ReleaseFacts
+from tests.builders.fake_outside import Nothing
+from tests.builders.objects import environment_object, release_object
 from tests.builders.simulated_time import SimulatedClock, run_simulated
-from tests.unit.engine.environments.test_shard_scope import environment, release
-from tests.unit.engine.test_engine import Nothing
 
 
 class Closed(Nothing):
@@ -54,25 +54,24 @@ def test_a_record_of_a_release_elsewhere_is_not_closed(
 
 
 def test_what_is_left_out_is_forgotten_and_not_taken_for_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
-    forgets, namespaces = engine(("team", "other"))
+    forgets, namespaces = engine(("shop", "other"))
     closed: list[ReleaseFacts] = []
-    monkeypatch.setattr(forgets.recorder, "gone", closed.append)
+    monkeypatch.setattr(forgets.recorder, "release_deleted", closed.append)
     list(forgets._scope.begin())
-    here = release("web", "prod")
-    there = here | {"metadata": here["metadata"] | {"namespace": "other", "uid": "other/web"}}
+    here, there = release_object(), release_object(namespace="other", meta={"uid": "uid-2"})
 
     async def main() -> None:
-        forgets.changed(ENVIRONMENT, environment("prod", "111122223333", allowedNamespaces={"names": ["team", "other"]}))
+        forgets.changed(ENVIRONMENT, environment_object(allowedNamespaces={"names": ["shop", "other"]}))
         for body in (here, there):
             forgets.changed(RELEASE, body)
         namespaces.left_out = frozenset(["other"])
-        forgets.reach_changed()
-        assert [key.namespace for key in forgets.store.releases] == ["team"] and "prod" in forgets.store.environments
+        forgets.namespaces_changed()
+        assert [key.namespace for key in forgets.store.releases] == ["shop"] and "prod" in forgets.store.environments
         forgets.changed(RELEASE, there)
         assert len(forgets.store.releases) == 1, "the watch has not ended yet, and tells more"
         assert not closed
-        forgets.deleted(RELEASE, "team", "web", here["metadata"]["uid"])
-        assert [facts.key.namespace for facts in closed] == ["team"]
+        forgets.deleted(RELEASE, "shop", "web", here["metadata"]["uid"])
+        assert [facts.key.namespace for facts in closed] == ["shop"]
 
     run_simulated(main())
 
@@ -82,9 +81,9 @@ def test_what_was_said_of_an_environment_that_is_ours_no_longer_is_not_told_on(a
     """Its metrics, and the alerts on them, would never end."""
     tells, _ = engine(("shop",))
     list(tells._scope.begin())
-    tells.store.changed(ENVIRONMENT, environment("prod", "111122223333", allowedNamespaces={"names": [allowed]}))
+    tells.store.changed(ENVIRONMENT, environment_object(allowedNamespaces={"names": [allowed]}))
     said = (("Authenticated", "False"),)
-    tells._statuses._said = {"prod": said}
+    tells._status_writer._conditions = {"prod": said}
     state = run_simulated(_state_of(tells))
     assert [e.conditions for e in state.environments] == [said if told else ()]
 
@@ -99,10 +98,9 @@ def test_one_that_was_made_again_unseen_leaves_what_it_had_open() -> None:
     outside = Closed()
     engine = Engine(outside, outside, SimulatedClock(), EngineSettings())  # type: ignore[arg-type]
     list(engine._scope.begin())
-    engine.recorder.gone = lambda facts: gone.append(facts.uid)  # type: ignore[method-assign]
-    first = release("web", "prod")
-    run_simulated(_told_of(engine, first, {**first, "metadata": {**first["metadata"], "uid": "another"}}))
-    assert gone == [first["metadata"]["uid"]]
+    engine.recorder.release_deleted = lambda facts: gone.append(facts.uid)  # type: ignore[method-assign]
+    run_simulated(_told_of(engine, release_object(), release_object(meta={"uid": "another"})))
+    assert gone == ["uid-web"]
 
 
 async def _told_of(engine: Engine, *bodies: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from ecs_release.api.names import PROJECT, RELEASE
 from ecs_release.domain.model.errors import Conflict, Denied, NotFound, Problem, Retryable
 from ecs_release.domain.ports.protocols import ObjectKey
-from ecs_release.engine.watch.supervisor import WatchBroken, keep_running, sweep_ghosts, sweep_once, until_served, until_told
+from ecs_release.engine.watch.supervisor import WatchBroken, keep_running, sweep_ghosts, sweep_once, until_served, until_synced
 from tests.builders.simulated_time import SimulatedClock, run_simulated
 
 WEB, API = ("shop", "web", "1"), ("shop", "api", "2")
@@ -229,7 +229,7 @@ def test_waiting_for_the_crds_ends_when_told_to_stop() -> None:
 
 
 def told(cluster: FakeCluster, store: FakeStore) -> asyncio.Task[None]:
-    return asyncio.create_task(until_told(cluster, store, [RELEASE, PROJECT], SimulatedClock(), 60, 5))  # type: ignore[arg-type]
+    return asyncio.create_task(until_synced(cluster, store, [RELEASE, PROJECT], SimulatedClock(), 60, 5))  # type: ignore[arg-type]
 
 
 def test_it_waits_until_the_watch_has_told_of_all_that_is_there() -> None:

@@ -1,4 +1,4 @@
-"""Images as people name them on a command line, read strictly: what is not understood is refused, never guessed."""
+"""ECR references on a command line, parsed strictly: what is ambiguous is refused, never guessed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ecs_release.api.meta import REPOSITORY, TAG
 from ecs_release.domain.model.image_names import DIGEST, parse_ecr_host, parse_image
 
 _OTHERS = frozenset({"localhost", "docker.io", "index.docker.io", "public.ecr.aws", "ghcr.io", "quay.io", "gcr.io", "registry.k8s.io"})
-"""Registries that are not ECR's private ones: an image from there is meant by nobody who publishes."""
+"""Public registries, whose images cannot be published by tag in ECR."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An image in ECR; account and region are empty where the name holds no host. `digest` counts before `tag`."""
+    """An image in ECR; account and region are empty if the name has no host. `digest` takes precedence over `tag`."""
 
     account: str
     region: str
@@ -23,12 +23,12 @@ class Reference:
     digest: str
 
     def __str__(self) -> str:
-        """Name it without its registry."""
+        """Return the reference without its registry."""
         return self.repository + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
 
 
 def reference(text: str) -> Reference:
-    """Read `[registry/]repository` with `:tag`, `@digest` or both. Raises ValueError that says what is wrong with it."""
+    """Parse `[registry/]repository` with `:tag`, `@digest` or both. Raises ValueError with what is wrong."""
     if text.count("@") > 1 or "://" in text:
         raise ValueError(f"{text!r} names no image: expected [REGISTRY/]REPOSITORY:TAG or [REGISTRY/]REPOSITORY@DIGEST")
     name = parse_image(text)
@@ -37,7 +37,7 @@ def reference(text: str) -> Reference:
         if ":" in name.host or name.host in _OTHERS:
             port = " (ECR's have no port)" if ":" in name.host else ""
             raise ValueError(f"{text!r}: {name.host!r} is no private ECR registry{port}")
-        # ECR's repositories may begin as a host does: uk.ac.wellcome/bag_register.
+        # Repositories of ECR may begin like a host: uk.ac.wellcome/bag_register.
         repository = f"{name.host}/{name.repository}"
     if not re.fullmatch(REPOSITORY, repository) or not 2 <= len(repository) <= 256:
         raise ValueError(f"{text!r}: {repository!r} can be no ECR repository")
@@ -51,7 +51,7 @@ def reference(text: str) -> Reference:
 
 
 def registry(text: str) -> tuple[str, str]:
-    """Read a registry: its host name, or its account alone; returns account and region (empty where not said). Raises ValueError."""
+    """Parse a registry: its host name, or only its account; returns account and region (empty if not given). Raises ValueError."""
     if re.fullmatch(r"[0-9]{12}", text):
         return text, ""
     host = parse_ecr_host(text)
@@ -61,7 +61,7 @@ def registry(text: str) -> tuple[str, str]:
 
 
 def release_tag(tag_format: str, release_hash: str) -> str:
-    """Make the tag of a release hash. Raises ValueError where it can be none."""
+    """Return the tag of a release hash. Raises ValueError if it is no valid tag."""
     if tag_format.count("{releaseHash}") != 1:
         raise ValueError(f"{tag_format!r} is no tag format: it must hold {{releaseHash}} once, as in an Environment's tagFormats")
     tag = tag_format.replace("{releaseHash}", release_hash)

@@ -1,4 +1,4 @@
-"""What git knows: the commit that is checked out, and what an abbreviated one means."""
+"""The local git repository: the current commit, and commits by their abbreviation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ABBREVIATED = re.compile(r"[0-9a-f]{4,39}")
 
 
 def run(*arguments: str) -> str:
-    """Run git in the current folder; an empty string where it fails, or there is none."""
+    """Run git in the current folder; an empty string if it fails or is not installed."""
     program = shutil.which("git")
     if program is None:
         return ""
@@ -28,21 +28,21 @@ def head() -> str:
 
 
 def is_dirty() -> bool:
-    """Tell whether tracked files differ from the commit that is checked out."""
+    """Return whether tracked files differ from the commit that is checked out."""
     return bool(run("status", "--porcelain", "--untracked-files=no"))
 
 
 def email() -> str:
-    """Return the user's address, as git knows it."""
+    """Return git's user.email."""
     return run("config", "--get", "user.email")
 
 
 def is_abbreviated(release_hash: str) -> bool:
-    """Tell whether a release hash looks like a commit that is written short."""
+    """Return whether a release hash looks like an abbreviated commit."""
     return _ABBREVIATED.fullmatch(release_hash) is not None
 
 
 def commits(abbreviated: str) -> list[str]:
-    """List the commits that an abbreviated one may mean."""
+    """Return the commits that begin with an abbreviated one."""
     objects = run("rev-parse", f"--disambiguate={abbreviated}").split()
     return sorted({c for o in objects if (c := run("rev-parse", "--verify", "--quiet", f"{o}^{{commit}}")) == o})

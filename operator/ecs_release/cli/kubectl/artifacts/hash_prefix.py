@@ -1,4 +1,4 @@
-"""Release hashes that are written short: what they mean, as the tags in ECR tell. What git and status know is asked first."""
+"""Expands abbreviated release hashes by the tags in ECR. Callers try git and status first."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from ecs_release.cli.kubectl.terminal.errors import CommandError, NotFound
 from ecs_release.domain.artifacts.source import lookups
 from ecs_release.domain.ecs.service import Access, RegistryImage
 from ecs_release.domain.environments.targets import Target, resolve_target
+from ecs_release.domain.model.api_paths import core_path
+from ecs_release.domain.model.errors import NotFound as NoSuchName
 from ecs_release.domain.model.errors import Problem
 
 if TYPE_CHECKING:
-    from ecs_release.cli.kubectl.client.aws_reader import AwsReads
+    from ecs_release.cli.kubectl.client.aws_reader import AwsReader
     from ecs_release.cli.kubectl.client.session import Session
 
 _MOST_LISTED = 10
 _HEXADECIMAL = re.compile("[0-9a-f]+")
 
 
-def meant(abbreviated: str, tags: Iterable[str], tag_formats: Collection[str]) -> set[str]:
-    """Return the release hashes that begin so, of images with these tags.
+def matching_hashes(abbreviated: str, tags: Iterable[str], tag_formats: Collection[str]) -> set[str]:
+    """Return the release hashes in some tags that begin with an abbreviation.
 
-    A tag may have more after the hash (`ref.<hash>-amd64`): where one is written whole it is meant, and where some are of hexadecimal
-    digits the others are none.
+    A tag may have more after the hash (`ref.<hash>-amd64`): a tag that is exactly the hash wins, and if some are of hexadecimal
+    digits the others are ignored.
     """
     found = set()
     for tag in tags:
@@ -42,8 +44,8 @@ def meant(abbreviated: str, tags: Iterable[str], tag_formats: Collection[str]) -
     return {found_hash for found_hash in found if _HEXADECIMAL.fullmatch(found_hash)} or found
 
 
-def one_of(abbreviated: str, candidates: Collection[str]) -> str:
-    """Return the only candidate; an empty string where there is none. Raises CommandError that lists several."""
+def only_match(abbreviated: str, candidates: Collection[str]) -> str:
+    """Return the only candidate; empty if there is none. Raises CommandError that lists them if there are several."""
     if len(candidates) > 1:
         listed = sorted(candidates)
         more = f" and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
@@ -61,16 +63,16 @@ class Repository:
     tag_formats: Collection[str]
 
 
-def expanded(session: Session, abbreviated: str, targets: Collection[Target], aws: AwsReads) -> str:
+def expand(session: Session, abbreviated: str, targets: Collection[Target], aws: AwsReader) -> str:
     """Expand a hash by the tags of all repositories that some services have their images from, as `among` does."""
     repositories = (Repository(t.registry_access, t.registry_id, c.repository, t.tag_formats) for t in targets for c in t.containers)
-    return among(session, abbreviated, repositories, aws)
+    return expand_in(session, abbreviated, repositories, aws)
 
 
-def among(session: Session, abbreviated: str, repositories: Iterable[Repository], aws: AwsReads, otherwise: str = "") -> str:
-    """Expand a hash by the tags of some repositories; an empty string where none begins so.
+def expand_in(session: Session, abbreviated: str, repositories: Iterable[Repository], aws: AwsReader, otherwise: str = "") -> str:
+    """Expand a hash by the tags of some repositories; empty if none begins with it.
 
-    What AWS does not tell is said on stderr, with what is done `otherwise`. Raises CommandError where it may be several.
+    If AWS refuses, a note says so, with what is done `otherwise`. Raises CommandError if there are several.
     """
     found: set[str] = set()
     for repository in repositories:
@@ -78,12 +80,12 @@ def among(session: Session, abbreviated: str, repositories: Iterable[Repository]
         if isinstance(tags, str):
             session.out.note(f"cannot look for release hash {abbreviated} in ECR{otherwise}: {tags}")
             return ""
-        found |= meant(abbreviated, tags, repository.tag_formats)
-    return one_of(abbreviated, found)
+        found |= matching_hashes(abbreviated, tags, repository.tag_formats)
+    return only_match(abbreviated, found)
 
 
 def targets_of(session: Session, body: Mapping[str, Any], services: Iterable[str]) -> dict[str, Target]:
-    """Resolve where some services of an object's Project go. Raises CommandError."""
+    """Resolve the targets of some services of an object's Project. Raises CommandError."""
     spec, namespace = body["spec"], str(body["metadata"]["namespace"])
     environment = session.api.find(ENVIRONMENT, spec["environmentRef"]["name"])
     project = session.api.find(PROJECT, spec["projectRef"]["name"], namespace)
@@ -97,15 +99,15 @@ def targets_of(session: Session, body: Mapping[str, Any], services: Iterable[str
 
 
 def namespace_labels(session: Session, namespace: str) -> dict[str, str] | None:
-    """Read a namespace's labels, by which an Environment may admit it; None where they may not be read."""
+    """Read a namespace's labels, by which an Environment may admit it; None if they may not be read."""
     try:
-        return dict(session.api.request("GET", f"/api/v1/namespaces/{namespace}")["metadata"].get("labels") or {})
-    except CommandError:
+        return dict(session.api.request("GET", core_path("namespaces", namespace))["metadata"].get("labels") or {})
+    except (CommandError, NoSuchName):
         return None
 
 
-def images_at(session: Session, release_hash: str, targets: Mapping[str, Target], aws: AwsReads) -> dict[str, Source]:
-    """Look up what each service would run at a release hash, by digest; nothing where AWS does not tell, which is said on stderr.
+def images_at(session: Session, release_hash: str, targets: Mapping[str, Target], aws: AwsReader) -> dict[str, Source]:
+    """Look up the digests of each service at a release hash; empty, with a note, if AWS refuses.
 
     Raises NotFound that names the repositories without such an image.
     """

@@ -17,7 +17,7 @@ _LEFT = frozenset({"revision", "taskDefinitionArn", "registeredAt", "registeredB
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one side has: a hash for people, the digest of each container, and the revision that runs."""
+    """One side of a comparison: a hash to show, the digest of each container, and the running revision."""
 
     hash: str = ""
     digests: tuple[tuple[str, str], ...] = ()
@@ -25,13 +25,13 @@ class Side:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is known of it."""
+        """Whether nothing is known about this side."""
         return not self.hash and not self.digests
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A service on both sides. `link` shows what lies between the two hashes."""
+    """A service on both sides. `link` is the page that compares the two hashes."""
 
     namespace: str
     project: str
@@ -42,7 +42,7 @@ class Difference:
 
     @property
     def differs(self) -> bool:
-        """Whether the two run other digests; where a side tells none, other hashes."""
+        """Whether the digests differ; if a side has none, whether the hashes differ."""
         if self.before.digests and self.after.digests:
             shared = dict(self.before.digests).keys() & dict(self.after.digests).keys()
             return any(dict(self.before.digests)[c] != dict(self.after.digests)[c] for c in shared) or not shared
@@ -50,7 +50,7 @@ class Difference:
 
 
 def running_side(body: Object) -> Side:
-    """Return what a Release's listed containers run: of each the digest that most tasks show."""
+    """Return what a Release's listed containers run: for each the digest that most tasks show."""
     status = body.get("status") or {}
     running = status.get("running") or {}
     pinned = {i["container"]: i for i in (status.get("pin") or {}).get("images") or ()}
@@ -58,14 +58,14 @@ def running_side(body: Object) -> Side:
     for container in running.get("containers") or ():
         seen = [d.get("digest") for d in container.get("digests") or () if d.get("digest")]
         if seen and (not pinned or container["name"] in pinned):
-            # Tasks may show a platform's digest where the list's is pinned: the same image has one name.
+            # Tasks may show a platform's digest if the manifest list's is pinned: show one digest for one image.
             image = pinned.get(container["name"], {})
             shown.append((container["name"], image["digest"] if seen[0] in (image.get("platformDigests") or ()) else seen[0]))
     return Side(str(running.get("hash") or ""), tuple(sorted(shown)), str(running.get("taskDefinition") or ""))
 
 
 def wanted_side(body: Object) -> Side:
-    """Return what a Release wants: its pin."""
+    """Return what a Release should run: its pin."""
     status = body.get("status") or {}
     images = (status.get("pin") or {}).get("images") or ()
     name = (status.get("summary") or {}).get("hash") or body["spec"]["source"].get("releaseHash") or body["spec"]["source"].get("tag")
@@ -73,7 +73,7 @@ def wanted_side(body: Object) -> Side:
 
 
 def environments(before: Sequence[Object], after: Sequence[Object], repositories: Mapping[tuple[str, str], str]) -> list[Difference]:
-    """Compare what runs in two environments. `repositories` are those of the code, by namespace and project."""
+    """Compare what runs in two environments. `repositories` are the code repositories by namespace and project."""
     sides = [{_key(body): running_side(body) for body in bodies} for bodies in (before, after)]
     return [
         _difference(key, sides[0].get(key, Side()), sides[1].get(key, Side()), repositories)
@@ -98,7 +98,7 @@ def _difference(key: tuple[str, str, str], before: Side, after: Side, repositori
 
 
 def rows(differences: Sequence[Difference], *, wide: bool = False, namespaces: bool = False) -> list[Row]:
-    """Lay differences out."""
+    """Return the differences as rows of a table."""
     found: list[Row] = []
     for one in differences:
         mark = Cell("≠", "warn") if one.differs else Cell("=", "dim")
@@ -119,7 +119,7 @@ def _side(side: Side, *, wide: bool) -> str:
 
 
 def data(differences: Sequence[Difference]) -> list[dict[str, Any]]:
-    """Write differences as JSON."""
+    """Return the differences as data for JSON and YAML."""
 
     def side(of: Side) -> dict[str, Any] | None:
         return None if of.is_empty else {"hash": of.hash or None, "digests": dict(of.digests), "taskDefinition": of.revision or None}
@@ -139,7 +139,7 @@ def data(differences: Sequence[Difference]) -> list[dict[str, Any]]:
 
 
 def fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Compare two task definitions field by field: path, before, after. Containers are told apart by name, other lists by place."""
+    """Compare two task definitions field by field: path, before, after. Containers are matched by name, other lists by index."""
     found: list[tuple[str, str, str]] = []
     _walk("", _comparable(before), _comparable(after), found)
     return found
@@ -147,7 +147,7 @@ def fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[st
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Hidden:
-    """A value that is compared and never shown: environment variables are where secrets end up that should be none."""
+    """A value that is compared and never shown: environment variables often hold secrets by mistake."""
 
     value: Any
 
@@ -156,7 +156,7 @@ class _Hidden:
 
 
 def _comparable(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what every revision has of its own, and hide the values of environment variables."""
+    """Leave out the fields that differ in every revision, and hide the values of environment variables."""
     found = {k: v for k, v in content.items() if k not in _LEFT}
     found["containerDefinitions"] = [
         {**c, "environment": [{**e, "value": _Hidden(e.get("value"))} for e in c["environment"]]} if c.get("environment") else c
@@ -169,7 +169,7 @@ def _walk(path: str, before: Any, after: Any, found: list[tuple[str, str, str]])
     if before == after:
         return
     left, right = _named(before), _named(after)
-    # What is there on one side only is shown field by field, too.
+    # What exists on one side only is shown field by field, too.
     left, right = ({} if left is None else left), ({} if right is None else right)
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         for key in sorted({*left, *right}):
@@ -179,7 +179,7 @@ def _walk(path: str, before: Any, after: Any, found: list[tuple[str, str, str]])
 
 
 def _named(value: Any) -> Any:
-    """Turn a list into a map: by name where all of its items have one (containers, environment, volumes), else by place."""
+    """Turn a list into a map: by name if all of its items have one (containers, environment, volumes), else by index."""
     if not isinstance(value, list):
         return value
     if value and all(isinstance(v, Mapping) and "name" in v for v in value) and len({v["name"] for v in value}) == len(value):
@@ -188,7 +188,7 @@ def _named(value: Any) -> Any:
 
 
 def _shown(path: str, value: Any) -> str:
-    """Show a value; an image's digest shortened."""
+    """Return a value as text; the digest of an image is shortened."""
     if value is None:
         return "-"
     image = parse_image(value) if isinstance(value, str) and path.endswith(".image") else None

@@ -1,11 +1,11 @@
-"""The board as a page: one file that needs nothing else, reads in the dark and by ear, and shows what others wrote as text."""
+"""The board as a page: one file without dependencies, with a dark theme and labels for screen readers; all texts are escaped."""
 
 from __future__ import annotations
 
 from html import escape
 
 from ecs_release.api.meta import to_time
-from ecs_release.cli.kubectl.board.matrix import Board, Line, Place, Square, age_of, words
+from ecs_release.cli.kubectl.board.matrix import Board, Column, MatrixCell, ServiceRow, age_of, cell_text
 from ecs_release.cli.kubectl.terminal.durations import since
 
 _STYLE = """
@@ -29,10 +29,10 @@ code { font: 600 .95em ui-monospace, monospace; }
 """
 
 
-def page(board: Board) -> str:
-    """Write the page."""
-    head = "".join(_head(place, board) for place in board.places)
-    body = "\n".join(_line(line, board) for line in board.lines)
+def render(board: Board) -> str:
+    """Return the page as HTML."""
+    head = "".join(_head(column, board) for column in board.columns)
+    body = "\n".join(_row(row, board) for row in board.rows)
     time = to_time(board.time)
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -62,32 +62,32 @@ def page(board: Board) -> str:
 """
 
 
-def _head(place: Place, board: Board) -> str:
-    title = f"<small>{escape(place.title)}</small>" if place.title else ""
-    seen = age_of(place, board.time) if place.old or place.seen else ""
-    return f'<th scope="col"{_old(place)}>{escape(place.name)}{title}<small>{escape(seen)}</small></th>'
+def _head(column: Column, board: Board) -> str:
+    title = f"<small>{escape(column.title)}</small>" if column.title else ""
+    seen = age_of(column, board.time) if column.stale or column.seen else ""
+    return f'<th scope="col"{_stale_class(column)}>{escape(column.name)}{title}<small>{escape(seen)}</small></th>'
 
 
-def _line(line: Line, board: Board) -> str:
-    where = f"<small>{escape(line.namespace)}/{escape(line.project)}</small>"
-    cells = "".join(_cell(line.squares.get(place.name), place, board) for place in board.places)
-    return f'<tr><th scope="row">{escape(line.service)}{where}</th>{cells}</tr>'
+def _row(row: ServiceRow, board: Board) -> str:
+    where = f"<small>{escape(row.namespace)}/{escape(row.project)}</small>"
+    cells = "".join(_table_cell(row.cells.get(column.name), column, board) for column in board.columns)
+    return f'<tr><th scope="row">{escape(row.service)}{where}</th>{cells}</tr>'
 
 
-def _cell(square: Square | None, place: Place, board: Board) -> str:
-    if square is None:
-        return f"<td{_old(place)}><small>no Release</small></td>"
+def _table_cell(cell: MatrixCell | None, column: Column, board: Board) -> str:
+    if cell is None:
+        return f"<td{_stale_class(column)}><small>no Release</small></td>"
     parts = [
-        f"{escape(square.tasks)} tasks" if square.tasks else "",
-        f"for {since(square.since, board.time)}" if square.since else "",
-        f"by {escape(square.requested_by)}" if square.requested_by else "",
+        f"{escape(cell.tasks)} tasks" if cell.tasks else "",
+        f"for {since(cell.since, board.time)}" if cell.since else "",
+        f"by {escape(cell.requested_by)}" if cell.requested_by else "",
     ]
     more = ", ".join(part for part in parts if part)
-    why = f"<small>{escape(square.description)}</small>" if square.description else ""
-    trouble = f"<small>{escape(square.message)}</small>" if square.phase != "Ready" and square.message else ""
-    return f"<td{_old(place, square.style)}><code>{escape(words(square))}</code><small>{more}</small>{why}{trouble}</td>"
+    why = f"<small>{escape(cell.description)}</small>" if cell.description else ""
+    trouble = f"<small>{escape(cell.message)}</small>" if cell.phase != "Ready" and cell.message else ""
+    return f"<td{_stale_class(column, cell.style)}><code>{escape(cell_text(cell))}</code><small>{more}</small>{why}{trouble}</td>"
 
 
-def _old(place: Place, style: str = "") -> str:
-    classes = " ".join(name for name in (style if style in ("good", "bad", "warn", "busy") else "", "old" if place.old else "") if name)
+def _stale_class(column: Column, style: str = "") -> str:
+    classes = " ".join(name for name in (style if style in ("good", "bad", "warn", "busy") else "", "old" if column.stale else "") if name)
     return f' class="{classes}"' if classes else ""

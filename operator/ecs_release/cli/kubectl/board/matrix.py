@@ -1,4 +1,4 @@
-"""The board: services × environments, what runs in each, whether that is what is wanted, and how old the claim is. Pure."""
+"""The board: services × environments, what runs in each, whether that is wanted, and how old the observation is. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 from ecs_release.api.environment import Environment
 from ecs_release.api.meta import to_time
 from ecs_release.cli.kubectl.client.api_server import Object
-from ecs_release.cli.kubectl.status.header import is_old
-from ecs_release.cli.kubectl.status.readiness import Verdict, standing
+from ecs_release.cli.kubectl.status.header import is_stale
+from ecs_release.cli.kubectl.status.readiness import Verdict, readiness
 from ecs_release.cli.kubectl.terminal.durations import since
 from ecs_release.cli.kubectl.terminal.tables import Cell, Row
+from ecs_release.domain.artifacts.claimed_hash import CLAIMED
 
 _GIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT = 10
@@ -22,18 +23,18 @@ _SAME = ("Ready", "Suspended")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A column: an environment, and when all of it was seen last. `known` is False where the reader may not read Environments."""
+class Column:
+    """A column: an environment, and the time of its last full sweep. `known` is False if the user may not read Environments."""
 
     name: str
     title: str = ""
     seen: datetime | None = None
-    old: bool = False
+    stale: bool = False
     known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Square:
+class MatrixCell:
     """What one service runs in one environment."""
 
     release: str
@@ -52,70 +53,70 @@ class Square:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A row: a service of a Project, and its squares by environment."""
+class ServiceRow:
+    """A row: a service of a Project, and its cells by environment."""
 
     namespace: str
     project: str
     service: str
-    squares: dict[str, Square] = field(default_factory=dict)
+    cells: dict[str, MatrixCell] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The whole of it, as it was at a time."""
+    """All rows and columns at one point in time."""
 
     time: datetime
-    places: tuple[Place, ...]
-    lines: tuple[Line, ...]
+    columns: tuple[Column, ...]
+    rows: tuple[ServiceRow, ...]
 
 
-def board(releases: Sequence[Object], environments: Sequence[Object] | None, now: datetime) -> Board:
-    """Lay Releases out. `environments` are None where they may not be read."""
+def build(releases: Sequence[Object], environments: Sequence[Object] | None, now: datetime) -> Board:
+    """Arrange Releases by service and environment. `environments` is None if they may not be read."""
     known = {e["metadata"]["name"]: Environment.model_validate(e) for e in environments or ()}
     names = sorted({r["spec"]["environmentRef"]["name"] for r in releases})
-    lines: dict[tuple[str, str, str], Line] = {}
-    # Of two Releases that claim one place, the one that holds it is shown.
-    for body in sorted(releases, key=lambda r: (standing(r).reason == "TargetConflict", r["metadata"]["name"])):
+    rows: dict[tuple[str, str, str], ServiceRow] = {}
+    # Of two Releases that claim one service, the one that holds it is shown.
+    for body in sorted(releases, key=lambda r: (readiness(r).reason == "TargetConflict", r["metadata"]["name"])):
         spec = body["spec"]
         key = (body["metadata"]["namespace"], spec["projectRef"]["name"], spec["service"])
-        lines.setdefault(key, Line(*key)).squares.setdefault(spec["environmentRef"]["name"], _square(body))
-    places = tuple(_place(name, known.get(name), now, readable=environments is not None) for name in names)
-    return Board(now, places, tuple(lines[key] for key in sorted(lines)))
+        rows.setdefault(key, ServiceRow(*key)).cells.setdefault(spec["environmentRef"]["name"], _cell(body))
+    columns = tuple(_column(name, known.get(name), now, readable=environments is not None) for name in names)
+    return Board(now, columns, tuple(rows[key] for key in sorted(rows)))
 
 
-def in_order(shown: Board, releases: Sequence[Object]) -> Board:
-    """Put a board's lines in the order of Releases: each where the first of its own stands."""
-    places: dict[tuple[str, str, str], int] = {}
+def in_order(board: Board, releases: Sequence[Object]) -> Board:
+    """Sort the rows in the order of Releases: each by the first of its Releases."""
+    columns: dict[tuple[str, str, str], int] = {}
     for number, body in enumerate(releases):
         key = (body["metadata"]["namespace"], body["spec"]["projectRef"]["name"], body["spec"]["service"])
-        places.setdefault(key, number)
-    return replace(shown, lines=tuple(sorted(shown.lines, key=lambda line: places[line.namespace, line.project, line.service])))
+        columns.setdefault(key, number)
+    return replace(board, rows=tuple(sorted(board.rows, key=lambda row: columns[row.namespace, row.project, row.service])))
 
 
-def _place(name: str, environment: Environment | None, now: datetime, *, readable: bool) -> Place:
+def _column(name: str, environment: Environment | None, now: datetime, *, readable: bool) -> Column:
     if environment is None:
-        return Place(name, known=False, old=readable)
+        return Column(name, known=False, stale=readable)
     seen = environment.status.last_sweep_time if environment.status else None
-    return Place(name, environment.spec.display_name or "", seen, is_old(environment, now))
+    return Column(name, environment.spec.display_name or "", seen, is_stale(environment, now))
 
 
-def _square(body: Object) -> Square:
-    stand = standing(body)
+def _cell(body: Object) -> MatrixCell:
+    state = readiness(body)
     summary, running = body.get("status", {}).get("summary") or {}, body.get("status", {}).get("running") or {}
     runs, wanted = str(running.get("hash") or summary.get("runningHash") or ""), str(summary.get("hash") or "")
     change = body["spec"].get("change") or {}
     since_time = running.get("sinceTime")
-    mark, style = stand.mark
-    # A pin by digests has no hash: then the phase alone tells.
-    differs = bool(wanted) and runs != wanted and not (stand.phase in _SAME and stand.verdict is Verdict.READY)
-    return Square(
+    mark, style = state.mark
+    # A pin by digests has no hash: then only the phase shows a difference.
+    differs = bool(wanted) and runs != wanted and not (state.phase in _SAME and state.verdict is Verdict.READY)
+    return MatrixCell(
         release=body["metadata"]["name"],
         running=runs,
         wanted=wanted,
-        phase=stand.phase,
-        reason=stand.reason,
-        message=stand.message,
+        phase=state.phase,
+        reason=state.reason,
+        message=state.message,
         tasks=f"{running.get('runningCount', 0)}/{running.get('desiredCount', 0)}" if running else "",
         since=datetime.fromisoformat(since_time) if since_time else None,
         requested_by=str(change.get("requestedBy") or ""),
@@ -127,69 +128,70 @@ def _square(body: Object) -> Square:
 
 
 def short(name: str) -> str:
-    """Shorten what is a whole git hash; tags and short hashes stay as they are."""
-    return name[:_SHORT] if _GIT.fullmatch(name) else name
+    """Shorten a full git hash, and keep its mark if it is only claimed; tags and short hashes stay as they are."""
+    bare = name.removeprefix(CLAIMED)
+    return f"{name.removesuffix(bare)}{bare[:_SHORT]}" if _GIT.fullmatch(bare) else name
 
 
-def words(square: Square) -> str:
-    """Say a square in a few words: what runs, and only what is not as it should be."""
-    runs = short(square.running) or "-"
-    if square.phase == "Ready":
-        return runs if square.reason != "NothingRunning" else f"{runs} (nothing runs)"
-    goal = f" {short(square.wanted)}" if square.differs and square.wanted else ""
-    what = square.reason if square.phase == "Failed" else square.phase
-    return f"{runs} {square.mark}{goal} {what}"
+def cell_text(cell: MatrixCell) -> str:
+    """Return the text of a cell: what runs, and what is not as it should be."""
+    runs = short(cell.running) or "-"
+    if cell.phase == "Ready":
+        return runs if cell.reason != "NothingRunning" else f"{runs} (nothing runs)"
+    goal = f" {short(cell.wanted)}" if cell.differs and cell.wanted else ""
+    what = cell.reason if cell.phase == "Failed" else cell.phase
+    return f"{runs} {cell.mark}{goal} {what}"
 
 
-def rows(shown: Board, *, wide: bool = False, namespaces: bool = False) -> tuple[list[str], list[Row]]:
-    """Lay the board out as a table: its head and its rows."""
-    head = [*(["NAMESPACE"] if namespaces else []), "PROJECT", "SERVICE", *(_head(place, shown.time) for place in shown.places)]
+def rows(board: Board, *, wide: bool = False, namespaces: bool = False) -> tuple[list[str], list[Row]]:
+    """Return the head and the rows of the board as a table."""
+    head = [*(["NAMESPACE"] if namespaces else []), "PROJECT", "SERVICE", *(_head(column, board.time) for column in board.columns)]
     found: list[Row] = []
-    for line in shown.lines:
-        cells = [_cell(line.squares.get(place.name), place, shown.time, wide=wide) for place in shown.places]
-        found.append([*([line.namespace] if namespaces else []), line.project, line.service, *cells])
+    for row in board.rows:
+        cells = [_table_cell(row.cells.get(column.name), column, board.time, wide=wide) for column in board.columns]
+        found.append([*([row.namespace] if namespaces else []), row.project, row.service, *cells])
     return head, found
 
 
-def _head(place: Place, now: datetime) -> str:
-    return f"{place.name} ({age_of(place, now)})" if place.old else place.name
+def _head(column: Column, now: datetime) -> str:
+    return f"{column.name} ({age_of(column, now)})" if column.stale else column.name
 
 
-def age_of(place: Place, now: datetime) -> str:
-    """Say how old the claim of a column is, where it is old."""
-    return f"seen {since(place.seen, now)} ago" if place.seen else "never seen" if place.known else "no such Environment"
+def age_of(column: Column, now: datetime) -> str:
+    """Return how long ago a stale column was observed."""
+    return f"seen {since(column.seen, now)} ago" if column.seen else "never seen" if column.known else "no such Environment"
 
 
-def _cell(square: Square | None, place: Place, now: datetime, *, wide: bool) -> Cell:
-    if square is None:
+def _table_cell(cell: MatrixCell | None, column: Column, now: datetime, *, wide: bool) -> Cell:
+    if cell is None:
         return Cell("", "dim")
-    text = words(square)
+    text = cell_text(cell)
     if wide:
-        more = [square.tasks, since(square.since, now), square.requested_by]
+        more = [cell.tasks, since(cell.since, now), cell.requested_by]
         text = " ".join([text, *(part for part in more if part)])
-    return Cell(f"{text} ?" if place.old else text, "dim" if place.old else square.style)
+    return Cell(f"{text} ?" if column.stale else text, "dim" if column.stale else cell.style)
 
 
-def data(shown: Board) -> dict[str, Any]:
-    """Write the board as JSON."""
+def data(board: Board) -> dict[str, Any]:
+    """Return the board as data for JSON and YAML."""
     return {
-        "time": to_time(shown.time),
+        "time": to_time(board.time),
         "environments": [
-            {"name": p.name, "displayName": p.title, "lastSweepTime": to_time(p.seen) if p.seen else None, "old": p.old}
-            for p in shown.places
+            {"name": p.name, "displayName": p.title, "lastSweepTime": to_time(p.seen) if p.seen else None, "old": p.stale}
+            for p in board.columns
         ],
         "services": [
             {
                 "namespace": w.namespace,
                 "project": w.project,
                 "service": w.service,
-                "environments": {n: _json(s) for n, s in w.squares.items()},
+                "environments": {n: _json(s) for n, s in w.cells.items()},
             }
-            for w in shown.lines
+            for w in board.rows
         ],
     }
 
 
-def _json(square: Square) -> dict[str, Any]:
-    said = {k: v for k, v in asdict(square).items() if k not in ("style", "mark", "requested_by")}
-    return said | {"since": to_time(square.since) if square.since else None, "requestedBy": square.requested_by}
+def _json(cell: MatrixCell) -> dict[str, Any]:
+    said = {k: v for k, v in asdict(cell).items() if k not in ("style", "mark", "requested_by")}
+    return said | {"since": to_time(cell.since) if cell.since else None, "requestedBy": cell.requested_by}

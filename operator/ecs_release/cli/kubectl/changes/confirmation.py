@@ -1,4 +1,4 @@
-"""Before something is changed: may this user, does somebody else own it, and is it really meant?"""
+"""Checks before a change: access, other owners of the object, and confirmation by the user."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from ecs_release.api.names import GROUP, PLURALS
 from ecs_release.cli.kubectl.changes.field_owners import git_owner, release_set_of
 from ecs_release.cli.kubectl.terminal.errors import CommandError, Conflict, Denied
+from ecs_release.domain.model.api_paths import group_path
 
 if TYPE_CHECKING:
     from ecs_release.cli.kubectl.client.session import Session
 
-_REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-_WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+_REVIEW = group_path("authorization.k8s.io", "selfsubjectaccessreviews")
+_WHO = group_path("authentication.k8s.io", "selfsubjectreviews")
 
 
 def add_force(parser: argparse.ArgumentParser) -> None:
@@ -28,26 +29,26 @@ def add_yes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-y", "--yes", action="store_true", help="Do not ask, as in CI")
 
 
-def name_of(body: Mapping[str, Any]) -> str:
-    """Name an object as kubectl does."""
+def reference_of(body: Mapping[str, Any]) -> str:
+    """Return kind and name of an object as kubectl writes them."""
     return f"{str(body['kind']).lower()}/{body['metadata']['name']}"
 
 
-def check_own(body: Mapping[str, Any], verb: str, *, force: bool) -> None:
-    """Refuse a child of a ReleaseSet: what it does is the set's to say. Raises Conflict."""
+def check_not_a_child(body: Mapping[str, Any], verb: str, *, force: bool) -> None:
+    """Refuse a child of a ReleaseSet, whose spec the set writes. Raises Conflict."""
     name = release_set_of(body)
     if name and not force:
         raise Conflict(
-            f"{name_of(body)} belongs to ReleaseSet {name}: {verb} releaseset/{name} instead, or use --force for this service alone"
+            f"{reference_of(body)} belongs to ReleaseSet {name}: {verb} releaseset/{name} instead, or use --force for this service alone"
         )
 
 
 def check_spec_owner(session: Session, body: Mapping[str, Any], verb: str, *, force: bool) -> None:
-    """Refuse to change a spec that a GitOps tool would put back; with `force`, say so. Raises Conflict."""
+    """Refuse to change a spec that a GitOps tool would revert; with `force`, warn. Raises Conflict."""
     owner = git_owner(body)
     if owner is None:
         return
-    said = f"{name_of(body)} is written by {owner.what}"
+    said = f"{reference_of(body)} is written by {owner.what}"
     if not force:
         raise Conflict(f"{said}: {owner.advice} to {verb} it, or use --force (it may be put back at the next sync)")
     session.out.note(f"warning: {said}, which may put it back at the next sync")
@@ -66,7 +67,7 @@ def check_access(session: Session, kind: str, name: str, namespace: str, verb: s
 
 
 def user_name(session: Session) -> str:
-    """Return the user as whom the API server knows us; an empty string where it does not tell."""
+    """Return the user that the API server has authenticated; empty if it cannot be asked (SelfSubjectReview)."""
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     try:
         answer = session.api.request("POST", _WHO, body=body)
@@ -76,12 +77,12 @@ def user_name(session: Session) -> str:
 
 
 def confirm(session: Session, question: str, *, yes: bool) -> None:
-    """Ask whoever sits at the terminal. Raises CommandError where the answer is no, or nobody is there to ask."""
+    """Ask for confirmation on the terminal. Raises CommandError if the answer is no, or if there is no terminal."""
     if yes:
         return
     if not sys.stdin.isatty():
         raise CommandError(f"{question} Nobody is there to ask: give --yes")
-    print(f"{question} [y/N] ", end="", file=session.out.stderr, flush=True)
+    session.out.ask(f"{question} [y/N]")
     try:
         answer = sys.stdin.readline()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Who else writes an object: GitOps tools, Helm, a ReleaseSet. What the plugin changed there would be put back, or confuse people."""
+"""Other writers of an object: GitOps tools, Helm, a ReleaseSet. They would revert what the plugin changes there."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ _KUSTOMIZE, _HELM_FLUX = "kustomize.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io"
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who writes the object: `what` names it for people, `advice` says what to change instead."""
+    """A writer of an object: `what` is its name in messages, `advice` what to change instead."""
 
     what: str
     advice: str
 
 
 def owner(body: Mapping[str, Any]) -> Owner | None:
-    """Find who writes an object's spec besides people; None where nobody does."""
+    """Return the tool or ReleaseSet that writes an object's spec; None if there is none."""
     found = (rule(body) for rule in (_release_set, _argo_tracking, _flux, _helm, _argo_label))
     return next((o for o in found if o is not None), None)
 
 
 def git_owner(body: Mapping[str, Any]) -> Owner | None:
-    """Find the tool that would put a changed spec back; None where there is none."""
+    """Return the tool that would revert a changed spec; None if there is none."""
     found = (rule(body) for rule in (_argo_tracking, _flux, _helm, _argo_label))
     return next((o for o in found if o is not None), None)
 
 
 def release_set_of(body: Mapping[str, Any]) -> str:
-    """Name the ReleaseSet that a Release belongs to; an empty string where it belongs to none."""
+    """Return the name of the ReleaseSet that a Release belongs to; empty if there is none."""
     references = _meta(body).get("ownerReferences") or ()
     ours = (r for r in references if r.get("controller") and r.get("kind") == RELEASE_SET)
     return next((str(r["name"]) for r in ours if str(r.get("apiVersion", "")).startswith(f"{GROUP}/")), "")
@@ -47,7 +47,7 @@ def _release_set(body: Mapping[str, Any]) -> Owner | None:
 
 
 def _argo_tracking(body: Mapping[str, Any]) -> Owner | None:
-    """Read `<app>:<group>/<kind>:<namespace>/<name>`. One that names another object was copied, and means nothing (Argo CD, tracking)."""
+    """Parse `<app>:<group>/<kind>:<namespace>/<name>`. One that names another object was copied, and is ignored (Argo CD, tracking)."""
     tracking = str((_meta(body).get("annotations") or {}).get(_TRACKING, ""))
     application, _, named = tracking.partition(":")
     meta = _meta(body)
@@ -56,7 +56,7 @@ def _argo_tracking(body: Mapping[str, Any]) -> Owner | None:
 
 
 def _argo_label(body: Mapping[str, Any]) -> Owner | None:
-    """Argo CD's older way of tracking. Helm and people set this label, too: it counts only where Argo CD has written the object."""
+    """Argo CD's tracking by label. Helm and people set this label, too: it counts only if Argo CD has written the object."""
     meta = _meta(body)
     if _TRACKING in (meta.get("annotations") or {}):
         return None

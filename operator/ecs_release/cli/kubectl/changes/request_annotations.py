@@ -1,4 +1,4 @@
-"""Requests: a token in an annotation, which the operator acts on once, and acknowledges in status."""
+"""Requests to the operator: a token in an annotation, which it handles once and acknowledges in status."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecs_release.api.meta import to_microtime
-from ecs_release.cli.kubectl.changes import confirmation as acting
+from ecs_release.cli.kubectl.changes import confirmation
 from ecs_release.cli.kubectl.client.object_references import resolve
-from ecs_release.cli.kubectl.terminal.durations import seconds
+from ecs_release.cli.kubectl.terminal.durations import parse_duration
 from ecs_release.cli.kubectl.terminal.errors import CommandError
 
 if TYPE_CHECKING:
     from ecs_release.cli.kubectl.client.session import Session
 
-_LOOK_S = 0.5
+_POLL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +29,26 @@ class Request:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add what all requests take."""
+    """Add the flags of all requests."""
     parser.add_argument("name", metavar="NAME", help="A ReleaseSet or Release: NAME, releaseset/NAME or release/NAME")
     parser.add_argument(
         "--wait", action=argparse.BooleanOptionalAction, default=True, help="Wait until the operator has acknowledged it (the default)"
     )
-    parser.add_argument("--timeout", type=seconds, default=60.0, metavar="DURATION", help="How long to wait: 60s by default")
-    acting.add_force(parser)
+    parser.add_argument("--timeout", type=parse_duration, default=60.0, metavar="DURATION", help="How long to wait: 60s by default")
+    confirmation.add_force(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace, request: Request) -> int:
-    """Ask, and wait for the acknowledgement. Raises CommandError."""
+    """Set the annotation, and wait for the acknowledgement. Raises CommandError."""
     body = resolve(session, arguments.name)
     kind, meta = str(body["kind"]), body["metadata"]
-    acting.check_own(body, request.verb, force=arguments.force)
-    acting.check_access(session, kind, meta["name"], meta["namespace"])
+    confirmation.check_not_a_child(body, request.verb, force=arguments.force)
+    confirmation.check_access(session, kind, meta["name"], meta["namespace"])
     token = to_microtime(session.now())
     session.api.patch(kind, meta["name"], meta["namespace"], {"metadata": {"annotations": {request.annotation: token}}})
     if arguments.wait:
         _await(session, kind, meta, request, token, arguments.timeout)
-    session.out.say(f"{acting.name_of(body)} {'acknowledged' if arguments.wait else 'asked'}: {request.verb} {token}")
+    session.out.write_line(f"{confirmation.reference_of(body)} {'acknowledged' if arguments.wait else 'asked'}: {request.verb} {token}")
     return 0
 
 
@@ -60,15 +60,15 @@ def _await(session: Session, kind: str, meta: dict[str, Any], request: Request, 
         if status.get(request.acknowledged) == token:
             return
         if (body["metadata"].get("annotations") or {}).get(request.annotation) != token:
-            raise CommandError(f"somebody else has asked to {request.verb} {acting.name_of(body)} since: see its status")
+            raise CommandError(f"somebody else has asked to {request.verb} {confirmation.reference_of(body)} since: see its status")
         if time.monotonic() > end:
             raise CommandError(
-                f"the {request.verb} of {acting.name_of(body)} was not acknowledged within {timeout_s:.0f} s ({_stands(status)}):"
-                " it stays asked for; does the operator run?"
+                f"the {request.verb} of {confirmation.reference_of(body)} was not acknowledged within {timeout_s:.0f} s"
+                f" ({_ready_text(status)}): it stays asked for; does the operator run?"
             )
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
 
 
-def _stands(status: dict[str, Any]) -> str:
+def _ready_text(status: dict[str, Any]) -> str:
     ready = next((c for c in status.get("conditions") or () if c.get("type") == "Ready"), None)
     return f"{ready.get('reason')}: {ready.get('message')}" if ready else "it has no status yet"

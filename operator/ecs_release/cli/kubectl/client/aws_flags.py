@@ -1,4 +1,4 @@
-"""The flags of commands that call AWS themselves, and what they mean."""
+"""The flags of commands that call AWS themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ecs_release.domain.model.errors import Denied as RefusedByAws
 from ecs_release.domain.model.errors import Problem
 
 if TYPE_CHECKING:
-    from ecs_release.aws.command_clients import Workbench
+    from ecs_release.aws.command_clients import CommandClients
     from ecs_release.cli.kubectl.client.session import Session
 
 Answer = TypeVar("Answer")
@@ -29,7 +29,7 @@ def add_aws(parser: argparse.ArgumentParser) -> None:
 
 
 def region_of(session: Session, named: str = "") -> str:
-    """Return the region: that of a name, of --region, or of the environment. Raises CommandError."""
+    """Return the region: `named`, else --region, else that of the environment variables. Raises CommandError."""
     found = (
         named or session.arguments.region or session.environment.get("AWS_REGION") or session.environment.get("AWS_DEFAULT_REGION") or ""
     )
@@ -39,7 +39,7 @@ def region_of(session: Session, named: str = "") -> str:
 
 
 def access_of(session: Session, region: str) -> Access:
-    """Return how AWS is reached; of which account is known once it was asked. Raises CommandError."""
+    """Return how AWS is reached; without a role the account is unknown until STS is asked. Raises CommandError."""
     role = session.arguments.role_arn
     if role and not re.fullmatch(ROLE_ARN, role):
         raise CommandError(f"{role!r} is no ARN of an IAM role: correct --role-arn")
@@ -47,19 +47,19 @@ def access_of(session: Session, region: str) -> Access:
     return Access(account, region, role or None, session.arguments.external_id or None)
 
 
-def with_aws(session: Session, work: Callable[[Workbench], Awaitable[Answer]]) -> Answer:
-    """Do some work with AWS. What goes wrong there is raised as CommandError."""
-    from ecs_release.aws.command_clients import Workbench
+def with_aws(session: Session, work: Callable[[CommandClients], Awaitable[Answer]]) -> Answer:
+    """Run `work` with clients of AWS. Problems are raised as CommandError."""
+    from ecs_release.aws.command_clients import CommandClients
 
-    async def all_of_it() -> Answer:
-        bench = Workbench(session.version, "kubectl-ecs-release")
+    async def run_and_close() -> Answer:
+        clients = CommandClients(session.version, "kubectl-ecs-release")
         try:
-            return await work(bench)
+            return await work(clients)
         finally:
-            bench.close()
+            clients.close()
 
     try:
-        return asyncio.run(all_of_it())
+        return asyncio.run(run_and_close())
     except RefusedByAws as problem:
         raise Denied(problem.message) from problem
     except Problem as problem:

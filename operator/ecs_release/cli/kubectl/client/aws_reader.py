@@ -1,4 +1,4 @@
-"""What only AWS knows, read with the caller's own credentials; what cannot be read is said, and never ends a command."""
+"""Reads AWS with the caller's own credentials; what cannot be read becomes a note, and never ends a command."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ecs_release.domain.model.errors import Problem
 _EVENTS = 8
 
 
-class AwsReads:
-    """AWS, for as long as it answers: after the first refusal of an access nothing more is asked with it."""
+class AwsReader:
+    """Reads AWS; after the first refusal no more calls are made with that access."""
 
     def __init__(self, session: Session, *, through_roles: bool = False) -> None:
-        """`through_roles`: Environments' roles are assumed; else the caller's own credentials are used as they are."""
-        from ecs_release.aws.command_reader import PersonalAws
+        """With `through_roles` the roles of Environments are assumed, else the caller's own credentials are used."""
+        from ecs_release.aws.command_reader import CommandReader
 
-        self._aws = PersonalAws(f"kubectl-ecs-release/{session.version}", "kubectl-ecs-release")
+        self._aws = CommandReader(f"kubectl-ecs-release/{session.version}", "kubectl-ecs-release")
         self._through_roles = through_roles
         self._refused: dict[tuple[str, str], str] = {}
         self.notes: list[str] = []
 
     def image(self, target: Target, lookup: Lookup) -> RegistryImage | str | None:
-        """Find an image: None where there is none, a text where nobody could tell."""
+        """Return an image; None if it does not exist, a text if it cannot be read."""
         access = self._access(target.registry_access)
 
         def read() -> RegistryImage | None:
@@ -41,7 +41,7 @@ class AwsReads:
             return self._refuse(access, "ecr", problem)
 
     def tags(self, registry: Access, registry_id: str, repository: str) -> frozenset[str] | str:
-        """List the tags of a repository; a text where they cannot be read."""
+        """Return the tags of a repository; a text if they cannot be read."""
         access = self._access(registry)
         try:
             return self._unless_refused(access, "ecr") or self._aws.tags(access, registry_id, repository)
@@ -49,7 +49,7 @@ class AwsReads:
             return self._refuse(access, "ecr", problem)
 
     def task_definition(self, environment: Environment, arn: str) -> TaskDefinition | str:
-        """Describe a revision; a text where it cannot be read."""
+        """Return a revision; a text if it cannot be read."""
         access = self._access(access_of(environment))
         try:
             return self._unless_refused(access, "ecs") or self._aws.task_definition(access, arn)

@@ -1,4 +1,4 @@
-"""Which API server, and as whom: as kubectl reads kubeconfig files, its flags, and a pod's service account."""
+"""Connection to the API server: kubeconfig files, flags and a pod's service account, as kubectl reads them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How to reach the API server, and the namespace that is meant where none is named."""
+    """How to reach the API server, and the default namespace."""
 
     configuration: Configuration
     namespace: str
@@ -59,7 +59,7 @@ def _from_files(configuration: Configuration, files: str, arguments: argparse.Na
     try:
         merged = KubeConfigMerger(files).config
         context = _context(merged.value, arguments)
-        # Renewed OIDC tokens stay in memory: a file that kubectl also writes is not ours to change.
+        # Renewed OIDC tokens stay in memory: kubectl writes that file, too.
         loader = KubeConfigLoader(config_dict=merged, active_context=_OURS, config_base_path=None)
         loader.load_and_set(configuration)
     except CommandError:
@@ -73,15 +73,15 @@ def _from_files(configuration: Configuration, files: str, arguments: argparse.Na
 
 
 def _plain(node: Any) -> dict[str, Any]:
-    """Return what a node of the merged kubeconfig holds: it is no dictionary, but keeps one."""
+    """Return the dictionary in a node of the merged kubeconfig."""
     return dict(getattr(node, "value", node))
 
 
 def _acting_as(user: Mapping[str, Any], arguments: argparse.Namespace) -> _Headers:
-    """Return the headers that ask to act as somebody else (Kubernetes, "User impersonation"). Raises CommandError.
+    """Return the headers for impersonation (Kubernetes, "User impersonation"). Raises CommandError.
 
     Each flag replaces its own field of the kubeconfig's user and leaves the others, as client-go merges an AuthInfo; the Python client
-    knows of neither.
+    supports neither.
     """
     name, uid = arguments.as_user or user.get("as"), arguments.as_uid or user.get("as-uid")
     groups, extra = arguments.as_group or user.get("as-groups") or (), user.get("as-user-extra") or {}
@@ -96,7 +96,7 @@ def _acting_as(user: Mapping[str, Any], arguments: argparse.Namespace) -> _Heade
 
 
 def _context(config: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
-    """Add a context of our own: the one that is chosen, with another cluster or user where flags name one. Returns it."""
+    """Add a context of our own: the selected one, with the cluster or user of the flags. Returns it."""
     named = arguments.context or config.get("current-context")
     contexts = {c["name"]: c["context"] for c in config.get("contexts") or ()}
     if named not in contexts and (arguments.context or not arguments.cluster):
@@ -123,7 +123,7 @@ def _from_pod(configuration: Configuration) -> str:
 
 
 def _override(configuration: Configuration, arguments: argparse.Namespace) -> None:
-    """Apply the flags that replace what the configuration says."""
+    """Apply the flags that override the configuration."""
     if arguments.server:
         configuration.host = arguments.server.rstrip("/")
     if arguments.token:

@@ -1,6 +1,6 @@
-"""The flags that every command has: those with which kubectl chooses cluster, user and namespace, and those that several share.
+"""The flags that every command has: those with which kubectl selects cluster, user and namespace, and those that several share.
 
-kubectl hands a plugin its arguments untouched, so all of this is the plugin's own to read; all of them may stand before or after the
+kubectl passes a plugin its arguments unchanged, so the plugin parses all of these itself; they may be before or after the
 name of the command.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from ecs_release.cli.kubectl.terminal.durations import seconds
-from ecs_release.cli.kubectl.terminal.sorting import path
+from ecs_release.cli.kubectl.terminal.durations import parse_duration
+from ecs_release.cli.kubectl.terminal.sorting import parse_path
 
 SWITCHES = frozenset(
     {
@@ -55,25 +55,25 @@ _TEXTS = (
 def add_common(parser: argparse.ArgumentParser, *, hidden: bool) -> None:
     """Add kubectl's flags. They are `hidden` from the help of each command: `kubectl ecs-release options` lists them."""
 
-    def said(text: str) -> str:
+    def shown(text: str) -> str:
         return argparse.SUPPRESS if hidden else text
 
     group = parser.add_argument_group("flags of kubectl, before or after the command")
-    group.add_argument("-n", "--namespace", metavar="NAME", help=said("The namespace; without it the context's"))
-    group.add_argument("-A", "--all-namespaces", action="store_true", default=False, help=said("All namespaces"))
+    group.add_argument("-n", "--namespace", metavar="NAME", help=shown("The namespace; without it the context's"))
+    group.add_argument("-A", "--all-namespaces", action="store_true", default=False, help=shown("All namespaces"))
     for name, text in _TEXTS:
-        group.add_argument(name, dest=_destination(name), metavar="VALUE", help=said(text))
-    group.add_argument("-s", "--server", metavar="URL", help=said("Address and port of the API server"))
-    group.add_argument("--as-group", action="append", metavar="GROUP", help=said("Group to impersonate; may be given several times"))
-    group.add_argument("--insecure-skip-tls-verify", action="store_true", help=said("Do not check the API server's certificate"))
+        group.add_argument(name, dest=_destination(name), metavar="VALUE", help=shown(text))
+    group.add_argument("-s", "--server", metavar="URL", help=shown("Address and port of the API server"))
+    group.add_argument("--as-group", action="append", metavar="GROUP", help=shown("Group to impersonate; may be given several times"))
+    group.add_argument("--insecure-skip-tls-verify", action="store_true", help=shown("Do not check the API server's certificate"))
     group.add_argument(
-        "--request-timeout", type=seconds, metavar="DURATION", help=said("How long one request may take: 30s, 1m; 0: for ever")
+        "--request-timeout", type=parse_duration, metavar="DURATION", help=shown("How long one request may take: 30s, 1m; 0: for ever")
     )
-    group.add_argument("-v", "--v", dest="verbosity", type=int, default=0, metavar="LEVEL", help=said("6 and more: requests on stderr"))
+    group.add_argument("-v", "--v", dest="verbosity", type=int, default=0, metavar="LEVEL", help=shown("6 and more: requests on stderr"))
 
 
-def without_truth(words: Sequence[str]) -> list[str]:
-    """Write `--watch=true` as `--watch`, and leave `--watch=false` out: kubectl knows both, argparse neither."""
+def expand_boolean_values(words: Sequence[str]) -> list[str]:
+    """Write `--watch=true` as `--watch`, and leave out `--watch=false`: kubectl takes both, argparse neither."""
     found = []
     for word in words:
         name, equals, value = word.partition("=")
@@ -82,7 +82,7 @@ def without_truth(words: Sequence[str]) -> list[str]:
         elif value == "true":
             found.append(name)
         elif (opposite := f"--no-{name[2:]}") in SWITCHES:
-            # One that is on by default is switched off by its opposite.
+            # A switch that is on by default is turned off by its opposite.
             found.append(opposite)
     return found
 
@@ -106,7 +106,7 @@ def add_selector(parser: argparse.ArgumentParser) -> None:
 
 def add_sort(parser: argparse.ArgumentParser, example: str) -> None:
     """Add --sort-by."""
-    parser.add_argument("--sort-by", type=path, metavar="PATH", help=f"Sort by a field, as in -o json: {example}")
+    parser.add_argument("--sort-by", type=parse_path, metavar="PATH", help=f"Sort by a field, as in -o json: {example}")
 
 
 def add_role(parser: argparse.ArgumentParser) -> None:
@@ -117,5 +117,5 @@ def add_role(parser: argparse.ArgumentParser) -> None:
 
 
 def _destination(name: str) -> str:
-    """Name the attribute: `as` is a word of Python's."""
+    """Return the name of the attribute: `as` is a keyword of Python."""
     return "as_user" if name == "--as" else name.strip("-").replace("-", "_")

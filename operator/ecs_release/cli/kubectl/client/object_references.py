@@ -1,4 +1,4 @@
-"""Names of objects as people type them: `releaseset/x`, `release/x`, their short names, or a bare name."""
+"""References to objects as users type them: `releaseset/x`, `release/x`, their short names, or a bare name."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ KINDS = {word: kind for kind, words in _WORDS.items() for word in words}
 
 @dataclass(frozen=True, slots=True)
 class ObjectName:
-    """A kind and a name; `kind` is empty where a bare name was typed."""
+    """A kind and a name; `kind` is empty for a bare name."""
 
     kind: str
     name: str
 
 
 def parse(text: str, kinds: tuple[str, ...] = (RELEASE_SET, RELEASE)) -> ObjectName:
-    """Read a name. Raises CommandError for a kind that is none, or none of `kinds`."""
+    """Parse a reference. Raises CommandError for a kind that is unknown, or not in `kinds`."""
     word, slash, name = text.rpartition("/")
     if not slash:
         return ObjectName("", text)
@@ -41,7 +41,7 @@ def parse(text: str, kinds: tuple[str, ...] = (RELEASE_SET, RELEASE)) -> ObjectN
 
 
 def resolve(session: Session, text: str) -> dict[str, Any]:
-    """Read the object that is meant: a ReleaseSet or a Release; of a bare name the ReleaseSet, where there is one. Raises CommandError."""
+    """Read the ReleaseSet or Release of a reference; for a bare name the ReleaseSet, if there is one. Raises CommandError."""
     wanted = parse(text)
     for kind in (wanted.kind,) if wanted.kind else (RELEASE_SET, RELEASE):
         found = session.api.find(kind, wanted.name, session.namespace)

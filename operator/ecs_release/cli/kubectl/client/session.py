@@ -1,4 +1,4 @@
-"""What a command works with: the API server, the namespace, the output, the time; each made when it is first asked for."""
+"""What a command uses: the API server, the namespace, the output, the time; each created on first use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Session:
         self.out = out or Output(self.environment)
 
     def __enter__(self) -> Session:
-        """Nothing is connected yet."""
+        """Return the session; nothing is connected yet."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -50,12 +50,14 @@ class Session:
         """The API server. Raises CommandError, as everything that it does."""
         from ecs_release.cli.kubectl.client.api_server import Api
 
-        # Told once, by our own message, is enough; and whoever skips the check of a certificate knows it.
+        # Our own message is enough; and a user who skips the check of certificates needs no warning.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         logging.basicConfig(format="%(message)s", level=logging.ERROR)
         warnings.filterwarnings("ignore", message="Unverified HTTPS request")
         timeout_s = self.arguments.request_timeout
-        return Api(self.connection, f"kubectl-ecs-release/{self.version}", timeout_s, verbose=self.arguments.verbosity >= 6)
+        return Api(
+            self.connection, f"kubectl-ecs-release/{self.version}", timeout_s, self.out.note if self.arguments.verbosity >= 6 else None
+        )
 
     @cached_property
     def namespace(self) -> str:

@@ -1,4 +1,4 @@
-"""`abort`: end what is under way."""
+"""`abort`: end the attempt that is under way."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ecs_release.api.names import ABORT_ANNOTATION
-from ecs_release.cli.kubectl.changes import request_annotations as requests
+from ecs_release.cli.kubectl.changes import request_annotations
 
 if TYPE_CHECKING:
     from ecs_release.cli.kubectl.client.session import Session
 
-REQUEST = requests.Request("abort", ABORT_ANNOTATION, "lastHandledAbort")
+REQUEST = request_annotations.Request("abort", ABORT_ANNOTATION, "lastHandledAbort")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add its flags."""
-    requests.configure(parser)
+    request_annotations.configure(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
-    """Ask for it."""
-    return requests.run(session, arguments, REQUEST)
+    """Send the request."""
+    return request_annotations.run(session, arguments, REQUEST)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ecs_release.api.names import ENVIRONMENT, RELEASE
-from ecs_release.cli.kubectl.board import html_page as board_page
-from ecs_release.cli.kubectl.board import matrix as board
+from ecs_release.cli.kubectl.board import html_page, matrix
 from ecs_release.cli.kubectl.client import flags
 from ecs_release.cli.kubectl.client.api_server import Object
 from ecs_release.cli.kubectl.client.session import Session
@@ -32,25 +31,25 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     """Print the board."""
     selector = f"spec.projectRef.name={arguments.project}" if arguments.project else ""
     releases = session.api.list(RELEASE, session.scope, labels=arguments.selector, fields=selector)
-    shown = board.board(releases, _environments(session), session.now())
+    shown = matrix.build(releases, _environments(session), session.now())
     if arguments.sort_by:
-        shown = board.in_order(shown, sorting.by(arguments.sort_by, releases))
+        shown = matrix.in_order(shown, sorting.sort_by(arguments.sort_by, releases))
     if arguments.output == "html":
-        session.out.stdout.write(board_page.page(shown))
+        session.out.write_text(html_page.render(shown))
     elif arguments.output in ("json", "yaml"):
-        session.out.data(board.data(shown), arguments.output)
-    elif not shown.lines:
+        session.out.data(matrix.data(shown), arguments.output)
+    elif not shown.rows:
         where = "in any namespace" if session.all_namespaces else f"in namespace {session.namespace!r}; -A looks into all"
         labelled = f" with labels {arguments.selector}" if arguments.selector else ""
         session.out.note(f"No Releases {where}{labelled}.")
     else:
-        head, rows = board.rows(shown, wide=arguments.output == "wide", namespaces=session.all_namespaces)
+        head, rows = matrix.rows(shown, wide=arguments.output == "wide", namespaces=session.all_namespaces)
         session.out.rows(head, rows, no_headers=arguments.no_headers)
     return 0
 
 
 def _environments(session: Session) -> list[Object] | None:
-    """Read the Environments, which not everybody may."""
+    """Read the Environments; None if the user may not."""
     try:
         return session.api.list(ENVIRONMENT)
     except Denied as refusal:

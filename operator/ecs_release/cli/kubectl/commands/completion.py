@@ -1,4 +1,4 @@
-"""`completion`: the program that kubectl asks for candidates, for where it was not installed with the plugin."""
+"""`completion`: prints the program that kubectl runs for candidates, if it was not installed with the plugin."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ kubectl_complete-ecs_release is on PATH. pip and pipx install it with the plugin
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """It has no flags of its own."""
+    """Add no flags of its own."""
     parser.epilog = f"{_EPILOG}\n{parser.epilog}"
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Print the program."""
-    session.out.stdout.write(_SCRIPT)
+    session.out.write_text(_SCRIPT)
     return 0

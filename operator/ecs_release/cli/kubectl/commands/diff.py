@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from ecs_release.api.environment import Environment
 from ecs_release.api.names import ENVIRONMENT, LABEL_RELEASE_SET, PROJECT, RELEASE, RELEASE_SET
-from ecs_release.cli.kubectl.board import comparison as compare
+from ecs_release.cli.kubectl.board import comparison
 from ecs_release.cli.kubectl.board.comparison import Difference
 from ecs_release.cli.kubectl.client import flags
 from ecs_release.cli.kubectl.client.api_server import Object
-from ecs_release.cli.kubectl.client.aws_reader import AwsReads
+from ecs_release.cli.kubectl.client.aws_reader import AwsReader
 from ecs_release.cli.kubectl.client.object_references import resolve
 from ecs_release.cli.kubectl.client.session import Session
 from ecs_release.cli.kubectl.terminal.errors import CommandError, Denied, NotFound
@@ -44,12 +44,12 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     found = _environments(session, places, arguments.project) if places else _wanted(session, arguments.first)
     shown = found if arguments.all else [d for d in found if d.differs]
     if arguments.output in ("json", "yaml"):
-        session.out.data(compare.data(shown), arguments.output)
+        session.out.data(comparison.data(shown), arguments.output)
         return 0
     if shown:
         first, second = places or ("RUNS", "WANTED")
         head = [*(["NAMESPACE"] if session.all_namespaces else []), "PROJECT", "SERVICE", first, "", second, "COMPARE"]
-        rows = compare.rows(shown, wide=arguments.output == "wide", namespaces=session.all_namespaces)
+        rows = comparison.rows(shown, wide=arguments.output == "wide", namespaces=session.all_namespaces)
         session.out.rows(head, rows, no_headers=arguments.no_headers)
     session.out.note(f"{sum(d.differs for d in found)} of {len(found)} services differ.")
     if arguments.task_definitions:
@@ -68,11 +68,11 @@ def _environments(session: Session, places: Sequence[str], project: str | None) 
         if not releases:
             _check_environment(session, place)
         sides.append(releases)
-    return compare.environments(sides[0], sides[1], _repositories(session, [*sides[0], *sides[1]]))
+    return comparison.environments(sides[0], sides[1], _repositories(session, [*sides[0], *sides[1]]))
 
 
 def _check_environment(session: Session, name: str) -> None:
-    """Tell a place without Releases from one that is not there."""
+    """Fail if an Environment without Releases does not exist."""
     try:
         session.api.get(ENVIRONMENT, name)
     except NotFound as error:
@@ -87,11 +87,11 @@ def _wanted(session: Session, name: str) -> list[Difference]:
     releases = [body]
     if body["kind"] == RELEASE_SET:
         releases = session.api.list(RELEASE, session.namespace, labels=f"{LABEL_RELEASE_SET}={body['metadata']['name']}")
-    return compare.wanted(releases, _repositories(session, releases))
+    return comparison.wanted(releases, _repositories(session, releases))
 
 
 def _repositories(session: Session, releases: Sequence[Object]) -> dict[tuple[str, str], str]:
-    """Return where the code of the Projects is."""
+    """Return the code repositories of the Projects."""
     found = {}
     for namespace in {r["metadata"]["namespace"] for r in releases}:
         for body in session.api.list(PROJECT, namespace):
@@ -102,7 +102,7 @@ def _repositories(session: Session, releases: Sequence[Object]) -> dict[tuple[st
 def _print_fields(session: Session, arguments: argparse.Namespace, found: Sequence[Difference]) -> None:
     """Compare the running revisions, service by service."""
     first, second = (Environment.model_validate(session.api.get(ENVIRONMENT, n)) for n in (arguments.first, arguments.second))
-    aws = AwsReads(session, through_roles=arguments.assume_roles)
+    aws = AwsReader(session, through_roles=arguments.assume_roles)
     for one in found:
         if not one.before.revision or not one.after.revision:
             continue
@@ -110,8 +110,8 @@ def _print_fields(session: Session, arguments: argparse.Namespace, found: Sequen
         after = aws.task_definition(second, one.after.revision)
         if isinstance(before, str) or isinstance(after, str):
             continue
-        rows = compare.fields(before.content, after.content)
-        session.out.say(f"\n{one.service}: {before.family}:{before.revision} and {after.family}:{after.revision}")
+        rows = comparison.fields(before.content, after.content)
+        session.out.write_line(f"\n{one.service}: {before.family}:{before.revision} and {after.family}:{after.revision}")
         session.out.rows(["FIELD", arguments.first, arguments.second], rows or [["nothing differs"]], no_headers=not rows)
     for note in aws.notes:
         session.out.note(f"warning: task definitions could not be read: {note}")

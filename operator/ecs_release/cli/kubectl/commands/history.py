@@ -11,12 +11,11 @@ from ecs_release.cli.kubectl.client import flags
 from ecs_release.cli.kubectl.client.api_server import Object
 from ecs_release.cli.kubectl.client.object_references import resolve
 from ecs_release.cli.kubectl.client.session import Session
-from ecs_release.cli.kubectl.history import history_rows as history
-from ecs_release.cli.kubectl.history import ledger_reader as ledger
+from ecs_release.cli.kubectl.history import history_rows, ledger_reader
 from ecs_release.cli.kubectl.history.history_rows import Entry
-from ecs_release.cli.kubectl.history.ledger_reader import Question
+from ecs_release.cli.kubectl.history.ledger_reader import Query
 from ecs_release.cli.kubectl.terminal import sorting
-from ecs_release.cli.kubectl.terminal.durations import instant
+from ecs_release.cli.kubectl.terminal.durations import parse_time
 from ecs_release.cli.kubectl.terminal.errors import CommandError
 
 _EPILOG = """\
@@ -40,47 +39,49 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--person", metavar="NAME", help="What somebody asked for, applied or deployed by hand")
     parser.add_argument("--environment", metavar="NAME", help="Only this Environment")
     parser.add_argument("--number", type=int, metavar="N", help="Release number N of --project")
-    parser.add_argument("--since", type=_instant, metavar="TIME", help="From then on")
-    parser.add_argument("--until", type=_instant, metavar="TIME", help="Until then")
-    parser.add_argument("--ledger-table", metavar="NAME|ARN", help=f"The ledger's table; else {ledger.SETTING}, else what Environments say")
+    parser.add_argument("--since", type=_time, metavar="TIME", help="From then on")
+    parser.add_argument("--until", type=_time, metavar="TIME", help="Until then")
+    parser.add_argument(
+        "--ledger-table", metavar="NAME|ARN", help=f"The ledger's table; else {ledger_reader.SETTING}, else what Environments say"
+    )
     flags.add_sort(parser, "an attempt's, such as .outcome")
     flags.add_output(parser, formats=("wide", "json", "yaml"))
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
-    """Print it."""
+    """Print the history."""
     entries = _entries(session, arguments)
     if arguments.sort_by:
-        entries = sorting.by(arguments.sort_by, entries)
+        entries = sorting.sort_by(arguments.sort_by, entries)
     if arguments.output in ("json", "yaml"):
         session.out.data(entries, arguments.output)
         return 0
     if not entries:
         session.out.note("Nothing was deployed here yet." if arguments.name else "The ledger has nothing of it.")
         return 0
-    head, rows = history.table(entries, session.now(), wide=arguments.output == "wide")
+    head, rows = history_rows.table(entries, session.now(), wide=arguments.output == "wide")
     session.out.rows(head, rows, no_headers=arguments.no_headers)
     return 0
 
 
 def _entries(session: Session, arguments: argparse.Namespace) -> list[Entry]:
     if not arguments.name:
-        return history.joined(_asked(session, arguments))
+        return history_rows.join_attempts(_asked(session, arguments))
     body = resolve(session, arguments.name)
     narrowed = [arguments.person, arguments.number, arguments.since, arguments.until, arguments.ledger_table]
     if not arguments.all and not any(narrowed):
         return list((body.get("status") or {}).get("history") or ())
-    return history.joined(_of_object(session, arguments, body))
+    return history_rows.join_attempts(_of_object(session, arguments, body))
 
 
 def _asked(session: Session, arguments: argparse.Namespace) -> list[LedgerEntry]:
-    """Ask the ledger about more than one object."""
+    """Query the ledger without an object."""
     if not any((arguments.person, arguments.number, arguments.since, arguments.project, arguments.environment, arguments.all)):
         raise CommandError("name a ReleaseSet or Release, or say what of the ledger you want: --project, --person, --since, ...")
     if arguments.number is not None and not arguments.project:
         raise CommandError("release numbers are those of a Project: add --project")
     by_project = bool(arguments.project)
-    question = Question(
+    query = Query(
         namespace=session.namespace if by_project and not session.all_namespaces else "",
         project=arguments.project or "",
         environment=arguments.environment or "",
@@ -89,23 +90,23 @@ def _asked(session: Session, arguments: argparse.Namespace) -> list[LedgerEntry]
         since=arguments.since,
         until=arguments.until,
     )
-    return ledger.open_ledger(session, arguments.ledger_table, question.environment).ask(question)
+    return ledger_reader.open_ledger(session, arguments.ledger_table, query.environment).query(query)
 
 
 def _of_object(session: Session, arguments: argparse.Namespace, body: Object) -> list[LedgerEntry]:
-    """Ask the ledger about an object: a Release's service, or the services of a set as far as they went out with it."""
+    """Query the ledger for a Release's service, or for the services of a set while they were part of it."""
     spec, meta = body["spec"], body["metadata"]
     environment = spec["environmentRef"]["name"]
-    opened = ledger.open_ledger(session, arguments.ledger_table, environment)
+    opened = ledger_reader.open_ledger(session, arguments.ledger_table, environment)
     found: list[LedgerEntry] = []
     for service in _services(body):
-        question = Question(
+        query = Query(
             meta["namespace"], spec["projectRef"]["name"], service, environment, arguments.person or "", arguments.number,
             arguments.since, arguments.until,
         )  # fmt: skip
-        found += opened.ask(question)
+        found += opened.query(query)
     if body["kind"] == RELEASE_SET:
-        # What a service did before it was the set's, or beside it, is its own history.
+        # Attempts before the service was in the set, or by another Release, are not the set's history.
         found = [entry for entry in found if entry.release_set == meta["name"]]
     return found
 
@@ -116,5 +117,5 @@ def _services(body: Object) -> list[str]:
     return [str(s["name"]) for s in (body.get("status") or {}).get("services") or ()]
 
 
-def _instant(text: str) -> datetime:
-    return instant(text, datetime.now(UTC))
+def _time(text: str) -> datetime:
+    return parse_time(text, datetime.now(UTC))

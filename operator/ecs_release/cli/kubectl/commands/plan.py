@@ -1,4 +1,4 @@
-"""`plan`: what an apply of a file, or a resource as it stands, would do, and what blocks it."""
+"""`plan`: what an apply of a file, or an object as it is, would do, and what blocks it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ecs_release.cli.kubectl.artifacts.hash_prefix import namespace_labels
 from ecs_release.cli.kubectl.board.matrix import short
 from ecs_release.cli.kubectl.client import flags
 from ecs_release.cli.kubectl.client.api_server import Object, is_ours
-from ecs_release.cli.kubectl.client.aws_reader import AwsReads
+from ecs_release.cli.kubectl.client.aws_reader import AwsReader
 from ecs_release.cli.kubectl.client.object_references import resolve
 from ecs_release.cli.kubectl.client.session import Session
 from ecs_release.cli.kubectl.manifests.yaml_text import load_documents
@@ -49,19 +49,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
-    """Print the plan. Raises CommandError where the API server would refuse it."""
+    """Print the plan. Raises CommandError if the API server would refuse the file."""
     if bool(arguments.name) == bool(arguments.filename):
         raise CommandError("name a ReleaseSet or Release, or give a file with -f; not both")
     bodies = _documents(session, arguments.filename) if arguments.filename else [resolve(session, arguments.name)]
     wanted = [_checked(session, body) if arguments.filename else (body, body) for body in bodies]
-    resolver = AwsReads(session, through_roles=arguments.assume_roles)
+    resolver = AwsReader(session, through_roles=arguments.assume_roles)
     plans = [plan for new, live in wanted if (plan := _plan(session, new, live, wanted, resolver)) is not None]
     if arguments.output in ("json", "yaml"):
         session.out.data([_data(plan) for plan in plans], arguments.output)
         return 0
     for number, plan in enumerate(plans):
         if number:
-            session.out.say()
+            session.out.write_line()
         _print(session, plan, wide=arguments.output == "wide", no_headers=arguments.no_headers)
     if not plans:
         session.out.note("No Release and no ReleaseSet: an apply would deploy nothing.")
@@ -95,7 +95,7 @@ def _flat(documents: list[Any]) -> Iterator[dict[str, Any]]:
 
 
 def _checked(session: Session, body: Object) -> tuple[Object, Object | None]:
-    """Have the API server check an object. Returns it as it would be, and as it is.
+    """Have the API server check an object (dry run). Returns the object as it would be, and as it is.
 
     The whole spec is put in its place, as `kubectl apply` and Argo CD do with what they have applied before. (A server-side apply by us
     would keep what others own, such as the former source, and then two are set.)
@@ -109,7 +109,7 @@ def _checked(session: Session, body: Object) -> tuple[Object, Object | None]:
 
 
 def _plan(
-    session: Session, new: Object, live: Object | None, wanted: list[tuple[Object, Object | None]], resolver: AwsReads
+    session: Session, new: Object, live: Object | None, wanted: list[tuple[Object, Object | None]], resolver: AwsReader
 ) -> ObjectPlan | None:
     if new["kind"] == RELEASE:
         place = _surroundings(session, new, wanted)
@@ -121,7 +121,7 @@ def _plan(
 
 
 def _surroundings(session: Session, body: Object, wanted: list[tuple[Object, Object | None]]) -> Surroundings:
-    """Gather what a plan rests on; what the same file holds counts as applied."""
+    """Read what a plan needs; objects of the same file count as applied."""
     namespace, spec = body["metadata"]["namespace"], body["spec"]
     project, environment = spec["projectRef"]["name"], spec["environmentRef"]["name"]
     given = {(new["kind"], new["metadata"]["name"]): new for new, _ in wanted}
@@ -151,9 +151,9 @@ def _readable(session: Session, name: str) -> Object | None:
 def _print(session: Session, plan: ObjectPlan, *, wide: bool, no_headers: bool) -> None:
     source = f"{short(plan.before)} to {short(plan.after)}" if plan.changed and plan.before else short(plan.after)
     what = "source changes" if plan.changed and plan.before else "new" if plan.changed else "source as it is"
-    session.out.say(f"{plan.reference}  {what}: {source}")
+    session.out.write_line(f"{plan.reference}  {what}: {source}")
     for text in plan.blocked_by:
-        session.out.say(f"  blocked by: {text}")
+        session.out.write_line(f"  blocked by: {text}")
     waves = len({s.wave for s in plan.services}) > 1
     head = [*(["WAVE"] if waves else []), "SERVICE", "RUNS", "WANTED", "WOULD", "WHY"]
     rows: list[Row] = [
@@ -166,7 +166,7 @@ def _print(session: Session, plan: ObjectPlan, *, wide: bool, no_headers: bool) 
 
 
 def _images(service: ServicePlan, images: Mapping[str, Image], *, wide: bool) -> str:
-    """Name the images of the containers that are released: one name where they share it."""
+    """Return the images of the released containers as text: one if all have the same."""
     listed = {c: images[c] for c in service.after if c in images} or dict(images)
     texts = [_image(c if len(listed) > 1 else "", i, wide=wide) for c, i in listed.items()]
     return ", ".join(dict.fromkeys(texts)) or "-"

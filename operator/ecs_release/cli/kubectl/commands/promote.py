@@ -11,12 +11,11 @@ from ecs_release.api.project import Project, ServiceSet
 from ecs_release.api.release import Release
 from ecs_release.api.source import Source
 from ecs_release.cli.kubectl.importing.names import object_name
-from ecs_release.cli.kubectl.manifests import manifest_writer as delivering
-from ecs_release.cli.kubectl.manifests import pinned_objects as pinned
-from ecs_release.cli.kubectl.manifests.manifest_writer import Target
+from ecs_release.cli.kubectl.manifests import manifest_writer, pinned_objects
+from ecs_release.cli.kubectl.manifests.manifest_writer import ManifestTarget
 from ecs_release.cli.kubectl.terminal.errors import CommandError, Denied, NotFound
 from ecs_release.domain.artifacts.source import pinned_source
-from ecs_release.domain.sets.promotion_proof import unproven
+from ecs_release.domain.sets.promotion_proof import why_unproven
 
 if TYPE_CHECKING:
     from ecs_release.cli.kubectl.client.session import Session
@@ -31,11 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--service", action="append", metavar="NAME", help="This service alone; may be given several times")
     parser.add_argument("--name", metavar="NAME", help="Name of the ReleaseSet, where TO has several of the service set, or none yet")
     parser.add_argument("--allow-unready", action="store_true", help="Take what is wanted in FROM even where it is not proven to run")
-    delivering.configure(parser)
+    manifest_writer.configure(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
-    """Write it. Raises CommandError."""
+    """Write the manifest. Raises CommandError."""
     if arguments.source == arguments.target:
         raise CommandError("FROM and TO are the same Environment")
     for name in (arguments.source, arguments.target):
@@ -50,17 +49,17 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     _check_services(wanted, members if target.live else order, service_set.name)
     pins = _pins(session, project, arguments.source, wanted)
     whole = set(members) <= set(wanted)
-    fields = pinned.pinning(spec, pins, order, whole=whole)
+    fields = pinned_objects.pin_fields(spec, pins, order, whole=whole)
     if target.live is None and not whole:
         fields["services"] = [s for s in order if s in wanted]
-    what = f"{service_set.name} at {pinned.summary(pins)}" if whole else f"{', '.join(wanted)} at {pinned.summary(pins)}"
-    fields |= pinned.change(delivering.change(session, f"promote {what} from {arguments.source}"))
-    lines = [f"promote from {arguments.source} to {arguments.target}:", *pinned.steps(pins, target.live)]
-    return delivering.deliver(session, target, fields, "\n".join(lines))
+    what = f"{service_set.name} at {pinned_objects.summary(pins)}" if whole else f"{', '.join(wanted)} at {pinned_objects.summary(pins)}"
+    fields |= pinned_objects.change_fields(manifest_writer.change_of(session, f"promote {what} from {arguments.source}"))
+    lines = [f"promote from {arguments.source} to {arguments.target}:", *pinned_objects.steps(pins, target.live)]
+    return manifest_writer.write(session, target, fields, "\n".join(lines))
 
 
 def _check_environment(session: Session, name: str) -> None:
-    """Find a mistyped name early; whoever may not read Environments is told by the operator. Raises NotFound."""
+    """Fail early for a mistyped name; a user who may not read Environments learns it from the operator. Raises NotFound."""
     try:
         session.api.get(ENVIRONMENT, name)
     except NotFound as error:
@@ -70,7 +69,7 @@ def _check_environment(session: Session, name: str) -> None:
 
 
 def _project(session: Session, name: str | None) -> Project:
-    """Find the Project: a lone one needs no name. Raises CommandError."""
+    """Return the Project; the only one in the namespace needs no name. Raises CommandError."""
     if name:
         return Project.model_validate(session.api.get(PROJECT, name, session.namespace))
     found = session.api.list(PROJECT, session.namespace)
@@ -85,7 +84,7 @@ def _project(session: Session, name: str | None) -> Project:
 
 
 def _service_set(project: Project, name: str | None) -> ServiceSet:
-    """Find the service set: a lone one needs no name. Raises CommandError."""
+    """Return the service set; the only one needs no name. Raises CommandError."""
     sets = project.spec.service_sets
     names = ", ".join(s.name for s in sets)
     if not name and len(sets) == 1:
@@ -98,22 +97,22 @@ def _service_set(project: Project, name: str | None) -> ServiceSet:
     return found
 
 
-def _target(session: Session, project: Project, service_set: ServiceSet) -> Target:
-    """Find the ReleaseSet of the service set in TO, or name a new one. Raises CommandError."""
+def _target(session: Session, project: Project, service_set: ServiceSet) -> ManifestTarget:
+    """Return the ReleaseSet of the service set in TO, or a new one. Raises CommandError."""
     arguments, namespace = session.arguments, session.namespace
     identity = {
         "projectRef": {"name": project.metadata.name},
         "serviceSet": service_set.name,
         "environmentRef": {"name": arguments.target},
     }
-    live = [s for s in session.api.list(RELEASE_SET, namespace) if pinned.is_same(s, RELEASE_SET, namespace, identity)]
+    live = [s for s in session.api.list(RELEASE_SET, namespace) if pinned_objects.has_identity(s, RELEASE_SET, namespace, identity)]
     if arguments.name:
         live = [s for s in live if s["metadata"]["name"] == arguments.name]
     if len(live) > 1:
         names = ", ".join(sorted(str(s["metadata"]["name"]) for s in live))
         raise CommandError(f"{arguments.target} has several ReleaseSets of {service_set.name} ({names}): give --name")
     name = live[0]["metadata"]["name"] if live else arguments.name or object_name(f"{service_set.name}-{arguments.target}")
-    return Target(RELEASE_SET, namespace, name, identity, live[0] if live else None)
+    return ManifestTarget(RELEASE_SET, namespace, name, identity, live[0] if live else None)
 
 
 def _check_services(wanted: Sequence[str], members: Sequence[str], service_set: str) -> None:
@@ -123,7 +122,7 @@ def _check_services(wanted: Sequence[str], members: Sequence[str], service_set: 
 
 
 def _pins(session: Session, project: Project, environment: str, services: Sequence[str]) -> dict[str, Source]:
-    """Return what each service is proven to run. Raises CommandError that names those that prove nothing."""
+    """Return what each service is proven to run. Raises CommandError with the services without proof."""
     selector = f"spec.projectRef.name={project.metadata.name},spec.environmentRef.name={environment}"
     by_service: dict[str, list[Release]] = {}
     for body in session.api.list(RELEASE, session.namespace, fields=selector):
@@ -146,9 +145,9 @@ def _pins(session: Session, project: Project, environment: str, services: Sequen
 
 
 def _pin(releases: list[Release]) -> tuple[Source | None, str]:
-    """Return a service's source, and why it is not proven (an empty string where it is)."""
+    """Return a service's source, and why it is not proven (empty if it is)."""
     if not releases:
         return None, "no Release of it goes there"
-    chosen: Any = next((r for r in releases if not unproven(r)), releases[0])
+    chosen: Any = next((r for r in releases if not why_unproven(r)), releases[0])
     pin = chosen.status.pin if chosen.status else None
-    return (pinned_source(pin) if pin and pin.images else None), unproven(chosen)
+    return (pinned_source(pin) if pin and pin.images else None), why_unproven(chosen)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecs_release.api.environment import Artifacts
-from ecs_release.cli.kubectl.artifacts import git
-from ecs_release.cli.kubectl.artifacts import hash_prefix as hashes
+from ecs_release.cli.kubectl.artifacts import git, hash_prefix
 from ecs_release.cli.kubectl.artifacts.ecr_reference import Reference, reference, registry, release_tag
 from ecs_release.cli.kubectl.client.aws_flags import access_of, add_aws, region_of, with_aws
 from ecs_release.cli.kubectl.client.flags import add_output
@@ -17,14 +16,14 @@ from ecs_release.cli.kubectl.terminal.errors import CommandError
 from ecs_release.domain.model.errors import Blocked, Problem
 
 if TYPE_CHECKING:
-    from ecs_release.aws.command_clients import Workbench
+    from ecs_release.aws.command_clients import CommandClients
     from ecs_release.aws.registry.publishing import Published, Publisher
     from ecs_release.cli.kubectl.client.session import Session
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be done: images, the tag of their release hash, and the tags that come to them."""
+    """What to publish: images, the tag of their release hash, and the tags that move to them."""
 
     images: tuple[Reference, ...]
     release_tag: str
@@ -33,7 +32,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image that was found: in which registry, and how to tag it."""
+    """An image in ECR, and the publisher that tags it."""
 
     reference: Reference
     account: str
@@ -59,7 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
-    """Tag them. Raises CommandError; nothing is tagged where one of the images is not there, or may not have the tag."""
+    """Tag the images. Raises CommandError; nothing is tagged if one of the images does not exist, or may not have the tag."""
     try:
         images = tuple(dict.fromkeys(reference(text) for text in arguments.images))
         home = registry(arguments.registry) if arguments.registry else ("", "")
@@ -71,13 +70,13 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         )
     except ValueError as error:
         raise CommandError(str(error)) from error
-    done = with_aws(session, lambda bench: _publish(session, bench, wanted, home))
+    done = with_aws(session, lambda clients: _publish(session, clients, wanted, home))
     _show(session, arguments, release_hash, done)
     return 0
 
 
 def _release_hash(session: Session, given: str | None, images: Sequence[Reference], home: tuple[str, str], tag_format: str) -> str:
-    """Return the whole release hash: a short one would be another tag, for ever. Raises CommandError."""
+    """Return the full release hash: an abbreviated one would become another immutable tag. Raises CommandError."""
     if not given:
         found = git.head()
         if not found:
@@ -87,45 +86,45 @@ def _release_hash(session: Session, given: str | None, images: Sequence[Referenc
         return found
     if not git.is_abbreviated(given):
         return given
-    return hashes.one_of(given, git.commits(given)) or _in_registry(session, given, images, home, tag_format) or given
+    return hash_prefix.only_match(given, git.commits(given)) or _in_registry(session, given, images, home, tag_format) or given
 
 
 def _in_registry(session: Session, given: str, images: Sequence[Reference], home: tuple[str, str], tag_format: str) -> str:
-    """Expand a hash that git does not know by what the images' repositories hold. Raises CommandError where it may be several."""
-    from ecs_release.cli.kubectl.client.aws_reader import AwsReads
+    """Expand a hash by the tags in the images' repositories. Raises CommandError if there are several."""
+    from ecs_release.cli.kubectl.client.aws_reader import AwsReader
 
     repositories = (
-        hashes.Repository(
+        hash_prefix.Repository(
             access_of(session, region_of(session, image.region or home[1])), image.account or home[0], image.repository, [tag_format]
         )
         for image in images
     )
-    return hashes.among(session, given, repositories, AwsReads(session, through_roles=True), ", it is taken as it is")
+    return hash_prefix.expand_in(session, given, repositories, AwsReader(session, through_roles=True), ", it is taken as it is")
 
 
-async def _publish(session: Session, bench: Workbench, wanted: Wanted, home: tuple[str, str]) -> list[tuple[Image, list[Published]]]:
-    images = [await _found(session, bench, one, home) for one in wanted.images]
+async def _publish(session: Session, clients: CommandClients, wanted: Wanted, home: tuple[str, str]) -> list[tuple[Image, list[Published]]]:
+    images = [await _found(session, clients, one, home) for one in wanted.images]
     await _check(images, wanted.release_tag)
     done = [(image, [await image.publisher.release_tag(image.reference.repository, wanted.release_tag, image.digest)]) for image in images]
-    # All have their release hash before the first tag moves: whoever reads `latest` finds a whole set.
+    # All images have their release hash before the first tag moves: `latest` is then a complete set.
     for image, published in done:
         published += [await image.publisher.moving_tag(image.reference.repository, tag, image.digest) for tag in wanted.moving]
     return done
 
 
-async def _found(session: Session, bench: Workbench, one: Reference, home: tuple[str, str]) -> Image:
+async def _found(session: Session, clients: CommandClients, one: Reference, home: tuple[str, str]) -> Image:
     from ecs_release.aws.registry.publishing import Publisher
 
     region = region_of(session, one.region or home[1])
     access = access_of(session, region)
-    account = one.account or home[0] or await bench.account(access)
-    publisher = Publisher(bench.registry(access, account, region))
+    account = one.account or home[0] or await clients.account(access)
+    publisher = Publisher(clients.registry(access, account, region))
     digest = await publisher.digest(one.repository, one.tag, one.digest)
     return Image(one, account, region, digest, publisher)
 
 
 async def _check(images: list[Image], tag: str) -> None:
-    """Check all before any is tagged. Raises Blocked that names every refusal."""
+    """Check all images before any is tagged. Raises Blocked with every refusal."""
     by_repository: dict[tuple[str, str, str], str] = {}
     refused: list[Problem] = []
     for image in images:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ecs_release.cli.kubectl.changes import suspension as suspending
+from ecs_release.cli.kubectl.changes import suspension
 
 if TYPE_CHECKING:
     from ecs_release.cli.kubectl.client.session import Session
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add its flags."""
-    suspending.configure(parser)
+    suspension.configure(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
-    """Do it."""
-    return suspending.run(session, arguments, "resume", suspend=False)
+    """Set or remove `spec.suspend`."""
+    return suspension.run(session, arguments, "resume", suspend=False)

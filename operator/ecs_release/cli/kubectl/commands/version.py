@@ -1,4 +1,4 @@
-"""`version`: which plugin this is."""
+"""`version`: the plugin's version."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ecs_release.cli.kubectl.client.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """It has no flags of its own."""
+    """Add no flags of its own."""
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
-    """Print the version. No cluster is asked."""
-    session.out.say(f"kubectl ecs-release {session.version}")
+    """Print the version, without a cluster."""
+    session.out.write_line(f"kubectl ecs-release {session.version}")
     return 0

@@ -1,4 +1,4 @@
-"""Attempts as lines: who, why, when, from what to what, and how it ended. Pure; of a status, or of the ledger, which say it alike."""
+"""Attempts as rows: who, why, when, from what to what, outcome. Pure; entries of a status and of the ledger have the same fields."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _STAGES = {Stage.START: 0, Stage.END: 1}
 _RETURNED = frozenset({"RolledBack", "Aborted", "Halted", "Failed"})
 
 
-def joined(entries: Iterable[LedgerEntry]) -> list[Entry]:
-    """Make one entry of each attempt's start and end: what the later says counts, where it says anything. Newest first."""
+def join_attempts(entries: Iterable[LedgerEntry]) -> list[Entry]:
+    """Merge the start and the end of each attempt into one entry; fields of the end take precedence. Newest first."""
     attempts: dict[str, Entry] = {}
     for entry in sorted(entries, key=lambda e: _STAGES.get(e.stage, 2)):
         attempts[entry.attempt_id] = attempts.get(entry.attempt_id, {}) | entry.to_kubernetes()
@@ -29,7 +29,7 @@ def joined(entries: Iterable[LedgerEntry]) -> list[Entry]:
 
 
 def table(entries: Sequence[Entry], now: datetime, *, wide: bool = False) -> tuple[list[str], list[Row]]:
-    """Lay entries out. A column that nothing stands in is left out."""
+    """Return entries as a table. Empty columns are left out."""
     columns = [*_COLUMNS, *(_WIDE if wide else ())]
     cells = [[_cell(show(entry, now)) for _, show in columns] for entry in entries]
     kept = [i for i in range(len(columns)) if any(row[i].text for row in cells)]
@@ -61,22 +61,22 @@ def _took(entry: Entry, now: datetime) -> str:
 
 
 def _to(entry: Entry, now: datetime) -> str:
-    return short(str(entry.get("hash") or "")) or _ends(entry, "to")
+    return short(str(entry.get("hash") or "")) or _names(entry, "to")
 
 
 def _from(entry: Entry, now: datetime) -> str:
-    return _ends(entry, "from")
+    return _names(entry, "from")
 
 
-def _ends(entry: Entry, end: str) -> str:
-    """Name what the listed containers had or were given: hashes, else short digests, each once."""
+def _names(entry: Entry, end: str) -> str:
+    """Return the hashes of the listed containers at one `end` of the attempt, else short digests, each once."""
     listed = [i for i in entry.get("images") or () if not i.get("unlisted")]
     names = (short(str(i.get(f"{end}Hash") or "")) or short_digest(str(i.get(f"{end}Digest") or "")) for i in listed)
     return ", ".join(dict.fromkeys(name for name in names if name))
 
 
 def _text(*names: str) -> Callable[[Entry, datetime], str]:
-    """Show a field: the first of `names` that is there."""
+    """Return a function that shows the first field of `names` that is set."""
 
     def show(entry: Entry, now: datetime) -> str:
         return next((str(entry[name]) for name in names if entry.get(name)), "")

@@ -1,4 +1,4 @@
-"""The ledger, for the plugin: where its table is, and what is asked of it, with the caller's own AWS credentials."""
+"""Reads the ledger with the caller's own AWS credentials: finds its table, and chooses the narrowest query."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ecs_release.cli.kubectl.terminal.errors import CommandError, Denied
 from ecs_release.domain.model.errors import Problem
 
 SETTING = "ECS_RELEASE_LEDGER_TABLE"
-_EVER = datetime(2000, 1, 1, tzinfo=UTC)
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _PROJECTS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked. A service is meant where `service` is given, else a release number, a person, or all of a time."""
+class Query:
+    """A query for entries; empty fields do not restrict it."""
 
     namespace: str = ""
     project: str = ""
@@ -34,21 +34,21 @@ class Question:
 
 
 class Ledger:
-    """One table."""
+    """A table of the ledger."""
 
     def __init__(self, reader: Any) -> None:
-        """`reader` is `ecs_release.aws.ledger.queries.LedgerReader`."""
+        """`reader` is `ecs_release.aws.ledger_queries.LedgerReader`."""
         self._reader = reader
 
-    def ask(self, question: Question) -> list[LedgerEntry]:
-        """Return the entries that answer a question; what the query itself does not narrow down is left out here. Raises CommandError."""
-        with told_to_people():
-            found = [entry for entry in self._query(question) if fits(entry, question)]
-            return found + self._ends_of(found) if question.person else found
+    def query(self, query: Query) -> list[LedgerEntry]:
+        """Return the entries of a query; what DynamoDB does not filter is filtered here. Raises CommandError."""
+        with as_command_errors():
+            found = [entry for entry in self._narrowest(query) if matches(entry, query)]
+            return found + self._missing_ends(found) if query.person else found
 
-    def _query(self, question: Question) -> Iterable[LedgerEntry]:
-        """Choose the narrowest of the ledger's queries."""
-        q, reader = question, self._reader
+    def _narrowest(self, query: Query) -> Iterable[LedgerEntry]:
+        """Run the narrowest of the ledger's queries."""
+        q, reader = query, self._reader
         if q.number is not None:
             return list(reader.release(q.namespace, q.project, q.number)[1])
         if q.service and q.environment:
@@ -57,10 +57,10 @@ class Ledger:
             return list(reader.by_person(q.person, since=q.since, until=q.until))
         if q.project and q.namespace:
             return list(reader.history_of_project(q.namespace, q.project, since=q.since, until=q.until))
-        return list(reader.between(q.since or _EVER, q.until or datetime.now(UTC) + timedelta(days=1)))
+        return list(reader.between(q.since or _EARLIEST, q.until or datetime.now(UTC) + timedelta(days=1)))
 
-    def _ends_of(self, found: Sequence[LedgerEntry]) -> list[LedgerEntry]:
-        """Read how attempts ended of which a person has only the start: the end may stand under another's name."""
+    def _missing_ends(self, found: Sequence[LedgerEntry]) -> list[LedgerEntry]:
+        """Read the ends of attempts that only started under a person's name: the end may be under another's."""
         ended = {e.attempt_id for e in found if e.stage != Stage.START}
         open_ = [e for e in found if e.attempt_id not in ended]
         ends: list[LedgerEntry] = []
@@ -71,9 +71,9 @@ class Ledger:
         return ends
 
 
-def fits(entry: LedgerEntry, question: Question) -> bool:
-    """Tell whether an entry is part of the answer."""
-    q = question
+def matches(entry: LedgerEntry, query: Query) -> bool:
+    """Return whether an entry matches a query."""
+    q = query
     return (
         (not q.namespace or entry.namespace == q.namespace)
         and (not q.project or entry.project == q.project)
@@ -87,24 +87,24 @@ def fits(entry: LedgerEntry, question: Question) -> bool:
 
 
 def open_ledger(session: Session, named: str | None, environment: str = "") -> Ledger:
-    """Find the table: as named, else as the setting names it, else as an Environment's status does. Raises CommandError."""
+    """Open the table: as named, else as in the setting, else as in an Environment's status. Raises CommandError."""
     table = named or session.environment.get(SETTING) or _table_of_environments(session, environment)
     if not table:
         raise CommandError(f"no ledger is known: name its table with --ledger-table or {SETTING}, or let the operator keep one")
-    # arn:aws:dynamodb:<region>:<account>:table/<name>: an ARN tells the region, too.
+    # arn:aws:dynamodb:<region>:<account>:table/<name>: an ARN contains the region.
     parts = table.split(":")
     region = (
         parts[3] if table.startswith("arn:") else session.environment.get("AWS_REGION") or session.environment.get("AWS_DEFAULT_REGION")
     )
     if not region:
         raise CommandError(f"the region of table {table!r} is not known: give its ARN, or set AWS_REGION")
-    with told_to_people():
+    with as_command_errors():
         return Ledger(_reader(region, table, f"kubectl-ecs-release/{session.version}"))
 
 
 @contextmanager
-def told_to_people() -> Iterator[None]:
-    """Turn a Problem into the error that ends a command."""
+def as_command_errors() -> Iterator[None]:
+    """Raise a Problem as a CommandError."""
     try:
         yield
     except Problem as problem:
@@ -127,10 +127,10 @@ def _table_of_environments(session: Session, environment: str) -> str:
 
 
 def _reader(region: str, table: str, user_agent: str) -> Any:
-    """Import what reads the table: boto3 is slow to load, and most commands need none of it. Raises Problem."""
-    from ecs_release.aws.command_reader import check_credentials, told
+    """Import lazily: boto3 is slow to load, and most commands do not need it. Raises Problem."""
+    from ecs_release.aws.command_reader import check_credentials, translated_errors
     from ecs_release.aws.ledger import queries
 
     check_credentials(f"dynamodb:Query on {table}")
-    with told(f"dynamodb in {region}"):
+    with translated_errors(f"dynamodb in {region}"):
         return queries.LedgerReader(queries.ledger_client(region, user_agent=user_agent), table)

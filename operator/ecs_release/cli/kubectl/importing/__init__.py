@@ -1,1 +1,4 @@
-"""What the plugin makes of things that are there already: manifests of other tools, clusters that run."""
+"""`import`: objects made from `.wellcome_project` manifests or from services that run in ECS.
+
+Begin with `weco_objects` and `ecs_objects`; `documents` makes the manifests.
+"""

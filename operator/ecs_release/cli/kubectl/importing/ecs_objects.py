@@ -1,4 +1,4 @@
-"""What a live ECS cluster is here: a Project, an Environment, and Releases pinned to the digests that run."""
+"""Converts a live ECS cluster into a Project, an Environment, and Releases pinned to the digests that run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from ecs_release.cli.kubectl.importing import documents
-from ecs_release.cli.kubectl.importing.documents import Document, Member, Pinned, Place
-from ecs_release.cli.kubectl.importing.names import Taken, object_name, service_name
+from ecs_release.cli.kubectl.importing.documents import Document, EnvironmentFields, ReleaseFields, ServiceFields
+from ecs_release.cli.kubectl.importing.names import UniqueNames, object_name, service_name
 from ecs_release.cli.kubectl.importing.weco_manifest import Notes
 from ecs_release.domain.ecs.service import Access, RegistryImage, Service, TaskDefinition
 from ecs_release.domain.model.image_names import EcrHost, parse_image
@@ -21,7 +21,7 @@ _ECS = "ECS"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ObservedService:
     """An ECS service with its running tasks, and its revision."""
 
     service: Service
@@ -29,8 +29,8 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """How things shall be named. `service_name` is a template of ECS services; `without` are repositories that are left alone."""
+class Options:
+    """Names of the objects. `service_name` is a template of ECS services; `without` are patterns of repositories to leave out."""
 
     namespace: str
     project: str
@@ -43,8 +43,8 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A service that can be imported: its containers from the one registry, by name: repository and, where proven, the digest."""
+class ImportableService:
+    """A service that can be imported: repository and, if proven, digest of each container from the registry."""
 
     ecs_name: str
     name: str
@@ -52,14 +52,14 @@ class Found:
     digests: Mapping[str, str] = field(default_factory=dict)
 
 
-def find(seen: Sequence[Seen], wishes: Wishes, notes: Notes) -> tuple[EcrHost | None, list[Found]]:
-    """Find what can be imported, and the registry that most of its images are in (an Environment has one)."""
-    host = _registry(seen, wishes)
-    names = Taken()
-    found: list[Found] = []
+def find_importable(seen: Sequence[ObservedService], options: Options, notes: Notes) -> tuple[EcrHost | None, list[ImportableService]]:
+    """Return what can be imported, and the registry of most of its images (an Environment has one)."""
+    host = _registry(seen, options)
+    names = UniqueNames()
+    found: list[ImportableService] = []
     for one in sorted(seen, key=lambda s: s.service.name):
         ecs_name = one.service.name
-        repositories = _repositories(one, host, wishes, notes)
+        repositories = _repositories(one, host, options, notes)
         if one.service.controller != _ECS:
             notes.add(f"service {ecs_name}: its deployment controller is {one.service.controller}, which is not supported: it is left out")
         elif not repositories:
@@ -67,36 +67,36 @@ def find(seen: Sequence[Seen], wishes: Wishes, notes: Notes) -> tuple[EcrHost | 
         elif len(repositories) > _CONTAINERS:
             notes.add(f"service {ecs_name}: it has more than {_CONTAINERS} containers with images of the registry: it is left out")
         else:
-            short = _service_of(wishes.service_name, ecs_name)
-            name = names.give(service_name(short or ecs_name), ecs_name)
-            found.append(Found(ecs_name, name, repositories, _running(one, repositories, notes)))
-    _advise(found, wishes, notes)
+            short = _service_of(options.service_name, ecs_name)
+            name = names.unique(service_name(short or ecs_name), ecs_name)
+            found.append(ImportableService(ecs_name, name, repositories, _running(one, repositories, notes)))
+    _advise(found, options, notes)
     return host, found
 
 
-def _images(one: Seen) -> list[tuple[str, str]]:
+def _images(one: ObservedService) -> list[tuple[str, str]]:
     return [(str(c["name"]), str(c.get("image", ""))) for c in one.revision.containers]
 
 
-def _registry(seen: Sequence[Seen], wishes: Wishes) -> EcrHost | None:
-    """Choose the registry that most containers are from; of equals the first by name."""
-    hosts = [parse_image(image).ecr for one in seen for _, image in _images(one) if not _excluded(image, wishes)]
+def _registry(seen: Sequence[ObservedService], options: Options) -> EcrHost | None:
+    """Return the registry of most containers; of equals the first by name."""
+    hosts = [parse_image(image).ecr for one in seen for _, image in _images(one) if not _excluded(image, options)]
     counted = Counter(h for h in hosts if h is not None)
     return min(counted, key=lambda h: (-counted[h], h.host)) if counted else None
 
 
-def _excluded(image: str, wishes: Wishes) -> bool:
-    return any(fnmatchcase(parse_image(image).repository, pattern) for pattern in wishes.without)
+def _excluded(image: str, options: Options) -> bool:
+    return any(fnmatchcase(parse_image(image).repository, pattern) for pattern in options.without)
 
 
-def _repositories(one: Seen, host: EcrHost | None, wishes: Wishes, notes: Notes) -> dict[str, str]:
-    """Find the containers whose images are released; sidecars from elsewhere are left alone, as ever."""
+def _repositories(one: ObservedService, host: EcrHost | None, options: Options, notes: Notes) -> dict[str, str]:
+    """Return the containers whose images are released; sidecars from other registries are left alone."""
     found: dict[str, str] = {}
     others: list[str] = []
     for container, image in _images(one):
         name = parse_image(image)
         ours = name.ecr is not None and host is not None and (name.ecr.account, name.ecr.region) == (host.account, host.region)
-        if ours and documents.is_repository(name.repository) and not _excluded(image, wishes):
+        if ours and documents.is_repository(name.repository) and not _excluded(image, options):
             found[container] = name.repository
         else:
             others.append(f"{container} ({name.host or 'docker.io'}/{name.repository})")
@@ -105,8 +105,8 @@ def _repositories(one: Seen, host: EcrHost | None, wishes: Wishes, notes: Notes)
     return found
 
 
-def _running(one: Seen, containers: Mapping[str, str], notes: Notes) -> dict[str, str]:
-    """Tell the digest that all running tasks show of each container; none where that is not so of every one."""
+def _running(one: ObservedService, containers: Mapping[str, str], notes: Notes) -> dict[str, str]:
+    """Return the digest that all running tasks show for each container; none at all if one container has several."""
     service, tasks = one.service, one.service.running_tasks
     if not tasks:
         notes.add(f"service {service.name}: no task runs, so that nothing is proven: no Release is made of it")
@@ -123,93 +123,97 @@ def _running(one: Seen, containers: Mapping[str, str], notes: Notes) -> dict[str
 
 
 def _service_of(template: str, ecs_name: str) -> str:
-    """Tell which service a template names so; an empty string where it does not fit."""
+    """Return the service that a template gives this name; empty if the template does not fit."""
     before, _, after = template.partition("{service}")
     match = re.fullmatch(f"{re.escape(before)}(.+){re.escape(after)}", ecs_name)
     return match[1] if match else ""
 
 
-def _advise(found: Sequence[Found], wishes: Wishes, notes: Notes) -> None:
-    """Say where a template would give services the same names in every environment."""
+def _advise(found: Sequence[ImportableService], options: Options, notes: Notes) -> None:
+    """Suggest a template if all services have a common prefix."""
     first, last = (found[0].ecs_name, found[-1].ecs_name) if found else ("", "")
     prefix = re.sub(r"[^-_]*$", "", "".join(itertools.takewhile(bool, (a if a == b else "" for a, b in zip(first, last, strict=False)))))
-    if len(found) > 1 and prefix and wishes.service_name == "{service}":
+    if len(found) > 1 and prefix and options.service_name == "{service}":
         template = f"{prefix}{{service}}"
         notes.add(f"all services begin with {prefix!r}: --service-name '{template}' gives them the same names in all environments")
 
 
 def convert(
-    host: EcrHost, found: Sequence[Found], hashes: Mapping[tuple[str, str], tuple[str, str]], wishes: Wishes, notes: Notes
+    host: EcrHost, found: Sequence[ImportableService], hashes: Mapping[tuple[str, str], tuple[str, str]], options: Options, notes: Notes
 ) -> list[Document]:
-    """Write the objects. `hashes` gives, of a repository's digest, the digest to ask for (its manifest list's) and the release hash."""
+    """Return the objects. `hashes` maps a repository and digest to the digest to pin (of its manifest list) and the release hash."""
     if len(found) > _SETS * _SERVICES:
         notes.add(f"a Project has at most {_SETS * _SERVICES} services: the others are left out")
     kept = list(found)[: _SETS * _SERVICES]
-    members = [_member(f, wishes, notes) for f in kept]
-    place = _place(host, kept, members, wishes)
-    names = Taken()
-    releases = [_release(f, hashes, wishes, names) for f in kept if f.digests]
-    why = {"description": f"imported: it ran in ECS cluster {wishes.cluster} already"}
-    written = [documents.release(r, wishes.namespace, wishes.project, wishes.environment, why) for r in releases]
+    members = [_member(f, options, notes) for f in kept]
+    fields = _environment_fields(host, kept, members, options)
+    names = UniqueNames()
+    releases = [_release(f, hashes, options, names) for f in kept if f.digests]
+    why = {"description": f"imported: it ran in ECS cluster {options.cluster} already"}
+    written = [documents.release(r, options.namespace, options.project, options.environment, why) for r in releases]
     return [
-        documents.project(wishes.project, wishes.namespace, "", _sets(wishes.service_set, members, notes)),
-        documents.environment(place, wishes.namespace),
+        documents.project(options.project, options.namespace, "", _sets(options.service_set, members, notes)),
+        documents.environment(fields, options.namespace),
         *written,
     ]
 
 
-def _sets(name: str, members: list[Member], notes: Notes) -> list[tuple[str, list[Member]]]:
+def _sets(name: str, members: list[ServiceFields], notes: Notes) -> list[tuple[str, list[ServiceFields]]]:
     if len(members) > _SERVICES:
         notes.add(f"service set {name}: it has more than {_SERVICES} services, and is split")
     parts = [members[first : first + _SERVICES] for first in range(0, len(members), _SERVICES)]
     return [(service_name(f"{name}-{n}") if n > 1 else name, part) for n, part in enumerate(parts, 1)]
 
 
-def _member(found: Found, wishes: Wishes, notes: Notes) -> Member:
-    """Write a service; its ECS service is named where the template would name another."""
-    named = wishes.service_name.replace("{service}", found.name)
+def _member(found: ImportableService, options: Options, notes: Notes) -> ServiceFields:
+    """Return a service, with a target if the template does not give the name of its ECS service."""
+    named = options.service_name.replace("{service}", found.name)
     if named != found.ecs_name:
         notes.add(f"service {found.ecs_name}: the template does not fit: it is a target of its own, which the Environment allows")
-    targets = ((wishes.environment, wishes.cluster, found.ecs_name),) if named != found.ecs_name else ()
-    return Member(found.name, tuple(sorted(found.repositories.items())), targets)
+    targets = ((options.environment, options.cluster, found.ecs_name),) if named != found.ecs_name else ()
+    return ServiceFields(found.name, tuple(sorted(found.repositories.items())), targets)
 
 
-def _place(host: EcrHost, found: Sequence[Found], members: Sequence[Member], wishes: Wishes) -> Place:
-    access = wishes.access
+def _environment_fields(
+    host: EcrHost, found: Sequence[ImportableService], members: Sequence[ServiceFields], options: Options
+) -> EnvironmentFields:
+    access = options.access
     patterns = sorted({_pattern(r) for f in found for r in f.repositories.values()})
-    place = Place(
-        name=wishes.environment,
+    fields = EnvironmentFields(
+        name=options.environment,
         display_name="",
         account_id=access.account_id,
         region=access.region,
         role_arn=access.role_arn or "",
         external_id=access.external_id or "",
-        cluster=wishes.cluster,
-        service_name=wishes.service_name,
+        cluster=options.cluster,
+        service_name=options.service_name,
         registry_id=host.account,
         registry_region=host.region,
         repositories=tuple(patterns) if len(patterns) <= _PATTERNS else (),
     )
-    return replace(place, targets=tuple((cluster, service) for m in members for _, cluster, service in m.targets))
+    return replace(fields, targets=tuple((cluster, service) for m in members for _, cluster, service in m.targets))
 
 
 def _pattern(repository: str) -> str:
-    """Allow what stands beside a repository, too: a team adds services without asking."""
+    """Return a pattern that allows sibling repositories, too, for services that are added later."""
     before, slash, _ = repository.rpartition("/")
     return f"{before}/*" if slash else repository
 
 
-def _release(found: Found, hashes: Mapping[tuple[str, str], tuple[str, str]], wishes: Wishes, names: Taken) -> Pinned:
+def _release(
+    found: ImportableService, hashes: Mapping[tuple[str, str], tuple[str, str]], options: Options, names: UniqueNames
+) -> ReleaseFields:
     images = []
     for container, digest in sorted(found.digests.items()):
         wanted, release_hash = hashes.get((found.repositories[container], digest), (digest, ""))
         images.append((container, wanted, release_hash))
-    text = f"{found.name}-{wishes.environment}"
-    return Pinned(names.give(object_name(text), text), found.name, tuple(images))
+    text = f"{found.name}-{options.environment}"
+    return ReleaseFields(names.unique(object_name(text), text), found.name, tuple(images))
 
 
-def wanted_images(found: Sequence[Found]) -> dict[str, set[str]]:
-    """Return the digests whose release hashes are looked for, by repository."""
+def wanted_images(found: Sequence[ImportableService]) -> dict[str, set[str]]:
+    """Return the digests whose release hashes are looked up, by repository."""
     wanted: dict[str, set[str]] = {}
     for one in found:
         for container, digest in one.digests.items():
@@ -217,6 +221,6 @@ def wanted_images(found: Sequence[Found]) -> dict[str, set[str]]:
     return wanted
 
 
-def best(image: RegistryImage, naming: RegistryImage | None) -> RegistryImage:
-    """Choose between an image and the manifest list that names it: what is released is the list, for every platform."""
+def preferred_image(image: RegistryImage, naming: RegistryImage | None) -> RegistryImage:
+    """Return the manifest list that contains an untagged image, else the image: the list is what is released."""
     return naming if naming is not None and not image.tags else image

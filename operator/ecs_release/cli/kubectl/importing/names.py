@@ -1,4 +1,4 @@
-"""Names of Kubernetes objects and ECS services, made of names that other tools allow."""
+"""Valid names of Kubernetes objects, services and containers, from arbitrary texts."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ _OBJECT, _SERVICE, _CONTAINER = 63, 63, 255
 
 
 def object_name(text: str) -> str:
-    """Make a DNS label of a text: lower case, at most 63 characters; what is cut off is told by a short hash."""
+    """Return a DNS label: lower case, at most 63 characters; a longer one is cut and ends with a hash of the text."""
     return _cut(re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-"), text, _OBJECT)
 
 
 def service_name(text: str) -> str:
-    """Make a service's name of a text: case, `_` and `.` stay as they are."""
+    """Return a service's name: case, `_` and `.` stay as they are."""
     return _cut(re.sub(r"[^-_.a-zA-Z0-9]+", "-", text).strip("-_."), text, _SERVICE)
 
 
 def container_name(text: str) -> str:
-    """Make a container's name of a text."""
+    """Return a container's name."""
     return _cut(re.sub(r"[^a-zA-Z0-9_-]+", "_", text), text, _CONTAINER)
 
 
@@ -33,16 +33,16 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-class Taken:
-    """Names that are given once: a text whose name is taken by another gets a short hash."""
+class UniqueNames:
+    """Gives each name once: a text whose name is taken by another text gets a hash appended."""
 
     def __init__(self, most: int = _OBJECT) -> None:
-        """`most` is the longest that a name may be."""
+        """`most` is the longest valid name."""
         self._most = most
         self._names: dict[str, str] = {}
 
-    def give(self, name: str, text: str) -> str:
-        """Give a text a name, the same whenever it comes again."""
+    def unique(self, name: str, text: str) -> str:
+        """Return a unique name for a text, and the same one for the same text."""
         if self._names.setdefault(name, text) == text:
             return name
         another = f"{name[: self._most - 9].rstrip('-_.')}-{_hash(text)}"

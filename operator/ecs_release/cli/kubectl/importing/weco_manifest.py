@@ -1,4 +1,4 @@
-"""`.wellcome_project` manifests, in every form that occurs: read strictly, strings stay strings.
+"""Parses `.wellcome_project` manifests in every form that occurs; strings stay strings.
 
 An environment named 2022-10-03 is no date, an account that begins with 0 is no octal number, `v1RC` is not cut to `v1`.
 """
@@ -20,36 +20,36 @@ _PROJECT = frozenset(
 
 
 class Unreadable(ValueError):
-    """The file is no such manifest; the message says where and why."""
+    """The file is no such manifest; the message has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """An environment: its id, and its name for people."""
+class WecoEnvironment:
+    """An environment: its id, and its display name."""
 
     id: str
     name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceId:
-    """A service that an image feeds, with the role that its own services are released by, where it has one."""
+class WecoService:
+    """A service that uses an image, and its own role, if it has one."""
 
     id: str
     role_arn: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class WecoImage:
     """An image repository and the services that run it."""
 
     id: str
-    services: tuple[ServiceId, ...] = ()
+    services: tuple[WecoService, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class WecoProject:
-    """A project of a manifest, as it is written."""
+    """A project of a manifest, as written."""
 
     id: str
     name: str = ""
@@ -58,13 +58,13 @@ class WecoProject:
     region: str = ""
     namespace: str = ""
     repository: str = ""
-    environments: tuple[Named, ...] = ()
-    images: tuple[Image, ...] = ()
+    environments: tuple[WecoEnvironment, ...] = ()
+    images: tuple[WecoImage, ...] = ()
 
 
 @dataclass(slots=True)
 class Notes:
-    """What could not be mapped, or had to be guessed: told once each, in the order that it was found."""
+    """Notes on what could not be mapped, or had to be guessed, without duplicates."""
 
     lines: list[str] = field(default_factory=list)
 
@@ -75,7 +75,7 @@ class Notes:
 
 
 class _Strings(yaml.SafeLoader):
-    """Every scalar is a string, save an empty one and null."""
+    """Reads every scalar as a string, except for empty ones and null."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         keys = [key.value for key, _ in node.value if isinstance(key.value, str)]
@@ -94,7 +94,7 @@ _Strings.yaml_implicit_resolvers = {
 
 
 def read(text: str, notes: Notes) -> list[WecoProject]:
-    """Read a manifest: YAML or JSON; projects by id, a list of objects with an id, or one such object. Raises Unreadable."""
+    """Parse a manifest: YAML or JSON; projects by id, a list of objects with an id, or one such object. Raises Unreadable."""
     if len(text.encode()) > _MOST_BYTES:
         raise Unreadable(f"the file has more than {_MOST_BYTES} bytes: it is no project manifest")
     found = _parse(text)
@@ -121,7 +121,7 @@ def _parse(text: str) -> Any:
         try:
             return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
         except ValueError:
-            pass  # YAML's own braces, perhaps.
+            pass  # It may be YAML in flow style.
     try:
         return yaml.load(text, Loader=_Strings)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, RecursionError) as error:
@@ -129,7 +129,7 @@ def _parse(text: str) -> Any:
 
 
 def _is_project(found: Mapping[Any, Any]) -> bool:
-    """One object with an id, as older files are: a project's own keys, not ids of projects."""
+    """Return whether this is one project, as in older files, not a map of projects by id."""
     return isinstance(found.get("id"), str) or isinstance(found.get("image_repositories"), list)
 
 
@@ -154,7 +154,7 @@ def _project(identity: str, found: Any, notes: Notes) -> WecoProject:
     )
 
 
-def _environments(project: str, found: Any, notes: Notes) -> Iterator[Named]:
+def _environments(project: str, found: Any, notes: Notes) -> Iterator[WecoEnvironment]:
     seen: set[str] = set()
     for entry in _entries(found):
         identity = _text(entry.get("id"))
@@ -164,10 +164,10 @@ def _environments(project: str, found: Any, notes: Notes) -> Iterator[Named]:
             notes.add(f"project {project}: environment {identity} is there twice: the first counts")
         else:
             seen.add(identity)
-            yield Named(identity, _text(entry.get("name")))
+            yield WecoEnvironment(identity, _text(entry.get("name")))
 
 
-def _images(project: str, found: Any, notes: Notes) -> Iterator[Image]:
+def _images(project: str, found: Any, notes: Notes) -> Iterator[WecoImage]:
     for entry in _entries(found):
         identity = _text(entry.get("id"))
         if not identity:
@@ -178,20 +178,20 @@ def _images(project: str, found: Any, notes: Notes) -> Iterator[Image]:
             notes.add(f"project {project}: image {identity} has `service:`, which is read as `services:`")
         for other in sorted(str(k) for k in entry if k not in ("id", "services", "service")):
             notes.add(f"project {project}: image {identity}: {other} has no counterpart")
-        yield Image(identity, tuple(_services(project, identity, entry.get(key), notes)))
+        yield WecoImage(identity, tuple(_services(project, identity, entry.get(key), notes)))
 
 
-def _services(project: str, image: str, found: Any, notes: Notes) -> Iterator[ServiceId]:
+def _services(project: str, image: str, found: Any, notes: Notes) -> Iterator[WecoService]:
     for entry in _entries(found):
         identity = _text(entry.get("id"))
         if identity:
-            yield ServiceId(identity, _text(entry.get("role_arn")))
+            yield WecoService(identity, _text(entry.get("role_arn")))
         else:
             notes.add(f"project {project}: a service of image {image} has no id, and is left out")
 
 
 def _entries(found: Any) -> Iterator[Mapping[Any, Any]]:
-    """Go through a list of objects; one that is written as a plain string, alone, or by its id means the same."""
+    """Yield the objects of a list; a plain string, a single object and a map by id are equivalent forms."""
     if isinstance(found, Mapping) and "id" not in found:
         found = [{"id": key, **(value if isinstance(value, Mapping) else {"name": value})} for key, value in found.items()]
     if not isinstance(found, list):
@@ -201,7 +201,7 @@ def _entries(found: Any) -> Iterator[Mapping[Any, Any]]:
 
 
 def _text(value: Any) -> str:
-    """Return a scalar as it is written; an empty string for anything else."""
+    """Return a scalar as written; an empty string for anything else."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return value.strip() if isinstance(value, str) else ""

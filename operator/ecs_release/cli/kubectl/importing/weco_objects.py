@@ -1,22 +1,23 @@
-"""What a `.wellcome_project` manifest is here: a Project, its Environments, and notes on what could not be mapped."""
+"""Converts a `.wellcome_project` manifest into Projects and Environments, with notes on what could not be mapped."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ecs_release.cli.kubectl.importing import documents
-from ecs_release.cli.kubectl.importing.documents import Document, Member, Place
-from ecs_release.cli.kubectl.importing.names import Taken, container_name, object_name, service_name
-from ecs_release.cli.kubectl.importing.weco_manifest import Named, Notes, WecoProject
+from ecs_release.cli.kubectl.importing.documents import Document, EnvironmentFields, ServiceFields
+from ecs_release.cli.kubectl.importing.names import UniqueNames, container_name, object_name, service_name
+from ecs_release.cli.kubectl.importing.weco_manifest import Notes, WecoEnvironment, WecoProject
 
 _NAMESPACE, _REGION = "uk.ac.wellcome", "eu-west-1"
 _SETS, _SERVICES, _CONTAINERS = 10, 50, 10
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the manifest does not say, and the user does. Templates are of {project} and {environment}, by their ids in the manifest."""
+class Options:
+    """What the manifest does not contain. Templates may use {project} and {environment}, the ids in the manifest."""
 
     namespace: str = ""
     account_id: str = ""
@@ -29,11 +30,13 @@ class Wishes:
     """By service and environment: cluster (empty: the environment's) and ECS service."""
     container: str = "{image}"
     environment_tags: bool = False
+    environment: str = "{project}-{environment}"
+    """Names of Environments; {account} may be part of it, too."""
 
 
 @dataclass(slots=True)
 class _Service:
-    """A service with its images, gathered from all image repositories that feed it."""
+    """A service with its images from all image repositories that list it."""
 
     id: str
     name: str
@@ -41,29 +44,48 @@ class _Service:
     images: dict[str, str] = field(default_factory=dict)
 
 
-def convert(project: WecoProject, wishes: Wishes, notes: Notes, taken: Taken) -> list[Document]:
-    """Write a project's objects. `taken` gives the Environments' names, which are the cluster's own, not a namespace's."""
-    name = object_name(project.id)
-    namespace = wishes.namespace or name
-    services = _services(project, wishes, notes)
-    groups = _groups(project, services, notes)
-    places: list[Place] = []
-    set_names = Taken()
-    sets: list[tuple[str, list[Member]]] = []
-    for number, (role, members) in enumerate(groups):
-        suffix = _account_of(role) or object_name(role.rpartition("/")[2]) if number else ""
-        mine = _places(project, role, suffix, wishes, notes, taken)
-        targets = {s.id: _targets(s, mine, wishes, notes) for s in members}
-        places += [_with_targets(place, targets.values()) for _, place in mine]
-        listed = [Member(s.name, tuple(s.images.items()), targets[s.id]) for s in members]
-        sets += _chunks(service_name("-".join(filter(None, (project.id, suffix)))), listed, set_names, notes)
+@dataclass(frozen=True, slots=True)
+class ImportNames:
+    """The names that one import has given: those of Environments are cluster-wide, and projects may share a namespace."""
+
+    environments: UniqueNames = field(default_factory=UniqueNames)
+    projects: UniqueNames = field(default_factory=UniqueNames)
+
+
+def convert(project: WecoProject, options: Options, notes: Notes, names: ImportNames) -> list[Document]:
+    """Return a project's objects."""
+    name = names.projects.unique(object_name(project.id), project.id)
+    namespace = options.namespace or name
+    groups = _groups(project, _services(project, options, notes), notes)
+    environments: list[EnvironmentFields] = []
+    set_names = UniqueNames()
+    sets: list[tuple[str, list[ServiceFields]]] = []
+    for (role, services), suffix in zip(groups, _suffixes([role for role, _ in groups]), strict=True):
+        mine = _environments(project, role, suffix, options, notes, names.environments)
+        environments += [fields for _, fields in mine]
+        members = [ServiceFields(s.name, tuple(s.images.items()), _targets(s, mine, options, notes)) for s in services]
+        sets += _chunks(service_name("-".join((project.id, *suffix))), role, members, set_names, notes)
     if len(sets) > _SETS:
         notes.add(f"project {project.id}: a Project has at most {_SETS} service sets of {_SERVICES}: the others are left out")
-    found = [documents.environment(place, namespace) for place in places]
+    environments, sets = _allowed(environments, sets[:_SETS], notes)
+    found = [documents.environment(fields, namespace) for fields in environments]
     if not sets:
         notes.add(f"project {project.id}: no service has an image: no Project is made")
         return found
-    return [documents.project(name, namespace, _repository(project), sets[:_SETS]), *found]
+    return [documents.project(name, namespace, _repository(project), sets), *found]
+
+
+def _suffixes(roles: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return what is appended to the names of the service set and the Environments of each role.
+
+    Nothing for the first, the role's account for the others, and the role's name as well if another has that account.
+    """
+    found: list[tuple[str, ...]] = []
+    for number, role in enumerate(roles):
+        short = object_name(role.rpartition("/")[2])
+        account = _account_of(role) or short
+        found.append(() if not number else (account, short) if (account,) in found else (account,))
+    return found
 
 
 def _repository(project: WecoProject) -> str:
@@ -71,10 +93,10 @@ def _repository(project: WecoProject) -> str:
     return f"https://github.com/{known}" if known and "://" not in known else known
 
 
-def _services(project: WecoProject, wishes: Wishes, notes: Notes) -> list[_Service]:
+def _services(project: WecoProject, options: Options, notes: Notes) -> list[_Service]:
     """Turn images with services into services with images."""
     found: dict[str, _Service] = {}
-    names = Taken()
+    names = UniqueNames()
     for image in project.images:
         repository = f"{project.namespace or _NAMESPACE}/{image.id}"
         if not image.services:
@@ -82,15 +104,15 @@ def _services(project: WecoProject, wishes: Wishes, notes: Notes) -> list[_Servi
         elif not documents.is_repository(repository):
             notes.add(f"project {project.id}: {repository!r} can be no ECR repository: image {image.id} is left out")
             continue
-        for fed in image.services:
-            name = names.give(service_name(fed.id), fed.id)
-            service = found.setdefault(fed.id, _Service(fed.id, name))
-            if fed.role_arn and service.role_arn not in ("", fed.role_arn):
-                notes.add(f"project {project.id}: service {fed.id} has several roles: {service.role_arn} counts")
-            service.role_arn = service.role_arn or fed.role_arn
+        for service_id in image.services:
+            name = names.unique(service_name(service_id.id), service_id.id)
+            service = found.setdefault(service_id.id, _Service(service_id.id, name))
+            if service_id.role_arn and service.role_arn not in ("", service_id.role_arn):
+                notes.add(f"project {project.id}: service {service_id.id} has several roles: {service.role_arn} counts")
+            service.role_arn = service.role_arn or service_id.role_arn
             service.images.setdefault(image.id, repository)
     for service in found.values():
-        service.images = _containers(service, wishes, names=Taken(255))
+        service.images = _containers(service, options, names=UniqueNames(255))
     full = [s for s in found.values() if len(s.images) > _CONTAINERS]
     for service in full:
         notes.add(f"project {project.id}: service {service.id} has more than {_CONTAINERS} images, and is left out")
@@ -102,13 +124,13 @@ def _services(project: WecoProject, wishes: Wishes, notes: Notes) -> list[_Servi
     return [s for s in found.values() if s not in full]
 
 
-def _containers(service: _Service, wishes: Wishes, names: Taken) -> dict[str, str]:
-    template = wishes.container if len(service.images) == 1 else "{image}"
-    return {names.give(container_name(template.replace("{image}", i)), i): r for i, r in service.images.items()}
+def _containers(service: _Service, options: Options, names: UniqueNames) -> dict[str, str]:
+    template = options.container if len(service.images) == 1 else "{image}"
+    return {names.unique(container_name(template.replace("{image}", i)), i): r for i, r in service.images.items()}
 
 
 def _groups(project: WecoProject, services: list[_Service], notes: Notes) -> list[tuple[str, list[_Service]]]:
-    """Group services by the role that they are released by: the project's first, then those that have one of their own."""
+    """Group services by role: the project's first, then those with one of their own."""
     groups: dict[str, list[_Service]] = {project.role_arn: []}
     for service in services:
         groups.setdefault(service.role_arn or project.role_arn, []).append(service)
@@ -119,110 +141,127 @@ def _groups(project: WecoProject, services: list[_Service], notes: Notes) -> lis
     return filled or [(project.role_arn, [])]
 
 
-def _places(project: WecoProject, role: str, suffix: str, wishes: Wishes, notes: Notes, taken: Taken) -> list[tuple[Named, Place]]:
+def _environments(
+    project: WecoProject, role: str, suffix: tuple[str, ...], options: Options, notes: Notes, names: UniqueNames
+) -> list[tuple[WecoEnvironment, EnvironmentFields]]:
     if not project.environments:
         notes.add(f"project {project.id}: it has no environments: none is made")
         return []
-    account = _account_of(role) or wishes.account_id or project.account_id
+    account = _account_of(role) or options.account_id or project.account_id
     if not documents.is_account(account):
         notes.add(f"project {project.id}: neither role nor account_id tells the AWS account: no Environment is made; give --account-id")
         return []
-    region = project.region or wishes.region
+    region = project.region or options.region
     if not documents.is_region(region):
         notes.add(f"project {project.id}: the manifest names no region: {_REGION} is taken; give --region for another")
         region = _REGION
-    if role and not documents.is_role(role):
+    found: list[tuple[WecoEnvironment, EnvironmentFields]] = []
+    role_arn = role if documents.is_role(role) else ""
+    if role != role_arn:
         notes.add(f"project {project.id}: {role!r} is no IAM role, and is left out")
-        role = ""
-    if not role:
+    if not role_arn:
         notes.add(f"project {project.id}: it has no role: the operator's own credentials would be used; set spec.aws.roleARN")
-    found: list[tuple[Named, Place]] = []
-    for named in project.environments:
-        text = "-".join(filter(None, (project.id, named.id, suffix)))
-        place = Place(
-            name=taken.give(object_name(text), text),
-            display_name=named.name or named.id,
+    for environment in project.environments:
+        text = "-".join((_filled(options.environment, project, environment).replace("{account}", account), *suffix))
+        fields = EnvironmentFields(
+            # Environment b of project a-x and environment x-b of project a have the same text, and are two.
+            name=names.unique(object_name(text), json.dumps([project.id, environment.id, role])),
+            display_name=environment.name or environment.id,
             account_id=account,
             region=region,
-            role_arn=role,
+            role_arn=role_arn,
             external_id="",
-            cluster=_cluster(project, named, wishes, notes),
-            service_name=_template(project, named, wishes, notes),
+            cluster=_cluster(project, environment, options, notes),
+            service_name=_template(project, environment, options, notes),
             registry_id=project.account_id if documents.is_account(project.account_id) else "",
             repositories=_allowed_repositories(project),
-            environment_tag=_environment_tag(project, named, wishes, notes),
+            environment_tag=_environment_tag(project, environment, options, notes),
         )
-        found.append((named, replace(place, method="EnvironmentTag" if place.environment_tag else "")))
+        found.append((environment, replace(fields, method="EnvironmentTag" if fields.environment_tag else "")))
     return found
 
 
 def _allowed_repositories(project: WecoProject) -> tuple[str, ...]:
     pattern = f"{project.namespace or _NAMESPACE}/*"
-    return (pattern,) if documents.fits(r"[a-zA-Z0-9_*?./-]+", pattern) else ()
+    return (pattern,) if documents.is_valid(r"[a-zA-Z0-9_*?./-]+", pattern) else ()
 
 
-def _environment_tag(project: WecoProject, named: Named, wishes: Wishes, notes: Notes) -> str:
-    if not wishes.environment_tags:
+def _environment_tag(project: WecoProject, environment: WecoEnvironment, options: Options, notes: Notes) -> str:
+    if not options.environment_tags:
         return ""
-    tag = f"env.{named.id}"
-    if documents.fits(r"[a-zA-Z0-9_.-]+", tag, 128):
+    tag = f"env.{environment.id}"
+    if documents.is_valid(r"[a-zA-Z0-9_.-]+", tag, 128):
         return tag
-    notes.add(f"project {project.id}: {tag!r} can be no tag: environment {named.id} keeps method TaskDefinition")
+    notes.add(f"project {project.id}: {tag!r} can be no tag: environment {environment.id} keeps method TaskDefinition")
     return ""
 
 
-def _cluster(project: WecoProject, named: Named, wishes: Wishes, notes: Notes) -> str:
-    cluster = _filled(wishes.clusters.get(named.id, wishes.cluster), project, named)
+def _cluster(project: WecoProject, environment: WecoEnvironment, options: Options, notes: Notes) -> str:
+    cluster = _filled(options.clusters.get(environment.id, options.cluster), project, environment)
     if documents.is_ecs_name(cluster):
         return cluster
     safe = object_name(cluster)
-    notes.add(f"project {project.id}: {cluster!r} can be no ECS cluster: {safe} is taken for environment {named.id}; give --cluster")
+    notes.add(f"project {project.id}: {cluster!r} can be no ECS cluster: {safe} is taken for environment {environment.id}; give --cluster")
     return safe
 
 
-def _template(project: WecoProject, named: Named, wishes: Wishes, notes: Notes) -> str:
-    template = _filled(wishes.service_names.get(named.id, wishes.service_name), project, named)
+def _template(project: WecoProject, environment: WecoEnvironment, options: Options, notes: Notes) -> str:
+    template = _filled(options.service_names.get(environment.id, options.service_name), project, environment)
     if documents.is_template(template):
         return template
     notes.add(
-        f"project {project.id}: {template!r} can be no template of ECS services: {{service}} is taken for environment {named.id};"
+        f"project {project.id}: {template!r} can be no template of ECS services: {{service}} is taken for environment {environment.id};"
         " give --service-name"
     )
     return "{service}"
 
 
-def _filled(template: str, project: WecoProject, named: Named) -> str:
-    """Fill in the manifest's own ids, as they are written; {service} is left for the operator."""
-    return template.replace("{project}", project.id).replace("{environment}", named.id)
+def _filled(template: str, project: WecoProject, environment: WecoEnvironment) -> str:
+    """Fill in the manifest's ids as written; {service} is left for the operator."""
+    return template.replace("{project}", project.id).replace("{environment}", environment.id)
 
 
-def _targets(service: _Service, places: list[tuple[Named, Place]], wishes: Wishes, notes: Notes) -> tuple[tuple[str, str, str], ...]:
-    """Name the ECS service wherever the template would name another one."""
+def _targets(
+    service: _Service, environments: list[tuple[WecoEnvironment, EnvironmentFields]], options: Options, notes: Notes
+) -> tuple[tuple[str, str, str], ...]:
+    """Return targets of a service for the environments in which the template does not give the name of its ECS service."""
     found: list[tuple[str, str, str]] = []
-    for named, place in places:
-        cluster, wanted = wishes.targets.get((service.id, named.id), ("", place.service_name.replace("{service}", service.id)))
-        if wanted == place.service_name.replace("{service}", service.name) and cluster in ("", place.cluster):
+    for environment, fields in environments:
+        cluster, wanted = options.targets.get((service.id, environment.id), ("", fields.service_name.replace("{service}", service.id)))
+        if wanted == fields.service_name.replace("{service}", service.name) and cluster in ("", fields.cluster):
             continue
-        if documents.is_ecs_name(wanted) and documents.is_ecs_name(cluster or place.cluster):
-            found.append((place.name, cluster or place.cluster, wanted))
+        if documents.is_ecs_name(wanted) and documents.is_ecs_name(cluster or fields.cluster):
+            found.append((fields.name, cluster or fields.cluster, wanted))
         else:
-            notes.add(f"service {service.id}: {wanted!r} can be no ECS service in environment {named.id}; give --target")
+            notes.add(f"service {service.id}: {wanted!r} can be no ECS service in environment {environment.id}; give --target")
     if len(found) > documents.MOST_TARGETS:
         notes.add(f"service {service.id}: a service has at most {documents.MOST_TARGETS} targets: the others are left out")
     return tuple(found[: documents.MOST_TARGETS])
 
 
-def _with_targets(place: Place, targets: Iterable[Iterable[tuple[str, str, str]]]) -> Place:
-    listed = [target for some in targets for target in some]
-    return replace(place, targets=tuple((cluster, service) for environment, cluster, service in listed if environment == place.name))
+def _allowed(
+    environments: list[EnvironmentFields], sets: list[tuple[str, list[ServiceFields]]], notes: Notes
+) -> tuple[list[EnvironmentFields], list[tuple[str, list[ServiceFields]]]]:
+    """Allow exactly the ECS services of the Project's targets in each Environment; targets beyond its limit are left out of both."""
+    allowing: list[EnvironmentFields] = []
+    refused: set[tuple[str, str, str]] = set()
+    for fields in environments:
+        wanted = {(c, s) for _, members in sets for m in members for e, c, s in m.targets if e == fields.name}
+        allowed = documents.allowable(wanted)
+        refused |= {(fields.name, c, s) for c, s in wanted - allowed}
+        allowing.append(replace(fields, targets=tuple(sorted(allowed))))
+    for environment, cluster, service in sorted(refused):
+        notes.add(f"target {cluster}/{service}: Environment {environment} cannot allow as many as that: it is left out")
+    kept = [(name, [replace(m, targets=tuple(t for t in m.targets if t not in refused)) for m in members]) for name, members in sets]
+    return allowing, kept
 
 
-def _chunks(name: str, members: list[Member], names: Taken, notes: Notes) -> list[tuple[str, list[Member]]]:
-    """Split what is more than a service set may hold."""
+def _chunks(name: str, role: str, members: list[ServiceFields], names: UniqueNames, notes: Notes) -> list[tuple[str, list[ServiceFields]]]:
+    """Split services into sets of the size that the API takes."""
     if len(members) > _SERVICES:
         notes.add(f"service set {name}: it has more than {_SERVICES} services, and is split")
     parts = [members[first : first + _SERVICES] for first in range(0, len(members), _SERVICES)]
-    return [(names.give(service_name(f"{name}-{n}" if n > 1 else name), f"{name}/{n}"), part) for n, part in enumerate(parts, 1)]
+    return [(names.unique(service_name(f"{name}-{n}" if n > 1 else name), json.dumps([role, n])), part) for n, part in enumerate(parts, 1)]
 
 
 def _account_of(role: str) -> str:

@@ -1,1 +1,4 @@
-"""Manifests that the plugin writes and changes."""
+"""Manifests that promote and rollback write: to stdout, into a file whose other lines stay, or to the cluster.
+
+Begin with `manifest_writer`.
+"""

@@ -1,4 +1,4 @@
-"""What to go back to: what ran before, as the status of a ReleaseSet or Release tells it. By digest, whatever the tags mean by now."""
+"""Targets of a rollback: what ran before, by the status of a ReleaseSet or Release. By digest, for tags may have moved."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from ecs_release.api.release_status import HistoryEntry
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.api.source import Source, SourceImage
 from ecs_release.cli.kubectl.terminal.errors import CommandError, NotFound
+from ecs_release.domain.artifacts.claimed_hash import confirmed_hash
 from ecs_release.domain.artifacts.source import digests_of
 from ecs_release.domain.decision.attempts import GOOD
 from ecs_release.domain.sets.child_state import LEFT
 
 
-def set_before(release_set: ReleaseSet) -> dict[str, Source]:
+def _image(container: str, digest: str | None, release_hash: str | None) -> SourceImage:
+    """Return an image by digest. A hash that is only claimed is not repeated."""
+    return SourceImage(container=container, digest=digest or "", release_hash=confirmed_hash(release_hash))
+
+
+def previous_of_set(release_set: ReleaseSet) -> dict[str, Source]:
     """Return what each service of a set ran before its latest deployment set. Raises CommandError."""
     name, status = release_set.metadata.name, release_set.status
     members = [s for s in (status.services if status else None) or () if s.state != LEFT]
@@ -26,21 +32,16 @@ def set_before(release_set: ReleaseSet) -> dict[str, Source]:
         raise NotFound(f"nothing is known of what {', '.join(unknown)} ran before: name a release with --to, or a hash with --to-hash")
     if all(digests_of(s.previous) == digests_of(s.images) for s in members):
         raise NotFound(f"ReleaseSet {name} ran the same before: name a release with --to, or a hash with --to-hash")
-    return {
-        s.name: Source(
-            images=[SourceImage(container=i.container, digest=i.digest or "", release_hash=i.release_hash) for i in s.previous or ()]
-        )
-        for s in members
-    }
+    return {s.name: Source(images=[_image(i.container, i.digest, i.release_hash) for i in s.previous or ()]) for s in members}
 
 
-def release_before(release: Release) -> Source:
-    """Return what a Release was Ready on before what it wants now. Raises NotFound."""
+def previous_of_release(release: Release) -> Source:
+    """Return the images on which a Release was Ready before its current source. Raises NotFound."""
     status = release.status
     wanted = digests_of(status.pin.images if status and status.pin else None)
     ready = (status.last_ready.images if status and status.last_ready else None) or ()
     if ready and wanted and {i.container: i.digest for i in ready} != wanted:
-        return Source(images=[SourceImage(container=i.container, digest=i.digest or "", release_hash=i.release_hash) for i in ready])
+        return Source(images=[_image(i.container, i.digest, i.release_hash) for i in ready])
     for entry in (status.history if status else None) or ():
         source = _of_entry(entry)
         if source is not None and source.digests != wanted and source.digests.keys() == wanted.keys():
@@ -49,29 +50,29 @@ def release_before(release: Release) -> Source:
 
 
 def _of_entry(entry: HistoryEntry) -> Source | None:
-    """Return what an attempt that went well left running; None for any other."""
+    """Return the images that a successful attempt deployed; None for any other."""
     images = [i for i in entry.images or () if not i.unlisted and i.to_digest]
     if entry.outcome not in GOOD or not images:
         return None
-    return Source(images=[SourceImage(container=i.container, digest=i.to_digest or "", release_hash=i.to_hash) for i in images])
+    return Source(images=[_image(i.container, i.to_digest, i.to_hash) for i in images])
 
 
 def known_hashes(releases: Sequence[Release]) -> set[str]:
-    """Return the release hashes that some Releases have run, or want."""
+    """Return the release hashes in the pins and the history of some Releases."""
     return {h for r in releases for source in _ran(r) for i in source.images or () if (h := i.release_hash)}
 
 
 def _ran(release: Release) -> list[Source]:
-    """List what a Release wants and has run, newest first."""
+    """Return the images of a Release's pin and of its successful attempts, newest first."""
     status = release.status
     pinned = (status.pin.images if status and status.pin else None) or ()
-    wanted = Source(images=[SourceImage(container=i.container, digest=i.digest or "", release_hash=i.release_hash) for i in pinned] or None)
+    wanted = Source(images=[_image(i.container, i.digest, i.release_hash) for i in pinned] or None)
     earlier = [_of_entry(entry) for entry in (status.history if status else None) or ()]
     return [source for source in (wanted, *earlier) if source is not None and source.images]
 
 
-def expanded(abbreviated: str, known: set[str]) -> str:
-    """Return the one release hash that begins so. Raises CommandError that lists several, NotFound where there is none."""
+def expand_hash(abbreviated: str, known: set[str]) -> str:
+    """Return the only release hash that begins with an abbreviation. Raises CommandError if several do, NotFound if none does."""
     if abbreviated in known:
         return abbreviated
     fitting = sorted(h for h in known if h.startswith(abbreviated))
@@ -82,8 +83,8 @@ def expanded(abbreviated: str, known: set[str]) -> str:
     return fitting[0]
 
 
-def at_hash(releases: Mapping[str, Release], release_hash: str) -> dict[str, Source]:
-    """Return what each service ran at a release hash. Raises NotFound that names those that did not."""
+def sources_at_hash(releases: Mapping[str, Release], release_hash: str) -> dict[str, Source]:
+    """Return what each service ran at a release hash. Raises NotFound with the services that did not."""
     found: dict[str, Source] = {}
     for service, release in releases.items():
         for source in _ran(release):
@@ -95,28 +96,28 @@ def at_hash(releases: Mapping[str, Release], release_hash: str) -> dict[str, Sou
     return found
 
 
-def members(release_set: ReleaseSet) -> set[str]:
-    """Return the services of a set, as its status has them."""
+def services_of(release_set: ReleaseSet) -> set[str]:
+    """Return the services in the status of a set."""
     status = release_set.status
     return {s.name for s in (status.services if status else None) or () if s.state != LEFT}
 
 
-def of_number(entries: Sequence[LedgerEntry], services: Collection[str], environment: str, number: int) -> dict[str, Source]:
-    """Return what a release number means for some services: the ledger's entries of it, of this environment first.
+def sources_of_number(entries: Sequence[LedgerEntry], services: Collection[str], environment: str, number: int) -> dict[str, Source]:
+    """Return the images of a release number for some services by the ledger's entries, those of this environment first.
 
-    Raises NotFound where it holds none of them.
+    Raises NotFound if the ledger has none of them.
     """
     found: dict[str, Source] = {}
     for entry in sorted(entries, key=lambda e: (e.environment != environment, e.start_time)):
         images = [i for i in entry.images or () if not i.unlisted and i.to_digest]
         if entry.service in services and images:
-            pinned = [SourceImage(container=i.container, digest=i.to_digest or "", release_hash=i.to_hash) for i in images]
+            pinned = [_image(i.container, i.to_digest, i.to_hash) for i in images]
             found.setdefault(entry.service, Source(images=pinned))
     if not found:
         raise NotFound(f"the ledger has no release {number} of {', '.join(sorted(services))}: see kubectl ecs-release history --all")
     return {service: found[service] for service in sorted(found)}
 
 
-def never_went_well(entries: Sequence[LedgerEntry]) -> bool:
-    """Tell whether no attempt of a release ended well anywhere."""
+def never_succeeded(entries: Sequence[LedgerEntry]) -> bool:
+    """Return whether no attempt of a release succeeded anywhere."""
     return not any(e.stage is Stage.END and e.outcome in GOOD for e in entries)

@@ -1,4 +1,4 @@
-"""Editing a manifest in place: some fields of its spec change, and every other line stays, comments too."""
+"""Edits fields of a manifest's spec in place; every other line stays, comments included."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ecs_release.cli.kubectl.manifests.yaml_text import compose, dump, dump_docu
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
-    """A text after the edit; `kept` tells whether all that was not meant stayed as it was written, comments included."""
+class EditResult:
+    """An edited text; `comments_kept` is whether all other lines stayed as they were."""
 
     text: str
-    kept: bool
+    comments_kept: bool
 
 
-def edited(text: str, index: int, fields: Mapping[str, Any]) -> Edited:
+def edit(text: str, index: int, fields: Mapping[str, Any]) -> EditResult:
     """Set fields of the spec of a text's document number `index`; None removes one.
 
-    Lines are replaced where the spec is written in block style; what comes of that is read back, and must be just what was meant. Else
-    all documents are written anew, and comments are lost. Raises ValueError where the text is no YAML.
+    Lines are replaced if the spec is written in block style; the result is parsed, and must be exactly what was wanted. Else
+    all documents are written anew, and comments are lost. Raises ValueError if the text is no YAML.
     """
     documents = load_documents(text)
     meant = [copy.deepcopy(d) for d in documents]
@@ -33,32 +33,32 @@ def edited(text: str, index: int, fields: Mapping[str, Any]) -> Edited:
     if by_lines is not None:
         try:
             if load_documents(by_lines) == meant:
-                return Edited(by_lines, kept=True)
+                return EditResult(by_lines, comments_kept=True)
         except ValueError:
             pass
-    return Edited(dump_documents(d for d in meant if d is not None), kept=False)
+    return EditResult(dump_documents(d for d in meant if d is not None), comments_kept=False)
 
 
 def with_fields(spec: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a spec with fields set, in their places; None removes one."""
+    """Return a spec with fields set; None removes one. The order of fields stays."""
     changed = {**spec, **fields}
     return {k: v for k, v in changed.items() if v is not None}
 
 
-def replacing(before: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a merge patch that sets fields to just what is given: such a patch merges objects, and forgets nothing unasked (RFC 7386)."""
+def replacement_patch(before: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a merge patch that replaces fields: such a patch merges objects, so that old keys are removed explicitly (RFC 7386)."""
     patch: dict[str, Any] = {}
     for name, value in fields.items():
         was = before.get(name)
         if isinstance(value, Mapping) and isinstance(was, Mapping):
-            patch[name] = {**dict.fromkeys(was.keys() - value.keys()), **replacing(was, value)}
+            patch[name] = {**dict.fromkeys(was.keys() - value.keys()), **replacement_patch(was, value)}
         else:
             patch[name] = value
     return patch
 
 
 def _by_lines(text: str, index: int, fields: Mapping[str, Any]) -> str | None:
-    """Replace the lines of the fields; None where the spec is not a block of lines."""
+    """Replace the lines of the fields; None if the spec is not in block style."""
     spec = _value(compose(text)[index], "spec")
     if not isinstance(spec, yaml.MappingNode) or spec.flow_style or not spec.value:
         return None
@@ -67,7 +67,7 @@ def _by_lines(text: str, index: int, fields: Mapping[str, Any]) -> str | None:
     spans = {key.value: (key.start_mark.line, _end(lines, key, value)) for key, value in spec.value}
     ends = max(end for _, end in spans.values())
     new = [(name, _block(name, value, column)) for name, value in fields.items() if value is not None]
-    # From the last line to the first, so that the numbers of those before stay true.
+    # From the last line to the first, so that earlier line numbers stay valid.
     places = sorted((spans.get(n, (ends, ends)), n) for n in fields)
     written = dict(new)
     for (first, after), name in reversed(places):
@@ -83,7 +83,7 @@ def _value(node: Any, name: str) -> Any:
 
 
 def _end(lines: list[str], key: Any, value: Any) -> int:
-    """Return the number of the line after a field's last: a block's mark stands where the next thing begins, past comments."""
+    """Return the line after a field's last one: PyYAML's end mark of a block is at the next token, after comments."""
     if value.start_mark.line == value.end_mark.line:
         return int(value.end_mark.line) + 1
     end = int(value.end_mark.line) + (1 if value.end_mark.column else 0)

@@ -1,4 +1,4 @@
-"""Manifests as text: YAML that every reader takes as it was meant, and the documents of a file."""
+"""Reads and writes manifests as YAML that every parser reads the same."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 
 import yaml
 
+from ecs_release.api.visible_text import visible
+
 _LOOKS_LIKE_ANOTHER_TYPE = re.compile(r"[-+.0-9~=<].*|y|n|yes|no|on|off|true|false|null", re.IGNORECASE)
-"""Strings that one reader or another takes for a number, a date or a truth: Kubernetes' takes the release hash 12e4567 for a number,
+"""Strings that some parser reads as a number, a date or a boolean: that of Kubernetes reads the release hash 12e4567 as a number,
 which PyYAML does not (YAML 1.2 core schema, "Tag resolution")."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what might be read as something else than a string, and indents lists as people do."""
+    """Quotes strings that could be read as another type, and indents lists."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:  # noqa: FBT001, FBT002, ARG002 - PyYAML's
         return super().increase_indent(flow, False)
@@ -24,7 +26,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    # PyYAML writes these breaks as they are, and reads them as spaces.
+    # PyYAML writes these line breaks unquoted, and reads them as spaces.
     has_breaks = any(character in text for character in "\x85\u2028\u2029")
     style = '"' if has_breaks or _LOOKS_LIKE_ANOTHER_TYPE.fullmatch(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
@@ -34,7 +36,7 @@ _Dumper.add_representer(str, _string)
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads dates as the strings that they are in JSON, and refuses a key that comes twice."""
+    """Reads dates as strings, as JSON does, and refuses duplicate keys."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         seen: set[Any] = set()
@@ -53,17 +55,23 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def dump(value: object) -> str:
-    """Write a value as YAML, keys in the order that they have."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=140)
+    """Return a value as YAML, keys in their order."""
+    text = _dump(value, allow_unicode=True)
+    # As escapes of YAML: then a terminal does not interpret them, and it is the same value still.
+    return text if visible(text) == text else _dump(value, allow_unicode=False)
+
+
+def _dump(value: object, *, allow_unicode: bool) -> str:
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=allow_unicode, width=140)
 
 
 def dump_documents(documents: Iterable[Mapping[str, Any]]) -> str:
-    """Write several documents."""
+    """Return several documents as YAML."""
     return "---\n".join(dump(document) for document in documents)
 
 
 def load_documents(text: str) -> list[Any]:
-    """Read all documents of a text. Raises ValueError that says where it cannot be read."""
+    """Parse all documents of a text. Raises ValueError with the position of the error."""
     try:
         return list(yaml.load_all(text, Loader=_Loader))
     except yaml.YAMLError as error:
@@ -71,7 +79,7 @@ def load_documents(text: str) -> list[Any]:
 
 
 def compose(text: str) -> list[Any]:
-    """Read all documents of a text as nodes that know where they stand. Raises ValueError."""
+    """Parse all documents of a text as nodes with their positions. Raises ValueError."""
     try:
         return list(yaml.compose_all(text, Loader=_Loader))
     except yaml.YAMLError as error:

@@ -1,4 +1,4 @@
-"""What would be done for a Release or a ReleaseSet: its services, each by `planning`, and what blocks them together. Pure."""
+"""What would be done for a Release or a ReleaseSet: its services, each by `service_plan`, and what blocks them together. Pure."""
 
 from __future__ import annotations
 
@@ -18,19 +18,22 @@ from ecs_release.cli.kubectl.plan.service_plan import (
     Resolver,
     ServicePlan,
     Surroundings,
-    brakes,
-    closed_window,
+    obstacles,
     plan_service,
 )
-from ecs_release.domain.artifacts.source import pinned_source, source_hash, wanted_hash
+from ecs_release.domain.artifacts.source import display_hash, pinned_source, source_hash
+from ecs_release.domain.decision.suspension import SPEC_SUSPENDED
 from ecs_release.domain.environments.claims import Claim, holder
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.model.errors import Blocked, Problem
 from ecs_release.domain.sets.child_manifests import child_name
-from ecs_release.domain.sets.facts import Resolved, hash_for_people, set_hash
+from ecs_release.domain.sets.facts import Resolved, controller_of, set_display_hash, set_source_hash
 from ecs_release.domain.sets.pins import check_spec, keeps, kept
-from ecs_release.domain.sets.promotion_proof import unproven
+from ecs_release.domain.sets.promotion_proof import why_unproven
 from ecs_release.domain.sets.waves import compose
+
+_SET_SUSPENDED = "spec.suspend is true"
+"""A set that is suspended starts no further service; what is under way goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +54,16 @@ def plan_release(wanted: Release, live: Release | None, place: Surroundings, res
     stands = status is not None and status.pin is not None and status.pin.source_hash == source_hash(source)
     pinned = list(status.pin.images or ()) if stands and status is not None and status.pin is not None else None
     runs = live or _of_service(place, wanted.spec.service, wanted.spec.environment_ref.name)
-    service = plan_service(place, wanted.spec.service, source, runs, resolve, pinned=pinned)
+    requests = wanted.metadata if live is not None else None
+    service = plan_service(place, wanted.spec.service, source, runs, resolve, pinned=pinned, requests=requests)
     return ObjectPlan(
         f"release/{wanted.metadata.name}",
-        wanted_hash(live.spec.source) or "digests" if live else "",
-        wanted_hash(source) or "digests",
+        display_hash(live.spec.source, status.pin if status else None) or "digests" if live else "",
+        display_hash(source, status.pin if status else None) or "digests",
         changed=live is None or source_hash(live.spec.source) != source_hash(source),
         blocked_by=(
             *_held(place, {wanted.spec.service: wanted.metadata.name}, wanted.spec.environment_ref.name),
-            *_blocked(place, [service], suspended=wanted.spec.suspend),
+            *_blocked(place, [service], SPEC_SUSPENDED if wanted.spec.suspend else ""),
         ),
         services=(service,),
     )
@@ -68,21 +72,21 @@ def plan_release(wanted: Release, live: Release | None, place: Surroundings, res
 def plan_set(wanted: ReleaseSet, live: ReleaseSet | None, place: Surroundings, resolve: Resolver) -> ObjectPlan:
     """Plan a ReleaseSet: as it is wanted, and as it is now."""
     spec, status = wanted.spec, live.status if live else None
-    changed = live is None or set_hash(live.spec) != set_hash(spec)
+    changed = live is None or set_source_hash(live.spec) != set_source_hash(spec)
     plan = ObjectPlan(
-        f"releaseset/{wanted.metadata.name}", hash_for_people(live.spec) if live else "", hash_for_people(spec), changed=changed
+        f"releaseset/{wanted.metadata.name}", set_display_hash(live.spec) if live else "", set_display_hash(spec), changed=changed
     )
     there = _there(place, spec)
     if there is None:
         unknown = [f"Project {place.project_name} has no service set {spec.service_set!r}"] if place.project is not None else []
-        return replace(plan, blocked_by=(*unknown, *brakes(place, suspended=spec.suspend)))
+        return replace(plan, blocked_by=(*unknown, *obstacles(place, suspension=_SET_SUSPENDED if spec.suspend else "")))
     try:
         check_spec(spec, there)
     except Problem as problem:
         return replace(plan, blocked_by=(problem.message,))
     members = [s for s in there if spec.services is None or s in spec.services]
     waves = {s: str(n) for n, wave in enumerate(compose(spec.strategy, members), 1) for s in wave}
-    stands = status is not None and status.source_hash == set_hash(spec)
+    stands = status is not None and status.source_hash == set_source_hash(spec)
     lines = {s.name: s for s in (status.services if stands and status else None) or ()}
     own = {s: child_name(wanted.metadata.name, s) for s in sorted(members, key=lambda s: (int(waves[s]), members.index(s)))}
     services = []
@@ -90,12 +94,16 @@ def plan_set(wanted: ReleaseSet, live: ReleaseSet | None, place: Surroundings, r
         child = place.releases.get(its_child) or _of_service(place, name, spec.environment_ref.name)
         pinned = list(lines[name].images or ()) if name in lines else None
         services.append(replace(_of_member(place, spec, name, child, resolve, pinned), wave=waves[name]))
-    blocked = [*_missing(services), *_held(place, own, spec.environment_ref.name), *_blocked(place, services, suspended=spec.suspend)]
+    blocked = [
+        *_missing(services),
+        *_held(place, own, spec.environment_ref.name),
+        *_blocked(place, services, _SET_SUSPENDED if spec.suspend else ""),
+    ]
     return replace(plan, blocked_by=tuple(blocked), services=tuple(services))
 
 
 def _there(place: Surroundings, spec: ReleaseSetSpec) -> list[str] | None:
-    """List the services of the service set; None where that is not known."""
+    """List the services of the service set; None if that is not known."""
     sets = place.project.spec.service_sets if place.project else ()
     return next(([s.name for s in group.services] for group in sets if group.name == spec.service_set), None)
 
@@ -116,12 +124,12 @@ def _of_member(
         if pinned is None:
             return ServicePlan(name, BLOCKED, source)
         source = Source()
-    plan = plan_service(place, name, source, child, resolve, pinned=pinned)
+    plan = plan_service(place, name, source, child, resolve, pinned=pinned, requests=child.metadata if child is not None else None)
     return _keeping(place, plan, child, resolve) if plan.missing and keeps(spec, name) else plan
 
 
 def _keeping(place: Surroundings, plan: ServicePlan, child: Release | None, resolve: Resolver) -> ServicePlan:
-    """Plan a service that keeps what runs, for there is no image: what that is its Release tells; the operator also asks ECS."""
+    """Plan a service that keeps what runs, for there is no image: its Release shows what that is; the operator also reads ECS."""
     if not plan.before:
         return replace(plan, does=UNKNOWN, why=f"{plan.why}; what runs is kept, and no Release tells yet what that is")
     runs = [
@@ -139,7 +147,7 @@ def _keeping(place: Surroundings, plan: ServicePlan, child: Release | None, reso
 
 
 def _source(place: Surroundings, spec: ReleaseSetSpec, name: str) -> Source | str:
-    """Return a service's source; a text that says why there is none."""
+    """Return a service's source, or why there is none."""
     own = next((o.source for o in spec.overrides or () if o.service == name), None)
     if own is not None:
         return own
@@ -148,14 +156,14 @@ def _source(place: Surroundings, spec: ReleaseSetSpec, name: str) -> Source | st
         return Source(release_hash=spec.source.release_hash, tag=spec.source.tag)
     promoted = spec.source.environment_ref.name
     found = _going_to(place, name, promoted)
-    proven = next((r for r in found if not unproven(r)), None)
+    proven = next((r for r in found if not why_unproven(r)), None)
     if proven is None:
-        return f"not promoted from {promoted}: {unproven(found[0]) if found else 'no Release of it goes there'}"
+        return f"not promoted from {promoted}: {why_unproven(found[0]) if found else 'no Release of it goes there'}"
     return pinned_source(proven.status.pin if proven.status else None)
 
 
 def _missing(services: Sequence[ServicePlan]) -> list[str]:
-    """Say that a set moves whole or not at all (law 10)."""
+    """Return which services cannot go: a set resolves everything before the first service moves (law 10)."""
     refused = [s for s in services if s.does == BLOCKED]
     if not refused:
         return []
@@ -163,7 +171,7 @@ def _missing(services: Sequence[ServicePlan]) -> list[str]:
 
 
 def _held(place: Surroundings, own: Mapping[str, str], environment: str) -> list[str]:
-    """Say which services another Release of the Project holds. `own` is what would go there, by service."""
+    """Return which services another Release of the Project holds. `own` is what would go there, by service."""
     holders = {service: _holder(_going_to(place, service, environment), name) for service, name in own.items()}
     found = {service: other for service, other in holders.items() if other}
     if not found:
@@ -173,15 +181,22 @@ def _held(place: Surroundings, own: Mapping[str, str], environment: str) -> list
 
 
 def _holder(claims: Sequence[Release], name: str) -> str:
-    """Name the Release that keeps another out of a service; an empty string where none does.
+    """Return the Release that keeps another out of a service; an empty string if none does.
 
-    The operator asks the running revision first, then whoever is oldest: what it has found is in status.
+    The operator goes by the running revision first, then by age: what it has found is in status.
     """
+    claims = [r for r in claims if _may_act(r)]
     mine = next((r for r in claims if r.metadata.name == name), None)
     if mine is not None and _holds(mine):
         return ""
     found = holder([_claim(r) for r in claims if _holds(r)] or [_claim(r) for r in claims], None, "")
     return found if found != name else ""
+
+
+def _may_act(release: Release) -> bool:
+    """Return whether a ReleaseSet has made a Release that names one as its controller: others claim nothing."""
+    owner = controller_of(release)
+    return owner is None or release.metadata.name == child_name(owner.name, release.spec.service)
 
 
 def _holds(release: Release) -> bool:
@@ -210,11 +225,8 @@ def _claim(release: Release) -> Claim:
     return Claim(release.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC), release.metadata.name)
 
 
-def _blocked(place: Surroundings, services: Sequence[ServicePlan], *, suspended: bool) -> tuple[str, ...]:
-    found = list(brakes(place, suspended=suspended))
-    closed = closed_window(place)
-    if closed and any(s.why == closed for s in services):
-        found.append(closed)
+def _blocked(place: Surroundings, services: Sequence[ServicePlan], suspension: str) -> tuple[str, ...]:
+    found = [*obstacles(place, suspension=suspension), *dict.fromkeys(s.window for s in services if s.window)]
     if any(s.does == UNKNOWN for s in services) and place.project is not None and place.environment is not None:
         found += dict.fromkeys(s.why for s in services if s.does == UNKNOWN)
     return tuple(found)

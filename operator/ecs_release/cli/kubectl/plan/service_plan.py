@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from ecs_release.api.environment import Environment
+from ecs_release.api.meta import ObjectMeta
 from ecs_release.api.project import Project
 from ecs_release.api.release import Release
-from ecs_release.api.release_status import PinnedImage, ReleaseStatus
+from ecs_release.api.release_status import Pin, PinnedImage, ReleaseStatus
 from ecs_release.api.source import Source
-from ecs_release.api.windows import ClosedWindow
-from ecs_release.cli.kubectl.status.header import window_text
-from ecs_release.domain.artifacts.source import Lookup, lookups, source_hash
+from ecs_release.domain.artifacts.claimed_hash import claimed
+from ecs_release.domain.artifacts.source import Lookup, hash_of_image, lookups, source_hash, unpinned
 from ecs_release.domain.decision import attempts
+from ecs_release.domain.decision.request_annotations import override_requested, retry_requested
+from ecs_release.domain.decision.suspension import environment_suspensions
 from ecs_release.domain.ecs.service import RegistryImage
-from ecs_release.domain.environments import windows
 from ecs_release.domain.environments.targets import Target, resolve_target
 from ecs_release.domain.model.errors import Problem
-from ecs_release.domain.rules import window_passage as gate
+from ecs_release.domain.rules import window_passage
 
 Resolver = Callable[[Target, Lookup], RegistryImage | str | None]
-"""Finds an image in the registry: None where there is none, a text where nobody could tell."""
+"""Finds an image in the registry: None if there is none, a text if it could not be looked up."""
 
 DEPLOY, NOTHING, ADOPT, HELD, BLOCKED, UNKNOWN = "deploy", "nothing", "adopt what runs", "hold", "refuse", "not known"
 
@@ -38,7 +39,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """What would be done for a service. `does` is one of the words above; `why` explains it. `missing`: its image is not there."""
+    """What would be done for a service. `does` is one of the words above; `why` explains it.
+
+    `missing`: its image is not there. `window` says which closed window holds it up.
+    """
 
     service: str
     does: str
@@ -47,6 +51,7 @@ class ServicePlan:
     after: Mapping[str, Image] = field(default_factory=dict)
     wave: str = ""
     missing: bool = False
+    window: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,48 +68,47 @@ class Surroundings:
     labels: Mapping[str, str] | None = None
 
 
-def brakes(place: Surroundings, *, suspended: bool) -> Iterator[str]:
-    """Say what holds everything up on purpose, or because something is not there."""
+def obstacles(place: Surroundings, *, suspension: str = "") -> Iterator[str]:
+    """Yield what is not there, and all that holds up any change on purpose; `suspension` is the object's own."""
     if place.project is None:
         yield f"there is no Project {place.project_name} in namespace {place.namespace}: it would wait for one"
-    environment = place.environment
-    if environment is None:
+    if place.environment is None:
         yield f"Environment {place.environment_name} is not there, or you may not read it"
         return
-    name = environment.metadata.name
-    if environment.spec.mode == "Observe":
-        yield f"Environment {name} is in mode Observe: nothing is changed in AWS"
-    if environment.spec.suspend is not None:
-        yield f"Environment {name} is suspended: {environment.spec.suspend.reason}"
-    if suspended:
-        yield "spec.suspend is true"
-
-
-def closed_window(place: Surroundings) -> str:
-    """Say which window is closed now; an empty string where none is."""
-    listed = (place.environment.spec.windows if place.environment else None) or ()
-    try:
-        state = windows.evaluate(listed, place.now)
-    except Problem as problem:
-        return problem.message
-    if not state.closed:
-        return ""
-    return window_text(ClosedWindow(name=state.window, reason=state.reason, next_open_time=state.next_open))
+    for _, message in environment_suspensions(place.environment):
+        yield message
+    if suspension:
+        yield suspension
 
 
 def plan_service(
-    place: Surroundings, service: str, source: Source, live: Release | None, resolve: Resolver, *, pinned: list[PinnedImage] | None = None
+    place: Surroundings,
+    service: str,
+    source: Source,
+    live: Release | None,
+    resolve: Resolver,
+    *,
+    pinned: list[PinnedImage] | None = None,
+    requests: ObjectMeta | None = None,
 ) -> ServicePlan:
-    """Plan one service. `live` is its Release as it is now; `pinned` what its source was resolved to, where that stands."""
+    """Plan one service.
+
+    `live` is its Release as it is now, and `requests` the metadata whose annotations may request something of it; `pinned` is what its
+    source was resolved to, if that stands.
+    """
     status = (live.status if live is not None else None) or ReleaseStatus()
     before = running_images(status)
     if place.project is None or place.environment is None:
         return ServicePlan(service, UNKNOWN, "where it goes is not known", before)
     try:
         target = resolve_target(place.environment, place.project, service, place.labels)
-        after = {i.container: _of_pin(i) for i in pinned} if pinned else _looked_up(target, source, resolve)
+        added = _added(target, status, source, pinned)
+        after = {i.container: _of_pin(i) for i in pinned} if pinned and not added else _looked_up(target, source, resolve)
     except Problem as problem:
         return ServicePlan(service, BLOCKED, problem.message, before)
+    if added and (requests is None or retry_requested(requests, status) is None):
+        why = f"the Project lists container {', '.join(added)} since the source was resolved: a new source, or a retry, takes it in"
+        return ServicePlan(service, HELD, why, before, {name: i for name, i in after.items() if isinstance(i, Image)})
     unknown = [text for text in after.values() if isinstance(text, str)]
     images = {name: i for name, i in after.items() if isinstance(i, Image)}
     if unknown:
@@ -115,36 +119,59 @@ def plan_service(
         names = {c.name: c.repository for c in target.containers}
         text = ", ".join(f"{names.get(name, name)} has no image {_tags(target, source)}" for name in missing)
         return ServicePlan(service, BLOCKED, text, before, images, missing=True)
-    return _judged(place, service, status, before, images, unchanged=bool(pinned) or _is_pinned(status, source))
+    return _judged(
+        place, ServicePlan(service, DEPLOY, "", before, images), status, requests, unchanged=bool(pinned) or _is_pinned(status, source)
+    )
 
 
-def _judged(
-    place: Surroundings, service: str, status: ReleaseStatus, before: Mapping[str, Image], after: Mapping[str, Image], *, unchanged: bool
-) -> ServicePlan:
-    """Say what comes of it where all digests are known."""
-    if before and all(name in before and before[name].accepted <= image.accepted for name, image in after.items()):
+def _added(target: Target, status: ReleaseStatus, source: Source, pinned: list[PinnedImage] | None) -> list[str]:
+    """List the containers that the Project lists, and that the pin which stands lacks."""
+    pin = Pin(images=pinned) if pinned else status.pin
+    return unpinned(pin, target.containers) if pin is not None and (pinned or _is_pinned(status, source)) else []
+
+
+def _judged(place: Surroundings, plan: ServicePlan, status: ReleaseStatus, requests: ObjectMeta | None, *, unchanged: bool) -> ServicePlan:
+    """Complete a plan whose digests are all known, as the operator decides it."""
+    before, images = plan.before, plan.after
+    if before and all(name in before and before[name].accepted <= image.accepted for name, image in images.items()):
         does, why = (NOTHING, "it runs already") if unchanged else (ADOPT, "the same digests run already")
-        return ServicePlan(service, does, why, before, after)
-    stays = _stays(status, after) if unchanged else None
+        return replace(plan, does=does, why=why)
+    digests = {name: image.digest for name, image in images.items()}
+    pin = status.pin if unchanged and status.pin is not None and attempts.digests(status.pin) == digests else None
+    stays = _stays(status, pin, requests) if pin is not None else None
     if stays is not None:
-        return ServicePlan(service, *stays, before, after)
-    closed = closed_window(place)
-    why = closed or ("" if before else "what runs there is not known yet")
-    if closed and _was_ready_lately(status, after, place.now):
-        why = f"passes the closed window: it was Ready here in the last {gate.RETURN_DAYS} days"
-    return ServicePlan(service, DEPLOY, why, before, after)
+        return replace(plan, does=stays[0], why=stays[1])
+    return _deploys(place, plan, status, digests, requests)
 
 
-def _stays(status: ReleaseStatus, after: Mapping[str, Image]) -> tuple[str, str] | None:
-    """Say why a source that has not changed deploys nothing anew; None where it was not tried yet."""
+def _stays(status: ReleaseStatus, pin: Pin, requests: ObjectMeta | None) -> tuple[str, str] | None:
+    """Return why a pin deploys nothing anew; None if it was not tried yet, or a retry is requested."""
     rollout = status.rollout
-    if rollout is None or attempts.aims_at(rollout) != {name: image.digest for name, image in after.items()}:
-        return None
-    if attempts.is_open(rollout):
+    if attempts.is_open(rollout) and attempts.covers(rollout, pin):
         return DEPLOY, "it is under way"
-    if rollout.outcome in attempts.GOOD:
-        return HELD, "something else runs: drift, which is corrected only where onDrift says so"
-    return HELD, f"the latest attempt ended {rollout.outcome}: a retry has to ask for another"
+    if not attempts.is_settled(status, pin) or (requests is not None and retry_requested(requests, status) is not None):
+        return None
+    if rollout is not None and attempts.covers(rollout, pin) and rollout.outcome not in attempts.GOOD:
+        return HELD, f"the latest attempt ended {rollout.outcome}: a retry has to ask for another"
+    return HELD, "something else runs: drift, which is corrected only where onDrift says so"
+
+
+def _deploys(
+    place: Surroundings, plan: ServicePlan, status: ReleaseStatus, digests: Mapping[str, str], requests: ObjectMeta | None
+) -> ServicePlan:
+    """Complete the plan of an attempt that is due: a closed window holds it up, or by what right it passes."""
+    override = override_requested(requests, status) if requests is not None else None
+    attempt = window_passage.Attempt(digests, status.history or (), override)
+    try:
+        way = window_passage.passage(place.environment, attempt, place.now)
+    except Problem as problem:
+        return replace(plan, why=problem.message, window=problem.message)
+    if way.closed is None:
+        return replace(plan, why="" if plan.before else "what runs there is not known yet")
+    if way.is_open:
+        return replace(plan, why=f"passes closed window {way.right}")
+    closed = window_passage.described(way.closed)
+    return replace(plan, why=closed, window=closed)
 
 
 def running_images(status: ReleaseStatus) -> dict[str, Image]:
@@ -158,7 +185,7 @@ def running_images(status: ReleaseStatus) -> dict[str, Image]:
 
 
 def _looked_up(target: Target, source: Source, resolve: Resolver) -> dict[str, Image | str]:
-    """Look each container's image up; a text where nobody could tell, an Image without digest where there is none."""
+    """Look each container's image up; a text if it could not be looked up, an Image without digest if there is none."""
     found: dict[str, Image | str] = {}
     for lookup in lookups(source, target.containers, target.tag_formats):
         image = resolve(target, lookup)
@@ -168,9 +195,10 @@ def _looked_up(target: Target, source: Source, resolve: Resolver) -> dict[str, I
         elif isinstance(image, str):
             # A digest is known without asking: only whether it is there is not.
             known = lookup.digest
-            found[lookup.container] = Image(known, name, frozenset({known})) if known else image
+            found[lookup.container] = Image(known, claimed(name), frozenset({known})) if known else image
         else:
-            found[lookup.container] = Image(image.digest, name, frozenset({image.digest, *image.platform_digests}))
+            its_hash = hash_of_image(lookup, image.tags, target.tag_formats) if lookup.digest else name
+            found[lookup.container] = Image(image.digest, its_hash, frozenset({image.digest, *image.platform_digests}))
     return found
 
 
@@ -189,14 +217,3 @@ def _tags(target: Target, source: Source) -> str:
     if source.release_hash:
         return "tagged " + " or ".join(f.replace("{releaseHash}", source.release_hash) for f in target.tag_formats)
     return "of that digest"
-
-
-def _was_ready_lately(status: ReleaseStatus, after: Mapping[str, Image], now: datetime) -> bool:
-    """Tell whether these digests were Ready here within the last seven days, as the gate of windows asks (domain.gate)."""
-    wanted, until = {name: image.digest for name, image in after.items()}, now
-    for entry in status.history or ():
-        recent = until >= now - timedelta(days=gate.RETURN_DAYS)
-        if recent and entry.outcome in attempts.GOOD and attempts.aims_at(entry) == wanted:
-            return True
-        until = entry.start_time or until
-    return False

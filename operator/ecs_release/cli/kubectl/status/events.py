@@ -1,4 +1,4 @@
-"""Kubernetes' Events about an object: what the operator said of it in the last hour."""
+"""The newest Events about an object."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from ecs_release.cli.kubectl.client.api_server import Api, Object
 from ecs_release.cli.kubectl.terminal.durations import since
 from ecs_release.cli.kubectl.terminal.errors import CommandError
 from ecs_release.cli.kubectl.terminal.tables import Cell, Row
+from ecs_release.domain.model.api_paths import group_path
 
 _MOST = 8
 
 
 def events_of(api: Api, body: Object) -> list[Object]:
-    """Read the newest Events about an object, oldest first; none where they may not be read: they are an extra."""
+    """Read the newest Events about an object, oldest first; none if they may not be read, for `status` works without them."""
     meta = body["metadata"]
-    path = f"/apis/events.k8s.io/v1/namespaces/{meta['namespace']}/events"
+    path = group_path("events.k8s.io", "namespaces", meta["namespace"], "events")
     try:
         found, _ = api.list_at(path, fields=f"regarding.uid={meta['uid']}")
     except CommandError:
@@ -24,7 +25,7 @@ def events_of(api: Api, body: Object) -> list[Object]:
 
 
 def rows(events: list[Object], now: datetime) -> list[Row]:
-    """Lay Events out: how long ago, what, which words."""
+    """Return Events as rows: age, reason, note."""
     found: list[Row] = []
     for event in events:
         style = "warn" if event.get("type") == "Warning" else "dim"

@@ -1,4 +1,4 @@
-"""What `status` says above the tree: what it is, how it stands, who wants it and why, and what holds it up."""
+"""The lines above the tree of `status`: the object, its phase, who changed it and why, and what blocks it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ecs_release.api.environment import Environment
 from ecs_release.api.names import APPLIED_BY_ANNOTATION
 from ecs_release.api.release_status import PlannedImage
 from ecs_release.api.windows import ClosedWindow
-from ecs_release.cli.kubectl.status.readiness import Verdict, standing
-from ecs_release.cli.kubectl.status.snapshot import Scene
+from ecs_release.cli.kubectl.status.readiness import Verdict, readiness
+from ecs_release.cli.kubectl.status.snapshot import Snapshot
 from ecs_release.cli.kubectl.status.tree import STYLES
 from ecs_release.cli.kubectl.terminal.durations import since
 from ecs_release.cli.kubectl.terminal.tables import plain
@@ -24,21 +24,21 @@ _WIDTH = 14
 _SWEEPS, _WRITTEN_S = 3, 60
 
 
-def heading(scene: Scene, now: datetime) -> list[Text]:
+def header(snapshot: Snapshot, now: datetime) -> list[Text]:
     """Return the lines above the tree."""
-    return [_line(name, value) for name, value in _pairs(scene, now) if value]
+    return [_line(name, value) for name, value in _pairs(snapshot, now) if value]
 
 
-def _pairs(scene: Scene, now: datetime) -> Iterator[tuple[str, Text | str | None]]:
-    meta, spec, status = scene.body["metadata"], scene.body["spec"], scene.body.get("status") or {}
-    stand = standing(scene.body)
+def _pairs(snapshot: Snapshot, now: datetime) -> Iterator[tuple[str, Text | str | None]]:
+    meta, spec, status = snapshot.body["metadata"], snapshot.body["spec"], snapshot.body.get("status") or {}
+    state = readiness(snapshot.body)
     summary = status.get("summary") or {}
-    yield "Name", f"{scene.reference} in namespace {meta['namespace']}"
+    yield "Name", f"{snapshot.reference} in namespace {meta['namespace']}"
     what = f"service set {spec['serviceSet']}" if "serviceSet" in spec else f"service {spec['service']}"
     yield "Project", f"{spec['projectRef']['name']}, {what}"
-    yield "Environment", _environment(scene, now)
-    mark, style = stand.mark
-    text = Text().append(f"{mark} {stand.phase}", STYLES[style]).append(plain(stand.why and f"  {stand.why}"))
+    yield "Environment", _environment(snapshot, now)
+    mark, style = state.mark
+    text = Text().append(f"{mark} {state.phase}", STYLES[style]).append(plain(state.why and f"  {state.why}"))
     yield "Status", text
     yield "Progress", summary.get("progress")
     yield "Wanted", summary.get("hash")
@@ -47,11 +47,11 @@ def _pairs(scene: Scene, now: datetime) -> Iterator[tuple[str, Text | str | None
     yield "By", _by(change, (meta.get("annotations") or {}).get(APPLIED_BY_ANNOTATION))
     yield "Why", change.description
     yield "Link", change.url
-    for blocked in blocks(scene):
+    for blocked in blockers(snapshot):
         yield "Blocked by", Text(plain(blocked), STYLES["warn"])
-    yield from (("Plan", line) for line in plans(scene))
-    if scene.lost:
-        yield "Connection", Text(plain(scene.lost), STYLES["bad"])
+    yield from (("Plan", line) for line in planned_steps(snapshot))
+    if snapshot.connection_error:
+        yield "Connection", Text(plain(snapshot.connection_error), STYLES["bad"])
 
 
 def _line(name: str, value: Text | str | None) -> Text:
@@ -59,9 +59,9 @@ def _line(name: str, value: Text | str | None) -> Text:
     return line.append_text(value) if isinstance(value, Text) else line.append(plain(value or ""))
 
 
-def _environment(scene: Scene, now: datetime) -> Text:
-    text = Text(scene.body["spec"]["environmentRef"]["name"])
-    environment = scene.environment
+def _environment(snapshot: Snapshot, now: datetime) -> Text:
+    text = Text(snapshot.body["spec"]["environmentRef"]["name"])
+    environment = snapshot.environment
     if environment is None:
         return text
     aws = environment.spec.aws
@@ -69,27 +69,27 @@ def _environment(scene: Scene, now: datetime) -> Text:
     seen = environment.status.last_sweep_time if environment.status else None
     if seen is None:
         return text.append(", not observed yet", STYLES["warn"])
-    style = STYLES["warn"] if is_old(environment, now) else STYLES["dim"]
+    style = STYLES["warn"] if is_stale(environment, now) else STYLES["dim"]
     return text.append(f", observed {since(seen, now)} ago", style)
 
 
-def is_old(environment: Environment, now: datetime) -> bool:
-    """Tell whether what is said of an Environment is old: nothing proves that it is still so."""
+def is_stale(environment: Environment, now: datetime) -> bool:
+    """Return whether the last observation of an Environment is too old to prove what runs."""
     seen = environment.status.last_sweep_time if environment.status else None
     allowed = timedelta(seconds=_SWEEPS * max(environment.spec.observation.interval_seconds, _WRITTEN_S))
     return seen is None or now - seen > allowed
 
 
 def _by(change: Change, applied_by: str | None) -> str | None:
-    """Say who: whom the spec claims, and whom the API server knew."""
+    """Return who made the change: as the spec claims, and as the API server has authenticated."""
     if change.requested_by and applied_by and change.requested_by != applied_by:
         return f"{change.requested_by} (applied by {applied_by})"
     return change.requested_by or (f"applied by {applied_by}" if applied_by else None)
 
 
-def blocks(scene: Scene) -> Iterator[str]:
-    """Say what holds it up on purpose: whatever of Environment, window and spec is so now, asked for or not."""
-    environment, spec, status = scene.environment, scene.body["spec"], scene.body.get("status") or {}
+def blockers(snapshot: Snapshot) -> Iterator[str]:
+    """Yield what deliberately blocks an object now: mode, suspensions and windows."""
+    environment, spec, status = snapshot.environment, snapshot.body["spec"], snapshot.body.get("status") or {}
     if environment is not None and environment.spec.mode == "Observe":
         yield f"Environment {environment.metadata.name} is in mode Observe"
     if environment is not None and environment.spec.suspend is not None:
@@ -100,30 +100,30 @@ def blocks(scene: Scene) -> Iterator[str]:
     of_environment = environment.status.closed_window if environment is not None and environment.status is not None else None
     if closed:
         yield window_text(ClosedWindow.model_validate(closed))
-    elif of_environment is not None and standing(scene.body).verdict is not Verdict.READY:
+    elif of_environment is not None and readiness(snapshot.body).verdict is not Verdict.READY:
         yield window_text(of_environment)
 
 
 def window_text(closed: ClosedWindow) -> str:
-    """Say which window is closed, and until when."""
+    """Return which window is closed, and until when."""
     until = f"until {closed.next_open_time:%Y-%m-%d %H:%M} UTC" if closed.next_open_time else "and does not open within a year"
     return f"window {closed.name}, closed {until}: {closed.reason}"
 
 
-def plans(scene: Scene) -> Iterator[str]:
-    """Say what the operator would do, were it let."""
-    if scene.release is not None:
-        plan = scene.release.status.plan if scene.release.status else None
+def planned_steps(snapshot: Snapshot) -> Iterator[str]:
+    """Yield what the operator would do if nothing blocked it."""
+    if snapshot.release is not None:
+        plan = snapshot.release.status.plan if snapshot.release.status else None
         if plan is not None and plan.images:
             yield image_steps(plan.images)
         return
-    status = scene.release_set.status if scene.release_set else None
+    status = snapshot.release_set.status if snapshot.release_set else None
     for entry in (status.plan if status else None) or ():
         yield f"{entry.service}: {image_steps(entry.images or ())}"
 
 
 def image_steps(images: list[PlannedImage] | tuple[PlannedImage, ...]) -> str:
-    """Say from what to what each container goes."""
+    """Return the image before and after, for each container."""
     return ", ".join(
         f"{i.container} {i.from_hash or short_digest(i.from_digest or '') or 'nothing'}"
         f" to {i.to_hash or short_digest(i.to_digest or '') or 'what the source means'}"

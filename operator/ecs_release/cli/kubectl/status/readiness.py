@@ -1,4 +1,4 @@
-"""How an object stands, as whoever waits for it must read it: what was said of an older spec, or before a request, counts for nothing."""
+"""Readiness of an object, as scripts wait for it: a status about an older spec, or before a request, does not count."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from ecs_release.api.conditions import Condition
 from ecs_release.api.names import ABORT_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION
-from ecs_release.domain.sets.child_state import VERDICTS
+from ecs_release.domain.sets.child_state import VERDICT_REASONS
 
 _HANDLED = {RETRY_ANNOTATION: "lastHandledRetry", REFRESH_ANNOTATION: "lastHandledRefresh", ABORT_ANNOTATION: "lastHandledAbort"}
 _MAX_TOKEN = 256
 
-# Phases as people should see them at a glance: a mark and a style. The word always stands beside the mark.
+# Mark and style of each phase. The phase itself is always shown beside the mark.
 MARKS = {
     "Ready": ("✔", "good"),
     "Failed": ("✖", "bad"),
@@ -30,7 +30,7 @@ PENDING = ("○", "dim")
 
 
 class Verdict(Enum):
-    """What a script that waits is told; the value is the exit code."""
+    """The result for a script that waits; the value is the exit code."""
 
     READY = 0
     STALLED = 1
@@ -38,8 +38,8 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How an object stands now. Not `current`: its status is about an older spec, or a request waits to be heard."""
+class Readiness:
+    """Readiness of an object. If it is not `current`, its status is about an older spec, or a request is not acknowledged yet."""
 
     verdict: Verdict
     phase: str = "Pending"
@@ -50,7 +50,7 @@ class Standing:
 
     @property
     def mark(self) -> tuple[str, str]:
-        """The mark and its style."""
+        """The mark of the phase, and its style."""
         return MARKS.get(self.phase, PENDING) if self.current else PENDING
 
     @property
@@ -60,40 +60,40 @@ class Standing:
 
     @property
     def why(self) -> str:
-        """The same beside the phase, which some reasons repeat."""
+        """Reason and message beside the phase; a reason that repeats the phase is left out."""
         return self.message if self.reason == self.phase else self.text
 
 
-def standing(body: Mapping[str, Any]) -> Standing:
-    """Read how a ReleaseSet, Release, Project or Environment stands."""
+def readiness(body: Mapping[str, Any]) -> Readiness:
+    """Return the readiness of a ReleaseSet, Release, Project or Environment."""
     status = body.get("status") or {}
     conditions = {c["type"]: Condition.model_validate(c) for c in status.get("conditions") or ()}
     ready, stalled = conditions.get("Ready"), conditions.get("Stalled")
     if ready is None:
-        return Standing(Verdict.UNDER_WAY, message="the operator has not looked at it yet")
+        return Readiness(Verdict.UNDER_WAY, message="the operator has not looked at it yet")
     if not is_current(body):
-        return Standing(Verdict.UNDER_WAY, message="the operator has not looked at this version yet")
-    if waits_for_request(body) and (ready.status == "True" or ready.reason in VERDICTS):
-        return Standing(Verdict.UNDER_WAY, message="the operator has not acted on the request yet")
+        return Readiness(Verdict.UNDER_WAY, message="the operator has not looked at this version yet")
+    if waits_for_request(body) and (ready.status == "True" or ready.reason in VERDICT_REASONS):
+        return Readiness(Verdict.UNDER_WAY, message="the operator has not acted on the request yet")
     verdict = Verdict.UNDER_WAY
     if ready.status == "True":
         verdict = Verdict.READY
     elif stalled is not None and stalled.status == "True":
         verdict = Verdict.STALLED
     phase = str(status.get("phase") or ("Ready" if verdict is Verdict.READY else "Failed" if verdict is Verdict.STALLED else "Pending"))
-    return Standing(verdict, phase, ready.reason, ready.message, ready.last_transition_time, current=True)
+    return Readiness(verdict, phase, ready.reason, ready.message, ready.last_transition_time, current=True)
 
 
 def is_current(body: Mapping[str, Any]) -> bool:
-    """Tell whether the status is about the spec as it is."""
+    """Return whether the status is about the current generation of the spec."""
     status = body.get("status") or {}
     return bool(status.get("observedGeneration") == body["metadata"].get("generation"))
 
 
 def waits_for_request(body: Mapping[str, Any]) -> bool:
-    """Tell whether a request (retry, refresh, abort) was not acknowledged yet.
+    """Return whether a request (retry, refresh, abort) was not acknowledged yet.
 
-    It counts against verdicts alone: what blocks an object otherwise blocks its requests, too, and whoever waits should hear of that.
+    Only a verdict is set aside for it: what else blocks an object blocks its requests, too, and has to be shown.
     """
     tokens, status = body["metadata"].get("annotations") or {}, body.get("status") or {}
     return any(tokens.get(name) and tokens[name][:_MAX_TOKEN] != status.get(handled) for name, handled in _HANDLED.items())

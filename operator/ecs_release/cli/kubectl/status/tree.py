@@ -1,4 +1,4 @@
-"""The tree that `status` shows: set, waves, Releases, containers, tasks that failed. Pure: a scene and a time in, something to draw out."""
+"""The tree of `status`: set, waves, Releases, containers, failed tasks. Pure: makes a tree of a snapshot and a time."""
 
 from __future__ import annotations
 
@@ -12,83 +12,86 @@ from ecs_release.api.release import Release
 from ecs_release.api.release_status import Evidence, PinnedImage, ReleaseStatus, RunningContainer
 from ecs_release.api.releaseset_status import SetService
 from ecs_release.cli.kubectl.client.api_server import Object
-from ecs_release.cli.kubectl.status.readiness import PENDING, Verdict, standing
-from ecs_release.cli.kubectl.status.snapshot import Scene
+from ecs_release.cli.kubectl.status.readiness import PENDING, Verdict, readiness
+from ecs_release.cli.kubectl.status.snapshot import Snapshot
 from ecs_release.cli.kubectl.terminal.durations import since
 from ecs_release.cli.kubectl.terminal.tables import plain
-from ecs_release.domain.decision.attempts import accepted, is_open
+from ecs_release.domain.decision.attempts import is_open, proofs
 from ecs_release.domain.model.image_names import short_digest
 from ecs_release.domain.sets.child_state import wanted_images
+from ecs_release.domain.verification.proof import Match
 
 STYLES = {"good": "green", "bad": "red", "warn": "yellow", "busy": "cyan", "dim": "dim", "strong": "bold", "": ""}
 BAR = 12
 
 
-def tree(scene: Scene, now: datetime, *, wide: bool = False) -> Tree:
-    """Draw the tree of a scene. `wide` shows containers that are left alone, and whole digests."""
-    if scene.release is not None:
-        root = Tree(_release_line(scene.body, scene.release, scene.release.spec.service, now), guide_style="dim")
-        _add_release(root, scene.body, scene.release, wide=wide)
+def tree(snapshot: Snapshot, now: datetime, *, wide: bool = False) -> Tree:
+    """Return the tree of a snapshot. `wide` adds unlisted containers and whole digests."""
+    if snapshot.release is not None:
+        root = Tree(_release_line(snapshot.body, snapshot.release, snapshot.release.spec.service, now), guide_style="dim")
+        _add_release(root, snapshot.body, snapshot.release, wide=wide)
         return root
-    release_set = scene.release_set
+    release_set = snapshot.release_set
     assert release_set is not None
-    root = Tree(_styled(scene.body["metadata"]["name"], "strong"), guide_style="dim")
+    root = Tree(_styled(snapshot.body["metadata"]["name"], "strong"), guide_style="dim")
     status = release_set.status
     services = {s.name: s for s in (status.services if status else None) or ()}
     waves = (status.waves if status else None) or ()
     if len(waves) <= 1:
-        _add_services(root, scene, list(services), services, now, wide=wide)
+        _add_services(root, snapshot, list(services), services, now, wide=wide)
         return root
     for wave in waves:
         branch = root.add(Text(f"wave {wave.name} ").append(wave.state or "", STYLES["dim"]), guide_style="dim")
-        _add_services(branch, scene, wave.services or (), services, now, wide=wide)
+        _add_services(branch, snapshot, wave.services or (), services, now, wide=wide)
     left = [name for name in services if all(name not in (wave.services or ()) for wave in waves)]
-    _add_services(root, scene, left, services, now, wide=wide)
+    _add_services(root, snapshot, left, services, now, wide=wide)
     return root
 
 
-def _add_services(branch: Tree, scene: Scene, names: Sequence[str], services: dict[str, SetService], now: datetime, *, wide: bool) -> None:
+def _add_services(
+    branch: Tree, snapshot: Snapshot, names: Sequence[str], services: dict[str, SetService], now: datetime, *, wide: bool
+) -> None:
     for name in names:
         service = services.get(name) or SetService(name=name)
-        body = scene.children.get(service.release or "")
+        body = snapshot.children.get(service.release or "")
         if body is None:
-            branch.add(_unborn_line(service))
+            branch.add(_pending_line(service))
             continue
         release = Release.model_validate(body)
-        twig = branch.add(_release_line(body, release, name, now, service), guide_style="dim")
-        _add_release(twig, body, release, wide=wide)
+        child = branch.add(_release_line(body, release, name, now, service), guide_style="dim")
+        _add_release(child, body, release, wide=wide)
 
 
-def _unborn_line(service: SetService) -> Text:
-    """Show a service whose child is not there yet."""
+def _pending_line(service: SetService) -> Text:
+    """Return the line of a service whose Release does not exist yet."""
     line = Text().append(f"{PENDING[0]} {service.name} ", STYLES["dim"]).append(plain(service.hash or ""))
     return line.append(f"  {service.state or 'Pending'}", STYLES["dim"])
 
 
 def _release_line(body: Object, release: Release, name: str, now: datetime, service: SetService | None = None) -> Text:
-    """Show a Release in a line: mark, service, hash, how it stands and since when, its tasks."""
-    stand, status = standing(body), release.status or ReleaseStatus()
-    mark, style = stand.mark
-    word = stand.phase if stand.current else "Pending"
-    told = service is None or service.state != "Pending"
+    """Return the line of a Release: mark, service, hash, phase and its age, tasks."""
+    state, status = readiness(body), release.status or ReleaseStatus()
+    mark, style = state.mark
+    word = state.phase if state.current else "Pending"
+    begun = service is None or service.state != "Pending"
     wanted = (service.hash if service is not None else None) or (status.summary.hash if status.summary else None) or ""
     if service is not None and service.reverting:
         wanted = next((i.release_hash for i in wanted_images(service) if i.release_hash), wanted)
     line = Text()
-    if told:
+    if begun:
         line.append(f"{mark} ", STYLES[style]).append(name, STYLES["strong"]).append(f" {plain(wanted)}  ")
         line.append(word, STYLES[style])
     else:
         line.append(f"{PENDING[0]} ", STYLES["dim"]).append(name, STYLES["strong"]).append(f" {plain(wanted)}  ")
         line.append("Pending", STYLES["dim"])
-    if stand.current and told:
-        line.append(f" {since(stand.since, now)}", STYLES["dim"])
+    if state.current and begun:
+        line.append(f" {since(state.since, now)}", STYLES["dim"])
     bar = tasks(release)
     return line.append("  ").append_text(bar) if bar else line
 
 
 def tasks(release: Release) -> Text | None:
-    """Show tasks as a bar: full for those that run what is wanted, half for the others that run, light for those that are missing."""
+    """Return tasks as a bar: full for those that run the wanted digests, half for other running ones, light for missing ones."""
     status = release.status
     if status is None or status.running is None:
         return None
@@ -102,21 +105,21 @@ def tasks(release: Release) -> Text | None:
     bar = Text()
     bar.append("█" * full, STYLES["good"]).append("▒" * max(0, half), STYLES["warn"])
     bar.append("░" * (BAR - len(bar.plain)), STYLES["dim"])
-    said = f" {running}/{desired} tasks"
+    text = f" {running}/{desired} tasks"
     pending = status.running.pending_count
     if is_open(status.rollout) or new != running:
-        said += f", {new} new"
-    return bar.append(said + (f", {pending} pending" if pending else ""))
+        text += f", {new} new"
+    return bar.append(text + (f", {pending} pending" if pending else ""))
 
 
 def new_tasks(status: ReleaseStatus) -> int:
     """Count the tasks whose listed containers all show a wanted digest: the fewest that any of them has."""
     if status.pin is None or status.running is None:
         return 0
-    wanted = accepted(status.pin)
+    wanted = proofs(status.pin)
     shown = {c.name: c for c in status.running.containers or ()}
     counts = [
-        sum(d.tasks or 0 for d in (shown[name].digests if name in shown else None) or () if d.digest in digests)
+        sum(d.tasks or 0 for d in (shown[name].digests if name in shown else None) or () if digests.match(d.digest) is Match.YES)
         for name, digests in wanted.items()
     ]
     return min(counts, default=0)
@@ -125,35 +128,36 @@ def new_tasks(status: ReleaseStatus) -> int:
 def _add_release(branch: Tree, body: Object, release: Release, *, wide: bool) -> None:
     """Hang on what a Release holds: its containers, its message, its stage, its failed tasks, its links."""
     status = release.status or ReleaseStatus()
-    stand = standing(body)
+    state = readiness(body)
     pinned = {i.container: i for i in (status.pin.images if status.pin else None) or ()}
     shown = {c.name: c for c in (status.running.containers if status.running else None) or ()}
     for name in [*pinned, *(n for n in shown if wide and n not in pinned)]:
         branch.add(_container_line(name, pinned.get(name), shown.get(name), status, wide=wide))
-    if stand.phase != "Ready" and stand.text:
-        branch.add(Text(plain(stand.text), STYLES[stand.mark[1]]))
+    if state.phase != "Ready" and state.text:
+        branch.add(Text(plain(state.text), STYLES[state.mark[1]]))
     for text in _rollout_lines(status):
         branch.add(text)
     for found in (status.rollout.evidence if status.rollout else None) or ():
         _add_evidence(branch, found)
     links = status.rollout.links if status.rollout else None
-    if links is not None and links.events and (is_open(status.rollout) or stand.verdict is Verdict.STALLED):
+    if links is not None and links.events and (is_open(status.rollout) or state.verdict is Verdict.STALLED):
         branch.add(Text("ECS events: ").append(links.events, STYLES["dim"]))
 
 
 def _container_line(name: str, image: PinnedImage | None, shown: RunningContainer | None, status: ReleaseStatus, *, wide: bool) -> Text:
-    """Show a container: what is wanted of it, and what it runs in how many tasks."""
+    """Return the line of a container: the wanted image, and what it runs in how many tasks."""
     line = Text(f"{plain(name)}  ")
     if image is None:
         line.append("left alone", STYLES["dim"])
     else:
         line.append(plain(image.release_hash or image.tag or "")).append(f" {_digest(image.digest, wide=wide)}", STYLES["dim"])
-    wanted = accepted(status.pin).get(name, frozenset()) if status.pin else frozenset()
+    wanted = proofs(status.pin).get(name) if status.pin else None
     runs = [d for d in (shown.digests if shown else None) or () if d.digest]
-    if image is not None and runs and all(d.digest in wanted for d in runs):
+    as_wanted = [wanted is not None and wanted.match(d.digest) is Match.YES for d in runs]
+    if image is not None and runs and all(as_wanted):
         return line.append("  runs", STYLES["good"])
     for number, one in enumerate(runs):
-        style = STYLES["good"] if one.digest in wanted else STYLES["warn" if image is not None else "dim"]
+        style = STYLES["good"] if as_wanted[number] else STYLES["warn" if image is not None else "dim"]
         line.append("  runs " if not number else ", ").append(plain(one.release_hash or short_digest(one.digest or "")), style)
         line.append(f" in {one.tasks}" if one.tasks else "", STYLES["dim"])
     return line if runs else line.append("  nothing seen", STYLES["dim"])
@@ -164,7 +168,7 @@ def _digest(digest: str | None, *, wide: bool) -> str:
 
 
 def _rollout_lines(status: ReleaseStatus) -> Iterator[Text]:
-    """Say how far ECS is, while an attempt is under way."""
+    """Yield the progress of the ECS deployment while an attempt is under way."""
     rollout = status.rollout
     if rollout is None or not is_open(rollout):
         return
@@ -179,19 +183,19 @@ def _rollout_lines(status: ReleaseStatus) -> Iterator[Text]:
 
 
 def _add_evidence(branch: Tree, found: Evidence) -> None:
-    """Show a task that failed."""
+    """Add a failed task to the tree."""
     what = Text("failed task ", STYLES["bad"]).append(plain((found.task or "").rpartition("/")[2]), STYLES["strong"])
     if found.container:
         what.append(f", container {plain(found.container)}")
     if found.exit_code is not None:
         what.append(f", exit code {found.exit_code}")
-    twig = branch.add(what, guide_style="dim")
+    child = branch.add(what, guide_style="dim")
     if found.reason:
-        twig.add(Text(plain(found.reason)))
+        child.add(Text(plain(found.reason)))
     if found.log_stream:
-        twig.add(Text("log ").append(plain(f"{found.log_group or ''} {found.log_stream}".strip())))
+        child.add(Text("log ").append(plain(f"{found.log_group or ''} {found.log_stream}".strip())))
     if found.link:
-        twig.add(Text(found.link, STYLES["dim"]))
+        child.add(Text(found.link, STYLES["dim"]))
 
 
 def _styled(text: str, style: str) -> Text:

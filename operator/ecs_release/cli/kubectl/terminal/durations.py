@@ -1,4 +1,4 @@
-"""Spans of time as kubectl reads and writes them."""
+"""Durations as kubectl reads and writes them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from argparse import ArgumentTypeError
 from datetime import UTC, datetime
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d)")
 _MINUTE, _HOUR, _DAY, _YEAR = 60, 3600, 86_400, 31_536_000
 
 
-def seconds(text: str) -> float:
-    """Read a duration such as 30s, 5m, 1h30m or 2d; a bare number is seconds. Raises ArgumentTypeError, for argparse to print."""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
+def parse_duration(text: str) -> float:
+    """Parse a duration such as 30s, 5m, 1h30m or 2d; a bare number is seconds. Raises ArgumentTypeError."""
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
         return float(text)
     parts = _PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
@@ -22,7 +22,7 @@ def seconds(text: str) -> float:
 
 
 def age(total_s: float) -> str:
-    """Write a span as kubectl's AGE does: two units while it is young, one later (apimachinery, duration.HumanDuration)."""
+    """Format a duration as kubectl's AGE: two units if it is short, else one (apimachinery, duration.HumanDuration)."""
     total = int(total_s)
     if total < 0:
         return "0s"
@@ -44,14 +44,21 @@ def age(total_s: float) -> str:
 
 
 def since(time: datetime | None, now: datetime) -> str:
-    """Write how long ago something was; an empty string where nobody knows."""
+    """Format how long ago a time was; empty if it is None."""
     return age((now - time).total_seconds()) if time is not None else ""
 
 
-def instant(text: str, now: datetime) -> datetime:
-    """Read a point in time: RFC 3339, a date (UTC), or a duration before `now`. Raises ArgumentTypeError."""
+def parse_time(text: str, now: datetime) -> datetime:
+    """Parse a point in time: RFC 3339, a date (UTC), or a duration before `now`. Raises ArgumentTypeError."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        found = datetime.fromtimestamp(now.timestamp() - seconds(text), UTC)
+        found = _before(now, text)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _before(now: datetime, text: str) -> datetime:
+    try:
+        return datetime.fromtimestamp(now.timestamp() - parse_duration(text), UTC)
+    except (OverflowError, ValueError, OSError) as error:  # Before the year 1, or beyond what the platform's clock counts.
+        raise ArgumentTypeError(f"{text!r} is longer ago than a calendar goes: write a date, or a shorter duration") from error

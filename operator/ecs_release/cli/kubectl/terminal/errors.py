@@ -1,10 +1,10 @@
-"""What goes wrong: errors whose message is all that a person sees."""
+"""Errors of commands: the message is all that the user sees."""
 
 from __future__ import annotations
 
 
 class CommandError(Exception):
-    """Ends the command: `error: <message>` on stderr, and the exit code. The message is one line, and says what to do."""
+    """Ends the command with `error: <message>` on stderr and an exit code. The message is one line that says what to do."""
 
     def __init__(self, message: str, code: int = 1) -> None:
         """`code` is the exit code."""
@@ -13,20 +13,20 @@ class CommandError(Exception):
 
 
 class NotFound(CommandError):
-    """The API server knows no such object."""
+    """The object does not exist (404)."""
 
 
 class Denied(CommandError):
-    """The API server, or AWS, refuses the caller."""
+    """The API server, or AWS, denies access (401, 403)."""
 
 
 class Conflict(CommandError):
-    """Somebody else has changed it, or owns what is to be changed."""
+    """Somebody else has changed the object, or owns the field (409)."""
 
 
 class Gone(CommandError):
-    """What was read is too old to go on from: read anew (410)."""
+    """The resourceVersion has expired: list again (410)."""
 
 
 class Unreachable(CommandError):
-    """No answer, or one that passes by itself: the same may work in a moment."""
+    """No answer, or a temporary error: the same request may work in a moment."""

@@ -1,4 +1,4 @@
-"""Links to where the code is."""
+"""Links to code repositories."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _REF = re.compile(r"[\w./-]+")
 
 
 def compare_link(repository: str, before: str, after: str) -> str:
-    """Return the page that shows what lies between two git refs; an empty string where there is none.
+    """Return the page that compares two git refs; empty if there is none.
 
     GitHub's form, also of its Enterprise servers, is `<repository>/compare/A...B`; GitLab's `<repository>/-/compare/A...B`.
     """
@@ -26,7 +26,7 @@ def compare_link(repository: str, before: str, after: str) -> str:
 
 
 def web_address(repository: str) -> str:
-    """Turn the ways to name a repository (https, ssh, git@host:path) into its page; an empty string where it is none of them."""
+    """Return the web page of a repository (https, ssh, git@host:path); empty for any other form."""
     text = repository.strip().removesuffix("/").removesuffix(".git")
     scheme, separator, _ = text.partition("://")
     if not separator:
@@ -35,6 +35,6 @@ def web_address(repository: str) -> str:
     parts = urlsplit(text)
     if scheme not in ("https", "http", "ssh", "git") or not parts.hostname or not parts.path.strip("/"):
         return ""
-    # Whatever stands before the host is how somebody logs in: no part of a link.
+    # User and password before the host are no part of a link.
     port = f":{parts.port}" if parts.port and scheme in ("https", "http") else ""
     return f"{'http' if scheme == 'http' else 'https'}://{parts.hostname}{port}{parts.path}"

@@ -1,4 +1,7 @@
-"""What is printed: data on stdout, messages on stderr, colours on a terminal only."""
+"""Prints data on stdout and messages on stderr; colours on a terminal only.
+
+It is the plugin's only writer: whatever people or AWS have put into names and messages reaches the terminal as visible text.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ecs_release.api.names import GROUP
+from ecs_release.api.visible_text import visible
 from ecs_release.cli.kubectl.terminal.tables import Row, lines
 
 if TYPE_CHECKING:
@@ -15,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Output:
-    """Where a command prints."""
+    """The output of a command."""
 
     def __init__(self, environment: Mapping[str, str], stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
         """NO_COLOR (no-color.org) and TERM=dumb switch colours off even on a terminal."""
@@ -29,9 +33,9 @@ class Output:
     def console(self) -> Console:
         """Rich's console on stdout. Off a terminal it neither wraps nor colours."""
         if self._console is None:
-            from rich.console import Console
+            from ecs_release.cli.kubectl.terminal.console import VisibleConsole
 
-            self._console = Console(
+            self._console = VisibleConsole(
                 file=self.stdout,
                 no_color=not self.coloured,
                 force_terminal=self.on_terminal,
@@ -43,18 +47,31 @@ class Output:
             )
         return self._console
 
-    def say(self, text: str = "") -> None:
+    def write_line(self, text: str = "") -> None:
         """Print a line of data."""
-        print(text, file=self.stdout)
+        print(visible(text), file=self.stdout)
+
+    def write_text(self, text: str) -> None:
+        """Print a text of many lines, such as a page."""
+        self.stdout.write(visible(text))
+
+    def flush(self) -> None:
+        """Print now what was written, for somebody who watches."""
+        self.stdout.flush()
 
     def note(self, text: str) -> None:
-        """Print a message: what a script must not read."""
-        print(text, file=self.stderr)
+        """Print a message on stderr, which scripts do not parse."""
+        print(visible(text), file=self.stderr)
+
+    def ask(self, question: str) -> None:
+        """Print a question on stderr, to be answered on the same line."""
+        print(visible(question), end=" ", file=self.stderr, flush=True)
 
     def rows(self, head: Sequence[str], rows: Sequence[Row], *, no_headers: bool = False) -> None:
         """Print a table as kubectl does."""
         for line in lines([] if no_headers else head, rows, coloured=self.coloured):
-            self.say(line)
+            # Its cells are visible; what is not are our own colours.
+            print(line, file=self.stdout)
 
     def server_table(self, table: Mapping[str, Any], *, wide: bool = False, no_headers: bool = False, namespaces: bool = False) -> None:
         """Print the server's Table as `kubectl get` does: columns of priority 0, all of them when `wide`."""
@@ -71,7 +88,7 @@ class Output:
         """Print objects as the API server has them: json, yaml or name. `one`: the object itself, not a List."""
         if output == "name":
             for body in objects:
-                self.say(f"{str(body['kind']).lower()}.{GROUP}/{body['metadata']['name']}")
+                self.write_line(f"{str(body['kind']).lower()}.{GROUP}/{body['metadata']['name']}")
             return
         whole = dict(objects[0]) if one else {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": [dict(o) for o in objects]}
         self.data(whole, output)
@@ -79,8 +96,16 @@ class Output:
     def data(self, data: Any, output: str) -> None:
         """Print data as json or yaml."""
         if output == "json":
-            self.say(json.dumps(data, indent=4, ensure_ascii=False))
+            text = json.dumps(data, indent=4, ensure_ascii=False)
+            # As escapes of JSON: then it is the same data still.
+            self.write_line(text if visible(text) == text else json.dumps(data, indent=4))
             return
         import yaml
 
-        self.stdout.write(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=140))
+        text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=140)
+        self.write_text(text if visible(text) == text else yaml.safe_dump(data, sort_keys=False, width=140))
+
+
+def write_error(message: str) -> None:
+    """Print why a command ends, where there may be no Output yet."""
+    print(f"error: {visible(message)}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`--sort-by` as kubectl has it, for the paths that name a field: `.metadata.name`, `{.status.phase}`. Pure."""
+"""`--sort-by` as in kubectl, for paths of fields only: `.metadata.name`, `{.status.phase}`. Pure."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _PATH = re.compile(r"\.?[A-Za-z]\w*(?:\.[A-Za-z]\w*)*", re.ASCII)
 _NUMBERS = re.compile(r"(\d+)", re.ASCII)
 
 
-def path(text: str) -> Path:
-    """Read a path of fields. Raises ArgumentTypeError for more of JSONPath than that."""
+def parse_path(text: str) -> Path:
+    """Parse a path of fields. Raises ArgumentTypeError for the rest of JSONPath."""
     inner = text[1:-1] if text.startswith("{") and text.endswith("}") else text
     if not _PATH.fullmatch(inner):
         raise argparse.ArgumentTypeError(f"{text!r} is no path of fields such as .metadata.name: nothing else of JSONPath is known here")
     return tuple(inner.removeprefix(".").split("."))
 
 
-def by(wanted: Path, objects: Iterable[T]) -> list[T]:
-    """Sort by a field: those without it first, numbers by size, also within texts (v9 before v10). Raises CommandError if none has it."""
+def sort_by(wanted: Path, objects: Iterable[T]) -> list[T]:
+    """Sort by a field: objects without it first, numbers by value, also in texts (v9 before v10). Raises CommandError if none has it."""
     listed = list(objects)
     keys = [_key(_value(one, wanted)) for one in listed]
     if listed and not any(keys):
@@ -40,7 +40,7 @@ def _value(body: Any, wanted: Sequence[str]) -> Any:
 
 
 def _key(value: Any) -> tuple[Any, ...]:
-    """Make what compares with all others: nothing is empty, then truth and numbers, then texts."""
+    """Return a key that compares with all others: missing values first, then booleans and numbers, then texts."""
     if isinstance(value, (bool, int, float)):
         return (0, float(value))
     if not isinstance(value, str):

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from unicodedata import combining, east_asian_width
 
+from ecs_release.api.visible_text import visible
+
 _GAP = "   "
 _CODES = {"good": "32", "bad": "31", "warn": "33", "busy": "36", "dim": "2", "strong": "1"}
 
@@ -22,7 +24,7 @@ Row = Sequence[str | Cell]
 
 
 def lines(head: Sequence[str], rows: Sequence[Row], *, coloured: bool = False) -> Iterator[str]:
-    """Lay a table out. What came from elsewhere cannot move the cursor or forge a row: control characters are left out."""
+    """Yield the lines of a table. Control characters are replaced, so that no text can move the cursor or forge a row."""
     table = [[_cell(c) for c in row] for row in ([head, *rows] if head else rows)]
     columns = max((len(row) for row in table), default=0)
     widths = [max((width(row[i].text) for row in table if i < len(row)), default=0) for i in range(columns)]
@@ -37,8 +39,8 @@ def width(text: str) -> int:
 
 
 def plain(text: str) -> str:
-    """Leave out what a terminal would act on instead of showing it."""
-    return "".join(c if c.isprintable() else " " for c in text)
+    """Return a text for one line: what a terminal would interpret is made visible, and line breaks and odd spaces are spaces."""
+    return "".join(c if c.isprintable() else " " for c in visible(text))
 
 
 def _cell(cell: str | Cell) -> Cell:

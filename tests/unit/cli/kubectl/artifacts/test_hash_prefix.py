@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from ecs_release.cli.kubectl.artifacts import hash_prefix as hashes
+from ecs_release.cli.kubectl.artifacts import hash_prefix
 from ecs_release.cli.kubectl.terminal.errors import CommandError, NotFound
 from ecs_release.cli.kubectl.terminal.output import Output
 from ecs_release.domain.ecs.service import RegistryImage
 from ecs_release.domain.environments.targets import resolve_target
-from tests.unit.domain.environments.test_targets import environment, project
+from tests.builders.objects import environment, project
 
 FULL, OTHER = "3f2a91c" + "0" * 33, "3f2a91d" + "0" * 33
 BOTH = ("ref.{releaseHash}", "{releaseHash}")
@@ -34,7 +34,7 @@ BOTH = ("ref.{releaseHash}", "{releaseHash}")
     ],
 )
 def test_tags_that_begin_so(tags: list[str], formats: list[str], found: set[str]) -> None:
-    assert hashes.meant("3f2a", tags, formats) == found
+    assert hash_prefix.matching_hashes("3f2a", tags, formats) == found
 
 
 class FakeReads:
@@ -63,25 +63,25 @@ def session(said: io.StringIO) -> Any:
 def test_what_ecr_does_not_tell_is_said(answer: frozenset[str] | str, found: str, said: str) -> None:
     err = io.StringIO()
     target = resolve_target(environment(), project(), "web")
-    assert hashes.expanded(session(err), "3f2a", [target], cast("Any", FakeReads(answer))) == found
+    assert hash_prefix.expand(session(err), "3f2a", [target], cast("Any", FakeReads(answer))) == found
     assert said in err.getvalue() and bool(said) == bool(err.getvalue())
 
 
 def test_an_ambiguous_hash_lists_its_candidates() -> None:
     target = resolve_target(environment(), project(), "web")
     with pytest.raises(CommandError, match=f"3f2a is ambiguous: it may be {FULL}, {OTHER}"):
-        hashes.expanded(session(io.StringIO()), "3f2a", [target], cast("Any", FakeReads(frozenset({f"ref.{FULL}", OTHER}))))
+        hash_prefix.expand(session(io.StringIO()), "3f2a", [target], cast("Any", FakeReads(frozenset({f"ref.{FULL}", OTHER}))))
     with pytest.raises(CommandError, match=r" and 2 more$"):
-        hashes.one_of("a", [f"a{n}" for n in range(12)])
+        hash_prefix.only_match("a", [f"a{n}" for n in range(12)])
 
 
 def test_images_at_a_hash() -> None:
     target = resolve_target(environment(), project(), "web")
     image = RegistryImage(digest="sha256:" + "a" * 64)
     err = io.StringIO()
-    found = hashes.images_at(session(err), FULL, {"web": target}, cast("Any", FakeReads(frozenset(), image)))
+    found = hash_prefix.images_at(session(err), FULL, {"web": target}, cast("Any", FakeReads(frozenset(), image)))
     assert [(i.digest, i.release_hash) for i in found["web"].images or ()] == [(image.digest, FULL)]
     with pytest.raises(NotFound, match=f"has no image of release hash {FULL}"):
-        hashes.images_at(session(err), FULL, {"web": target}, cast("Any", FakeReads(frozenset(), None)))
-    assert hashes.images_at(session(err), FULL, {"web": target}, cast("Any", FakeReads(frozenset(), "denied"))) == {}
+        hash_prefix.images_at(session(err), FULL, {"web": target}, cast("Any", FakeReads(frozenset(), None)))
+    assert hash_prefix.images_at(session(err), FULL, {"web": target}, cast("Any", FakeReads(frozenset(), "denied"))) == {}
     assert "denied" in err.getvalue()

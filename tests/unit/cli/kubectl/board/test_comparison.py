@@ -1,71 +1,43 @@
-"""Differences and links."""
+"""Differences between two environments, and between what a Release wants and runs."""
 
 from __future__ import annotations
 
-import pytest
-
-from ecs_release.cli.kubectl.board import comparison as compare
-from ecs_release.cli.kubectl.terminal.links import compare_link, web_address
+from ecs_release.cli.kubectl.board import comparison
 from tests.unit.cli.kubectl.objects import digest, release
 
 REPOSITORY = {("shop", "shop"): "https://github.com/example/shop.git"}
 
 
-@pytest.mark.parametrize(
-    ("repository", "expected"),
-    [
-        ("https://github.com/example/shop", "https://github.com/example/shop/compare/a1...b2"),
-        ("https://github.com/example/shop.git/", "https://github.com/example/shop/compare/a1...b2"),
-        ("git@github.com:example/shop.git", "https://github.com/example/shop/compare/a1...b2"),
-        ("ssh://git@github.example.com/team/shop.git", "https://github.example.com/team/shop/compare/a1...b2"),
-        ("https://gitlab.com/group/sub/shop", "https://gitlab.com/group/sub/shop/-/compare/a1...b2"),
-        ("https://user:secret@gitlab.example.com:8443/shop", "https://gitlab.example.com:8443/shop/-/compare/a1...b2"),
-        ("https://example.com/shop", ""),
-        ("javascript://github.com/x", ""),
-        ("", ""),
-    ],
-)
-def test_the_page_that_shows_what_lies_between(repository: str, expected: str) -> None:
-    found = compare_link(repository, "a1", "b2")
-    assert found == expected
-    assert "secret" not in web_address(repository)
-
-
-@pytest.mark.parametrize(("before", "after"), [("a", "a"), ("", "b"), ("a", ""), ("a b", "c"), ("a?x", "b")])
-def test_no_link_where_there_is_nothing_between(before: str, after: str) -> None:
-    assert compare_link("https://github.com/example/shop", before, after) == ""
-
-
 def test_environments_are_compared_by_digest() -> None:
     staging = [release("web"), release("search"), release("only")]
     production = [release("web", runs={"a": 2}, environment="production"), release("search", environment="production")]
-    found = compare.environments(staging, production, REPOSITORY)
+    found = comparison.environments(staging, production, REPOSITORY)
 
     assert [(d.service, d.differs) for d in found] == [("only", True), ("search", False), ("web", True)]
     assert found[2].link == "https://github.com/example/shop/compare/bbbbbbb...aaaaaaa"
     assert found[0].after.is_empty
-    assert [str(c) for c in compare.rows(found)[2][2:3]] == ["bbbbbbb app@bbbbbbbbbbbb"]
-    assert compare.data(found)[0]["after"] is None
+    assert [str(c) for c in comparison.rows(found)[2][2:3]] == ["bbbbbbb app@bbbbbbbbbbbb"]
+    assert comparison.data(found)[0]["after"] is None
 
 
 def test_the_same_name_with_another_digest_differs_and_another_name_of_the_same_does_not() -> None:
     """By digest, never by what somebody called it."""
     one, other = release("web"), release("web", environment="production", wanted="b")
     other["status"]["running"]["hash"] = "another-name"
-    assert compare.environments([one], [other], {})[0].differs is False
+    assert comparison.environments([one], [other], {})[0].differs is False
     other["status"]["running"]["hash"] = "bbbbbbb"
     other["status"]["running"]["containers"][0]["digests"][0]["digest"] = digest("c")
-    assert compare.environments([one], [other], {})[0].differs is True
+    assert comparison.environments([one], [other], {})[0].differs is True
 
 
 def test_a_platforms_digest_is_not_another() -> None:
     one, other = release("web"), release("web", environment="production", runs={"c": 2})
     other["status"]["pin"]["images"][0]["platformDigests"] = [digest("c")]
-    assert compare.environments([one], [other], {})[0].differs is False
+    assert comparison.environments([one], [other], {})[0].differs is False
 
 
 def test_wanted_against_running() -> None:
-    found = compare.wanted([release("web", runs={"a": 2}), release("search")], REPOSITORY)
+    found = comparison.wanted([release("web", runs={"a": 2}), release("search")], REPOSITORY)
     assert [(d.service, d.differs, d.before.hash, d.after.hash) for d in found] == [
         ("search", False, "bbbbbbb", "bbbbbbb"),
         ("web", True, "aaaaaaa", "bbbbbbb"),
@@ -88,7 +60,7 @@ def test_task_definitions_are_compared_by_name_and_secrets_are_not_shown() -> No
             {"name": "log", "image": "log:1", "cpu": 0},
         ],
     }  # fmt: skip
-    assert compare.fields(before, after) == [
+    assert comparison.fields(before, after) == [
         ("containerDefinitions.[app].command.[1]", "b", "c"),
         ("containerDefinitions.[app].environment.[KEY].value", "(set)", "(set)"),
         ("containerDefinitions.[app].environment.[NEW].value", "-", "(set)"),
@@ -96,7 +68,7 @@ def test_task_definitions_are_compared_by_name_and_secrets_are_not_shown() -> No
         ("containerDefinitions.[log].cpu", "-", "0"),
         ("cpu", "256", "512"),
     ]
-    assert compare.fields(before, before) == []
-    alone = compare.fields({}, after)
+    assert comparison.fields(before, before) == []
+    alone = comparison.fields({}, after)
     assert ("containerDefinitions.[app].environment.[NEW].value", "-", "(set)") in alone
     assert "two" not in str(alone)

@@ -1,14 +1,19 @@
-"""Whom a kubeconfig acts as: kubectl reads it there, and the Python client does not."""
+"""Which API server is reached, and as which user, as kubectl reads kubeconfig files and flags."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from ecs_release.cli.kubectl import main
 from ecs_release.cli.kubectl.client.connection import connect
+from ecs_release.cli.kubectl.client.session import Session
+from ecs_release.cli.kubectl.terminal import errors
+from tests.unit.cli.kubectl.client.http_server import Server
 
 ANA = {"as": "ana", "as-groups": ["team", "on-call"], "as-uid": "7", "as-user-extra": {"example.com/why": ["audit"]}}
 AS_ANA = (
@@ -45,6 +50,72 @@ def test_a_kubeconfig_may_act_as_somebody(tmp_path: Path, user: dict[str, object
             }
         )
     )  # fmt: skip
-    arguments, _ = main.read(["version", *words])
+    arguments, _ = main.parse(["version", *words])
     found = connect(arguments, {"KUBECONFIG": str(file)})
     assert (found.namespace, found.impersonation) == ("shop", expected)
+
+
+WEB = "/apis/ecs-release.dev/v1alpha1/namespaces/shop/releases/web"
+
+
+def kubeconfig(path: Path, name: str, url: str, **user: Any) -> Path:
+    config = {
+        "apiVersion": "v1", "kind": "Config", "current-context": name,
+        "clusters": [{"name": name, "cluster": {"server": url}}],
+        "users": [{"name": name, "user": user}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": f"ns-{name}"}}],
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def test_kubeconfig_files_are_merged_and_flags_choose(server: Server, tmp_path: Path) -> None:
+    one = kubeconfig(tmp_path / "one", "one", server.url, token="first")
+    two = kubeconfig(tmp_path / "two", "two", "http://127.0.0.1:1", token="second")
+    files = f"{one}:{tmp_path / 'none'}:{two}"
+    server.answers[WEB] = (200, b"{}")
+
+    def opened(*words: str) -> Session:
+        return Session(main.parse(["version", *words])[0], {"KUBECONFIG": files})
+
+    assert opened("--context=one").namespace == "ns-one"
+    assert opened("--context=one", "-n", "mine").namespace == "mine"
+    with opened("--context=two", "--cluster=one") as mixed:
+        mixed.api.get("Release", "web", "shop")
+        assert mixed.namespace == "ns-two"
+    assert server.requests[-1][2][0]["Authorization"] == "Bearer second"
+    with opened("--context=one", "--user=two") as mixed:
+        mixed.api.get("Release", "web", "shop")
+    assert server.requests[-1][2][0]["Authorization"] == "Bearer second"
+    for words, message in (
+        (("--context=three",), "there is no context 'three' in the kubeconfig (there are: one, two)"),
+        (("--user=three", "--context=one"), "there is no user 'three'"),
+        (("--cluster=three", "--context=one"), "three"),
+        (("--kubeconfig=/nowhere",), "there is no file /nowhere"),
+        (("--as-group=a", "--context=one"), "--as-group and --as-uid need --as"),
+    ):
+        with pytest.raises(errors.CommandError) as raised:
+            _ = opened(*words).connection
+        assert message in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+def test_a_program_may_log_in(server: Server, tmp_path: Path) -> None:
+    plugin = tmp_path / "login"
+    answer = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "made"}}
+    plugin.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n")
+    plugin.chmod(0o700)
+    login = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never"}
+    config = kubeconfig(tmp_path / "config", "one", server.url, exec=login)
+    server.answers[WEB] = (200, b"{}")
+    with Session(main.parse(["version", f"--kubeconfig={config}"])[0], {}) as opened:
+        opened.api.get("Release", "web", "shop")
+    assert server.requests[0][2][0]["Authorization"] == "Bearer made"
+
+
+def test_no_cluster_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(errors.CommandError, match="set KUBECONFIG or give --kubeconfig"):
+        _ = Session(main.parse(["version"])[0], {}).connection
+    with pytest.raises(errors.CommandError, match="the pod's service account cannot be used"):
+        _ = Session(main.parse(["version"])[0], {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}).connection

@@ -1,4 +1,4 @@
-"""A live cluster becomes objects: only what is proven is pinned, only ECR's images are listed, and all else is said."""
+"""A live cluster becomes objects: only what is proven is pinned, and a note names all that is left out."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ from typing import Any
 import pytest
 
 from ecs_release.api.release import Release
-from ecs_release.cli.kubectl.importing.ecs_objects import Found, Seen, Wishes, best, convert, find, wanted_images
+from ecs_release.cli.kubectl.importing.ecs_objects import (
+    ImportableService,
+    ObservedService,
+    Options,
+    convert,
+    find_importable,
+    preferred_image,
+    wanted_images,
+)
 from ecs_release.cli.kubectl.importing.weco_manifest import Notes
 from ecs_release.domain.ecs.service import Access, Container, Deployment, RegistryImage, Service, Task, TaskDefinition
-from tests.unit.cli.kubectl.importing.test_weco_objects import check
+from tests.unit.cli.kubectl.importing.conversion import check
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 HOST = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
@@ -19,12 +27,12 @@ A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 ACCESS = Access("444455556666", "eu-west-1", "arn:aws:iam::444455556666:role/releases")
 
 
-def wishes(**more: Any) -> Wishes:
+def options(**more: Any) -> Options:
     usual = {"namespace": "shop", "project": "shop", "service_set": "all", "environment": "prod", "cluster": "prod", "access": ACCESS}
-    return Wishes(**{**usual, **more})
+    return Options(**{**usual, **more})
 
 
-def seen(name: str, images: dict[str, str], *tasks: dict[str, str], controller: str = "ECS", deployments: int = 1) -> Seen:
+def seen(name: str, images: dict[str, str], *tasks: dict[str, str], controller: str = "ECS", deployments: int = 1) -> ObservedService:
     listed = tuple(Deployment(f"ecs-svc/{n}", "PRIMARY", "r", 1, 0, 1, 0, NOW) for n in range(deployments))
     running = tuple(
         Task(f"t{n}", "r", "ecs-svc/0", "RUNNING", "RUNNING", tuple(Container(c, digest=d) for c, d in task.items()))
@@ -32,12 +40,12 @@ def seen(name: str, images: dict[str, str], *tasks: dict[str, str], controller: 
     )
     service = Service(f"arn/{name}", name, "ACTIVE", NOW, "r", controller, 1, len(tasks), 0, listed, tasks=running)
     content = {"containerDefinitions": [{"name": c, "image": i} for c, i in images.items()]}
-    return Seen(service, TaskDefinition("r", "f", 1, "ACTIVE", content))
+    return ObservedService(service, TaskDefinition("r", "f", 1, "ACTIVE", content))
 
 
-def imported(*services: Seen, hashes: Any = None, **more: Any) -> tuple[list[dict[str, Any]], list[str]]:
-    notes, wanted = Notes(), wishes(**more)
-    host, found = find(services, wanted, notes)
+def imported(*services: ObservedService, hashes: Any = None, **more: Any) -> tuple[list[dict[str, Any]], list[str]]:
+    notes, wanted = Notes(), options(**more)
+    host, found = find_importable(services, wanted, notes)
     assert host is not None
     documents = convert(host, found, hashes or {}, wanted, notes)
     check([d for d in documents if d["kind"] != "Release"])
@@ -73,7 +81,7 @@ def test_what_runs_is_pinned() -> None:
         (seen("web", {"app": f"{HOST}/web:x"}, {"app": A}, deployments=2), "a deployment is under way"),
     ],
 )
-def test_what_is_not_proven_has_no_release(service: Seen, note: str) -> None:
+def test_what_is_not_proven_has_no_release(service: ObservedService, note: str) -> None:
     documents, notes = imported(service)
     assert [d["kind"] for d in documents] == ["Project", "Environment"] and any(note in n for n in notes)
 
@@ -86,7 +94,7 @@ def test_what_is_not_proven_has_no_release(service: Seen, note: str) -> None:
         (seen("other", {f"c{n}": f"{HOST}/other:x" for n in range(11)}, {f"c{n}": A for n in range(11)}), "more than 10 containers"),
     ],
 )
-def test_what_cannot_be_released_is_left_out_and_said(service: Seen, note: str) -> None:
+def test_what_cannot_be_released_is_left_out_and_said(service: ObservedService, note: str) -> None:
     documents, notes = imported(
         service, *(seen(f"web{n}", {f"c{i}": f"{HOST}/ww:x" for i in range(10)}, {f"c{i}": A for i in range(10)}) for n in (1, 2))
     )
@@ -125,15 +133,15 @@ def test_many_services_are_split() -> None:
 
 def test_manifest_lists_are_what_is_released() -> None:
     platform, naming = RegistryImage(A), RegistryImage(B, ("ref.v1",), (A,))
-    assert best(platform, naming) is naming and best(platform, None) is platform
+    assert preferred_image(platform, naming) is naming and preferred_image(platform, None) is platform
     tagged = RegistryImage(A, ("ref.v1",))
-    assert best(tagged, naming) is tagged
+    assert preferred_image(tagged, naming) is tagged
 
 
 def test_hashes_are_asked_for_once_a_repository() -> None:
     found = [
-        Found("a", "a", {"app": "r"}, {"app": A}),
-        Found("b", "b", {"app": "r", "x": "s"}, {"app": B, "x": A}),
-        Found("c", "c", {"app": "r"}),
+        ImportableService("a", "a", {"app": "r"}, {"app": A}),
+        ImportableService("b", "b", {"app": "r", "x": "s"}, {"app": B, "x": A}),
+        ImportableService("c", "c", {"app": "r"}),
     ]
     assert wanted_images(found) == {"r": {A, B}, "s": {A}}

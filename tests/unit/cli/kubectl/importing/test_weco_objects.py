@@ -1,22 +1,17 @@
-"""`.wellcome_project` manifests: every form that occurs, strings stay strings, and whatever comes out is valid."""
+"""What comes of a `.wellcome_project` manifest: valid objects, whatever it holds, and no name twice."""
 
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
-import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ecs_release.api.environment import Environment
-from ecs_release.api.project import Project
-from ecs_release.cli.kubectl.importing.names import Taken, container_name, object_name, service_name
-from ecs_release.cli.kubectl.importing.weco_manifest import Notes, Unreadable, read
-from ecs_release.cli.kubectl.importing.weco_objects import Wishes, convert
+from ecs_release.cli.kubectl.importing.weco_manifest import Unreadable
 from ecs_release.cli.kubectl.manifests.yaml_text import dump_documents, load_documents
+from tests.unit.cli.kubectl.importing.conversion import check, converted, of_kind, services
 
 SHELF = """
 # A comment.
@@ -50,20 +45,6 @@ shelf:
 """
 
 
-def converted(text: str, **wishes: Any) -> tuple[list[dict[str, Any]], list[str]]:
-    notes, taken = Notes(), Taken()
-    found = [d for p in read(text, notes) for d in convert(p, Wishes(**wishes), notes, taken)]
-    return found, notes.lines
-
-
-def of_kind(found: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    return [d for d in found if d["kind"] == kind]
-
-
-def services(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {s["name"]: s for p in of_kind(found, "Project") for g in p["spec"]["serviceSets"] for s in g["services"]}
-
-
 def test_services_have_all_images_that_feed_them() -> None:
     found, notes = converted(SHELF)
     assert {n: [(c["name"], c["repository"]) for c in s["containers"]] for n, s in services(found).items()} == {
@@ -93,51 +74,6 @@ def test_strings_stay_strings() -> None:
     assert load_documents(dump_documents(found)) == found
     # A reader that knows dates and numbers must not see any, either.
     assert list(yaml.safe_load_all(dump_documents(found))) == found
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "shelf: {environments: [{id: stage}], image_repositories: [{id: web, services: [{id: web}]}]}",
-        "- {id: shelf, environments: [{id: stage}], image_repositories: [{id: web, services: [web]}]}",
-        '[{"id": "shelf", "environments": [{"id": "stage"}], "image_repositories": [{"id": "web", "services": ["web"]}]}]',
-        '{"id": "shelf", "environments": [{"id": "stage"}], "image_repositories": [{"id": "web", "services": [{"id": "web"}]}]}',
-        '{\n\t"shelf": {"environments": ["stage"], "image_repositories": [{"id": "web", "services": "web"}]}}',
-        "shelf: {environments: {stage: {name: null}}, image_repositories: {web: {services: [web]}}}",
-    ],
-    ids=["by id", "list", "JSON list", "JSON object", "JSON by id", "maps"],
-)
-def test_forms_that_mean_the_same(text: str) -> None:
-    found, _ = converted(text, account_id="111122223333")
-    assert [(d["kind"], d["metadata"]["name"]) for d in found] == [("Project", "shelf"), ("Environment", "shelf-stage")]
-    assert list(services(found)) == ["web"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "no project"),
-        ("just words", "no project"),
-        ("a: {b: [", "neither YAML nor JSON"),
-        ("a: 1", "is no object"),
-        ("- {name: x}", "has no id"),
-        ("[{id: a}, {id: a}]", "there twice"),
-        ("a: {name: x, name: y}", "comes twice"),
-        ("a: {}\na: {}", "comes twice"),
-        ("!!python/object/apply:os.system ['true']", "neither YAML nor JSON"),
-    ],
-)
-def test_what_is_no_manifest_is_refused(text: str, message: str) -> None:
-    with pytest.raises(Unreadable, match=message):
-        read(text, Notes())
-
-
-def test_numbers_of_json_are_as_they_are_written() -> None:
-    """An environment named 1.0 is not named 1, and an account is no number."""
-    text = '{"shelf": {"account_id": 111122223333, "environments": [{"id": 1.0}, {"id": 7}], "image_repositories": [{"id": "ab", "services": ["ab"]}]}}'
-    environments = of_kind(converted(text)[0], "Environment")
-    named = [(e["spec"]["displayName"], e["spec"]["aws"]["accountID"]) for e in environments]
-    assert named == [("1.0", "111122223333"), ("7", "111122223333")]
 
 
 def test_environments_may_be_absent() -> None:
@@ -188,6 +124,75 @@ shelf:
     assert any("roles of their own" in n for n in notes)
 
 
+def test_roles_of_one_account_get_environments_of_their_own() -> None:
+    """Two Environments of one name are one: the later would be applied over the earlier, with its role and what it allows."""
+    role = "arn:aws:iam::444455556666:role"
+    fed = [
+        {"id": "a"},
+        {"id": "b", "role_arn": f"{role}/x"},
+        {"id": "c", "role_arn": f"{role}/y"},
+        {"id": "d", "role_arn": f"{role}/path/y"},
+    ]
+    text = json.dumps({"shelf": {"environments": ["stage"], "image_repositories": [{"id": "im", "services": fed}]}})
+    targets = {(service, "stage"): ("", f"{service}-service") for service in "bcd"}
+    found, _ = converted(text, account_id="111122223333", targets=targets)
+    check(found)
+    environments = {e["spec"]["aws"].get("roleARN"): e for e in of_kind(found, "Environment")}
+    names = {role: e["metadata"]["name"] for role, e in environments.items()}
+    assert [names[None], names[f"{role}/x"], names[f"{role}/y"]] == [
+        "shelf-stage",
+        "shelf-stage-444455556666",
+        "shelf-stage-444455556666-y",
+    ]
+    assert len(set(names.values())) == 4
+    assert environments[f"{role}/x"]["spec"]["target"]["allowed"] == [
+        {"namespaces": ["shelf"], "clusters": ["stage"], "serviceNames": ["b-service"]}
+    ]
+
+
+def test_things_that_would_share_a_name_do_not() -> None:
+    """Of two projects in one namespace, and of two environments whose names are put together to the same text."""
+    images = [{"id": "im", "services": ["a"]}]
+    text = json.dumps(
+        {
+            "a-x": {"environments": ["b"], "image_repositories": images},
+            "a": {"environments": ["x-b"], "image_repositories": images},
+            "A": {"environments": ["c"], "image_repositories": images},
+        }
+    )
+    found, _ = converted(text, account_id="111122223333", namespace="shop")
+    check(found)
+    assert len(of_kind(found, "Project")) == len(of_kind(found, "Environment")) == 3
+
+
+def test_environments_are_named_as_asked_for() -> None:
+    """Teams whose manifests have the same ids share a cluster: the account tells their Environments apart."""
+    text = "shelf: {environments: [stage], image_repositories: [{id: im, services: [a]}]}"
+    names = [
+        of_kind(converted(text, account_id=a, environment="{project}-{environment}-{account}")[0], "Environment")[0]["metadata"]["name"]
+        for a in ("111122223333", "444455556666")
+    ]
+    assert names == ["shelf-stage-111122223333", "shelf-stage-444455556666"]
+
+
+def test_a_project_names_no_target_that_an_environment_cannot_allow() -> None:
+    services = [f"s{n}" for n in range(60)]
+    text = json.dumps({"big": {"environments": ["x"], "image_repositories": [{"id": "im", "services": services}]}})
+    targets = {(s, "x"): (f"cluster-{s}", s) for s in services}
+    found, notes = converted(text, account_id="111122223333", targets=targets)
+    check(found)
+    assert len(of_kind(found, "Environment")[0]["spec"]["target"]["allowed"]) == 50
+    assert sum("cannot allow as many" in n for n in notes) == 10
+
+
+def test_services_that_are_left_out_are_not_allowed() -> None:
+    services = [f"s{n:03}" for n in range(510)]
+    text = json.dumps({"big": {"environments": ["x"], "image_repositories": [{"id": "im", "services": services}]}})
+    found, notes = converted(text, account_id="111122223333", targets={(s, "x"): ("", f"{s}-service") for s in services})
+    check(found)
+    assert any("the others are left out" in n for n in notes)
+
+
 def test_several_projects_of_several_accounts() -> None:
     text = """
 first: {account_id: '111122223333', environments: [stage], image_repositories: [{id: a, services: [a]}]}
@@ -236,29 +241,6 @@ def test_what_is_too_much_is_split_or_said() -> None:
     check(found)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("storage", "storage"),
-        ("Bag_Register", "bag-register"),
-        ("2022-10-03", "2022-10-03"),
-        ("-x-", "x"),
-        ("a" * 80, None),
-        ("日本", None),
-    ],
-)
-def test_object_names(text: str, expected: str | None) -> None:
-    name = object_name(text)
-    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name) and len(name) <= 63
-    assert expected is None or name == expected
-
-
-def test_names_are_given_once() -> None:
-    taken = Taken()
-    first, second, again = taken.give("a", "A"), taken.give("a", "a"), taken.give("a", "A")
-    assert first == "a" == again and second != "a" and taken.give("a", "a") == second
-
-
 # Anything goes in, valid objects come out.
 
 WORDS = st.one_of(
@@ -291,6 +273,24 @@ TEMPLATES = st.sampled_from(
 )
 
 
+ROLES_OF_ONE_ACCOUNT = {
+    "stage": {
+        "environments": ["stage"],
+        "image_repositories": [
+            {"id": "stage", "services": ["v1RC"]},
+            {
+                "id": "stage",
+                "services": [
+                    {"id": "stage", "role_arn": "arn:aws:iam::444455556666:role/c"},
+                    {"id": "2022.10.03", "role_arn": "arn:aws:iam::444455556666:role/b"},
+                ],
+            },
+        ],
+    }
+}
+
+
+@example(manifest=ROLES_OF_ONE_ACCOUNT, account="999988887777", template="{service}", cluster="{service}", tags=False)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(manifest=MANIFEST, account=st.sampled_from(["", "999988887777"]), template=TEMPLATES, cluster=TEMPLATES, tags=st.booleans())
 def test_any_manifest_gives_valid_objects(manifest: Any, account: str, template: str, cluster: str, tags: bool) -> None:
@@ -300,33 +300,3 @@ def test_any_manifest_gives_valid_objects(manifest: Any, account: str, template:
         except Unreadable:
             continue
         check(found)
-
-
-def check(found: list[dict[str, Any]]) -> None:
-    """Check documents as the API server would: models, and the CRDs' rules across fields."""
-    names = [(d["kind"], d["metadata"]["name"]) for d in found]
-    environments = [name for kind, name in names if kind == "Environment"]
-    assert len(environments) == len(set(environments))
-    allowed = {
-        (e["metadata"]["name"], c, s)
-        for e in of_kind(found, "Environment")
-        for rule in e["spec"]["target"].get("allowed", ())
-        for c in rule["clusters"]
-        for s in rule["serviceNames"]
-    }
-    for document in found:
-        assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", document["metadata"]["name"])
-        if document["kind"] == "Environment":
-            spec = Environment.model_validate(document).spec
-            rest = re.sub(r"\{(project|serviceSet|service|environment|namespace)\}", "", spec.target.service_name)
-            assert re.fullmatch(r"[a-zA-Z0-9_-]*", rest) and "{service}" in spec.target.service_name
-        else:
-            sets = Project.model_validate(document).spec.service_sets
-            listed = [s.name for g in sets for s in g.services]
-            assert len(listed) == len(set(listed)) and len({g.name for g in sets}) == len(sets)
-            for service in (s for g in sets for s in g.services):
-                containers = [c.name for c in service.containers]
-                assert len(containers) == len(set(containers))
-                assert service.name == service_name(service.name) and containers == [container_name(c) for c in containers]
-                assert {(t.environment, t.cluster, t.service_name) for t in service.targets or ()} <= allowed
-    assert list(yaml.safe_load_all(dump_documents(found))) == found or not found

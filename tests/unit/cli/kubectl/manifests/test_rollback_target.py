@@ -9,7 +9,7 @@ import pytest
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.api.release import Release
 from ecs_release.api.releaseset import ReleaseSet
-from ecs_release.cli.kubectl.manifests import rollback_target as rollbacks
+from ecs_release.cli.kubectl.manifests import rollback_target
 from ecs_release.cli.kubectl.terminal.errors import CommandError, NotFound
 
 A, B, C = ("sha256:" + letter * 64 for letter in "abc")
@@ -46,7 +46,7 @@ def line(name: str, now: str, before: str | None, **more: Any) -> dict[str, Any]
 
 
 def test_a_set_goes_back_to_what_it_replaced() -> None:
-    found = rollbacks.set_before(release_set(line("api", A, A), line("web", B, A), line("gone", B, None, state="Left")))
+    found = rollback_target.previous_of_set(release_set(line("api", A, A), line("web", B, A), line("gone", B, None, state="Left")))
     assert {s: source.digests for s, source in found.items()} == {"api": {"app": A}, "web": {"app": A}}
     assert found["web"].images and found["web"].images[0].release_hash == "v1"
 
@@ -62,7 +62,7 @@ def test_a_set_goes_back_to_what_it_replaced() -> None:
 )
 def test_a_set_that_does_not_know(subject: ReleaseSet, message: str) -> None:
     with pytest.raises(CommandError, match=message):
-        rollbacks.set_before(subject)
+        rollback_target.previous_of_set(subject)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_set_that_does_not_know(subject: ReleaseSet, message: str) -> None:
     ids=["after a failure", "after a success", "while under way"],
 )
 def test_a_release_goes_back(status: dict[str, Any], digest: str) -> None:
-    assert rollbacks.release_before(release(**status)).digests == {"app": digest}
+    assert rollback_target.previous_of_release(release(**status)).digests == {"app": digest}
 
 
 @pytest.mark.parametrize(
@@ -99,26 +99,26 @@ def test_a_release_goes_back(status: dict[str, Any], digest: str) -> None:
 )
 def test_a_release_that_ran_nothing_else(status: dict[str, Any]) -> None:
     with pytest.raises(NotFound, match="nothing else"):
-        rollbacks.release_before(release(**status))
+        rollback_target.previous_of_release(release(**status))
 
 
 def test_a_hash_may_be_abbreviated_where_it_is_unambiguous() -> None:
     known = {"1a2b3c4d", "1a2bffff", "77777777"}
-    assert rollbacks.expanded("7777", known) == "77777777" and rollbacks.expanded("1a2bffff", known) == "1a2bffff"
+    assert rollback_target.expand_hash("7777", known) == "77777777" and rollback_target.expand_hash("1a2bffff", known) == "1a2bffff"
     with pytest.raises(CommandError, match="ambiguous: it may be 1a2b3c4d, 1a2bffff"):
-        rollbacks.expanded("1a2b", known)
+        rollback_target.expand_hash("1a2b", known)
     with pytest.raises(NotFound, match="there are: 1a2b3c4d"):
-        rollbacks.expanded("9999", known)
+        rollback_target.expand_hash("9999", known)
 
 
 def test_a_set_goes_back_to_a_hash_whole() -> None:
     web = release("web", pin={"images": [image(B, "v2")]}, history=[entry(2, B, "v2"), entry(1, A, "v1")])
     api = release("api", pin={"images": [image(C, "v1")]})
-    assert rollbacks.known_hashes([web, api]) == {"v1", "v2"}
-    found = rollbacks.at_hash({"web": web, "api": api}, "v1")
+    assert rollback_target.known_hashes([web, api]) == {"v1", "v2"}
+    found = rollback_target.sources_at_hash({"web": web, "api": api}, "v1")
     assert {s: source.digests for s, source in found.items()} == {"web": {"app": A}, "api": {"app": C}}
     with pytest.raises(NotFound, match="api has not run v2"):
-        rollbacks.at_hash({"web": web, "api": api}, "v2")
+        rollback_target.sources_at_hash({"web": web, "api": api}, "v2")
 
 
 def ledger_entry(service: str, environment: str, digest: str, stage: str = "end", outcome: str | None = "Succeeded") -> LedgerEntry:
@@ -134,12 +134,12 @@ def test_a_release_number_means_what_was_deployed() -> None:
         ledger_entry("api", "staging", C),
         ledger_entry("x", "prod", A),
     ]
-    found = rollbacks.of_number(entries, {"web", "api"}, "prod", 7)
+    found = rollback_target.sources_of_number(entries, {"web", "api"}, "prod", 7)
     assert {s: source.digests for s, source in found.items()} == {"api": {"app": C}, "web": {"app": A}}
     with pytest.raises(NotFound, match="no release 7 of other"):
-        rollbacks.of_number(entries, {"other"}, "prod", 7)
+        rollback_target.sources_of_number(entries, {"other"}, "prod", 7)
 
 
 @pytest.mark.parametrize(("stage", "outcome", "never"), [("end", "Succeeded", False), ("end", "RolledBack", True), ("start", None, True)])
 def test_a_release_that_never_went_well(stage: str, outcome: str | None, never: bool) -> None:
-    assert rollbacks.never_went_well([ledger_entry("web", "prod", A, stage, outcome)]) is never
+    assert rollback_target.never_succeeded([ledger_entry("web", "prod", A, stage, outcome)]) is never

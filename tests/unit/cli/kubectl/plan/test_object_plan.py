@@ -17,7 +17,7 @@ from ecs_release.domain.artifacts.source import Lookup, source_hash
 from ecs_release.domain.ecs.service import RegistryImage
 from ecs_release.domain.environments.targets import Target
 from ecs_release.domain.sets.child_manifests import child_name
-from ecs_release.domain.sets.facts import set_hash
+from ecs_release.domain.sets.facts import set_source_hash
 from tests.unit.cli.kubectl.objects import NOW, READY, ago, digest, environment, member, project, release, release_set
 
 WEEKEND = {
@@ -47,15 +47,18 @@ def with_source(body: dict[str, Any], **source: Any) -> Release:
     return Release.model_validate({**body, "spec": {**body["spec"], "source": source}})
 
 
-def standing(body: dict[str, Any], **status: Any) -> Release:
+def readiness(body: dict[str, Any], **status: Any) -> Release:
     """A Release whose pin is of its source as it is."""
     model = Release.model_validate(body)
-    pin = {**body["status"]["pin"], "sourceHash": source_hash(model.spec.source)}
+    source = source_hash(model.spec.source)
+    pin = {**body["status"]["pin"], "sourceHash": source}
+    for name in {"rollout", "lastReady"} & body["status"].keys():
+        status[name] = {"sourceHash": source, **body["status"][name]}
     return Release.model_validate({**body, "status": {**body["status"], "pin": pin, **status}})
 
 
-def attempt(letter: str, outcome: str | None) -> dict[str, Any]:
-    return {"attemptID": "x", "outcome": outcome, "images": [{"container": "app", "toDigest": digest(letter)}]}
+def attempt(letter: str, outcome: str | None, began: str = ago(minutes=4)) -> dict[str, Any]:
+    return {"attemptID": "x", "startTime": began, "outcome": outcome, "images": [{"container": "app", "toDigest": digest(letter)}]}
 
 
 def verdict(plan: ObjectPlan) -> tuple[str, str]:
@@ -65,25 +68,25 @@ def verdict(plan: ObjectPlan) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("live", "source", "expected"),
     [
-        (standing(release()), {"releaseHash": "bbbbbbb"}, (NOTHING, "it runs already")),
-        (standing(release()), {"tag": "bb"}, (ADOPT, "the same digests run already")),
-        (standing(release()), {"releaseHash": "ccccccc"}, (DEPLOY, "")),
-        (standing(release()), {"releaseHash": "nnnnnnn"}, (BLOCKED, "shop/web has no image tagged ref.nnnnnnn or nnnnnnn")),
-        (standing(release()), {"tag": "nn"}, (BLOCKED, "shop/web has no image tagged nn")),
+        (readiness(release()), {"releaseHash": "bbbbbbb"}, (NOTHING, "it runs already")),
+        (readiness(release()), {"tag": "bb"}, (ADOPT, "the same digests run already")),
+        (readiness(release()), {"releaseHash": "ccccccc"}, (DEPLOY, "")),
+        (readiness(release()), {"releaseHash": "nnnnnnn"}, (BLOCKED, "shop/web has no image tagged ref.nnnnnnn or nnnnnnn")),
+        (readiness(release()), {"tag": "nn"}, (BLOCKED, "shop/web has no image tagged nn")),
         (
-            standing(release(runs={"a": 2}, rollout=attempt("b", "RolledBack"))),
+            readiness(release(runs={"a": 2}, rollout=attempt("b", "RolledBack"))),
             {"releaseHash": "bbbbbbb"},
             (HELD, "the latest attempt ended RolledBack: a retry has to ask for another"),
         ),
         (
-            standing(release(runs={"a": 2}, rollout=attempt("b", "Succeeded"))),
+            readiness(release(runs={"a": 2}, rollout=attempt("b", "Succeeded"))),
             {"releaseHash": "bbbbbbb"},
             (HELD, "something else runs: drift, which is corrected only where onDrift says so"),
         ),
-        (standing(release(runs={"a": 2}, rollout=attempt("b", None))), {"releaseHash": "bbbbbbb"}, (DEPLOY, "it is under way")),
-        (standing(release(runs={"a": 1, "b": 1})), {"releaseHash": "bbbbbbb"}, (DEPLOY, "")),
+        (readiness(release(runs={"a": 2}, rollout=attempt("b", None))), {"releaseHash": "bbbbbbb"}, (DEPLOY, "it is under way")),
+        (readiness(release(runs={"a": 1, "b": 1})), {"releaseHash": "bbbbbbb"}, (DEPLOY, "")),
         (
-            standing(release()),
+            readiness(release()),
             {"images": [{"container": "other", "digest": digest("c")}]},
             (BLOCKED, "spec.source.images has no image for container app: give one for each"),
         ),
@@ -94,8 +97,33 @@ def test_what_an_apply_would_do(live: Release, source: dict[str, Any], expected:
     assert verdict(plan_release(wanted, live, place(), found)) == expected
 
 
+RETRY = {"ecs-release.dev/retry": "1"}
+LAST_READY = {"time": ago(minutes=2), "images": [{"container": "app", "digest": digest("b")}]}
+
+
+@pytest.mark.parametrize(
+    ("live", "expected"),
+    [
+        (readiness(release(runs={"a": 2}, rollout=attempt("b", "Abandoned"))), (DEPLOY, "")),
+        (readiness(release(runs={"a": 2}, rollout=attempt("b", "RolledBack", ago(minutes=6)))), (DEPLOY, "")),
+        (readiness(release(runs={"a": 2}, rollout=attempt("b", "RolledBack"), annotations=RETRY)), (DEPLOY, "")),
+        (
+            readiness(release(runs={"a": 2}, rollout=attempt("b", "RolledBack"), annotations=RETRY, lastHandledRetry="1")),
+            (HELD, "the latest attempt ended RolledBack: a retry has to ask for another"),
+        ),
+        (
+            readiness(release(runs={"a": 2}, lastReady=LAST_READY)),
+            (HELD, "something else runs: drift, which is corrected only where onDrift says so"),
+        ),
+    ],
+    ids=["abandoned", "before the pin", "retry", "retry that was handled", "was Ready, and no attempt is known"],
+)
+def test_whether_an_attempt_is_due_is_decided_as_the_operator_does(live: Release, expected: tuple[str, str]) -> None:
+    assert verdict(plan_release(live, live, place(), found)) == expected
+
+
 def test_what_aws_does_not_tell_is_not_known() -> None:
-    live = standing(release())
+    live = readiness(release())
     plan = plan_release(with_source(live.to_kubernetes(), releaseHash="ccccccc"), live, place(), blind)
     assert verdict(plan) == (UNKNOWN, "the digest could not be looked up: no AWS credentials")
     assert plan.blocked_by == ("the digest could not be looked up: no AWS credentials",)
@@ -105,27 +133,38 @@ def test_what_aws_does_not_tell_is_not_known() -> None:
 
 
 def test_what_was_resolved_stands_and_is_not_looked_up_again() -> None:
-    live = standing(release(runs={"a": 2}))
+    live = readiness(release(runs={"a": 2}))
     assert verdict(plan_release(live, live, place(), blind))[0] == DEPLOY
+
+
+@pytest.mark.parametrize(("annotations", "does"), [({}, HELD), (RETRY, DEPLOY)])
+def test_a_container_that_the_project_lists_since_waits_for_a_retry(annotations: dict[str, str], does: str) -> None:
+    live, where = readiness(release(annotations=annotations)), place()
+    assert where.project is not None
+    service = where.project.spec.service_sets[0].services[0]
+    service.containers.append(service.containers[0].model_copy(update={"name": "log"}))
+    plan = plan_release(live, live, where, found)
+    assert verdict(plan)[0] == does
+    assert ("log" in verdict(plan)[1]) is (does == HELD)
 
 
 @pytest.mark.parametrize(
     ("spec", "blocked"),
     [
-        ({"mode": "Observe"}, "Environment staging is in mode Observe: nothing is changed in AWS"),
-        ({"suspend": {"reason": "audit"}}, "Environment staging is suspended: audit"),
-        (WEEKEND, "window weekend, closed until 2026-11-25 00:00 UTC: freeze"),
+        ({"mode": "Observe"}, "Environment 'staging' is in mode Observe: nothing is changed in AWS"),
+        ({"suspend": {"reason": "audit"}}, "Environment 'staging' is suspended: audit"),
+        (WEEKEND, "window weekend is closed until 2026-11-25 00:00 UTC: freeze"),
     ],
 )
 def test_what_blocks(spec: dict[str, Any], blocked: str) -> None:
-    live = standing(release())
+    live = readiness(release())
     plan = plan_release(with_source(live.to_kubernetes(), releaseHash="ccccccc"), live, place(spec=spec), found)
     assert plan.blocked_by == (blocked,)
     assert plan.services[0].does == DEPLOY
 
 
 def test_a_closed_window_blocks_nothing_where_nothing_is_deployed() -> None:
-    live = standing(release())
+    live = readiness(release())
     assert plan_release(live, live, place(spec=WEEKEND), found).blocked_by == ()
 
 
@@ -134,14 +173,22 @@ def test_a_return_passes_a_closed_window() -> None:
         {"attemptID": "2", "outcome": "RolledBack", "startTime": ago(days=1), "images": [{"container": "app", "toDigest": digest("c")}]},
         {"attemptID": "1", "outcome": "Succeeded", "startTime": ago(days=30), "images": [{"container": "app", "toDigest": digest("a")}]},
     ]
-    live = standing(release(), history=entries)
+    live = readiness(release(), history=entries)
     plan = plan_release(with_source(live.to_kubernetes(), releaseHash="aaaaaaa"), live, place(spec=WEEKEND), found)
     assert plan.blocked_by == ()
-    assert verdict(plan) == (DEPLOY, "passes the closed window: it was Ready here in the last 7 days")
+    assert verdict(plan) == (DEPLOY, "passes closed window weekend: it returns to what was Ready here in the last 7 days")
+
+
+@pytest.mark.parametrize(("override", "passes"), [("1/urgent", True), ("urgent", False)])
+def test_an_override_passes_a_closed_window(override: str, passes: bool) -> None:
+    live = readiness(release(annotations={"ecs-release.dev/override-window": override}))
+    plan = plan_release(with_source(live.to_kubernetes(), releaseHash="ccccccc"), live, place(spec=WEEKEND), found)
+    assert bool(plan.blocked_by) is not passes
+    assert verdict(plan) == ((DEPLOY, "passes closed window weekend: override 1: urgent") if passes else (DEPLOY, *plan.blocked_by))
 
 
 def test_places_that_are_not_allowed_or_not_there() -> None:
-    live = standing(release())
+    live = readiness(release())
     wanted = with_source(live.to_kubernetes(), releaseHash="ccccccc")
     refused = plan_release(wanted, live, place(spec={"allowedNamespaces": {"names": ["other"]}}), found)
     assert verdict(refused)[0] == BLOCKED
@@ -191,7 +238,7 @@ def test_a_child_of_the_set_holds_what_it_is_for(child: dict[str, Any], other: d
     """Unless another Release does."""
 
     def named(name: str, created: str, status: dict[str, Any]) -> dict[str, Any]:
-        body = release("web", runs={"a": 2}, standing=status)
+        body = release("web", runs={"a": 2}, readiness=status)
         return {**body, "metadata": {**body["metadata"], "name": name, "creationTimestamp": f"{created}T00:00:00Z"}}
 
     there = place(named(child_name("all", "web"), "2026-01-02", child), named("another", created, other))
@@ -199,6 +246,16 @@ def test_a_child_of_the_set_holds_what_it_is_for(child: dict[str, Any], other: d
     assert plan.blocked_by == (
         ("held by another Release: web by release/another; delete it first, which touches nothing in AWS",) if blocked else ()
     )
+
+
+def test_a_release_that_its_set_has_not_made_holds_nothing() -> None:
+    """It names the set as its controller, and is older."""
+    forged = release("web", runs={"a": 2}, readiness={})
+    owner = {"apiVersion": forged["apiVersion"], "kind": "ReleaseSet", "name": "all", "uid": "u", "controller": True}
+    meta = {**forged["metadata"], "creationTimestamp": "2026-01-01T00:00:00Z"}
+    for owners, blocked in (([], True), ([owner], False)):
+        there = place({**forged, "metadata": {**meta, "ownerReferences": owners}})
+        assert bool(plan_set(a_set(services=["web"]), None, there, found).blocked_by) is blocked
 
 
 def test_one_missing_and_none_moves_unless_what_runs_may_stay() -> None:
@@ -220,7 +277,7 @@ def test_one_missing_and_none_moves_unless_what_runs_may_stay() -> None:
 def test_what_keep_current_does_not_keep() -> None:
     """What is promoted waits for its image, and what is not allowed is refused."""
     in_sync = {"conditions": [*READY["conditions"], {**READY["conditions"][0], "type": "InSync"}]}
-    proven = release("web", environment="test", wanted="c", standing={**READY, **in_sync})
+    proven = release("web", environment="test", wanted="c", readiness={**READY, **in_sync})
     promoted = a_set(source={"environmentRef": {"name": "test"}}, services=["web"], strategy={"missingArtifacts": "KeepCurrent"})
     gone = place(proven, release("web", runs={"a": 2}))
     assert plan_set(promoted, None, gone, lambda _target, _lookup: None).blocked_by[0].startswith("1 of 1 services cannot go: web")
@@ -231,7 +288,7 @@ def test_what_keep_current_does_not_keep() -> None:
 
 def test_a_promotion_takes_what_is_proven_only() -> None:
     in_sync = {"conditions": [*READY["conditions"], {**READY["conditions"][0], "type": "InSync"}]}
-    proven = release("web", environment="test", wanted="c", standing={**READY, **in_sync})
+    proven = release("web", environment="test", wanted="c", readiness={**READY, **in_sync})
     plan = plan_set(a_set(source={"environmentRef": {"name": "test"}}), None, place(proven, release("search", environment="test")), found)
     assert [(s.service, s.does) for s in plan.services] == [("web", DEPLOY), ("search", BLOCKED)]
     assert plan.services[0].after["app"].digest == digest("c")
@@ -240,7 +297,7 @@ def test_a_promotion_takes_what_is_proven_only() -> None:
 
 def test_a_set_that_was_resolved_stands() -> None:
     wanted = a_set()
-    status = {"sourceHash": set_hash(wanted.spec), "services": [member("web"), member("search")]}
+    status = {"sourceHash": set_source_hash(wanted.spec), "services": [member("web"), member("search")]}
     live = ReleaseSet.model_validate({**wanted.to_kubernetes(), "status": status})
     plan = plan_set(live, live, place(release("web"), release("search", runs={"a": 2})), blind)
     assert [(s.service, s.does) for s in plan.services] == [("web", NOTHING), ("search", DEPLOY)]
@@ -257,6 +314,6 @@ def test_an_old_return_does_not_pass() -> None:
         {"attemptID": "1", "outcome": "Succeeded", "startTime": ago(days=30), "images": [{"container": "app", "toDigest": digest("a")}]}
     ]
     later = {"attemptID": "2", "outcome": "Succeeded", "startTime": (NOW - timedelta(days=8)).isoformat(), "images": []}
-    live = standing(release(), history=[later, *entries])
+    live = readiness(release(), history=[later, *entries])
     plan = plan_release(with_source(live.to_kubernetes(), releaseHash="aaaaaaa"), live, place(spec=WEEKEND), found)
     assert len(plan.blocked_by) == 1

@@ -1,4 +1,4 @@
-"""--sort-by, as kubectl has it."""
+"""`--sort-by`, as kubectl has it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from ecs_release.cli.kubectl.board.matrix import board, in_order
 from ecs_release.cli.kubectl.terminal.errors import CommandError
-from ecs_release.cli.kubectl.terminal.sorting import by, path
-from tests.unit.cli.kubectl.objects import NOW, release
+from ecs_release.cli.kubectl.terminal.sorting import parse_path, sort_by
 
 
 @pytest.mark.parametrize(
@@ -18,13 +16,13 @@ from tests.unit.cli.kubectl.objects import NOW, release
     [(".metadata.name", ("metadata", "name")), ("{.status.phase}", ("status", "phase")), ("outcome", ("outcome",))],
 )
 def test_paths_are_read(text: str, found: tuple[str, ...]) -> None:
-    assert path(text) == found
+    assert parse_path(text) == found
 
 
 @pytest.mark.parametrize("text", ["", ".", "{}", "a..b", ".a[0]", "{.items[*].x}", ".metadata.labels.app\\.io/x", "..name"])
 def test_what_is_no_path_of_fields_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="no path of fields"):
-        path(text)
+        parse_path(text)
 
 
 @pytest.mark.parametrize(
@@ -40,21 +38,11 @@ def test_what_is_no_path_of_fields_is_refused(text: str) -> None:
 )
 def test_the_order(values: list[Any], order: list[Any]) -> None:
     objects = [{"status": {"x": v}} if v is not None else {} for v in values]
-    assert [o.get("status", {}).get("x") for o in by(("status", "x"), objects)] == order
+    assert [o.get("status", {}).get("x") for o in sort_by(("status", "x"), objects)] == order
 
 
 def test_equal_ones_stay_and_a_field_that_nobody_has_is_refused() -> None:
     same = [{"a": 1, "n": n} for n in range(3)]
-    assert by(("a",), same) == same and by(("a",), []) == []
+    assert sort_by(("a",), same) == same and sort_by(("a",), []) == []
     with pytest.raises(CommandError, match=r"no object has a field \.a\.b"):
-        by(("a", "b"), same)
-
-
-def test_lines_of_the_board_stand_where_their_first_release_does() -> None:
-    listed = [release("api"), release("web"), release("web", environment="test")]
-    listed[0]["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
-    listed[1]["metadata"]["creationTimestamp"] = "2026-01-03T00:00:00Z"
-    listed[2]["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
-    shown = board(listed, None, NOW)
-    assert [line.service for line in shown.lines] == ["api", "web"]
-    assert [line.service for line in in_order(shown, by(path(".metadata.creationTimestamp"), listed)).lines] == ["web", "api"]
+        sort_by(("a", "b"), same)

@@ -26,5 +26,5 @@ def test_wide_characters_count_for_what_they_take() -> None:
 
 
 def test_what_others_wrote_cannot_move_the_cursor() -> None:
-    assert plain("a\x1b[2Jb\nc\u202ed") == "a [2Jb c d"
-    assert list(lines([], [["a\nb", Cell("\x1b[31mx", "bad")]], coloured=True)) == ["a b   \x1b[31m [31mx\x1b[0m"]
+    assert plain("a\x1b[2Jb\nc\u202ed") == "a\\x1b[2Jb c\\u202ed"
+    assert list(lines([], [["a\nb", Cell("\x1b[31mx", "bad")]], coloured=True)) == ["a b   \x1b[31m\\x1b[31mx\x1b[0m"]

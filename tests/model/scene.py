@@ -1,0 +1,215 @@
+"""One world with what the tests need in it: an environment, a project, Releases and the ECS services that they go to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.model.ecs import ACCOUNT, REGION, Ecs, Service
+from tests.model.objects import Body, Key, Objects
+from tests.model.registry import EcrRegistry, hash_of
+from tests.model.world import Snapshots, Switches, Timeline
+
+BEGAN = "2026-01-01T00:00:00Z"
+NAMESPACE, PROJECT, ENVIRONMENT = "shop", "store", "prod"
+HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+RELEASES = "abcd"
+CONTAINERS = ("app", "proxy")
+SETTLED_S = 3600.0
+"""How long everything has been as it is when a run begins."""
+FREEZE = {"name": "freeze", "kind": "Deny", "startTime": BEGAN, "endTime": "2090-01-01T00:00:00Z", "reason": "audit"}
+RETRY, ABORT, REFRESH = (f"ecs-release.dev/{verb}" for verb in ("retry", "abort", "refresh"))
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What keeps changes from being made in AWS."""
+
+    suspended: bool
+    environment_suspended: bool
+    observes: bool
+    closed: bool
+
+
+@dataclass
+class Accepted:
+    """A mutating call that AWS has carried out. `action` and `attempt` are what status announced when it was sent."""
+
+    call: str
+    service: str
+    sent: float
+    applied: float
+    action: str
+    attempt: str
+    window: str
+    cause: str
+    release: str = ""
+    revision: str = ""
+    deployment: str = ""
+    force: bool = False
+    uid: str = ""
+
+
+@dataclass
+class Scene:
+    """The world of one run."""
+
+    switches: Switches
+    timeline: Timeline = field(default_factory=Timeline)
+    calls: list[Accepted] = field(default_factory=list)
+    asked: list[float] = field(default_factory=list)
+    """When somebody asked for an attempt: another source, a retry."""
+
+    recreated: float = 0.0
+    """When what people say they want was made anew."""
+
+    def __post_init__(self) -> None:
+        self.registry = EcrRegistry(self.switches.platforms)
+        self.ecs = Ecs(self.timeline, self.registry, self.switches)
+        self.objects = Objects(self.timeline, BEGAN)
+        for release in RELEASES:
+            for container in CONTAINERS:
+                self.registry.push(repository_of(container), release)
+        self.goes_elsewhere = False
+        self.listed: list[str] = list(CONTAINERS[: self.switches.container_count])
+        self.gates: Snapshots[Gates] = Snapshots(self.timeline)
+        self.objects.create(("Environment", "", ENVIRONMENT), self._environment())
+        self.objects.create(("Project", NAMESPACE, PROJECT), self._project())
+        self.add_service("web", "a")
+        self.add_service("other", "a")
+        if self.switches.has_set:
+            self.add_service("api", "a")
+        self.timeline.advance(SETTLED_S)
+        if self.switches.has_set:
+            self.create_set("a")
+        else:
+            self.create_release("web", "a")
+        self.note_gates()
+
+    # What there is.
+
+    @property
+    def asked_of(self) -> Key:
+        """Name the object by which people say what they want: the set, or the Release."""
+        return ("ReleaseSet", NAMESPACE, "all") if self.switches.has_set else self.key()
+
+    def key(self, service: str = "web") -> Key:
+        """Name the Release of a service."""
+        found = (k for k, b in self.objects.of_kind("Release") if b["spec"]["service"] == service)
+        return next(found, ("Release", NAMESPACE, service))
+
+    def release_at(self, service: str) -> Body:
+        """Find the Release that goes to an ECS service; an empty body where none does."""
+        for _, body in self.objects.of_kind("Release"):
+            if (body.get("status") or {}).get("target", {}).get("serviceARN", "").endswith(f"/{service}"):
+                return body
+        return {}
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services of the Project, in the order of their waves."""
+        return ("api", "web") if self.switches.has_set else ("web",)
+
+    def service(self, name: str = "web") -> Snapshots[Service]:
+        """Find a service's states."""
+        return self.ecs.services[f"prod-{name}"]
+
+    @property
+    def environment(self) -> Key:
+        """Name the Environment."""
+        return ("Environment", "", ENVIRONMENT)
+
+    @property
+    def project(self) -> Key:
+        """Name the Project."""
+        return ("Project", NAMESPACE, PROJECT)
+
+    def images_of(self, release: str, *, pinned: bool = True) -> dict[str, str]:
+        """Return what the containers of a revision name."""
+        images = {}
+        for container in CONTAINERS[: max(1, self.switches.container_count)]:
+            repository = repository_of(container)
+            digest = self.registry.tags[repository, hash_of(release)]
+            images[container] = f"{HOST}/{repository}" + (f"@{digest}" if pinned else f":{hash_of(release)}")
+        return images
+
+    def digests_of(self, release: str) -> dict[str, str]:
+        """Return the digests of a release by listed container."""
+        return {c: self.registry.tags[repository_of(c), hash_of(release)] for c in self.listed}
+
+    # How it is set up.
+
+    def add_service(self, name: str, release: str) -> None:
+        """Create an ECS service that runs a release."""
+        revision = self.ecs.register(f"prod-{name}", self.images_of(release), {}, "terraform")
+        self.ecs.create_service(f"prod-{name}", revision.arn, self.switches.desired)
+
+    def create_release(self, name: str, release: str) -> None:
+        """Create a Release."""
+        spec = {
+            "projectRef": {"name": PROJECT}, "service": name, "environmentRef": {"name": ENVIRONMENT},
+            "source": {"releaseHash": hash_of(release)}, "suspend": False,
+        }  # fmt: skip
+        self.objects.create(self.key(name), spec, annotations={})
+        self.asked.append(self.timeline.now)
+
+    def create_set(self, release: str) -> None:
+        """Create a ReleaseSet."""
+        spec = {
+            "projectRef": {"name": PROJECT}, "serviceSet": "all", "environmentRef": {"name": ENVIRONMENT},
+            "source": {"releaseHash": hash_of(release)}, "suspend": False,
+            "strategy": {"waves": [{"services": ["api"]}, {"services": ["web"]}], "onFailure": self.switches.on_failure},
+        }  # fmt: skip
+        self.objects.create(self.asked_of, spec, annotations={})
+        self.asked.append(self.timeline.now)
+
+    def recreate(self) -> None:
+        """Make the object anew by which people say what they want: without status, and with another uid."""
+        before = self.objects.get(self.asked_of)
+        if before is not None:
+            self.objects.delete(self.asked_of)
+            self.objects.create(self.asked_of, before["spec"], annotations={})
+            self.asked.append(self.timeline.now)
+            self.recreated = self.timeline.now
+            self.note_gates()
+
+    def note_gates(self) -> None:
+        """Note how the gates stand now."""
+        environment, release = self.objects.get(self.environment), self.objects.get(self.key())
+        spec = environment["spec"] if environment else {}
+        # A suspended set starts no further service: what it has started goes on.
+        suspended = not self.switches.has_set and bool(release and release["spec"].get("suspend"))
+        self.gates.set(Gates(suspended, bool(spec.get("suspend")), spec.get("mode") == "Observe", bool(spec.get("windows"))))
+
+    def _environment(self) -> dict[str, Any]:
+        switches = self.switches
+        return {
+            "allowedNamespaces": {"names": [NAMESPACE]},
+            "aws": {"accountID": ACCOUNT, "region": REGION, "roleARN": f"arn:aws:iam::{ACCOUNT}:role/release"},
+            "target": {"cluster": "prod", "serviceName": "{environment}-{service}", "allowed": [
+                {"namespaces": [NAMESPACE], "clusters": ["*"], "serviceNames": ["*"]},
+            ]},
+            "rollout": {
+                "progressDeadlineSeconds": switches.deadline_s, "baseRevision": "Latest" if switches.base_latest else "Service",
+                "onDrift": "Correct" if switches.corrects else "Report", "correctAfterSeconds": 120,
+            },
+            "observation": {"intervalSeconds": switches.interval_s, "graceSeconds": 300},
+            "mode": "Deploy",
+        }  # fmt: skip
+
+    def _project(self) -> dict[str, Any]:
+        """Return the Project as people want it now."""
+        web: dict[str, Any] = {"name": "web", "containers": [{"name": c, "repository": repository_of(c)} for c in self.listed]}
+        if self.goes_elsewhere:
+            web["targets"] = [{"environment": ENVIRONMENT, "serviceName": "prod-other"}]
+        others = [{"name": n, "containers": [{"name": "app", "repository": "shop/app"}]} for n in self.services if n != "web"]
+        return {"serviceSets": [{"name": "all", "services": [*others, web]}]}
+
+    def edit_project(self) -> None:
+        """Write the Project as people want it now."""
+        self.objects.edit(self.project, lambda body: body.update(spec=self._project()))
+
+
+def repository_of(container: str) -> str:
+    """Name a container's repository."""
+    return f"shop/{container}"

@@ -1,0 +1,316 @@
+"""Short traces that each show one mistake: found by walking, then reduced, or written down from a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.model.actions import Action
+from tests.model.faults import CRASH_AFTER, CRASH_BEFORE, DENIED, REFUSED, THROTTLED, WILD
+from tests.model.registry import CANNOT_PULL, CRASHES, HANGS
+from tests.model.world import Switches
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A trace, and the rule that it breaks: with one of so many seeds, where that depends on which answers are old."""
+
+    rule: str
+    actions: tuple[Action, ...]
+    switches: Switches = field(default_factory=Switches)
+    seeds: int = 1
+    first_seed: int = 0
+
+    @property
+    def all_seeds(self) -> range:
+        """The seeds to play it with."""
+        return range(self.first_seed, self.first_seed + self.seeds)
+
+
+_B, _C, _DONE, _REST = ("release", "b"), ("release", "c"), ("run", 300), ("rest",)
+_GOES_BACK = (("run", 1000), ("behave", "b", CRASHES), _B, ("run", 41), ("freeze", True), ("run", 10))
+
+BREAKS: dict[str, Shown] = {}
+"""What today's operator still gets wrong. A trace that breaks nothing any more moves to WHOLE, and its rule leaves `known.KNOWN`."""
+
+WHOLE: dict[str, Shown] = {
+    "ECS rolls back by an old id from what had replaced ours": Shown(
+        "",
+        (("behave", "d", CRASHES), ("scale", 3), ("run", 3), ("console_deploys", "d", False), ("run", 60)),
+        Switches(reuses_ids=True, desired=0),
+    ),
+    "a lost answer, and somebody forces the same revision": Shown(
+        "",
+        (("fault", "update_service", CRASH_AFTER), _B, ("run", 1), ("console_forces",), ("release", "a"), ("run", 150)),
+    ),
+    "an old look shows what was there before what was listed, and its images are the wanted ones": Shown(
+        "",
+        (
+            ("lag", WILD),
+            ("run", 11),
+            ("restore_without_status",),
+            ("console_deploys", "c", False),
+            ("run", 30),
+            _REST,
+        ),
+        Switches(has_deployments_api=False, desired=0, has_ledger=True),
+        first_seed=510,
+    ),
+    "ours is done and forced again by somebody while ECS cannot be read, and a newer source waits": Shown(
+        "",
+        (
+            ("release", "d"),
+            ("run", 10),
+            ("release", "b"),
+            ("outage", "ecs", 400),
+            ("run", 151),
+            ("console_copies",),
+            ("run", 60),
+            _REST,
+        ),
+    ),
+    "an abort goes back to what ran, whatever base is the newest": Shown(
+        "",
+        (
+            ("console_copies",),
+            ("terraform_registers", "b", True),
+            ("release", "d"),
+            ("fault", "stop_service_deployment", DENIED),
+            ("run", 30),
+            ("abort",),
+            ("run", 400),
+        ),
+        Switches(base_latest=True),
+    ),
+    "aborted before it was visible": Shown(
+        "",
+        (
+            ("run", 10),
+            ("release", "d"),
+            ("run", 152),
+            ("console_forces",),
+            ("release", "c"),
+            ("lag", WILD),
+            ("run", 900),
+            ("release", "a"),
+            ("run", 30),
+            ("abort",),
+            ("run", 30),
+            _REST,
+        ),
+        Switches(platforms=True, has_deployments_api=False, base_latest=True),
+        first_seed=104,
+    ),
+    "a status is lost whose attempt was made at another target": Shown(
+        "",
+        (("release", "c"), ("run", 3), ("point_elsewhere", True), ("run", 400), ("restore_without_status",), ("run", 30)),
+        Switches(has_ledger=True),
+    ),
+    "a container that is not listed any more has drifted, too": Shown(
+        "",
+        (("run", 3), ("list_containers", 1), ("console_deploys", "b", False), _REST, ("console_copies",), _REST),
+        Switches(corrects=True, container_count=2),
+    ),
+    "a retry at another target, where nothing is to be done": Shown(
+        "",
+        (("run", 10), ("console_deploys", "d", False), _REST, ("point_elsewhere", True), ("retry",), ("run", 3)),
+        Switches(desired=0),
+    ),
+    "somebody's deployment whose images are not known replaces ours, and a newer source is suspended": Shown(
+        "",
+        (("behave", "c", HANGS), _C, ("run", 30), ("console_deploys", "c", False), _B, ("suspend", True), ("run", 900)),
+    ),
+    "a retry waits at a target that is another one": Shown(
+        "",
+        (
+            ("run", 400),
+            ("point_elsewhere", True),
+            ("console_deploys", "c", False),
+            ("mode", "Observe"),
+            ("run", 900),
+            ("retry",),
+            ("run", 150),
+        ),
+        Switches(desired=0),
+    ),
+    "an index is rolled back to itself": Shown(
+        "",
+        (_B, _DONE, ("terraform_registers", "b", True), ("run", 2000), _REST),
+        Switches(platforms=True, base_latest=True, corrects=True),
+    ),
+    "a base that is rolled back is deployed for ever": Shown(
+        "",
+        (_B, _DONE, ("terraform_registers", "b", True), ("run", 2000), _REST),
+        Switches(platforms=True, base_latest=True, corrects=True),
+    ),
+    "what runs beside a failed deployment": Shown(
+        "",
+        (("run", 60), ("behave", "d", CRASHES), ("console_deploys", "d", False), _REST),
+        Switches(rollback=False),
+    ),
+    "unhealthy until it is restarted": Shown(
+        "",
+        (
+            ("run", 60),
+            ("behave", "a", CANNOT_PULL),
+            ("spot_takes_a_task",),
+            ("spot_takes_a_task",),
+            ("run", 900),
+            ("crash", 0),
+            ("run", 60),
+        ),
+    ),
+    "it only observes, and nothing runs": Shown("", (_C, ("mode", "Observe"), ("spot_takes_a_task",), ("run", 30)), Switches(desired=1)),
+    "released at none, then scaled": Shown("", (_B, _DONE, ("behave", "b", CANNOT_PULL), ("scale", 2), ("run", 400)), Switches(desired=0)),
+    "somebody else's deployment has no task yet": Shown(
+        "", (("run", 60), ("behave", "c", HANGS), ("console_deploys", "c", True), ("run", 400), _REST)
+    ),
+    "somebody else's deployment names a tag": Shown(
+        "", (("run", 60), ("behave", "c", HANGS), ("console_deploys", "c", False), ("run", 400), _REST)
+    ),
+    "a container is added": Shown(
+        "",
+        (("list_containers", 1), ("run", 60), _B, _DONE, ("list_containers", 2), ("run", 200), _REST, ("retry",), _DONE, _REST),
+        Switches(container_count=2),
+    ),
+    "a container is removed": Shown(
+        "", (("run", 60), _B, _DONE, ("list_containers", 1), ("run", 200), _REST, _C, _DONE, _REST), Switches(container_count=2)
+    ),
+    "it is rolled back further than expected": Shown(
+        "",
+        (("behave", "c", CRASHES), _B, ("run", 10), _C, ("run", 400)),
+        Switches(has_deployments_api=False),
+    ),
+    "a clock that is ahead": Shown("", (("crash", 600), ("run", 60), ("console_deploys", "c", True), ("run", 8), _B, _DONE)),
+    "a pin from the future": Shown(
+        "",
+        (
+            ("crash", 600),
+            ("run", 60),
+            ("suspend", True),
+            ("run", 5),
+            _B,
+            ("run", 5),
+            ("crash", 0),
+            ("run", 30),
+            ("suspend", False),
+            _DONE,
+        ),
+    ),
+    "our tags are copied": Shown("", (_B, _DONE, ("console_copies",), ("run", 100), _C, _DONE), Switches(base_latest=True)),
+    "a pin from the ledger, and ECR refuses once": Shown(
+        "",
+        (_B, _DONE, ("fault", "image", REFUSED), ("restore_without_status",), ("run", 30), _REST),
+        Switches(platforms=True, shows_platform=True, has_ledger=True, corrects=True),
+    ),
+    "no task is wanted, and what one would run cannot be read": Shown(
+        "",
+        (
+            ("crash", 90),
+            ("fault", "image", CRASH_BEFORE),
+            _B,
+            ("run", 30),
+            ("fault", "describe_task_definition", THROTTLED),
+            ("run", 30),
+            _REST,
+        ),
+        Switches(desired=0),
+        seeds=3,
+    ),
+    "a clock that is behind": Shown(
+        "",
+        (("release", "d"), ("run", 1), ("crash", -600), ("run", 400), ("release", "a"), ("run", 10)),
+    ),
+    "ECS goes back by an old id, and something else is wanted": Shown("", (*_GOES_BACK, _C, ("run", 100)), Switches(reuses_ids=True)),
+    "restarts put the deadline off": Shown(
+        "",
+        (("behave", "b", CRASHES), _B, *((("run", 100), ("crash", 0)) * 4), ("run", 60)),
+        Switches(breaker=False, rollback=False, deadline_s=120),
+    ),
+    "something else is wanted while somebody's deployment of the same images is followed": Shown(
+        "", (_B, ("run", 10), ("console_copies",), ("run", 30), ("release", "a"), ("run", 30)), Switches(strategy="BLUE_GREEN")
+    ),
+    "an attempt comes no further, and what is wanted next is suspended": Shown(
+        "", (("scale", 1), ("run", 400), _B, ("run", 6), ("spot_takes_a_task",), ("suspend", True), ("release", "a"), _REST), seeds=3
+    ),
+    "a set is taken back to what ECS goes back to by its old id": Shown(
+        "",
+        (("behave", "d", CANNOT_PULL), _C, ("run", 900), ("release", "d"), ("run", 400)),
+        Switches(reuses_ids=True, has_set=True, on_failure="RollBack"),
+    ),
+    "the window closes on an intent": Shown(
+        "",
+        (
+            _B,
+            ("fault", "update_service", DENIED),
+            ("fault", "update_service", DENIED),
+            ("run", 2),
+            ("suspend_environment", True),
+            ("run", 20),
+            ("close_window", True),
+            ("run", 20),
+            ("suspend_environment", False),
+            ("run", 400),
+        ),
+    ),
+    "the second wave can never be deployed": Shown("", (("run", 60), _B, _DONE), Switches(has_set=True, controller="CODE_DEPLOY")),
+    "an old look takes a set back": Shown(
+        "",
+        (("lag", WILD), ("release", "d"), ("run", 400)),
+        Switches(has_deployments_api=False, desired=0, has_set=True, on_failure="RollBack"),
+        seeds=24,
+    ),
+    "a set has waited for a window by a clock that was ahead": Shown(
+        "", (("close_window", True), _C, ("run", 150), ("release", "a"), ("crash", -600), ("run", 400)), Switches(has_set=True)
+    ),
+    "a Release of a set is edited": Shown("", (("run", 150), ("edit_child", True), ("run", 60)), Switches(has_set=True)),
+    "a Release of a set is edited to what its wave will bring": Shown(
+        "",
+        (("run", 150), ("behave", "d", HANGS), ("release", "d"), ("run", 10), ("edit_child", True), ("run", 60)),
+        Switches(has_set=True),
+    ),
+    "a set is taken back from what never ends": Shown(
+        "", (_B, ("behave", "b", CRASHES), _REST), Switches(breaker=False, has_set=True, on_failure="RollBack")
+    ),
+    "somebody's deployment replaces ours, and ECS rolls that back": Shown(
+        "",
+        (_B, ("run", 30), ("behave", "a", CRASHES), ("console_deploys", "a", False), ("run", 10), ("console_copies",), ("run", 60)),
+    ),
+    "a newer source waits, and the attempt never ends": Shown(
+        "", (("behave", "c", HANGS), _C, ("run", 30), ("release", "b"), ("suspend", True), ("run", 900), ("run", 900))
+    ),
+    "a newer source has to wait": Shown("", (_B, ("run", 20), ("close_window", True), _C, ("run", 400), _REST)),
+    "a list of tasks that is older than the counts": Shown(
+        "",
+        (("lag", WILD), ("run", 904), ("release", "d"), ("retry",), _DONE, _DONE),
+        Switches(has_deployments_api=False),
+        seeds=25,
+    ),
+    "the target goes and comes back": Shown(
+        "", (_B, ("run", 10), ("point_elsewhere", True), ("run", 60), ("point_elsewhere", False), _REST)
+    ),
+    "ECS goes back by an old id, and that is wanted": Shown(
+        "", (*_GOES_BACK, ("release", "a"), ("run", 60), ("freeze", False), _REST), Switches(reuses_ids=True)
+    ),
+    "two refusals that pass": Shown(
+        "",
+        (("fault", "register_task_definition", REFUSED), ("fault", "register_task_definition", REFUSED), _B, _DONE),
+    ),
+    "aborted just after somebody has deployed": Shown(
+        "",
+        (_C, ("run", 30), ("console_deploys", "d", False), ("abort",), ("run", 30)),
+        Switches(strategy="BLUE_GREEN"),
+    ),
+    "somebody's deployment is adopted while a hook pauses it": Shown(
+        "", (("console_copies",), ("run", 400), ("release", "d"), ("run", 30)), Switches(strategy="CANARY", pauses=True)
+    ),
+    "the status is lost while the target is another one": Shown(
+        "", (_C, ("run", 3), ("point_elsewhere", True), ("restore_without_status",), ("run", 30)), Switches(has_ledger=True)
+    ),
+    "an alarm fails a deployment whose tasks all run": Shown(
+        "", (_B, ("run", 16), ("alarm_goes_off",), _REST), Switches(alarms=True, rollback=False)
+    ),
+    "a release that is rolled back": Shown("", (("behave", "b", CRASHES), _B, ("run", 400), _REST)),
+    "a release, and two days": Shown("", (_B, _DONE, ("quiet",))),
+    "a set, wave by wave": Shown("", (("run", 60), _B, _DONE, _REST), Switches(has_set=True)),
+}
+"""What was mended, or always was right: no rule is broken, those of `known.KNOWN` included."""

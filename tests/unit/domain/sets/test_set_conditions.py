@@ -1,0 +1,90 @@
+"""How a ReleaseSet stands whose services all run what it wants."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecs_release.api.releaseset_status import SetService
+from ecs_release.domain.model import conditions
+from ecs_release.domain.sets.child_state import ChildState, State
+from ecs_release.domain.sets.decision import SetDraft
+from ecs_release.domain.sets.set_conditions import SetProgress, situation_of
+from tests.builders.set_facts import set_facts
+
+READY, HELD = (
+    ChildState(State.READY, "Succeeded", "4 tasks"),
+    ChildState(State.READY, "Suspended", "Environment 'prod' is suspended: freeze"),
+)
+NOTHING = ChildState(State.READY, "NothingRunning")
+
+
+@pytest.mark.parametrize(
+    ("suspend", "web", "api", "reason", "words"),
+    [
+        (False, READY, READY, "Succeeded", "2 of 2"),
+        (True, READY, READY, "Suspended", "2 of 2: spec.suspend is true"),
+        (False, HELD, HELD, "Suspended", "2 of 2: Environment 'prod' is suspended: freeze"),
+        (False, HELD, READY, "Succeeded", "2 of 2"),
+        (True, NOTHING, NOTHING, "Suspended", "spec.suspend is true"),
+        (False, NOTHING, NOTHING, "NothingRunning", "desiredCount is 0"),
+    ],
+)
+def test_a_suspended_set_is_ready_and_suspended_as_a_release_is(
+    suspend: bool, web: ChildState, api: ChildState, reason: str, words: str
+) -> None:
+    given = set_facts(suspend=suspend, outcome="Succeeded")
+    assert given.release_set.status is not None
+    draft = SetDraft.of(given.release_set.status)
+    draft.services = {name: SetService(name=name) for name in ("web", "api")}
+    found = situation_of(given, draft, {"web": web, "api": api}, SetProgress("2 of 2"))
+    assert (found.ready, found.reconciling, found.stalled, found.reason) == ("True", False, False, reason)
+    assert words in found.message
+    assert conditions.phase(found) == ("Suspended" if reason == "Suspended" else "Ready")
+
+
+WHY = "ECS rolled back to web:1: Service deployment rolled back because the circuit breaker threshold was exceeded."
+HINT = "; nothing further starts until the source changes or annotation ecs-release.dev/retry asks for it"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "cause", "message", "expected"),
+    [
+        ("Failed", "Requested", f"web RolledBack: {WHY}", f"1/2 ready, wave 2/3: web RolledBack: {WHY[:-1]}{HINT}"),
+        ("Failed", "Requested", "api RolloutFailed: x", f"1/2 ready, wave 2/3: web RolledBack: api RolloutFailed: x{HINT}"),
+        ("Aborted", "Requested", "aborted on request (now)", f"1/2 ready, wave 2/3: web RolledBack: aborted on request (now){HINT}"),
+        ("RolledBack", "Rollback", f"1 services went back because web RolledBack: {WHY}",
+         f"1/2 ready, wave 2/3: 1 services went back because web RolledBack: {WHY[:-1]}{HINT}"),
+        (None, "Rollback", f"because web RolledBack: {WHY}", f"1/2 ready, wave 2/3: rolling back, because web RolledBack: {WHY}"),
+    ],
+)  # fmt: skip
+def test_a_failure_is_named_once_and_a_sentence_ends_once(outcome: str | None, cause: str, message: str, expected: str) -> None:
+    given = set_facts(outcome=outcome)
+    assert given.release_set.status is not None
+    draft = SetDraft.of(given.release_set.status)
+    draft.change_current(cause=cause, message=message)
+    states = {"web": ChildState(State.FAILED, "RolledBack", WHY), "api": READY}
+    found = situation_of(given, draft, states, SetProgress("1/2 ready, wave 2/3", "web RolledBack"))
+    assert found.message == expected
+
+
+OUTDATED = ChildState(State.READY, "BaseRevisionOutdated", "the wanted images run, but on an older base: web:3 is newer")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "suspend", "expected"),
+    [
+        ("Succeeded", False, ("False", False, "BaseRevisionOutdated")),
+        ("Succeeded", True, ("False", False, "BaseRevisionOutdated")),
+        (None, False, ("Unknown", True, "Verifying")),
+        (None, True, ("False", False, "Suspended")),
+    ],
+)
+def test_a_set_on_an_older_base_is_through_and_not_ready(outcome: str | None, suspend: bool, expected: tuple[str, bool, str]) -> None:
+    given = set_facts(suspend=suspend, outcome=outcome)
+    assert given.release_set.status is not None
+    draft = SetDraft.of(given.release_set.status)
+    found = situation_of(given, draft, {"web": OUTDATED, "api": READY}, SetProgress("2/2 ready"))
+
+    assert (found.ready, found.reconciling, found.reason) == expected
+    if outcome:
+        assert found.message == "2/2 ready: web: the wanted images run, but on an older base: web:3 is newer"

@@ -1,0 +1,65 @@
+"""What a child Release may do, by the ReleaseSet that controls it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from ecs_release.domain.ports.protocols import ObjectKey
+from ecs_release.engine.release.owner_set import permission_of
+from tests.builders.ecs import NEW, OLD, OTHER
+from tests.builders.set_facts import set_of_two
+
+
+@dataclass
+class OneSet:
+    """A cluster with one ReleaseSet."""
+
+    body: Mapping[str, Any]
+
+    async def get(self, _: ObjectKey) -> Mapping[str, Any]:
+        return self.body
+
+
+@pytest.mark.parametrize(
+    ("what", "wave", "child", "why"),
+    [
+        ("told in its turn", "Open", {"pinned": OLD}, ""),
+        ("its wave is through", "Finished", {"pinned": OLD}, ""),
+        ("edited to what its wave will bring", "Pending", {"pinned": OLD}, "has not begun"),
+        ("never resolved", "Pending", {"pinned": "", "settled": False}, "has not begun"),
+        ("resolved, and no attempt yet", "Pending", {"pinned": NEW, "settled": False}, "has not begun"),
+        ("it ran that before", "Pending", {"pinned": NEW}, ""),
+        ("edited to something else", "Open", {"digest": OTHER, "pinned": OLD}, "is not acted on, and put back"),
+    ],
+)
+async def test_a_child_acts_on_what_its_set_wants_once_its_wave_has_begun(what: str, wave: str, child: dict[str, Any], why: str) -> None:
+    given = set_of_two({}, child, states=("Open", wave))
+    api = next(c for c in given.children.values() if c.release.spec.service == "api")
+    found = await permission_of(OneSet(given.release_set.to_kubernetes()), api.release)  # type: ignore[arg-type]
+
+    assert (found.hold.reason if found.hold else "", why in (found.hold.message if found.hold else "")) == (
+        "AwaitingReleaseSet" if why else "",
+        True,
+    ), what
+
+
+@pytest.mark.parametrize(
+    ("metadata", "spec"),
+    [({"name": "any"}, {}), ({}, {"environment_ref": {"name": "stage"}}), ({}, {"project_ref": {"name": "other"}})],
+    ids=["of another name", "into another Environment", "of another Project"],
+)
+async def test_a_release_that_its_set_has_not_made_does_nothing(metadata: dict[str, Any], spec: dict[str, Any]) -> None:
+    """It names the set as its controller, with its uid, and asks for what the set wants: anybody who may write Releases can do that."""
+    given = set_of_two({}, {"pinned": OLD}, states=("Open", "Open"))
+    api = next(c.release for c in given.children.values() if c.release.spec.service == "api")
+    forged = type(api).model_validate(
+        {**api.model_dump(), "metadata": {**api.metadata.model_dump(), **metadata}, "spec": {**api.spec.model_dump(), **spec}}
+    )
+    bodies = OneSet(given.release_set.to_kubernetes())
+    assert (await permission_of(bodies, api)).hold is None  # type: ignore[arg-type]
+    hold = (await permission_of(bodies, forged)).hold  # type: ignore[arg-type]
+    assert hold is not None and "has not made this Release" in hold.message
