@@ -359,6 +359,15 @@ def test_law_15_a_container_that_is_added_waits_for_a_retry(shop: Place) -> None
     assert triple(shop.wait("TargetChanged")) == STALLED
     shop.stays("TargetChanged")
     assert len(shop.updates()) == deployed
+    freeze = {"name": "freeze", "kind": "Deny", "startTime": "2020-01-01T00:00:00Z", "endTime": "2090-01-01T00:00:00Z"}
+    shop.environment(windows=[freeze | {"reason": "stocktaking"}])
+    shop.annotate("web", retry="no")
+    assert "log: " in shop.wait("AwaitingWindow")["plan"]["message"]
+    shop.kubectl("annotate", "release", "web", "ecs-release.dev/retry-")
+    shop.wait("TargetChanged")
+    shop.environment(windows=None)
+    shop.stays("TargetChanged")
+    assert len(shop.updates()) == deployed, "a retry that had to wait was withdrawn"
     shop.annotate("web", retry="yes")
     status = shop.wait("Succeeded")
     assert [i["digest"] for i in status["pin"]["images"] if i["container"] == "log"] == [log]

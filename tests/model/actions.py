@@ -18,6 +18,8 @@ Deed: TypeAlias = Callable[..., None]
 
 DEEDS: dict[str, Deed] = {}
 """What changes the world, by name. `run` knows a few actions more, which are about processes and time."""
+HELD_S = 100.0
+"""What is held up for so long has nothing under way any more, whatever calls are slow."""
 CHOICES: dict[str, tuple[int, tuple[tuple[Any, ...], ...]]] = {}
 """How often each action is chosen, and from which arguments."""
 
@@ -50,6 +52,17 @@ def retry(scene: Scene) -> None:
     """Somebody asks for another attempt."""
     scene.asked.append(scene.timeline.now)
     _annotate(scene, RETRY)
+
+
+@deed(2)
+def withdraw_retry(scene: Scene) -> None:
+    """Somebody takes a retry back that was not acted on."""
+    body = scene.objects.get(scene.asked_of)
+    if body is None or RETRY not in body["metadata"].get("annotations", {}):
+        return
+    if _waits_for_retry(scene, body):
+        scene.withdrawn.append(scene.timeline.now)
+    scene.objects.edit(scene.asked_of, lambda body: body["metadata"]["annotations"].pop(RETRY))
 
 
 @deed(2)
@@ -270,6 +283,18 @@ def _edit_environment(scene: Scene, **changes: Any) -> None:
 
     scene.objects.edit(scene.environment, change)
     scene.note_gates()
+
+
+def _waits_for_retry(scene: Scene, body: Body) -> bool:
+    """Say whether nothing but a retry is to be done for a Release, and that was held up for so long that nothing of it is under way."""
+    status, now = body.get("status") or {}, scene.timeline.now
+    rollout, pin = status.get("rollout") or {}, status.get("pin") or {}
+    pinned = {i["container"]: i["digest"] for i in pin.get("images") or ()}
+    has_ended = rollout.get("outcome") not in (None, "Abandoned") and status["observedGeneration"] == body["metadata"]["generation"]
+    deployed = {i["container"]: i["toDigest"] for i in rollout.get("images") or () if not i.get("unlisted")}
+    is_settled = has_ended and deployed.items() <= pinned.items() and rollout.get("sourceHash") == pin.get("sourceHash")
+    is_new = status.get("lastHandledRetry") != body["metadata"]["annotations"][RETRY]
+    return not scene.switches.has_set and is_new and is_settled and all(g.shut for g in scene.gates.between(now - HELD_S, now))
 
 
 def _annotate(scene: Scene, annotation: str) -> None:

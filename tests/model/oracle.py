@@ -249,6 +249,8 @@ class Oracle:
             made = sum(c.call == call.call for c in alike) + 1
             if made > sum(t <= call.sent for t in self.scene.asked):
                 self.say(f"calls/unasked/{call.cause}", f"{what} is attempt {made}, and fewer were asked for")
+            if any(asked < t < call.sent for t in self.scene.withdrawn):
+                self.say("calls/withdrawn", f"{what} is what a retry asked for that was withdrawn")
         self._judge_overrun(call, what)
         self._judge_settings(call, what)
         if call.release == "web" and self.scene.switches.has_set and call.cause not in UNASKED:

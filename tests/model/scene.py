@@ -30,6 +30,11 @@ class Gates:
     observes: bool
     closed: bool
 
+    @property
+    def shut(self) -> bool:
+        """Whether no attempt may begin, but for a right of its own."""
+        return self.suspended or self.environment_suspended or self.observes or self.closed
+
 
 @dataclass
 class Accepted:
@@ -60,6 +65,8 @@ class Scene:
     asked: list[float] = field(default_factory=list)
     """When somebody asked for an attempt: another source, a retry."""
 
+    withdrawn: list[float] = field(default_factory=list)
+    """When somebody took a retry back that had to wait, and nothing else was to be done."""
     recreated: float = 0.0
     """When what people say they want was made anew."""
 

@@ -167,6 +167,26 @@ WHOLE: dict[str, Shown] = {
     "somebody else's deployment names a tag": Shown(
         "", (("run", 60), ("behave", "c", HANGS), ("console_deploys", "c", False), ("run", 400), _REST)
     ),
+    "a retry is withdrawn that has resolved a container and waits for a window": Shown(
+        "",
+        (
+            ("list_containers", 1),
+            ("run", 60),
+            _B,
+            _DONE,
+            ("list_containers", 2),
+            ("close_window", True),
+            ("run", 60),
+            ("retry",),
+            ("run", 150),
+            ("withdraw_retry",),
+            ("run", 10),
+            ("close_window", False),
+            _DONE,
+            _REST,
+        ),
+        Switches(container_count=2),
+    ),
     "a container is added": Shown(
         "",
         (("list_containers", 1), ("run", 60), _B, _DONE, ("list_containers", 2), ("run", 200), _REST, ("retry",), _DONE, _REST),

@@ -84,6 +84,8 @@ class Wanted:
 
     pin: Pin | None = None
     problem: Problem | None = None
+    by_retry: bool = False
+    """A retry has resolved what the pin in force lacks: that stands once its attempt has begun, for until then it may be withdrawn."""
     refreshed: bool = False
     """A refresh has found other digests than those of the former pin."""
 

@@ -51,7 +51,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
         observed_generation=facts.release.metadata.generation if outcome.situation else before.observed_generation,
         phase=its_phase,
         conditions=conditions or None,
-        pin=draft.pin,
+        pin=_pin_that_stands(facts, draft),
         target=draft.target,
         running=now_runs,
         health=recorded(facts.seen.health) if facts.service is not None and facts.seen.unread is None else before.health,
@@ -85,6 +85,12 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
         left_out=left_out,
         changes=changes,
     )
+
+
+def _pin_that_stands(facts: Facts, draft: Draft) -> Pin | None:
+    """Return the pin for status: what a retry has resolved is left out until its attempt has begun, for it may be withdrawn."""
+    begun = draft.pin is None or attempts.is_settled(draft, draft.pin)
+    return draft.pin if begun or not facts.wanted.by_retry else facts.status.pin
 
 
 def _is_ours(facts: Facts, draft: Draft, situation: Situation) -> bool:

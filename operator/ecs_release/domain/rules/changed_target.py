@@ -36,7 +36,7 @@ def same_target(facts: Facts, draft: Draft) -> RuleResult:
     if is_proven(facts, draft):
         attempts.adopt(facts, draft, pin)
         return Changed("the target is another one, and the wanted images run there")
-    if not attempts.is_same(pin, facts.status.pin):
+    if not attempts.is_same(pin, facts.status.pin) and not facts.wanted.by_retry:
         draft.target = seen
         return Changed("the target is another one, and so is the source")
     if retry_requested(facts.release.metadata, draft) is not None:

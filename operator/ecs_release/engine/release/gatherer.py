@@ -165,7 +165,7 @@ class Gatherer:
         except Problem as problem:
             return Wanted(pin, problem)
         if pin is not None and not refreshes:
-            return Wanted(completed_pin(pin, fresh))
+            return Wanted(completed_pin(pin, fresh), by_retry=True)
         if pin is not None and attempts.digests(pin) == attempts.digests(fresh):
             return facts.wanted
         return Wanted(fresh, refreshed=pin is not None)

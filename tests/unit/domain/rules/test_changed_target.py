@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ecs_release.api.environment import Suspend
+from ecs_release.api.environment import Environment, Suspend
 from ecs_release.api.names import RETRY_ANNOTATION
 from ecs_release.api.record_status import LedgerStatus
-from ecs_release.api.release_status import ImageChange, LastReady, Pin, PinnedImage, ReadyImage
+from ecs_release.api.release_status import ImageChange, LastReady, Pin, PinnedImage, ReadyImage, TargetStatus
 from ecs_release.api.source import Source, SourceImage
 from ecs_release.domain.artifacts.source import completed_pin, resolved_elsewhere, unpinned
 from ecs_release.domain.decision.facts import Facts
@@ -100,6 +100,42 @@ def test_a_retry_adds_what_is_missing_and_keeps_the_rest() -> None:
     fresh = Pin(source_hash="s", resolved_time=NOW, images=[PinnedImage(container=c, digest=OTHER) for c in ("app", "log")])
     assert unpinned(pin, [ListedContainer("app", "a"), ListedContainer("log", "b")]) == ["log"]
     assert {i.container: i.digest for i in completed_pin(pin, fresh).images or ()} == {"app": NEW, "log": OTHER}
+
+
+def retried(given: Facts, **more: Any) -> Facts:
+    """The same, and a retry has resolved the container that was added."""
+    pin = given.status.pin
+    assert pin is not None
+    images = [*(pin.images or ()), PinnedImage(container="log", digest=OTHER)]
+    metadata = given.release.metadata.model_copy(update={"annotations": {RETRY_ANNOTATION: "1"}})
+    fresh = pin.model_copy(update={"id": "retried", "images": images})
+    return changed(given, release=given.release.model_copy(update={"metadata": metadata}), pin=fresh, by_retry=True, **more)
+
+
+FREEZE = {"name": "freeze", "kind": "Deny", "startTime": "2020-01-01T00:00:00Z", "endTime": "2090-01-01T00:00:00Z", "reason": "audit"}
+CLOSED, PAUSED = environment(windows=[FREEZE]), environment(suspend={"reason": "freeze"})
+WITH_LOG = task_definition(2, NEW, content={"containerDefinitions": [{"name": c, "image": f"{c}:1"} for c in ("app", "log")]})
+TARGET = TargetStatus(service_arn="arn:elsewhere")
+
+
+@pytest.mark.parametrize(("place", "reason"), [(CLOSED, "AwaitingWindow"), (PAUSED, "Suspended")])
+@pytest.mark.parametrize("target", [None, TARGET])
+def test_a_retry_that_has_to_wait_may_be_withdrawn(place: Environment, reason: str, target: TargetStatus | None) -> None:
+    """What it has resolved, and the target, stand once its attempt has begun."""
+    status = at_rest("app").status.model_copy(update={"target": target})
+    given = listing(changed(at_rest("app"), environment=place, status=status), APP, LOG)
+    waits = decide(retried(given))
+    assert waits.act is None and ready(waits.status)[1] == reason
+    assert waits.status.plan is not None and "log: nothing to" in (waits.status.plan.message or "")
+    assert (waits.status.pin, waits.status.rollout) == (status.pin, status.rollout)
+    if target is not None:
+        assert waits.status.target == target
+    opened = changed(listing(at_rest("app"), APP, LOG), status=waits.status)
+    assert ready(decide(opened).status) == ("False", "TargetChanged"), "it was withdrawn"
+    begun = decide(retried(opened, running=WITH_LOG)).status
+    assert begun.rollout is not None and begun.pin is not None and begun.target is not None
+    assert (begun.rollout.cause, begun.rollout.outcome, begun.last_handled_retry) == ("Retry", None, "1")
+    assert (begun.rollout.pin_id, begun.pin.id) == ("retried", "retried") and begun.target != target
 
 
 def test_what_the_environment_suspends_is_false_where_another_image_runs() -> None:

@@ -55,6 +55,7 @@ async def test_only_a_retry_resolves_a_container_that_was_added(retry: bool, sus
     found: Wanted = await gatherer_with(resolver=OtherImages())._wanted(given, given.place.target)
     assert found.pin is not None
     assert {i.container: i.digest for i in found.pin.images or ()} == wanted
+    assert found.by_retry is (retry and not suspended), "it stands once its attempt has begun"
 
 
 PLATFORM = "sha256:" + "d" * 64
