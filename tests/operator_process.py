@@ -104,6 +104,11 @@ class Operator:
             found = (s for f in families for s in f.samples if s.name == name)
             return sum(s.value for s in found if labels.items() <= s.labels.items())
 
+    def memory_mb(self, what: str = "VmRSS") -> float:
+        """Return the memory that it has (VmRSS), or has had at most since it was started (VmHWM), in MiB."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:")) / 1024
+
     def tail(self, size: int = 6000) -> str:
         """Return the end of its log."""
         return self.log.read_text(errors="replace")[-size:]

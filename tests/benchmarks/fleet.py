@@ -51,7 +51,8 @@ def _measure(releases: int) -> dict[str, Result]:
     steady_s = STEADY_S if releases == SIZES[-1] else min(STEADY_S, 3 * INTERVAL_S)
     with fleet(releases) as bed:
         print(f"  {releases} Releases are there; the operator starts", flush=True)
-        found = _cold_start(bed) | _steady(bed, steady_s) | _restart(bed) | decisions(bed) | _drift(bed) | _churn(bed)
+        found = _cold_start(bed) | _steady(bed, steady_s) | _restart(bed)
+        found |= decisions(bed, found) | _drift(bed) | _churn(bed)
     return {short: _named(result, releases) for short, result in found.items()}
 
 
@@ -166,7 +167,7 @@ def _steady(bed: Fleet, seconds: float) -> dict[str, Result]:
         writes = sum(releases.writes.values())
         beats = max(environments.writes.values(), default=0) * 60 / taken
     print(
-        f"  {taken:.0f} s at rest: {reads:.1f} service reads an interval, CPU {share:.1f} %, RSS {_rss_mb(bed):.0f} MB, {others}",
+        f"  {taken:.0f} s at rest: {reads:.1f} service reads an interval, CPU {share:.1f} %, RSS {bed.operator.memory_mb():.0f} MB, {others}",
         flush=True,
     )
     least = ENVIRONMENTS * math.ceil(bed.releases / ENVIRONMENTS / 10)
@@ -174,7 +175,7 @@ def _steady(bed: Fleet, seconds: float) -> dict[str, Result]:
     return {
         READS: Result(f"service reads in an interval of {INTERVAL_S} s", reads, "calls", least, 1.05),
         CPU: Result(f"steady CPU, {EVENTS} events a service", share, "% of a core", bound=15 if large else None),
-        RSS: Result("RSS", _rss_mb(bed), "MB", bound=160 if large else None),
+        RSS: Result("RSS", bed.operator.memory_mb(), "MB", bound=160 if large else None),
         "writes": Result(f"status writes to Releases in {taken / 60:.0f} steady minutes", writes, "writes", bound=0),
         "beats": Result("status writes to an Environment, at most", beats, "a minute", bound=1.1),
     }
@@ -184,11 +185,6 @@ def _cpu_s(bed: Fleet) -> float:
     with open(f"/proc/{bed.operator.pid}/stat") as file:
         fields = file.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def _rss_mb(bed: Fleet) -> float:
-    with open(f"/proc/{bed.operator.pid}/status") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS")) / 1024
 
 
 # When something happens.

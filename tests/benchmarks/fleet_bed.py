@@ -81,7 +81,7 @@ def fleet(releases: int, settings: Mapping[str, str] = SETTINGS, folder: Path | 
     with control_plane(folder) as cluster, Simulator(time_scale=60) as aws:
         cluster.install_crds(ROOT / "crds")
         operator = Operator(cluster.kubeconfig, aws.environment(), settings)
-        made = Fleet(cluster, aws, _connect(cluster), operator, releases)
+        made = Fleet(cluster, aws, connect(cluster), operator, releases)
         _make_aws(made)
         _make_objects(made)
         try:
@@ -90,7 +90,7 @@ def fleet(releases: int, settings: Mapping[str, str] = SETTINGS, folder: Path | 
             operator.stop()
 
 
-def _connect(cluster: Cluster) -> Any:
+def connect(cluster: Cluster) -> Any:
     """Connect by as many connections as there are threads: a handshake for each request is not what is measured."""
     configuration = kubernetes_client.Configuration()
     kubernetes_config.load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from tests.benchmarks.fleet_bed import Fleet, fleet, until
 from tests.benchmarks.results import Result
@@ -41,8 +40,8 @@ def _memory(bed: Fleet, what: str) -> list[Result]:
         until(lambda: bed.operator.metric("ecs_release_reconcile_duration_seconds_count", kind="Release") >= RELEASES, "passes", 900, 1.0)
         if moment == "restart":
             time.sleep(_REST_S)
-            results.append(_result(f"{RELEASES} Releases {what}: memory, at rest", _status_mb(bed, "VmRSS")))
-        results.append(_result(f"{RELEASES} Releases {what}: memory, peak at the {moment}", _status_mb(bed, "VmHWM")))
+            results.append(_result(f"{RELEASES} Releases {what}: memory, at rest", bed.operator.memory_mb()))
+        results.append(_result(f"{RELEASES} Releases {what}: memory, peak at the {moment}", bed.operator.memory_mb("VmHWM")))
         print(f"  {results[-1].name}: {results[-1].value:.0f} MB", flush=True)
         bed.operator.stop()
     return results
@@ -50,8 +49,3 @@ def _memory(bed: Fleet, what: str) -> list[Result]:
 
 def _result(name: str, value: float) -> Result:
     return Result(name, value, "MB", bound=LIMIT_MB)
-
-
-def _status_mb(bed: Fleet, name: str) -> float:
-    lines = Path(f"/proc/{bed.operator.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
