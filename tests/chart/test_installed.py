@@ -121,6 +121,7 @@ def test_roles_give_what_they_say(place: Place) -> None:
         ("pam", "create", "environments", True),
         ("pam", "create", "releases", False),
         ("pam", "override-window", "environments", False),
+        ("pam", "override-commits", "environments", False),
     ):
         assert can(place, person, verb, what) is expected, (person, verb, what)
 

@@ -109,6 +109,7 @@ def secure(cluster: Cluster) -> Path:
     cluster.apply(role)
     grant(cluster, "team", "ana", "ben", "mallory", "dave")
     grant(cluster, "ecs-release-override-window", "ana")
+    grant(cluster, "ecs-release-override-commits", "ana")
     return cluster.service_account_kubeconfig("ecs-release", "ecs-release-operator")
 
 
@@ -118,7 +119,7 @@ def in_force(place: Place) -> bool:
     path, retry = f"{path_of('Release', place.name)}?dryRun=All", {f"{GROUP}/retry": "1"}
     try:
         stamped = user(ben.ask("POST", path, body(place, annotations={APPLIED_BY: "admin"}))) == "ben"
-        ana.ask("POST", path, body(place, annotations={**retry, f"{GROUP}/override-window": "1"}))
+        ana.ask("POST", path, body(place, annotations={**retry, f"{GROUP}/override-window": "1", f"{GROUP}/override-commits": "1"}))
     except Refused:
         # A role is not known yet.
         return False
@@ -129,6 +130,7 @@ def in_force(place: Place) -> bool:
         stamped
         and is_refused(lambda: ben.ask("POST", path, body(place, annotations=retry)))
         and is_refused(lambda: ben.ask("POST", path, body(place, annotations={f"{GROUP}/override-window": "1"})))
+        and is_refused(lambda: ben.ask("POST", path, body(place, annotations={f"{GROUP}/override-commits": "1"})))
         and is_refused(lambda: ben.ask("PATCH", f"{probe}/status?dryRun=All", {"status": {"phase": "Ready"}}, MERGE))
     )
 

@@ -85,9 +85,10 @@ def asking(verb: str, value: str | None = "1/why") -> dict[str, Any]:
 
 
 VERBS = [("Release", "retry"), ("Release", "abort"), ("ReleaseSet", "retry"), ("ReleaseSet", "abort")]
+OVERRIDES = [(kind, verb) for kind in ("Release", "ReleaseSet") for verb in ("override-window", "override-commits")]
 
 
-@pytest.mark.parametrize(("kind", "verb"), [*VERBS, ("Release", "override-window"), ("ReleaseSet", "override-window")])
+@pytest.mark.parametrize(("kind", "verb"), [*VERBS, *OVERRIDES])
 def test_a_request_needs_its_verb(desk: Place, kind: str, verb: str) -> None:
     ana, ben = (Person(desk.bed, name) for name in ("ana", "ben"))
     path, wanted = made(desk, "ben", kind)

@@ -23,7 +23,7 @@ from ecs_release.engine.runtime.meter import NoMeter
 from ecs_release.engine.runtime.settings import EngineSettings
 from tests.model.faults import FRESH, Faults
 from tests.model.objects import Body, Key
-from tests.model.ports import Link, ModelAws, ModelCluster, time_of
+from tests.model.ports import Link, ModelAws, ModelCluster, ModelCommits, time_of
 from tests.model.scene import Scene
 
 SETTINGS = EngineSettings(workers=4, sweep_time_interval_s=3600.0)
@@ -90,8 +90,9 @@ class Process:
         self.link = Link(self.scene, self.faults, self._crash)
         cluster = ModelCluster(self.link, self.wrote)
         self.engine = Engine(
-            cluster, ModelAws(self.link, self.ledger), OwnClock(self.offset_s), SETTINGS, _Passes(self.passed), self.ledger
-        )
+            cluster, ModelAws(self.link, self.ledger), OwnClock(self.offset_s), SETTINGS, _Passes(self.passed), self.ledger,
+            commits=ModelCommits(self.link) if self.scene.switches.asks_graph else None,
+        )  # fmt: skip
         for key, body in list(self.scene.objects.bodies.items()):
             self._changed(key, body)
         self.scene.objects.watchers.append(self._told)

@@ -88,8 +88,19 @@ MUTANTS: dict[str, Mutant] = {
         (
             Edit(
                 "domain/rules/open_attempt.py",
-                "held = wait_for_holder(facts) or (_held_by_window(facts, draft, rollout) if intended != attempts.REGISTER else None)\n",
+                "held = wait_for_holder(facts) or (_held_by_gate(facts, draft, rollout) if intended != attempts.REGISTER else None)\n",
                 "held = wait_for_holder(facts)\n",
+            ),
+        ),
+    ),
+    "an older commit is as good as a newer one": Mutant(
+        "a commit that lacks some of what runs takes its place, where nothing is to go backwards",
+        ("graph/backwards",),
+        (
+            Edit(
+                "domain/decision/commit_rules.py",
+                "if isinstance(found, Relation) and found.behind:\n",
+                "if isinstance(found, Relation) and False:\n",
             ),
         ),
     ),

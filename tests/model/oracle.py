@@ -253,6 +253,7 @@ class Oracle:
                 self.say("calls/withdrawn", f"{what} is what a retry asked for that was withdrawn")
         self._judge_overrun(call, what)
         self._judge_settings(call, what)
+        self._judge_direction(call, what)
         if call.release == "web" and self.scene.switches.has_set and call.cause not in UNASKED:
             self._judge_wave(call, what)
         if call.cause == "Rollback" and not self._has_failed(asked, call):
@@ -280,6 +281,20 @@ class Oracle:
             bases += [max(active, key=lambda r: r.number)] if active else running
         if made.settings not in [r.settings for r in bases]:
             self.say("calls/lost-settings", f"{what} has settings {made.settings}, which its base has not")
+
+    def _judge_direction(self, call: Accepted, what: str) -> None:
+        """What was asked for does not take the place of something newer, where that is not wanted. (A set may return to what it was Ready on.)"""
+        switches = self.scene.switches
+        if not switches.asks_graph or switches.has_set or call.action == RETURN or call.cause in UNASKED:
+            return
+        image = self.scene.registry.of_reference(self.scene.ecs.revisions[call.revision].now.images["app"])
+        states = self.scene.ecs.services[call.service].between(call.sent - self._slack_s(), call.sent)
+        shown = {(s.primary.id, (self.scene.ecs.shown_by_all(s) or {}).get("app", "")) for s in states}
+        if image is None or len(shown) != 1:
+            return
+        ((_, runs),) = shown
+        if image.release < runs:
+            self.say("graph/backwards", f"{what} takes {image.release} to where {runs} runs")
 
     def _judge_overrun(self, call: Accepted, what: str) -> None:
         """A deployment of somebody else, or ECS's own rollback, that is under way is given time to end."""

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from ecs_release.aws.sessions.error_codes import problem_of
 from ecs_release.domain.ecs import service as seen
 from ecs_release.domain.model.errors import Ambiguous, Blocked, Conflict, Denied, NotFound, Retryable, Throttled
+from ecs_release.domain.ports.commits import CommitRange, FullHash, Membership, Relation, Repository, Unknown
 from ecs_release.domain.ports.protocols import EventNote, ObjectKey, Priority, ServicesAnswer, StartedDeployment
 from tests.model import ecs as world_ecs
 from tests.model import faults
@@ -491,3 +492,24 @@ class ModelCluster:
 
 def _key(key: ObjectKey) -> tuple[str, str, str]:
     return (key.kind, key.namespace, key.name)
+
+
+class ModelCommits:
+    """The commit graph: a line, in which each release follows the one before it in the alphabet. All of it is merged."""
+
+    def __init__(self, link: Link) -> None:
+        """What is asked travels as calls to AWS do."""
+        self._link = link
+
+    async def relation(self, repository: Repository, a: str, b: str) -> Relation | Unknown:
+        apart = ord(a[0]) - ord(b[0])
+        return await self._link.read("relation", lambda _: Relation(max(0, apart), max(0, -apart)))
+
+    async def membership(self, repository: Repository, a: str, max_age_s: float) -> Membership | Unknown:
+        return await self._link.read("membership", lambda at: Membership(True, a, time_of(at)))
+
+    async def full_hash(self, repository: Repository, abbreviated: str, max_age_s: float) -> FullHash | Unknown:
+        return await self._link.read("full_hash", lambda at: FullHash(abbreviated[0] * 40, time_of(at)))
+
+    async def between(self, repository: Repository, a: str, b: str) -> CommitRange | Unknown:
+        raise NotImplementedError("no decision lists commits")

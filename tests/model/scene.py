@@ -202,6 +202,7 @@ class Scene:
             },
             "observation": {"intervalSeconds": switches.interval_s, "graceSeconds": 300},
             "mode": "Deploy",
+            **({"commits": {"branch": "main", "backwards": "Hold", "unknown": "Hold"}} if switches.asks_graph else {}),
         }  # fmt: skip
 
     def _project(self) -> dict[str, Any]:
@@ -210,7 +211,8 @@ class Scene:
         if self.goes_elsewhere:
             web["targets"] = [{"environment": ENVIRONMENT, "serviceName": "prod-other"}]
         others = [{"name": n, "containers": [{"name": "app", "repository": "shop/app"}]} for n in self.services if n != "web"]
-        return {"serviceSets": [{"name": "all", "services": [*others, web]}]}
+        git = {"git": {"url": "https://git.example.com/shop"}} if self.switches.asks_graph else {}
+        return {"serviceSets": [{"name": "all", "services": [*others, web]}], **git}
 
     def edit_project(self) -> None:
         """Write the Project as people want it now."""

@@ -298,6 +298,14 @@ WHOLE: dict[str, Shown] = {
     "a newer source waits, and the attempt never ends": Shown(
         "", (("behave", "c", HANGS), _C, ("run", 30), ("release", "b"), ("suspend", True), ("run", 900), ("run", 900))
     ),
+    "the race of builds: the older one ends last": Shown(
+        "", (("run", 60), ("release", "d"), ("run", 5), _B, ("run", 400), ("release", "a"), ("retry",), _REST), Switches(asks_graph=True)
+    ),
+    "an older commit would run over what somebody has deployed": Shown(
+        "",
+        (("run", 60), ("console_deploys", "c", True), ("run", 400), _B, ("run", 400), ("release", "d"), _REST),
+        Switches(asks_graph=True),
+    ),
     "a newer source has to wait": Shown("", (_B, ("run", 20), ("close_window", True), _C, ("run", 400), _REST)),
     "a list of tasks that is older than the counts": Shown(
         "",

@@ -98,7 +98,7 @@ def make_up(seed: int, length: int = _LENGTH) -> Trace:
     chance = random.Random(seed)
     if chance.random() < _VARIED:
         return _vary(chance.choice(list((BREAKS | WHOLE).values())), seed, chance)
-    switches = make_up_switches(chance)
+    switches = dataclasses.replace(make_up_switches(chance), asks_graph=seed % 5 == 0)
     actions: list[Action] = [("lag", chance.choice((FRESH, FRESH, LATE, WILD)))]
     while len(actions) < length:
         actions += choose(chance)

@@ -110,3 +110,5 @@ class Switches:
     on_failure: str = "Halt"
     controller: str = "ECS"
     """The deployment controller of the service in the second wave."""
+    asks_graph: bool = False
+    """The Environment lets nothing go backwards by the commit graph, in which each release follows the one before it in the alphabet."""

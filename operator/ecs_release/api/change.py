@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ecs_release.api.commits import CommitHash
 from ecs_release.api.meta import Model, ObjectName
 
 
@@ -17,6 +18,10 @@ class Change(Model):
     url: Annotated[str | None, Field(max_length=2048, description="The pull request or the build.")] = None
     revision: Annotated[str | None, Field(max_length=256, description="The git revision of the manifests.")] = None
     ticket: Annotated[str | None, Field(max_length=256, description="A ticket.")] = None
+    rollback_from: Annotated[
+        CommitHash | None,
+        Field(description="Going back is meant, from this commit: it counts only while that is what runs, or is under way."),
+    ] = None
 
 
 class Reference(Model):

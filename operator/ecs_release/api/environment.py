@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ecs_release.api.bounded_types import Arn
+from ecs_release.api.commits import EnvironmentCommits
 from ecs_release.api.conditions import Condition
 from ecs_release.api.meta import ACCOUNT, ECS_NAME, PATTERN, REGION, ROLE_ARN, Model, NamespaceName, ObjectMeta, Time
 from ecs_release.api.rollout import RolloutDefaults
@@ -231,6 +232,7 @@ class EnvironmentSpec(Model):
     windows: Annotated[
         list[Window] | None, Field(max_length=50, description="When releases may or may not start.", json_schema_extra=list_map("name"))
     ] = None
+    commits: Annotated[EnvironmentCommits | None, Field(description="What the commit graph must say; absent: it is not asked.")] = None
     notify: Annotated[Notify | None, Field(description="Where notifications are sent.")] = None
     takes_over_from: Annotated[
         list[Installation] | None,

@@ -83,6 +83,7 @@ class LedgerEntry(LedgerService):
     revision: Annotated[Word | None, Field(description="Git revision of the manifests.")] = None
     ticket: Annotated[Word | None, Field(description="Ticket.")] = None
     window: Annotated[Text | None, Field(description="The closed window that it passed, and by what right.")] = None
+    commits: Annotated[Text | None, Field(description="By what right it began although the commit graph speaks against it.")] = None
     requested_time: Annotated[MicroTime | None, Field(description="When the operator first saw the request.")] = None
     start_time: Annotated[MicroTime, Field(description="When the attempt began.")]
     completion_time: Annotated[MicroTime | None, Field(description="When it ended.")] = None

@@ -18,9 +18,10 @@ RETRY_ANNOTATION = f"{GROUP}/retry"
 REFRESH_ANNOTATION = f"{GROUP}/refresh"
 ABORT_ANNOTATION = f"{GROUP}/abort"
 OVERRIDE_ANNOTATION = f"{GROUP}/override-window"
+OVERRIDE_COMMITS_ANNOTATION = f"{GROUP}/override-commits"
 APPLIED_BY_ANNOTATION = f"{GROUP}/applied-by"
 """The user that the API server authenticated when spec or a request last changed: stamped by an admission policy."""
-REQUEST_ANNOTATIONS = (RETRY_ANNOTATION, REFRESH_ANNOTATION, ABORT_ANNOTATION, OVERRIDE_ANNOTATION)
+REQUEST_ANNOTATIONS = (RETRY_ANNOTATION, REFRESH_ANNOTATION, ABORT_ANNOTATION, OVERRIDE_ANNOTATION, OVERRIDE_COMMITS_ANNOTATION)
 
 APPLIED_BY_POLICIES = (
     ("mutatingadmissionpolicies", "ecs-release-applied-by"),

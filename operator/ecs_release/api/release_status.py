@@ -191,6 +191,7 @@ class Rollout(Model):
     source_hash: Annotated[Word | None, Field(description="Hash of the source that it was made for.")] = None
     pin_id: Annotated[Word | None, Field(description="Id of the pin that it was made for.")] = None
     window: Annotated[Text | None, Field(description="The closed window that it passed, and by what right.")] = None
+    commits: Annotated[Text | None, Field(description="By what right it began although the commit graph speaks against it.")] = None
     intent: Annotated[Intent | None, Field(description="The last thing that was or is to be done in AWS.")] = None
     deployment_id: Annotated[Word | None, Field(description="The ECS deployment that is followed.")] = None
     service_deployment_arn: Annotated[Arn | None, Field(description="Its service deployment.")] = None
@@ -262,6 +263,7 @@ class HistoryEntry(Model):
     source_hash: Annotated[Word | None, Field(description="Hash of its source.")] = None
     pin_id: Annotated[Word | None, Field(description="Id of its pin.")] = None
     window: Annotated[Text | None, Field(description="The closed window that it passed, and by what right.")] = None
+    commits: Annotated[Text | None, Field(description="By what right it began although the commit graph speaks against it.")] = None
     outcome: Annotated[Word | None, Field(description="How it ended; absent while it is under way.")] = None
     message: Annotated[Text | None, Field(description="How it ended, in a sentence.")] = None
     hash: Annotated[Word | None, Field(description="Release hash or tag that was asked for.")] = None
@@ -354,5 +356,6 @@ class ReleaseStatus(Model):
     last_handled_retry: Annotated[Word | None, Field(description="Token of the last retry.")] = None
     last_handled_refresh: Annotated[Word | None, Field(description="Token of the last refresh.")] = None
     last_handled_override: Annotated[Word | None, Field(description="Token of the last override-window.")] = None
+    last_handled_override_commits: Annotated[Word | None, Field(description="Token of the last override-commits.")] = None
     last_handled_abort: Annotated[Word | None, Field(description="Token of the last abort.")] = None
     summary: Annotated[ReleaseSummary | None, Field(description="What kubectl prints.")] = None

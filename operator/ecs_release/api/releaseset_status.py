@@ -84,6 +84,7 @@ class SetHistoryEntry(Model):
     message: Annotated[Text | None, Field(description="The same in a sentence.")] = None
     cause: Annotated[Word | None, Field(description="Why it was made.")] = None
     override: Annotated[Word | None, Field(description="The override-window that lets it through closed windows.")] = None
+    commits: Annotated[Text | None, Field(description="By what right it began although the commit graph speaks against it.")] = None
     requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
     applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
@@ -147,5 +148,6 @@ class ReleaseSetStatus(Model):
     last_handled_retry: Annotated[Word | None, Field(description="Token of the last retry.")] = None
     last_handled_refresh: Annotated[Word | None, Field(description="Token of the last refresh.")] = None
     last_handled_override: Annotated[Word | None, Field(description="Token of the last override-window.")] = None
+    last_handled_override_commits: Annotated[Word | None, Field(description="Token of the last override-commits.")] = None
     last_handled_abort: Annotated[Word | None, Field(description="Token of the last abort.")] = None
     summary: Annotated[ReleaseSetSummary | None, Field(description="What kubectl prints.")] = None

@@ -21,6 +21,7 @@ from ecs_release.domain.model.namespaces import Namespaces
 from ecs_release.domain.ports.commits import Commits
 from ecs_release.domain.ports.ledger import Ledger
 from ecs_release.domain.ports.protocols import Aws, Clock, Cluster, ObjectKey
+from ecs_release.engine.artifacts.commit_graph import CommitGraph
 from ecs_release.engine.artifacts.image_catalog import ImageCatalog
 from ecs_release.engine.artifacts.image_requirements import ImageRequirements
 from ecs_release.engine.artifacts.source_resolver import Resolver
@@ -78,9 +79,8 @@ class Engine:
     ) -> None:  # fmt: skip
         """Nothing happens before `run`. Without `meter` nothing is counted, without `ledger` nothing recorded.
 
-        Nothing asks `commits` yet.
+        Without `commits` nothing is known of commits.
         """
-        self.commits = commits
         self._meter = meter or NoMeter()
         self._cluster = cluster
         self._clock = clock = AwsClock(clock)
@@ -107,8 +107,9 @@ class Engine:
         self.artifacts = ImageCatalog(aws, clock, settings.artifact_interval_s, changed=self._add, may_change=self._may_change)
         tag_reader, self._image_requirements = TagReader(references, aws, settings.tag_interval_s), ImageRequirements(aws, self.artifacts)
         gatherer = Gatherer(
-            references, aws, clock, settings, self._observers.get, resolver, tag_reader, self._image_requirements, self.recorder
-        )
+            references, aws, clock, settings, self._observers.get, resolver, tag_reader, self._image_requirements, self.recorder,
+            commit_graph := CommitGraph(commits, clock, self._add),
+        )  # fmt: skip
         self._reconciler = Reconciler(
             store=self.store, cluster=watched, aws=aws, clock=clock, settings=settings, gatherer=gatherer,
             again=self._add, set_fast=self._observers.set_fast, status_changed=self._status_changed, decided=self._decided,
@@ -117,7 +118,7 @@ class Engine:
         set_resolver = SetResolver(references, aws, self._observers.get, resolver, PromotionResolver(references, watched))
         self._sets = SetReconciler(
             store=self.store, cluster=watched, clock=clock, settings=settings,
-            gatherer=SetGatherer(references, watched, clock, settings, set_resolver), again=self._add, meter=self._meter,
+            gatherer=SetGatherer(references, watched, clock, settings, set_resolver, commit_graph), again=self._add, meter=self._meter,
         )  # fmt: skip
         self._status_writer = StatusWriter(
             self.store, watched, clock, settings, self._observers.get, self._observers.event_listener.problem, self._notifier,

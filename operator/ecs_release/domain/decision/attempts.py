@@ -222,7 +222,7 @@ def attempt_at(facts: Facts, pin: Pin, cause: str) -> Rollout:
     )
 
 
-def begin(facts: Facts, draft: Draft, pin: Pin, cause: str, window: str = "") -> None:
+def begin(facts: Facts, draft: Draft, pin: Pin, cause: str, window: str = "", commits: str = "") -> None:
     """Begin an attempt with the intent to register its revision, or to move the environment's tag. It is in the history from then on.
 
     An attempt at an older source that is still under way ends with it.
@@ -231,7 +231,8 @@ def begin(facts: Facts, draft: Draft, pin: Pin, cause: str, window: str = "") ->
     assert service is not None
     first = REGISTER if facts.tags.digests is None else PUT
     rollout = attempt_at(facts, pin, cause)
-    begun = {"window": window[:1024] or None, "intent": _intent(facts, first), "rollback_target": service.task_definition}
+    rights = {"window": window[:1024] or None, "commits": commits[:1024] or None}
+    begun = {**rights, "intent": _intent(facts, first), "rollback_target": service.task_definition}
     draft.enter(entry(facts, draft, _replace(facts, draft, rollout.model_copy(update=begun))))
 
 

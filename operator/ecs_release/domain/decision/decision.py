@@ -105,6 +105,7 @@ class Draft:
     handled_retry: str | None
     handled_refresh: str | None
     handled_override: str | None
+    handled_override_commits: str | None
     handled_abort: str | None
     plan: Plan | None = None
     closed_window: ClosedWindow | None = None
@@ -131,6 +132,7 @@ class Draft:
             handled_retry=status.last_handled_retry,
             handled_refresh=status.last_handled_refresh,
             handled_override=status.last_handled_override,
+            handled_override_commits=status.last_handled_override_commits,
             handled_abort=status.last_handled_abort,
         )
 

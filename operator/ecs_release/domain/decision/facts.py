@@ -19,11 +19,13 @@ from ecs_release.domain.artifacts.environment_tag import Sharer
 from ecs_release.domain.artifacts.pin_key import Membership
 from ecs_release.domain.artifacts.registry_images import Finding, RequiredImage
 from ecs_release.domain.artifacts.source import source_hash
+from ecs_release.domain.decision.commit_rules import Answers
 from ecs_release.domain.ecs.events import Author
 from ecs_release.domain.ecs.service import Look, ProtectedTask, Service, ServiceDeployment, TaskDefinition
 from ecs_release.domain.environments.claims import Claim
 from ecs_release.domain.environments.targets import Target
 from ecs_release.domain.model.errors import Problem
+from ecs_release.domain.ports.commits import Repository
 from ecs_release.domain.ports.ledger_acknowledgements import Acknowledgement
 from ecs_release.domain.verification.health import Health
 
@@ -54,6 +56,10 @@ class Permission:
     """What the spec asks for is not what was resolved last, and is not acted on: it is not what is compared with what runs."""
     reverting: bool = False
     """The set takes the Release back to its former source."""
+    returning: bool = False
+    """The set goes back to what it was Ready on."""
+    commit_right: str = ""
+    """By what right the set's deployment set goes on although the commit graph speaks against it."""
     member: Membership | None = None
     """The set that the Release acts for."""
     may_correct: bool = False
@@ -71,6 +77,8 @@ class Place:
     claims: tuple[Claim, ...] = ()
     """Of the Releases that go to this service those that decide which of them holds it."""
     links: Mapping[str, str] = field(default_factory=dict)
+    repository: Repository | None = None
+    """Where the Project's commits are, on the branch that counts in the Environment."""
 
     @property
     def deadline(self) -> timedelta:
@@ -217,6 +225,8 @@ class Facts:
     revisions: Revisions = field(default_factory=Revisions)
     release_hashes: Mapping[str, str] = field(default_factory=dict)
     """The release hashes of the digests that run, as far as they are known."""
+    commits: Answers = field(default_factory=Answers)
+    """What the commit graph says of the attempt that may begin, or that is about to change what runs."""
     tracking: Tracking = field(default_factory=Tracking)
     tags: Tags = field(default_factory=Tags)
     images: Images = field(default_factory=Images)

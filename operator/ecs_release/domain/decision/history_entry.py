@@ -38,6 +38,7 @@ def entry(facts: Facts, draft: Draft, rollout: Rollout) -> HistoryEntry:
         source_hash=rollout.source_hash,
         pin_id=rollout.pin_id,
         window=rollout.window,
+        commits=rollout.commits,
         outcome=rollout.outcome,
         message=rollout.message,
         completion_time=rollout.completion_time,

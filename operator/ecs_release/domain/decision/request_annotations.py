@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from ecs_release.api.meta import ObjectMeta
-from ecs_release.api.names import ABORT_ANNOTATION, OVERRIDE_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION
+from ecs_release.api.names import (
+    ABORT_ANNOTATION,
+    OVERRIDE_ANNOTATION,
+    OVERRIDE_COMMITS_ANNOTATION,
+    REFRESH_ANNOTATION,
+    RETRY_ANNOTATION,
+)
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.api.releaseset_status import ReleaseSetStatus
@@ -36,6 +42,12 @@ def override_requested(metadata: ObjectMeta, of: Draft | ReleaseStatus) -> str |
     return unhandled(metadata, OVERRIDE_ANNOTATION, of.handled_override if isinstance(of, Draft) else of.last_handled_override)
 
 
+def commits_override_requested(metadata: ObjectMeta, of: Draft | ReleaseStatus) -> str | None:
+    """Return the request to begin against the commit graph that was not handled yet."""
+    handled = of.handled_override_commits if isinstance(of, Draft) else of.last_handled_override_commits
+    return unhandled(metadata, OVERRIDE_COMMITS_ANNOTATION, handled)
+
+
 def abort_requested(facts: Facts, draft: Draft) -> str | None:
     """Return the token of an abort that was not handled yet."""
     return unhandled(facts.release.metadata, ABORT_ANNOTATION, draft.handled_abort)
@@ -59,6 +71,7 @@ def acknowledge_old(facts: Facts, draft: Draft) -> Changed | None:
     draft.handled_abort = token_of(facts.release.metadata, ABORT_ANNOTATION)
     draft.handled_refresh = token_of(facts.release.metadata, REFRESH_ANNOTATION)
     draft.handled_override = token_of(facts.release.metadata, OVERRIDE_ANNOTATION)
+    draft.handled_override_commits = token_of(facts.release.metadata, OVERRIDE_COMMITS_ANNOTATION)
     return Changed("requests from before are acknowledged")
 
 
@@ -76,9 +89,10 @@ def acknowledge_refresh(facts: Facts, draft: Draft) -> Changed | None:
 
 
 def has_request(release: Release) -> bool:
-    """Return whether a Release carries any request that was not handled yet, to pass a window too."""
+    """Return whether a Release carries any request that was not handled yet, an override too."""
     status = release.status or ReleaseStatus()
-    return is_request_pending(release, status) or override_requested(release.metadata, status) is not None
+    overrides = (override_requested(release.metadata, status), commits_override_requested(release.metadata, status))
+    return is_request_pending(release, status) or any(o is not None for o in overrides)
 
 
 def is_request_pending(release: Release, status: ReleaseStatus) -> bool:

@@ -200,6 +200,7 @@ def _why(entry: HistoryEntry) -> dict[str, Any]:
         "revision": entry.revision,
         "ticket": entry.ticket,
         "window": entry.window,
+        "commits": entry.commits,
     }
 
 

@@ -67,6 +67,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
         last_handled_retry=draft.handled_retry,
         last_handled_refresh=draft.handled_refresh,
         last_handled_override=draft.handled_override,
+        last_handled_override_commits=draft.handled_override_commits,
         last_handled_abort=draft.handled_abort,
         summary=_summary(facts, draft, now_runs, find(conditions, ConditionType.READY)),
     )

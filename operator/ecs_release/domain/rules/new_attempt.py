@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Pin, Rollout
@@ -24,13 +24,21 @@ from ecs_release.domain.environments.targets import Target
 from ecs_release.domain.model.conditions import progressing, situation_of_problem, waiting
 from ecs_release.domain.model.errors import Blocked, Problem, Retryable
 from ecs_release.domain.retention import image_availability
-from ecs_release.domain.rules import wanted_revision, window_passage
+from ecs_release.domain.rules import commit_passage, wanted_revision, window_passage
 from ecs_release.domain.rules.at_rest import compared, is_done, is_proven, suspended
 from ecs_release.domain.verification import deployment_stages
 from ecs_release.domain.verification.proof import Match, match_deployment, named_digests
 from ecs_release.domain.verification.replaced_deployment import started_by_ecs
 
 ROLLBACK = "Rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """By what an attempt begins: whether windows are open, and what the commit graph says."""
+
+    window: window_passage.Passage
+    graph: commit_passage.Passage
 
 
 def note_drift(facts: Facts, draft: Draft) -> Changed | None:
@@ -51,7 +59,7 @@ def start(facts: Facts, draft: Draft) -> RuleResult:
     due = not attempts.is_settled(draft, pin)
     unrequested = _unrequested(facts, draft, pin, service)
     if not due and retry is None and not unrequested:
-        return window_passage.acknowledge_override(facts, draft)
+        return _acknowledge_overrides(facts, draft)
     cause = _cause(facts, retry) if due or retry is not None else unrequested
     corrects = cause == drift.CAUSE
     rebuilds = cause == base_revision.CAUSE or (
@@ -65,12 +73,21 @@ def start(facts: Facts, draft: Draft) -> RuleResult:
     if suspension is not None:
         return replace(suspended(facts, draft, suspension), again_s=_again_s(facts, cause))
     way = passage_of(facts, draft, pin, rebuilds=rebuilds, corrects=corrects)
-    if way.closed is not None and not way.is_open:
-        return _wait_for_window(facts, draft, pin, way.closed, corrects=corrects)
+    ways = Ways(way, commit_passage.passage_of(facts, draft, pin, cause))
     other = foreign_deployment(facts, draft, service)
-    if other is not None:
-        return wait_for_deployment(facts, draft, pin, service, other)
-    return _begin(facts, draft, pin, retry, way, cause)
+    held = _held_by_gate(facts, draft, pin, ways, corrects=corrects)
+    if held is None and other is not None:
+        held = wait_for_deployment(facts, draft, pin, service, other)
+    return held or _begin(facts, draft, pin, retry, ways, cause)
+
+
+def _held_by_gate(facts: Facts, draft: Draft, pin: Pin, ways: Ways, *, corrects: bool) -> Outcome | None:
+    """Wait if the commit graph speaks against an attempt, or a window is closed."""
+    if ways.graph.refused is not None:
+        return commit_passage.held(facts, draft, pin, ways.graph.refused)
+    if ways.window.closed is not None and not ways.window.is_open:
+        return _wait_for_window(facts, draft, pin, ways.window.closed, corrects=corrects)
+    return None
 
 
 def may_begin_now(facts: Facts) -> bool:
@@ -78,8 +95,11 @@ def may_begin_now(facts: Facts) -> bool:
     pin = facts.wanted.pin
     if pin is None or not may_begin(facts.release, pin, may_correct=facts.permission.may_correct) or suspension_of(facts) is not None:
         return False
+    draft = Draft.of(facts.status)
     try:
-        return passage_of(facts, Draft.of(facts.status), pin).is_open
+        # An attempt that corrects drift is not asked for its commit; that this one does is not known yet.
+        is_refused = commit_passage.passage_of(facts, draft, pin, "").refused is not None and not facts.permission.may_correct
+        return not is_refused and passage_of(facts, draft, pin).is_open
     except Problem:
         return False
 
@@ -107,14 +127,20 @@ def _adopt(facts: Facts, draft: Draft, pin: Pin, retry: str | None, *, due: bool
         # It has taken in the target at which nothing is to be done.
         draft.handled_retry, draft.target = retry, facts.target_seen
         draft.event("Normal", "RetryIgnored", "Retry", "the wanted images run already, so there is nothing to retry")
-    window_passage.acknowledge_override(facts, draft)
+    _acknowledge_overrides(facts, draft)
     return Changed("what runs is adopted" if due else "the retry is acknowledged: what is wanted runs")
+
+
+def _acknowledge_overrides(facts: Facts, draft: Draft) -> Changed | None:
+    """Acknowledge overrides that nothing waits for."""
+    found = (window_passage.acknowledge_override(facts, draft), commit_passage.acknowledge_override(facts, draft))
+    return next((changed for changed in found if changed is not None), None)
 
 
 def _adopt_under_way(facts: Facts, draft: Draft, pin: Pin) -> Outcome:
     """Follow a deployment of the wanted images that is under way."""
     attempts.adopt_under_way(facts, draft, pin, ROLLBACK if facts.permission.reverting else attempts.ADOPTED)
-    window_passage.acknowledge_override(facts, draft)
+    _acknowledge_overrides(facts, draft)
     what = draft.rollout.deployment_id if draft.rollout else ""
     return Outcome(progressing(Reason.ROLLING_OUT, f"deployment {what} of the wanted images is under way: it is followed"), again_s=0)
 
@@ -163,10 +189,10 @@ def _unrequested(facts: Facts, draft: Draft, pin: Pin, service: Service) -> str:
     return base_revision.CAUSE if follows else ""
 
 
-def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None, way: window_passage.Passage, cause: str) -> Outcome:
+def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None, ways: Ways, cause: str) -> Outcome:
     """Begin an attempt, and say with Events what is worth knowing of it."""
-    before = (draft.rollout, draft.history)
-    problem = _try_to_begin(facts, draft, pin, cause, way.right)
+    before, way = (draft.rollout, draft.history), ways.window
+    problem = _try_to_begin(facts, draft, pin, cause, ways)
     if problem is not None:
         draft.rollout, draft.history = before
         draft.plan = plan(facts, pin, problem.message)
@@ -183,6 +209,7 @@ def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None, way: window_
         draft.handled_override = way.override
     else:
         window_passage.acknowledge_override(facts, draft)
+    commit_passage.note(facts, draft, ways.graph)
     why = facts.service and no_rollback(facts.service)
     if why:
         draft.event("Warning", "NoRollback", "Deploy", f"ECS will not roll this deployment back if it fails: {why}")
@@ -194,7 +221,7 @@ def _begin(facts: Facts, draft: Draft, pin: Pin, retry: str | None, way: window_
     return Outcome(progressing(Reason.ROLLING_OUT, what), again_s=0)
 
 
-def _try_to_begin(facts: Facts, draft: Draft, pin: Pin, cause: str, window: str) -> Problem | None:
+def _try_to_begin(facts: Facts, draft: Draft, pin: Pin, cause: str, ways: Ways) -> Problem | None:
     """Begin an attempt, or return why none can begin: what is refused is refused before anything moves."""
     target = facts.place.target
     assert target is not None
@@ -203,7 +230,7 @@ def _try_to_begin(facts: Facts, draft: Draft, pin: Pin, cause: str, window: str)
         problem = environment_tag.disagreement(target, pin, facts.tags.sharers)
     if problem is not None:
         return problem
-    attempts.begin(facts, draft, pin, cause, window)
+    attempts.begin(facts, draft, pin, cause, ways.window.right, ways.graph.right)
     assert draft.rollout is not None
     try:
         if not environment_tag.uses(target):

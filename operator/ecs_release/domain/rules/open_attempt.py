@@ -18,7 +18,7 @@ from ecs_release.domain.drift import base_revision, drift
 from ecs_release.domain.ecs.service import COMPLETED, Service
 from ecs_release.domain.model.conditions import progressing, situation_of_problem, waiting
 from ecs_release.domain.model.errors import Problem, Retryable
-from ecs_release.domain.rules import protected_tasks, wanted_revision, window_passage
+from ecs_release.domain.rules import commit_passage, protected_tasks, wanted_revision, window_passage
 from ecs_release.domain.rules.at_rest import suspended
 from ecs_release.domain.rules.new_attempt import moved_since, passage_of, wait_for_deployment, wait_for_holder
 from ecs_release.domain.verification import deployment_stages
@@ -93,9 +93,30 @@ def carry_on(facts: Facts, draft: Draft) -> RuleResult:
     if _has_other_method(facts, rollout):
         attempts.end(facts, draft, attempts.ABANDONED, "the Environment's rollout method became another one before anything was deployed")
         return Changed("the attempt ended: the rollout method is another one")
-    # Registering a revision changes nothing that runs; what does is asked of the windows again, however long ago the attempt began.
-    held = wait_for_holder(facts) or (_held_by_window(facts, draft, rollout) if intended != attempts.REGISTER else None)
+    # Registering a revision changes nothing that runs; what does is asked of the gates again, however long ago the attempt began.
+    held = wait_for_holder(facts) or (_held_by_gate(facts, draft, rollout) if intended != attempts.REGISTER else None)
     return held or _register_or_update(facts, draft, rollout, intended)
+
+
+def _held_by_gate(facts: Facts, draft: Draft, rollout: Rollout) -> Outcome | None:
+    """Wait if the commit graph speaks against the attempt, or a window has closed, since it began."""
+    return _held_by_commits(facts, draft, rollout) or _held_by_window(facts, draft, rollout)
+
+
+def _held_by_commits(facts: Facts, draft: Draft, rollout: Rollout) -> Outcome | None:
+    """Wait if the commit graph speaks against the attempt by now. A right that it has, or a tag that has moved already, lets it go on."""
+    pin = draft.pin
+    if pin is None or rollout.environment_tag == environment_tag.MOVED:
+        return None
+    way = commit_passage.passage_of(facts, draft, pin, rollout.cause or "", rollout.commits or "")
+    if way.refused is not None:
+        return commit_passage.held(facts, draft, pin, way.refused)
+    if not way.right or rollout.commits:
+        return None
+    # In status before it is used, so that it stays with the attempt.
+    draft.rollout = rollout.model_copy(update={"commits": way.right[:1024]})
+    commit_passage.note(facts, draft, way)
+    return Outcome(progressing(Reason.ROLLING_OUT, f"going on against the commit graph by {way.right}"), again_s=0)
 
 
 def _held_by_window(facts: Facts, draft: Draft, rollout: Rollout) -> Outcome | None:

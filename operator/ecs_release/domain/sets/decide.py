@@ -7,13 +7,22 @@ what the status does not show, and a crash loses nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ecs_release.api.conditions import Reason
-from ecs_release.api.names import ABORT_ANNOTATION, OVERRIDE_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION
+from ecs_release.api.names import (
+    ABORT_ANNOTATION,
+    OVERRIDE_ANNOTATION,
+    OVERRIDE_COMMITS_ANNOTATION,
+    REFRESH_ANNOTATION,
+    RETRY_ANNOTATION,
+)
+from ecs_release.domain.decision.commit_rules import Refusal
 from ecs_release.domain.decision.request_annotations import is_first_sight, token_of
 from ecs_release.domain.model.conditions import progressing, situation_of_problem, stalled
 from ecs_release.domain.model.errors import Retryable
-from ecs_release.domain.sets import deployment_set, waves
+from ecs_release.domain.rules.commit_passage import override_right
+from ecs_release.domain.sets import commit_gate, deployment_set, waves
 from ecs_release.domain.sets.child_manifests import child_name
 from ecs_release.domain.sets.child_state import LEFT, ChildState, State
 from ecs_release.domain.sets.child_writes import deletions, requests, writes
@@ -33,12 +42,47 @@ def decide_set(facts: SetFacts) -> SetDecision:
     conflict = _conflict(facts)
     if conflict is not None:
         return _report(facts, draft, conflict)
+    refused = _refused(facts, draft)
+    if refused is not None:
+        return _go_on_as_before(facts, draft, refused)
     unresolved = _resolve(facts, draft)
     if unresolved is not None:
         return _report(facts, draft, unresolved)
     _handle_requests(facts, draft)
     _advance(facts, draft)
     return _report(facts, draft, _act(facts, draft))
+
+
+def _refused(facts: SetFacts, draft: SetDraft) -> Refusal | None:
+    """Return why the commit graph does not let a new source begin, or one that was resolved before begin its first wave."""
+    if facts.observed_only:
+        return None
+    resolved = facts.resolved if facts.resolve_problem is None else None
+    if resolved is not None and draft.source_hash == facts.wanted_hash and not facts.refreshed:
+        resolved = None
+    if resolved is None and not facts.asks_commits:
+        return None
+    way = commit_gate.passage_of(facts, draft, resolved if resolved is not None else commit_gate.pinned(facts))
+    if way.override:
+        draft.handled_override_commits = way.override
+    if resolved is not None:
+        draft.right = way.right
+    elif way.right:
+        draft.change_current(commits=way.right[:1024])
+    return way.refused
+
+
+def _go_on_as_before(facts: SetFacts, draft: SetDraft, refused: Refusal) -> SetDecision:
+    """Report a refusal; the deployment set that is under way goes on meanwhile, as it would if nobody had asked for another."""
+    again_s = 1.0 if refused.is_asking else (facts.retry_s if refused.passes else None)
+    before = commit_gate.as_before(facts, draft)
+    _handle_requests(before, draft)
+    outcome = SetOutcome()
+    if not facts.asks_commits:
+        _advance(before, draft)
+        outcome = _act(before, draft)
+    due = [s for s in (outcome.again_s, again_s) if s is not None]
+    return _report(facts, draft, replace(outcome, situation=refused.situation, again_s=min(due, default=None)))
 
 
 def _report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecision:
@@ -59,6 +103,7 @@ def _acknowledge_old(facts: SetFacts, draft: SetDraft) -> None:
     meta = facts.release_set.metadata
     draft.handled_retry, draft.handled_abort = token_of(meta, RETRY_ANNOTATION), token_of(meta, ABORT_ANNOTATION)
     draft.handled_refresh, draft.handled_override = token_of(meta, REFRESH_ANNOTATION), token_of(meta, OVERRIDE_ANNOTATION)
+    draft.handled_override_commits = token_of(meta, OVERRIDE_COMMITS_ANNOTATION)
 
 
 def _mark_left(facts: SetFacts, draft: SetDraft) -> None:
@@ -131,6 +176,7 @@ def _handle_requests(facts: SetFacts, draft: SetDraft) -> None:
     if override is not None and override != draft.handled_override and draft.is_open:
         draft.handled_override = override
         draft.change_current(override=override)
+    _take_commits_override(facts, draft)
     abort, retry = token_of(meta, ABORT_ANNOTATION), token_of(meta, RETRY_ANNOTATION)
     if abort is not None and abort != draft.handled_abort:
         draft.handled_abort = abort
@@ -141,6 +187,20 @@ def _handle_requests(facts: SetFacts, draft: SetDraft) -> None:
     if retry is not None and retry != draft.handled_retry:
         draft.handled_retry = retry
         _retry(facts, draft, retry)
+
+
+def _take_commits_override(facts: SetFacts, draft: SetDraft) -> None:
+    """Give the deployment set under way the right to go on against the commit graph, for what is left of it."""
+    override = token_of(facts.release_set.metadata, OVERRIDE_COMMITS_ANNOTATION)
+    if override is None or override == draft.handled_override_commits:
+        return
+    draft.handled_override_commits = override
+    right = override_right(override)
+    if draft.is_open and right:
+        draft.change_current(commits=right[:1024])
+    else:
+        why = "no deployment set is under way" if right else "it must be <token>/<reason>"
+        draft.event("Normal", "OverrideIgnored", "Override", f"override-commits {override!r} is not used: {why}")
 
 
 def _retry(facts: SetFacts, draft: SetDraft, token: str) -> None:

@@ -77,7 +77,10 @@ class SetDraft:
     handled_retry: str | None
     handled_refresh: str | None
     handled_override: str | None
+    handled_override_commits: str | None
     handled_abort: str | None
+    right: str = ""
+    """By what right a deployment set that begins now goes on against the commit graph."""
     requests: dict[str, str] = field(default_factory=dict)
     settles_in: float | None = None
     again_s: float | None = None
@@ -97,6 +100,7 @@ class SetDraft:
             handled_retry=status.last_handled_retry,
             handled_refresh=status.last_handled_refresh,
             handled_override=status.last_handled_override,
+            handled_override_commits=status.last_handled_override_commits,
             handled_abort=status.last_handled_abort,
         )
 

@@ -35,7 +35,7 @@ def begin(facts: SetFacts, draft: SetDraft, resolved: tuple[Resolved, ...]) -> N
     left = {n: s for n, s in draft.services.items() if s.state == LEFT and n not in facts.members}
     draft.services = pin(facts.release_set.metadata.name, facts.members, resolved, draft.last_ready, draft.services) | left
     draft.source_hash, draft.resolved, draft.waves, draft.waiting_since = facts.wanted_hash, facts.now, (), None
-    draft.begin(_entry(facts, draft, REQUESTED))
+    draft.begin(_entry(facts, draft, REQUESTED).model_copy(update={"commits": draft.right[:1024] or None}))
     for service in draft.members:
         if service.note:
             draft.event("Normal", "Resolved", "Resolve", f"{service.name}: {service.note}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ecs_release.api.commits import EnvironmentCommits
 from ecs_release.api.meta import OwnerReference
 from ecs_release.api.names import API_VERSION, RELEASE_SET
 from ecs_release.api.release import Release
@@ -16,6 +17,7 @@ from ecs_release.api.release_status import PinnedImage
 from ecs_release.api.releaseset import ReleaseSet, ReleaseSetSpec
 from ecs_release.api.releaseset_status import ReleaseSetStatus
 from ecs_release.domain.artifacts.source import source_hash
+from ecs_release.domain.decision.commit_rules import Answers
 from ecs_release.domain.model.errors import Problem
 
 
@@ -62,6 +64,8 @@ class SetFacts:
     `tag_groups` are services that share an image tag, which moves for all of them at once. `settle_s` maps services to the seconds
     that they must be Ready before the next wave, `deadline_s` to those that an attempt may go without progress. `new_id` is for a
     deployment set that begins now; `interval_s` is after how many seconds a fault that may pass by itself is checked again.
+    `commit_rules` is what the Environment asks the commit graph for, if it does; `commits` is what that has answered.
+    `asks_commits`: the set was pinned, and none of its services has begun, so that it is asked once more.
     """
 
     release_set: ReleaseSet
@@ -78,6 +82,9 @@ class SetFacts:
     resolved: tuple[Resolved, ...] | None = None
     resolve_problem: Problem | None = None
     images_gone: Problem | None = None
+    commit_rules: EnvironmentCommits | None = None
+    commits: Answers = field(default_factory=Answers)
+    asks_commits: bool = False
     refreshed: bool = False
     retry_s: float = 10.0
     interval_s: float = 60.0

@@ -53,6 +53,7 @@ def report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecision
         last_handled_retry=draft.handled_retry,
         last_handled_refresh=draft.handled_refresh,
         last_handled_override=draft.handled_override,
+        last_handled_override_commits=draft.handled_override_commits,
         last_handled_abort=draft.handled_abort,
         summary=_summary(facts, draft, progress.text, ready.message if ready else ""),
     )

@@ -26,8 +26,10 @@ from ecs_release.domain.model.errors import Problem, Retryable
 from ecs_release.domain.ports.protocols import Aws, Clock, ObjectKey
 from ecs_release.domain.recovery.from_ledger import recorded_pin
 from ecs_release.domain.recovery.lost_status import needs_recovery
+from ecs_release.domain.rules import commit_passage
 from ecs_release.domain.rules.at_rest import is_done, runs_wanted
 from ecs_release.domain.verification.proof import Match, seen_digests
+from ecs_release.engine.artifacts.commit_graph import CommitGraph, repository_of
 from ecs_release.engine.artifacts.image_requirements import ImageRequirements
 from ecs_release.engine.artifacts.source_resolver import Resolver
 from ecs_release.engine.ledger.recorder import Recorder
@@ -59,6 +61,7 @@ class Gatherer:
     tag_reader: TagReader
     image_requirements: ImageRequirements
     recorder: Recorder
+    commit_graph: CommitGraph
 
     async def gather(self, release: Release, memory: Memory) -> Facts:
         """Gather for one Release. Never raises Problem: what cannot be read is a problem in the facts."""
@@ -105,7 +108,9 @@ class Gatherer:
         owner = ownership(revisions.running) if revisions.running is not None else None
         claims = await self.references.contenders(target.key, key_of(facts.release), owner)
         facts = replace(facts, place=replace(facts.place, claims=claims), revisions=revisions, release_hashes=hashes)
+        commits = await self.commit_graph.answers(key_of(facts.release), facts.place.repository, commit_passage.asked(facts))
         facts = replace(facts, tracking=await track(ecs, target, facts, memory), tags=await self.tag_reader.read(facts, memory))
+        facts = replace(facts, commits=commits)
         return replace(facts, images=await self.image_requirements.read(facts), diagnostics=await diagnose(ecs, target, facts, memory))
 
     def _limits(self, place: Place) -> Limits:
@@ -140,7 +145,8 @@ class Gatherer:
         except Problem as problem:
             return Place(problem=problem)
         claims = await self.references.contenders(target.key, key_of(release))
-        return Place(environment, target, claims=claims, links=service_links(target.key))
+        repository = repository_of(environment, project)
+        return Place(environment, target, claims=claims, links=service_links(target.key), repository=repository)
 
     async def _ledger(self, release: Release, status: ReleaseStatus, place: Place) -> LedgerFacts:
         """Return what the ledger has of the Release; its current record is read only if the status has no past."""

@@ -18,9 +18,11 @@ from ecs_release.domain.decision.facts import Permission
 from ecs_release.domain.model.errors import Waiting
 from ecs_release.domain.model.parsing import read_object
 from ecs_release.domain.ports.protocols import Cluster, ObjectKey
+from ecs_release.domain.rules.commit_passage import is_override
 from ecs_release.domain.sets import waves
 from ecs_release.domain.sets.child_manifests import is_child
 from ecs_release.domain.sets.child_state import LEFT, wanted_images
+from ecs_release.domain.sets.commit_gate import is_returning
 from ecs_release.domain.sets.facts import controller_of
 
 
@@ -49,7 +51,16 @@ async def permission_of(cluster: Cluster, release: Release, *, may_correct: bool
         suspended = Waiting(Reason.SUSPENDED, f"ReleaseSet {reference.name!r} is suspended: drift is not corrected until it is not")
         return Permission(suspended, may_correct=may_correct)
     member = _member(body["metadata"]["name"], status, line)
-    return Permission(reverting=bool(line.reverting), member=member, may_correct=may_correct)
+    current = next((e for e in status.history or () if not e.outcome), None)
+    right = (current.commits or "") if current is not None else ""
+    return Permission(
+        reverting=bool(line.reverting),
+        returning=is_returning(status),
+        # What rollbackFrom names stands in the child's own spec.change.
+        commit_right=right if is_override(right) else "",
+        member=member,
+        may_correct=may_correct,
+    )
 
 
 def _is_child(release: Release, its_set: Mapping[str, Any]) -> bool:

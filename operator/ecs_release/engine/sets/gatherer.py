@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ecs_release.api.environment import Environment
-from ecs_release.api.names import LABEL_RELEASE_SET, REFRESH_ANNOTATION, RELEASE
+from ecs_release.api.names import LABEL_RELEASE_SET, REFRESH_ANNOTATION, RELEASE, RELEASE_SET
 from ecs_release.api.project import Project, Service
 from ecs_release.api.release import Release
 from ecs_release.api.releaseset import ReleaseSet
@@ -19,10 +20,12 @@ from ecs_release.domain.environments.rollout_policy import rollout_policy
 from ecs_release.domain.model.errors import Problem
 from ecs_release.domain.model.parsing import read_object
 from ecs_release.domain.ports.protocols import Clock, Cluster, ObjectKey
+from ecs_release.domain.sets import commit_gate
 from ecs_release.domain.sets.child_manifests import child_name
 from ecs_release.domain.sets.child_state import LEFT
 from ecs_release.domain.sets.facts import Child, Resolved, SetFacts
 from ecs_release.domain.sets.pins import check_spec, combined_problem, first_wave_is_due
+from ecs_release.engine.artifacts.commit_graph import CommitGraph, repository_of
 from ecs_release.engine.runtime.attempt_ids import new_id
 from ecs_release.engine.runtime.settings import EngineSettings
 from ecs_release.engine.sets.resolver import SetResolver
@@ -30,8 +33,29 @@ from ecs_release.engine.store.references import References
 
 _STANDS_S = 60.0
 _STEP = 8
+_MOST_REFUSED = 1000
 _MOST = 200
 """Children that are listed at most; a set has fifty services, and those that have left it. More are read by name."""
+
+
+class RefusedSources:
+    """What sets were resolved to lately, that the commit graph may have refused."""
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._known: OrderedDict[str, tuple[object, float, tuple[Resolved, ...]]] = OrderedDict()
+
+    def of(self, uid: str, asked: object, now: float) -> tuple[Resolved, ...] | None:
+        """Return what a set was resolved to, if it asks for the same still; None if it is to be resolved anew."""
+        known = self._known.get(uid)
+        return known[2] if known is not None and known[0] == asked and known[1] > now else None
+
+    def keep(self, uid: str, asked: object, resolved: tuple[Resolved, ...], until: float) -> None:
+        """Keep what a set was resolved to, until a time of the monotonic clock."""
+        self._known[uid] = (asked, until, resolved)
+        self._known.move_to_end(uid)
+        while len(self._known) > _MOST_REFUSED:
+            self._known.popitem(last=False)
 
 
 @dataclass(slots=True)
@@ -43,6 +67,8 @@ class SetGatherer:
     clock: Clock
     settings: EngineSettings
     set_resolver: SetResolver
+    commit_graph: CommitGraph
+    refused: RefusedSources = field(default_factory=RefusedSources)
 
     async def gather(self, release_set: ReleaseSet) -> SetFacts:
         """Gather for one set. Raises Problem only if the API server, or a child, cannot be read."""
@@ -71,20 +97,47 @@ class SetGatherer:
             deadline_s={name: float(policy.progress_deadline_s) for name, policy in policies.items()},
             observed_only=observed_only,
             interval_s=interval_s,
+            commit_rules=environment.spec.commits if environment.spec.commits and environment.spec.commits.are_asked else None,
         )
         facts = replace(facts, children=facts.children | await self._named(facts, members))
         stands_s = min(_STANDS_S, self.settings.artifact_interval_s)
         if not _must_resolve(facts):
+            facts = await self._with_commits(facts, environment, project)
             if not first_wave_is_due(facts, stands_s):
                 return facts
             return replace(facts, images_gone=await self.set_resolver.gone_images(facts, environment, project))
-        return await self._resolve(facts, environment, project)
+        return await self._with_commits(await self._resolve(facts, environment, project), environment, project)
+
+    async def _with_commits(self, facts: SetFacts, environment: Environment, project: Project) -> SetFacts:
+        """Ask the commit graph about what was resolved just now or, before the first wave, some time ago."""
+        if facts.commit_rules is None or facts.resolve_problem is not None or facts.observed_only:
+            return facts
+        if facts.resolved is None:
+            if not first_wave_is_due(facts, 0.0):
+                return facts
+            facts = replace(facts, asks_commits=True)
+        asked = commit_gate.asked(facts, facts.resolved if facts.resolved is not None else commit_gate.pinned(facts))
+        meta = facts.release_set.metadata
+        key = ObjectKey(RELEASE_SET, meta.namespace or "", meta.name)
+        return replace(facts, commits=await self.commit_graph.answers(key, repository_of(environment, project), asked))
 
     async def _resolve(self, facts: SetFacts, environment: Environment, project: Project) -> SetFacts:
-        resolved = await self.set_resolver.pin(facts.release_set, environment, project, facts.members, facts.now)
+        resolved = await self._pinned(facts, environment, project)
         return replace(
             facts, now=self.clock.now(), resolved=resolved, resolve_problem=combined_problem(resolved), refreshed=_differs(facts, resolved)
         )
+
+    async def _pinned(self, facts: SetFacts, environment: Environment, project: Project) -> tuple[Resolved, ...]:
+        """Resolve a set. If the commit graph may refuse that, it stands for an interval: each event of its children brings a pass."""
+        release_set, now = facts.release_set, self.clock.monotonic()
+        asked = (facts.wanted_hash, release_set.metadata.generation, token_of(release_set.metadata, REFRESH_ANNOTATION), facts.members)
+        known = self.refused.of(release_set.metadata.uid, asked, now)
+        if known is not None:
+            return known
+        resolved = await self.set_resolver.pin(release_set, environment, project, facts.members, facts.now)
+        if facts.commit_rules is not None and combined_problem(resolved) is None:
+            self.refused.keep(release_set.metadata.uid, asked, resolved, now + facts.interval_s)
+        return resolved
 
     async def _children(self, release_set: ReleaseSet, known: list[str]) -> dict[str, Child]:
         """List the children by their label, and those known ones whose label somebody has removed."""

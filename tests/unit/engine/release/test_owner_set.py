@@ -63,3 +63,27 @@ async def test_a_release_that_its_set_has_not_made_does_nothing(metadata: dict[s
     assert (await permission_of(bodies, api)).hold is None  # type: ignore[arg-type]
     hold = (await permission_of(bodies, forged)).hold  # type: ignore[arg-type]
     assert hold is not None and "has not made this Release" in hold.message
+
+
+@pytest.mark.parametrize(
+    ("what", "entry", "ready", "right", "returns"),
+    [
+        ("under way", {"id": "a", "commits": "override 1: because"}, None, "override 1: because", False),
+        ("through", {"id": "a", "commits": "override 1: because", "outcome": "Failed"}, None, "", False),
+        ("by what its children are told, too", {"id": "a", "commits": "rollbackFrom 1a2b3c4"}, None, "", False),
+        ("it goes back to what it was Ready on", {"id": "a"}, NEW, "", True),
+        ("it was Ready on something else", {"id": "a"}, OLD, "", False),
+    ],
+)
+async def test_what_a_set_may_do_against_the_commit_graph_its_children_may(
+    what: str, entry: dict[str, Any], ready: str | None, right: str, returns: bool
+) -> None:
+    given = set_of_two({"pinned": OLD}, {"pinned": OLD}, states=("Open", "Open"))
+    body = given.release_set.to_kubernetes()
+    body["status"]["history"] = [entry]
+    if ready:
+        pin = {"images": [{"container": "app", "digest": ready}]}
+        body["status"]["lastReady"] = {"services": [{"name": s, "pin": pin} for s in ("web", "api")]}
+    api = next(c for c in given.children.values() if c.release.spec.service == "api")
+    found = await permission_of(OneSet(body), api.release)  # type: ignore[arg-type]
+    assert (found.hold, found.commit_right, found.returning) == (None, right, returns), what

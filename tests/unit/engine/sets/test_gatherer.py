@@ -50,7 +50,7 @@ class Labelled:
 async def test_only_children_are_parsed_and_few_are_read_at_once(others: int, reads: int) -> None:
     cluster = Labelled(others)
     references: Any = SimpleNamespace(store=SimpleNamespace(releases={ObjectKey(RELEASE, "shop", name): None for name in NAMES}))
-    gatherer = SetGatherer(references, cluster, None, EngineSettings(), None)  # type: ignore[arg-type]
+    gatherer = SetGatherer(references, cluster, None, EngineSettings(), None, None)  # type: ignore[arg-type]
     found = await gatherer._children(ReleaseSet.model_validate(release_set_object("all")), SERVICES)
     assert sorted(found) == sorted(NAMES)
     assert (len(cluster.reads), cluster.at_once <= 8, cluster.listed <= 200) == (reads, True, True)

@@ -21,6 +21,7 @@ from ecs_release.api.names import (
     LABEL_SERVICE,
     LABEL_SERVICE_SET,
     OVERRIDE_ANNOTATION,
+    OVERRIDE_COMMITS_ANNOTATION,
     PROJECT,
     REFRESH_ANNOTATION,
     RELEASE,
@@ -66,7 +67,7 @@ NEWS = {
     "the spec": put("metadata", "generation", value=2),
     "it is being deleted": put("metadata", "deletionTimestamp", value="2026-05-04T12:00:00Z"),
     **{name: put("metadata", "annotations", name, value="1") for name in (RETRY_ANNOTATION, REFRESH_ANNOTATION, ABORT_ANNOTATION)},
-    OVERRIDE_ANNOTATION: put("metadata", "annotations", OVERRIDE_ANNOTATION, value="1/urgent"),
+    **{name: put("metadata", "annotations", name, value="1/urgent") for name in (OVERRIDE_ANNOTATION, OVERRIDE_COMMITS_ANNOTATION)},
     **{
         name: put("metadata", "labels", name, value="x")
         for name in (LABEL_PROJECT, LABEL_SERVICE_SET, LABEL_SERVICE, LABEL_ENVIRONMENT, LABEL_RELEASE_SET)

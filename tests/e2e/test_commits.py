@@ -1,0 +1,326 @@
+"""What the commit graph says: only merged commits, never backwards, and what is not known. Operator and commits service are processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.bed import READY, STALLED, WAITING, Bed, Place, condition, running_bed, triple
+from tests.e2e.sets import lines
+from tests.git_host.repositories import BareRepository
+from tests.git_host.server import GitHost, running_host
+from tests.git_host.service import CommitsService, binding
+from tests.operator_process import FAST
+
+HOLD = {"backwards": "Hold", "unknown": "Hold"}
+REFUSE = {"notMerged": "Refuse", "unknown": "Hold"}
+DEADLINE_S = 120.0
+
+
+@dataclass
+class Graph:
+    """A bed whose operator asks a commits service, and the git host that this reads."""
+
+    bed: Bed
+    host: GitHost
+    service: CommitsService
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
+    folder: Path = tmp_path_factory.mktemp("graph")
+    with ExitStack() as stack:
+        host = stack.enter_context(running_host(folder))
+        bound = [binding(host, "shop/*", namespaces=("t*",))]
+        service = stack.enter_context(CommitsService(folder / "service", bound, {"answerSeconds": 10}))
+        address = {"ECS_RELEASE_COMMITS_ADDRESS": service.address, "ECS_RELEASE_COMMITS_TOKEN_FILE": str(service.token_file)}
+        yield Graph(stack.enter_context(running_bed({**FAST, **address})), host, service)
+
+
+@dataclass
+class Shop:
+    """A place with a repository: `line` are the commits of its branch, and `line[0]` is what the service `web` runs."""
+
+    place: Place
+    repository: BareRepository
+    line: list[str]
+    url: str
+
+    def rules(self, **rules: str) -> None:
+        self.place.environment(commits={"branch": "main", **rules}, rollout={"settleSeconds": 0})
+
+    def git(self, url: str) -> None:
+        self.place.kubectl("patch", "project", "shop", "--type=merge", "--patch", json.dumps({"spec": {"git": {"url": url}}}))
+
+    def build(self, number: int, source: dict[str, Any], kind: str = "release", name: str = "web") -> None:
+        """Set the source as the build of a commit does, by a field manager of its own."""
+        patch = json.dumps({"spec": {"source": source}})
+        self.place.kubectl("patch", kind, name, "--type=merge", f"--field-manager=build-{number}", "--patch", patch)
+
+    def message(self, name: str = "web") -> str:
+        return str(condition(self.place.status(name), "Ready")["message"])
+
+
+@pytest.fixture
+def shop(graph: Graph) -> Iterator[Shop]:
+    with graph.bed.cleared():
+        place = Place(graph.bed)
+        path = f"shop/{place.name}"
+        repository = graph.host.repository(path)
+        line = repository.line(4)
+        place.service(line[0])
+        for commit in line[1:]:
+            place.push(commit)
+        place.project()
+        found = Shop(place, repository, line, graph.host.url(path))
+        found.git(found.url)
+        yield found
+
+
+def runs(place: Place, digest: str, service: str = "web") -> bool:
+    return place.running(service)["app"] == {digest}
+
+
+def test_what_is_not_merged_waits_and_goes_by_itself_once_it_is(shop: Shop) -> None:
+    place, side = shop.place, shop.repository.commit(shop.line[1], subject="a feature")
+    shop.rules(**REFUSE)
+    digest = place.push(side)
+    place.release(side)
+    status = place.wait("NotMerged", deadline_s=DEADLINE_S)
+    assert triple(status) == STALLED and side[:12] in shop.message() and f"branch main of {shop.url}" in shop.message()
+    assert "would deploy" in status["plan"]["message"] and place.mutations() == []
+    place.release(shop.line[2])
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.release(side)
+    place.wait("NotMerged", deadline_s=DEADLINE_S)
+    shop.repository.commit(shop.line[3], side, branch="main", subject="merge it")
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    assert runs(place, digest)
+
+
+def test_the_race_of_builds_ends_on_the_newer_commit(shop: Shop) -> None:
+    """2 is built first, and rolls out; the build of 1 ends last."""
+    place, (zero, one, two, _) = shop.place, shop.line
+    shop.rules(**HOLD)
+    digest = place.push(f"slow.{two[:8]}", two)
+    place.release(zero)
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    shop.build(2, {"releaseHash": two})
+    place.wait("RollingOut", deadline_s=DEADLINE_S)
+    shop.build(1, {"releaseHash": one})
+    status = place.wait("GoesBackwards", deadline_s=DEADLINE_S)
+    assert triple(status) == WAITING, "2 may fail"
+    assert f"commit {one[:12]} is 1 commit behind {two[:12]}, which is under way since" in shop.message()
+    place.until(lambda: triple(place.status()) == STALLED and runs(place, digest), "2 to be through", deadline_s=DEADLINE_S)
+    status = place.stays("GoesBackwards")
+    assert f"is 1 commit behind {two[:12]}, which runs since" in shop.message() and len(place.updates()) == 1
+    assert (status["history"][0]["hash"], status["history"][0]["outcome"]) == (two, "Succeeded")
+    assert status["summary"]["hash"] == one and status["summary"]["runningHash"] == two
+    shop.build(3, {"releaseHash": shop.line[3]})
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+
+
+def test_the_race_of_builds_with_a_tag_that_moves(shop: Shop) -> None:
+    place, (_, one, two, _) = shop.place, shop.line
+    shop.rules(**HOLD)
+    newer = place.push("latest", two, content="two")
+    place.release({"tag": "latest"})
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    assert runs(place, newer)
+    place.push("latest", one, content="one")
+    place.annotate("web", refresh="build-1")
+    status = place.wait("GoesBackwards", deadline_s=DEADLINE_S)
+    assert triple(status) == STALLED and f"commit {one[:12]} is 1 commit behind {two[:12]}" in shop.message()
+    place.stays("GoesBackwards")
+    assert runs(place, newer)
+
+
+def test_what_has_diverged_waits(shop: Shop) -> None:
+    place, side = shop.place, shop.repository.commit(shop.line[0], branch="feature", subject="a feature")
+    shop.rules(**HOLD)
+    place.push(side)
+    place.release(shop.line[2])
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.release(side)
+    place.wait("GoesBackwards", deadline_s=DEADLINE_S)
+    assert f"has diverged from {shop.line[2][:12]}" in shop.message() and "lacks 2 commits of it, and has 1 of its own" in shop.message()
+
+
+def test_going_back_is_meant_if_what_runs_is_named(shop: Shop) -> None:
+    place, (_, one, two, three) = shop.place, shop.line
+    shop.rules(**HOLD)
+    place.release(two)
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.release(one, change={"rollbackFrom": three})
+    place.wait("GoesBackwards", deadline_s=DEADLINE_S)
+    place.release(one, change={"rollbackFrom": two[:12]})
+    status = place.wait("Succeeded", deadline_s=DEADLINE_S)
+    assert status["history"][0]["commits"] == f"rollbackFrom {two[:12]}"
+    # It does not stick: something else runs by now.
+    place.release(three, change={"rollbackFrom": two[:12]})
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.release(one, change={"rollbackFrom": two[:12]})
+    place.wait("GoesBackwards", deadline_s=DEADLINE_S)
+
+
+def test_an_override_lets_one_attempt_through(shop: Shop) -> None:
+    place, (zero, one, two, _) = shop.place, shop.line
+    shop.rules(**HOLD)
+    place.release(two)
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.release(one)
+    place.wait("GoesBackwards", deadline_s=DEADLINE_S)
+    place.annotate("web", **{"override-commits": "only-a-token"})
+    place.until(lambda: place.status().get("lastHandledOverrideCommits") == "only-a-token", "the bad one to be acknowledged")
+    place.annotate("web", **{"override-commits": "inc-7/payments are down"})
+    status = place.wait("Succeeded", deadline_s=DEADLINE_S)
+    assert status["lastHandledOverrideCommits"] == "inc-7/payments are down"
+    assert status["history"][0]["commits"] == "override inc-7: payments are down"
+    assert "CommitsPassed" in {e["reason"] for e in place.events()}
+    place.release(zero, annotations={"ecs-release.dev/override-commits": "inc-7/payments are down"})
+    place.wait("GoesBackwards", deadline_s=DEADLINE_S)
+    place.stays("GoesBackwards")
+
+
+@pytest.mark.parametrize("unknown", ["Hold", "Allow"])
+def test_what_is_short_or_only_claimed_is_not_known(shop: Shop, unknown: str) -> None:
+    place, short = shop.place, shop.line[1][:11]
+    shop.rules(notMerged="Refuse", unknown=unknown)
+    place.push(short)
+    claimed = place.push("untold.1")
+    for source, words in (
+        ({"releaseHash": short}, "can be forged"),
+        ({"images": [{"container": "app", "digest": claimed, "releaseHash": shop.line[2]}]}, "no tag in ECR confirms it"),
+    ):
+        place.release(source)
+        if unknown == "Allow":
+            place.wait("Succeeded", deadline_s=DEADLINE_S)
+        else:
+            assert triple(place.wait("CommitUnknown", deadline_s=DEADLINE_S)) == STALLED
+            place.until(lambda words=words: words in shop.message(), words)
+    assert bool(place.mutations()) is (unknown == "Allow")
+
+
+def test_a_repository_that_is_not_bound_to_the_namespace_is_not_read(shop: Shop, graph: Graph) -> None:
+    place = shop.place
+    shop.rules(**REFUSE)
+    graph.host.repository(f"others/{place.name}")
+    shop.git(graph.host.url(f"others/{place.name}"))
+    place.release(shop.line[1])
+    assert triple(place.wait("CommitUnknown", deadline_s=DEADLINE_S)) == STALLED and place.mutations() == []
+    assert not graph.host.requests(f"others/{place.name}")
+    shop.git(shop.url)
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+
+
+def test_a_service_that_hangs_holds_up_those_who_ask_and_nobody_else(shop: Shop, graph: Graph) -> None:
+    place, digest = shop.place, shop.place.push(shop.line[1])
+    shop.rules(**REFUSE)
+    other = Place(graph.bed)
+    other.service(shop.line[0])
+    other.environment()
+    other.project()
+    other.push(shop.line[1])
+    with graph.service.process.paused():
+        place.release(shop.line[1])
+        status = place.wait("CommitUnknown", deadline_s=DEADLINE_S)
+        assert triple(status) == WAITING and "asking the commits service" in shop.message()
+        other.release(shop.line[1])
+        other.wait("Succeeded", deadline_s=DEADLINE_S)
+        place.stays("CommitUnknown", seconds=1.0)
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    assert runs(place, digest)
+
+
+def test_a_service_that_hangs_is_given_up_where_unknown_is_allowed(shop: Shop, graph: Graph) -> None:
+    shop.rules(notMerged="Refuse")
+    with graph.service.process.paused():
+        shop.place.release(shop.line[1])
+        shop.place.wait("Succeeded", deadline_s=DEADLINE_S)
+
+
+def test_without_rules_nothing_is_asked(shop: Shop, graph: Graph) -> None:
+    place = shop.place
+    place.environment()
+    for commit in (shop.line[2], shop.line[1]):
+        place.release(commit)
+        place.wait("Succeeded", deadline_s=DEADLINE_S)
+    assert not graph.host.requests(f"shop/{place.name}")
+
+
+def two_services(shop: Shop, *more: str) -> Place:
+    """The services api and web run commit 0; there are images of all commits."""
+    place = shop.place
+    place.service(shop.line[0], "api")
+    place.project("api", "web")
+    shop.git(shop.url)
+    for service in ("api", "web"):
+        for commit in (*shop.line[1:], *more):
+            place.push(commit, service=service)
+    return place
+
+
+def test_one_service_refuses_the_set_before_its_first_wave(shop: Shop) -> None:
+    side = shop.repository.commit(shop.line[1], subject="a feature")
+    place = two_services(shop, side)
+    shop.rules(**REFUSE)
+    place.release_set(
+        shop.line[1], overrides=[{"service": "web", "source": {"releaseHash": side}}], strategy={"waves": [{"services": ["api"]}]}
+    )
+    status = place.wait_set("NotMerged", deadline_s=DEADLINE_S)
+    assert triple(status) == STALLED and "1 of 2 services (web)" in condition(status, "Ready")["message"]
+    assert place.mutations() == [] and not place.children()
+    place.annotate("all", "releaseset", **{"override-commits": "inc-8/must go"})
+    status = place.wait_set("Succeeded", deadline_s=DEADLINE_S)
+    assert status["history"][0]["commits"] == "override inc-8: must go"
+    assert place.children()["web"]["status"]["history"][0]["commits"] == "override inc-8: must go"
+
+
+def test_a_set_under_way_goes_on_while_an_older_commit_waits(shop: Shop) -> None:
+    place, (_, one, two, _) = two_services(shop), shop.line
+    shop.rules(**HOLD)
+    digests = {"api": place.push(f"slow.{two[:8]}", two, service="api"), "web": place.push(two)}
+    place.release_set(two, strategy={"waves": [{"services": ["api"]}]})
+    place.wait_set("RollingOut", deadline_s=DEADLINE_S)
+    shop.build(1, {"releaseHash": one}, "releaseset", "all")
+    status = place.wait_set("GoesBackwards", deadline_s=DEADLINE_S)
+    assert f"behind {two[:12]}" in condition(status, "Ready")["message"]
+    place.until_set(lambda: all(runs(place, d, s) for s, d in digests.items()), "2 to be through", deadline_s=DEADLINE_S)
+    status = place.until_set(
+        lambda: (s := place.set_status())["history"][0].get("outcome") == "Succeeded" and s, "its end", deadline_s=DEADLINE_S
+    )
+    assert condition(status, "Ready")["reason"] == "GoesBackwards" and {s["hash"] for s in lines(status).values()} == {two}
+    # What it was Ready on before is left behind: to go back to 1 is to go backwards.
+    assert triple(place.wait_set("GoesBackwards", deadline_s=DEADLINE_S))[0] == "False"
+
+
+def test_a_set_that_fails_goes_back_whatever_the_graph_says(shop: Shop) -> None:
+    place, (_, one, two, _) = two_services(shop), shop.line
+    shop.rules(**HOLD, notMerged="Refuse")
+    place.push(f"crash.{two[:8]}", two, service="web")
+    place.release_set(one, strategy={"waves": [{"services": ["api"]}], "onFailure": "RollBack"})
+    place.wait_set("Succeeded", deadline_s=DEADLINE_S)
+    place.release_set(two, strategy={"waves": [{"services": ["api"]}], "onFailure": "RollBack"})
+    status = place.wait_set("RolledBack", deadline_s=2 * DEADLINE_S)
+    assert status["history"][0]["cause"] == "Rollback"
+    assert place.children()["api"]["status"]["history"][0]["cause"] == "Rollback"
+
+
+def test_a_set_that_has_failed_may_be_set_back_to_what_it_was_ready_on(shop: Shop) -> None:
+    place, (_, one, two, _) = two_services(shop), shop.line
+    shop.rules(**HOLD)
+    place.push(f"crash.{two[:8]}", two, service="web")
+    strategy = {"waves": [{"services": ["api"]}]}
+    place.release_set(one, strategy=strategy)
+    place.wait_set("Succeeded", deadline_s=DEADLINE_S)
+    place.release_set(two, strategy=strategy)
+    place.until_set(lambda: place.set_status()["history"][0].get("outcome") == "Failed", "2 to fail", deadline_s=2 * DEADLINE_S)
+    place.release_set(one, strategy=strategy)
+    status = place.wait_set("Succeeded", deadline_s=DEADLINE_S)
+    assert {s["hash"] for s in lines(status).values()} == {one} and triple(status) == READY
