@@ -50,7 +50,8 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     else:
         identity = {key: spec[key] for key in ("projectRef", "service", "environmentRef")}
         fields = {"source": next(iter(pins.values())).to_kubernetes()}
-    fields |= pinned_objects.change_fields(manifest_writer.change_of(session, summary))
+    left = rollback_target.left_commit((ReleaseSet if body["kind"] == RELEASE_SET else Release).model_validate(body))
+    fields |= pinned_objects.change_fields({**manifest_writer.change_of(session, summary), "rollbackFrom": left})
     meta = body["metadata"]
     target = ManifestTarget(str(body["kind"]), meta["namespace"], meta["name"], identity, body)
     lines = [f"{target.title}: {summary}:", *pinned_objects.steps(pins, body)]

@@ -118,6 +118,7 @@ _WIDE: tuple[tuple[str, Callable[[Entry, datetime], str | Cell]], ...] = (
     ("ATTEMPT", _text("attemptID", "id")),
     ("TASK DEFINITION", _revision),
     ("WINDOW", _text("window")),
+    ("COMMITS", _text("commits")),
     ("TICKET", _text("ticket")),
     ("LINK", _text("url")),
     ("MESSAGE", _text("message")),

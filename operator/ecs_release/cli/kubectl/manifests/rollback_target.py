@@ -8,12 +8,14 @@ from ecs_release.api.ledger import LedgerEntry, Stage
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import HistoryEntry
 from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.api.releaseset_status import ReleaseSetStatus
 from ecs_release.api.source import Source, SourceImage
 from ecs_release.cli.kubectl.terminal.errors import CommandError, NotFound
 from ecs_release.domain.artifacts.claimed_hash import confirmed_hash
 from ecs_release.domain.artifacts.source import digests_of
 from ecs_release.domain.decision.attempts import GOOD
-from ecs_release.domain.sets.child_state import LEFT
+from ecs_release.domain.decision.commit_rules import is_commit_hash
+from ecs_release.domain.sets.child_state import LEFT, wanted_images
 
 
 def _image(container: str, digest: str | None, release_hash: str | None) -> SourceImage:
@@ -94,6 +96,23 @@ def sources_at_hash(releases: Mapping[str, Release], release_hash: str) -> dict[
     if missing:
         raise NotFound(f"{', '.join(missing)} has not run {release_hash}, as far as status remembers: a set goes back whole")
     return found
+
+
+def left_commit(of: Release | ReleaseSet) -> str | None:
+    """Return the commit that a rollback goes back from: of the attempt under way, else what runs; None if that is not one, or not known."""
+    status = of.status
+    if status is None:
+        return None
+    if isinstance(status, ReleaseSetStatus):
+        is_open = next((not e.outcome for e in status.history or ()), False)
+        lines = [i.release_hash for s in status.services or () if s.state != LEFT for i in wanted_images(s)]
+        found = lines if is_open else [status.summary.running_hash if status.summary else None]
+    else:
+        its = [i.to_hash for i in status.rollout.images or () if not i.unlisted] if status.rollout and not status.rollout.outcome else []
+        found = its or [status.running.hash if status.running else None]
+    commits = {c or "" for c in found}
+    only = commits.pop() if len(commits) == 1 else ""
+    return only if is_commit_hash(only) else None
 
 
 def services_of(release_set: ReleaseSet) -> set[str]:

@@ -15,10 +15,12 @@ from ecs_release.api.source import Source
 from ecs_release.domain.artifacts.claimed_hash import claimed
 from ecs_release.domain.artifacts.source import Lookup, hash_of_image, lookups, source_hash, unpinned
 from ecs_release.domain.decision import attempts
+from ecs_release.domain.decision.commit_rules import why_unjudged
 from ecs_release.domain.decision.request_annotations import override_requested, retry_requested
 from ecs_release.domain.decision.suspension import environment_suspensions
 from ecs_release.domain.ecs.service import RegistryImage
 from ecs_release.domain.environments.targets import Target, resolve_target
+from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.model.errors import Problem
 from ecs_release.domain.rules import window_passage
 
@@ -166,12 +168,24 @@ def _deploys(
         way = window_passage.passage(place.environment, attempt, place.now)
     except Problem as problem:
         return replace(plan, why=problem.message, window=problem.message)
+    asks = _asks(place, plan)
     if way.closed is None:
-        return replace(plan, why="" if plan.before else "what runs there is not known yet")
+        return replace(plan, why=join_clauses("" if plan.before else "what runs there is not known yet", asks))
     if way.is_open:
-        return replace(plan, why=f"passes closed window {way.right}")
+        return replace(plan, why=join_clauses(f"passes closed window {way.right}", asks))
     closed = window_passage.described(way.closed)
-    return replace(plan, why=closed, window=closed)
+    return replace(plan, why=join_clauses(closed, asks), window=closed)
+
+
+def _asks(place: Surroundings, plan: ServicePlan) -> str:
+    """Return what the commit graph is asked before an attempt begins: its answers only the operator can get. Empty if it is not asked."""
+    rules = place.environment.spec.commits if place.environment is not None else None
+    if rules is None or not rules.are_asked:
+        return ""
+    asked = ["whether it is merged"] if rules.not_merged == "Refuse" else []
+    asked += ["whether it goes backwards"] if rules.backwards == "Hold" else []
+    unjudged = next((f"; {why}" for image in plan.after.values() if (why := why_unjudged(rules, image.hash))), "")
+    return f"the commit graph is asked first {' and '.join(asked)} (commits.unknown is {rules.unknown}){unjudged}"
 
 
 def running_images(status: ReleaseStatus) -> dict[str, Image]:

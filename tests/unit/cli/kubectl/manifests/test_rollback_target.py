@@ -143,3 +143,40 @@ def test_a_release_number_means_what_was_deployed() -> None:
 @pytest.mark.parametrize(("stage", "outcome", "never"), [("end", "Succeeded", False), ("end", "RolledBack", True), ("start", None, True)])
 def test_a_release_that_never_went_well(stage: str, outcome: str | None, never: bool) -> None:
     assert rollback_target.never_succeeded([ledger_entry("web", "prod", A, stage, outcome)]) is never
+
+
+ONE, TWO = "1" * 40, "2" * 40
+
+
+@pytest.mark.parametrize(
+    ("what", "of", "left"),
+    [
+        ("nothing is known", release(), None),
+        ("what runs", release(running={"hash": TWO}), TWO),
+        ("what runs is a digest", release(running={"hash": "5de8fa6cd32c@"}), None),
+        ("what runs has no commit's name", release(running={"hash": "v2"}), None),
+        ("what is only claimed", release(running={"hash": f"claimed:{TWO}"}), None),
+        ("what is under way", release(running={"hash": ONE}, rollout=entry(1, B, TWO, outcome=None)), TWO),
+        ("what has ended", release(running={"hash": ONE}, rollout=entry(1, B, TWO, outcome="RolledBack")), ONE),
+    ],
+)
+def test_what_a_rollback_of_a_release_goes_back_from(what: str, of: Release, left: str | None) -> None:
+    assert rollback_target.left_commit(of) == left, what
+
+
+@pytest.mark.parametrize(
+    ("outcome", "hashes", "running", "left"),
+    [
+        ("Succeeded", (TWO, TWO), TWO, TWO),
+        ("Succeeded", (TWO, TWO), None, None),
+        (None, (TWO, TWO), ONE, TWO),
+        (None, (TWO, ONE), ONE, None),
+    ],
+)
+def test_what_a_rollback_of_a_set_goes_back_from(
+    outcome: str | None, hashes: tuple[str, str], running: str | None, left: str | None
+) -> None:
+    services = [{"name": n, "images": [image(A, h)]} for n, h in zip(("api", "web"), hashes, strict=True)]
+    body = release_set(*services).to_kubernetes()
+    body["status"] |= {"history": [{"id": "a"} | ({"outcome": outcome} if outcome else {})], "summary": {"runningHash": running}}
+    assert rollback_target.left_commit(ReleaseSet.model_validate(body)) == left

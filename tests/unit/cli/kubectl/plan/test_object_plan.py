@@ -97,6 +97,27 @@ def test_what_an_apply_would_do(live: Release, source: dict[str, Any], expected:
     assert verdict(plan_release(wanted, live, place(), found)) == expected
 
 
+@pytest.mark.parametrize(
+    ("rules", "source", "why"),
+    [
+        ({}, "c" * 40, ""),
+        ({"unknown": "Hold"}, "c" * 40, ""),
+        ({"notMerged": "Refuse"}, "c" * 40, "the commit graph is asked first whether it is merged (commits.unknown is Allow)"),
+        (
+            {"backwards": "Hold", "unknown": "Hold"},
+            "c" * 7,
+            "the commit graph is asked first whether it goes backwards (commits.unknown is Hold)",
+        ),
+        ({"notMerged": "Refuse", "backwards": "Hold"}, "c" * 40, "asked first whether it is merged and whether it goes backwards"),
+        ({"notMerged": "Refuse", "unknown": "Hold"}, "c" * 7, "ccccccc can be forged"),
+    ],
+)
+def test_what_the_commit_graph_is_asked_is_said(rules: dict[str, str], source: str, why: str) -> None:
+    live = readiness(release())
+    plan = plan_release(with_source(live.to_kubernetes(), releaseHash=source), live, place(spec={"commits": rules}), found)
+    assert plan.services[0].does == DEPLOY and why in plan.services[0].why and bool(why) is bool(plan.services[0].why)
+
+
 RETRY = {"ecs-release.dev/retry": "1"}
 LAST_READY = {"time": ago(minutes=2), "images": [{"container": "app", "digest": digest("b")}]}
 
