@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from ecs_release.domain.artifacts.registry_images import Repository, RequiredImage
 from ecs_release.domain.ecs.service import Access, RegistryImage
 from ecs_release.domain.model.errors import Problem
+from ecs_release.domain.ports.protocols import ImagesAnswer
 
 ACCESS = Access("111122223333", "eu-west-1", "role")
 
@@ -28,10 +29,14 @@ def artifact(number: int, name: str = "shop/web", registry: str = "111122223333"
 
 @dataclass
 class FakeRegistry:
-    """One registry. What is not listed is not there; `fault` is raised instead of an answer, `takes_s` is how long that takes."""
+    """One registry. What is not listed is not there; `fault` is raised instead of an answer, `takes_s` is how long that takes.
+
+    `odd` has images that cannot be read, and why.
+    """
 
     there: dict[str, RegistryImage] = field(default_factory=dict)
     lists: dict[str, RegistryImage] = field(default_factory=dict)
+    odd: dict[str, Problem] = field(default_factory=dict)
     fault: Problem | None = None
     takes_s: float = 0.0
     asked: list[tuple[str, frozenset[str]]] = field(default_factory=list)
@@ -44,19 +49,20 @@ class FakeRegistry:
     def push(self, *numbers: int, tags: tuple[str, ...] = ("ref.v1",)) -> None:
         self.there |= {digest(n): RegistryImage(digest(n), tags) for n in numbers}
 
-    async def images(self, name: str, digests: Collection[str]) -> Mapping[str, RegistryImage]:
+    async def images(self, name: str, digests: Collection[str]) -> ImagesAnswer:
         self.asked.append((name, frozenset(digests)))
         self.asked_at.append(asyncio.get_running_loop().time())
         await asyncio.sleep(self.takes_s)
         if self.fault is not None:
             raise self.fault
-        return {d: self.there[d] for d in digests if d in self.there}
+        unread = {d: self.odd[d] for d in digests if d in self.odd}
+        return ImagesAnswer({d: self.there[d] for d in digests if d in self.there.keys() - unread.keys()}, unread)
 
-    async def manifest_lists_naming(self, name: str, images: Collection[RegistryImage]) -> Mapping[str, RegistryImage]:
+    async def manifest_lists_naming(self, name: str, images: Collection[RegistryImage]) -> ImagesAnswer:
         self.lists_asked += 1
         if self.lists_fault is not None:
             raise self.lists_fault
-        return {i.digest: self.lists[i.digest] for i in images if i.digest in self.lists}
+        return ImagesAnswer({i.digest: self.lists[i.digest] for i in images if i.digest in self.lists})
 
     async def check_movable(self, name: str, tag: str) -> None: ...
 

@@ -457,10 +457,10 @@ async def test_images_are_looked_up_together_whatever_is_missing(aws: BotoAws, s
     ecr.update_image_storage_class(repositoryName=name, imageId={"imageDigest": there[0]}, targetStorageClass="ARCHIVE")
     untagged = sim.push_image(name, [])
     registry, since = aws.registry(access(), ACCOUNT, REGION), sim.mark()
-    found = await registry.images(name, [*there[1:], untagged])
+    found = (await registry.images(name, [*there[1:], untagged])).images
     assert len(sim.calls(action="DescribeImages", since=since)) == 1
     assert {d: i.tags for d, i in found.items()} == {d: (f"ref.{n}",) for n, d in enumerate(there) if n} | {untagged: ()}
-    found = await registry.images(name, [*there, *away])
+    found = (await registry.images(name, [*there, *away])).images
     assert set(found) == set(there)
     assert {d for d, i in found.items() if i.archived} == {there[0]}
     assert await registry.image(name, digest=there[0]) is None, "what is archived cannot be pulled"
@@ -473,7 +473,7 @@ async def test_more_than_a_hundred_images_take_more_calls(aws: BotoAws, sim: Sim
     name = f"many{next(_numbers)}"
     there = [sim.push_image(name, [], content=str(n)) for n in range(103)]
     since = sim.mark()
-    assert len(await aws.registry(access(), ACCOUNT, REGION).images(name, there)) == 103
+    assert len((await aws.registry(access(), ACCOUNT, REGION).images(name, there)).images) == 103
     assert len(sim.calls(action="DescribeImages", since=since)) == 2
 
 
@@ -487,8 +487,8 @@ async def test_the_list_that_names_a_platforms_image_is_found(aws: BotoAws, sim:
     assert described is not None
     platform = described.platform_digests[1]
     images = await registry.images(name, [platform, lonely])
-    found = await registry.manifest_lists_naming(name, list(images.values()))
-    assert {d: (i.digest, i.tags) for d, i in found.items()} == {platform: (wanted, ("ref.b",))}
+    found = await registry.manifest_lists_naming(name, list(images.images.values()))
+    assert {d: (i.digest, i.tags) for d, i in found.images.items()} == {platform: (wanted, ("ref.b",))}
     assert other != wanted
 
 

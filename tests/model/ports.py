@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from ecs_release.aws.sessions.error_codes import problem_of
+from ecs_release.domain import ports
 from ecs_release.domain.ecs import service as seen
 from ecs_release.domain.model.errors import Ambiguous, Blocked, Conflict, Denied, NotFound, Retryable, Throttled
 from ecs_release.domain.ports.commits import CommitRange, FullHash, Membership, Relation, Repository, Unknown
@@ -365,18 +366,18 @@ class ModelRegistry:
 
         return await self._link.read("image", answer)
 
-    async def images(self, repository: str, digests: Collection[str]) -> Mapping[str, seen.RegistryImage]:
-        def answer(_: float) -> Mapping[str, seen.RegistryImage]:
+    async def images(self, repository: str, digests: Collection[str]) -> ports.protocols.ImagesAnswer:
+        def answer(_: float) -> ports.protocols.ImagesAnswer:
             known = self._link.scene.registry.images
-            return {d: self._image(known[d]) for d in digests if d in known}
+            return ports.protocols.ImagesAnswer({d: self._image(known[d]) for d in digests if d in known})
 
         return await self._link.read("image", answer)
 
-    async def manifest_lists_naming(self, repository: str, images: Collection[seen.RegistryImage]) -> Mapping[str, seen.RegistryImage]:
-        def answer(_: float) -> Mapping[str, seen.RegistryImage]:
+    async def manifest_lists_naming(self, repository: str, images: Collection[seen.RegistryImage]) -> ports.protocols.ImagesAnswer:
+        def answer(_: float) -> ports.protocols.ImagesAnswer:
             registry = self._link.scene.registry
             lists = {n.digest: registry.of_digest(n.digest) for n in images}
-            return {d: self._image(i) for d, i in lists.items() if i is not None and d in i.platforms}
+            return ports.protocols.ImagesAnswer({d: self._image(i) for d, i in lists.items() if i is not None and d in i.platforms})
 
         return await self._link.read("image", answer)
 

@@ -93,7 +93,10 @@ class CommandReader:
             "acceptedMediaTypes": sorted(image_lookup.LISTS),
         }
         found = self._call(image_lookup.read_manifest_lists, client, parameters, f"ecr:BatchGetImage on {repository}")
-        return next(iter(found.values()), ())
+        listed: tuple[str, ...] | Problem = next(iter(found.values()), ())
+        if isinstance(listed, Problem):
+            raise listed
+        return listed
 
     def _call(self, read: Callable[[Any, Mapping[str, Any]], Any], client: Any, parameters: Mapping[str, Any], action: str) -> Any:
         with translated_errors(action):

@@ -24,8 +24,10 @@ from ecs_release.aws.registry.ecr import BotoRegistry
 from ecs_release.aws.sessions.caller import Caller
 from ecs_release.aws.sessions.pacing import Pacing
 from ecs_release.aws.sessions.threads import Threads
-from ecs_release.domain.ecs.service import Access
+from ecs_release.domain.ecs.service import Access, RegistryImage
 from ecs_release.domain.model.errors import Ambiguous, BrokenAnswer, Problem, Retryable
+from ecs_release.domain.model.halving import is_faulty
+from ecs_release.domain.ports.protocols import ImagesAnswer
 from tests.builders.simulated_time import SimulatedClock
 
 ACCESS = Access("111122223333", "eu-west-1")
@@ -76,7 +78,7 @@ ITEM = {"pk": {"S": "CURRENT#prod"}, "sk": {"S": "shop#store#web"}, "kind": {"S"
 
 @dataclass
 class Wire:
-    """Clients of boto3 whose every request is answered with `body`, as JSON unless it is bytes."""
+    """Clients of boto3 whose every request is answered with `body`, as JSON unless it is bytes; it may be a function of the parameters."""
 
     body: Any = None
     status: int = 200
@@ -94,7 +96,8 @@ class Wire:
         pass
 
     def _answer(self, request: Any, **_: Any) -> AWSResponse:
-        body = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+        body = self.body(json.loads(request.body)) if callable(self.body) else self.body
+        body = body if isinstance(body, bytes) else json.dumps(body).encode()
         return AWSResponse(request.url, self.status, {"Content-Type": "application/x-amz-json-1.1"}, _Raw(body))
 
 
@@ -285,6 +288,83 @@ def test_one_odd_service_blinds_nobody_to_the_others(wire: Wire) -> None:
     assert "ecs:DescribeServices on web: the answer cannot be read: services[0].runningCount is str 'many', not a count" in str(
         found.unread["web"]
     )
+
+
+def digest(number: int) -> str:
+    return f"sha256:{number:064x}"
+
+
+def images(wire: Wire, *numbers: int) -> ImagesAnswer:
+    found: ImagesAnswer = run(
+        wire, lambda c: BotoRegistry(c, ACCESS, "111122223333", "eu-west-1").images("shop/web", [digest(n) for n in numbers])
+    )
+    return found
+
+
+@pytest.mark.parametrize("odd", [{"imageTags": [7]}, {"imageManifestMediaType": 7}, {"imageStatus": ["ACTIVE"]}])
+def test_one_odd_image_hides_no_other(wire: Wire, odd: dict[str, Any]) -> None:
+    def details(asked: dict[str, Any]) -> Any:
+        ids = [i["imageDigest"] for i in asked["imageIds"]]
+        return {"imageDetails": [{**DETAIL, "imageDigest": d, **(odd if d == digest(3) else {})} for d in ids]}
+
+    wire.body = details
+
+    found = images(wire, *range(10))
+
+    assert set(found.images) == {digest(n) for n in range(10) if n != 3}
+    assert isinstance(found.unread[digest(3)], BrokenAnswer)
+    assert (
+        f"ecr:DescribeImages on shop/web in registry 111122223333: the answer cannot be read: UnreadableError: imageDetails[0].{min(odd)}"
+        in str(found.unread[digest(3)])
+    )
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "no JSON",
+        "[]",
+        "[" * 100_000,
+        json.dumps({"manifests": "many"}),
+        json.dumps({"manifests": [{"digest": DIGEST, "platform": 7}]}),
+        None,
+    ],
+    ids=["no JSON", "no object", "deep", "no list", "no platform", "failure"],
+)
+def test_one_odd_list_hides_no_other(wire: Wire, odd: str | None) -> None:
+    """Whoever may push to a repository chooses what a manifest list holds."""
+
+    def answer(asked: dict[str, Any]) -> Any:
+        if "acceptedMediaTypes" not in asked:
+            return {"imageDetails": [{**DETAIL, "imageDigest": digest(n)} for n in range(10)]}
+        lists = {digest(n): json.dumps({"manifests": [{"digest": digest(100 + n)}]}) for n in range(10)}
+        lists[digest(3)] = odd or ""
+        if odd is None:
+            del lists[digest(3)]
+        failure = {"imageId": {"imageDigest": digest(3)}, "failureCode": "KmsError", "failureReason": "no key"}
+        return {
+            "images": [{"imageId": {"imageDigest": d}, "imageManifest": m} for d, m in lists.items()],
+            "failures": [] if odd else [failure],
+        }
+
+    wire.body = answer
+
+    found: ImagesAnswer = run(
+        wire,
+        lambda c: BotoRegistry(c, ACCESS, "111122223333", "eu-west-1").manifest_lists_naming(
+            "shop/web", [RegistryImage(digest(101)), RegistryImage(digest(103))]
+        ),
+    )
+
+    assert found.images.keys() == {digest(101)}
+    assert str(found.unread[digest(103)]).startswith("ecr:BatchGetImage")
+
+
+def test_one_task_that_cannot_be_described_is_found_among_the_others(wire: Wire) -> None:
+    """A reason that is not documented is asked about by halves, as an odd answer is."""
+    wire.body = {"tasks": [TASK], "failures": [{"arn": f"{ARN}:task/main/2", "reason": "SOMETHING_NEW"}]}
+
+    assert is_faulty(outcome(wire, lambda c: BotoEcs(c, ACCESS).describe_tasks("main", ["1", "2"])))
 
 
 def test_a_service_that_an_answer_does_not_mention_is_unread_and_not_missing(wire: Wire) -> None:

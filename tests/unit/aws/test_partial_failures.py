@@ -18,7 +18,7 @@ from ecs_release.app import SystemClock
 from ecs_release.aws.adapter import BotoAws
 from ecs_release.aws.sessions.partial_failures import problem_of_failure
 from ecs_release.domain.ecs.service import Access
-from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable
+from ecs_release.domain.model.errors import Blocked, BrokenAnswer, Denied, Problem, Retryable
 
 ACCESS = Access("111122223333", "eu-west-1")
 ARN = "arn:aws:ecs:eu-west-1:111122223333"
@@ -84,8 +84,8 @@ def aws(server: Server) -> Iterator[BotoAws]:
         ({"imageId": {"imageDigest": INDEX}, "failureCode": "KmsError"}, Denied),
         ({"imageId": {"imageTag": "v1"}, "failureCode": "ImageTagDoesNotMatchDigest"}, Blocked),
         ({"imageId": {"imageTag": "v1"}, "failureCode": "UpstreamUnavailable"}, Retryable),
-        ({"arn": f"{ARN}:task/main/1", "reason": "SOMETHING_NEW", "detail": "try again"}, Retryable),
-        ({}, Retryable),
+        ({"arn": f"{ARN}:task/main/1", "reason": "SOMETHING_NEW", "detail": "try again"}, BrokenAnswer),
+        ({}, BrokenAnswer),
     ],
 )
 def test_only_a_documented_absence_means_that_there_is_none(failure: dict[str, Any], kind: type[Problem] | None) -> None:
@@ -103,7 +103,7 @@ async def test_a_service_that_cannot_be_described_is_unread_and_not_missing(serv
     }
     answer = await aws.ecs(ACCESS).describe_services("main", ["gone", "web"])
     assert answer.services == {}
-    assert {name: type(problem) for name, problem in answer.unread.items()} == {"web": Retryable}
+    assert {name: type(problem) for name, problem in answer.unread.items()} == {"web": BrokenAnswer}
     assert "web cannot be read: try later (INTERNAL)" in answer.unread["web"].message
 
 

@@ -12,8 +12,8 @@ from ecs_release.aws.registry import image_lookup, tags
 from ecs_release.aws.sessions import pacing
 from ecs_release.aws.sessions.caller import Caller
 from ecs_release.domain.ecs.service import Access, RegistryImage
-from ecs_release.domain.model.errors import Ambiguous, Retryable
-from ecs_release.domain.ports.protocols import Priority
+from ecs_release.domain.model.errors import Ambiguous, Problem, Retryable
+from ecs_release.domain.ports.protocols import ImagesAnswer, Priority
 
 _REMEMBERED = 5000
 _RECENT_S = 60.0
@@ -53,11 +53,11 @@ class BotoRegistry:
             self._recent.popitem(last=False)
         return image
 
-    async def images(self, repository: str, digests: Collection[str]) -> Mapping[str, RegistryImage]:
+    async def images(self, repository: str, digests: Collection[str]) -> ImagesAnswer:
         """Look images up by digest, archived ones included; missing ones are left out."""
         return await image_lookup.look_up(self._read, repository, digests)
 
-    async def manifest_lists_naming(self, repository: str, images: Collection[RegistryImage]) -> Mapping[str, RegistryImage]:
+    async def manifest_lists_naming(self, repository: str, images: Collection[RegistryImage]) -> ImagesAnswer:
         """Find the tagged manifest lists that name images."""
         return await image_lookup.manifest_lists_naming(self._read, repository, images)
 
@@ -103,10 +103,12 @@ class BotoRegistry:
         if key not in self._platforms:
             wanted = {"imageIds": [{"imageDigest": digest}], "acceptedMediaTypes": sorted(image_lookup.LISTS)}
             found = await self._read("batch_get_image", repository, wanted, read=image_lookup.read_manifest_lists)
-            if digest not in found:
-                # The image was described a moment ago: its platforms are unknown, and must not be cached as none.
-                raise Retryable(f"ecr:BatchGetImage on {repository}: the answer does not hold the manifest list {digest}")
-            self._platforms[key] = found[digest]
+            # The image was described a moment ago: its platforms are unknown, and must not be cached as none.
+            absent = Retryable(f"ecr:BatchGetImage on {repository}: the answer does not hold the manifest list {digest}")
+            listed = found.get(digest, absent)
+            if isinstance(listed, Problem):
+                raise listed
+            self._platforms[key] = listed
             while len(self._platforms) > _REMEMBERED:
                 self._platforms.popitem(last=False)
         return self._platforms[key]

@@ -1,17 +1,21 @@
-"""Reads many images of a repository in few calls, and the manifest lists that name them."""
+"""Reads many images of a repository in few calls, and the manifest lists that name them. One that is odd hides no other."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
+from ecs_release.api.conditions import Reason
 from ecs_release.aws.sessions.error_codes import code_of
 from ecs_release.aws.sessions.fields import Fields
-from ecs_release.aws.sessions.partial_failures import raise_unread
+from ecs_release.aws.sessions.partial_failures import problem_of_failure
 from ecs_release.domain.ecs.service import RegistryImage
+from ecs_release.domain.model.errors import BrokenAnswer, Problem
+from ecs_release.domain.model.halving import is_faulty, read_by_halves
+from ecs_release.domain.ports.protocols import ImagesAnswer
 
 LISTS = frozenset({"application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json"})
 
@@ -69,38 +73,67 @@ def _checked(detail: Fields) -> Mapping[str, Any]:
     return {"imageDigest": digest, "imageTags": tags, **({"imagePushedAt": pushed} if pushed else {}), **texts}
 
 
-def read_manifest_lists(client: Any, parameters: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Get manifest lists, and return the digests that each names, by its own. Raises Problem if one cannot be read. Runs in a thread."""
-    answer = Fields(client.batch_get_image(**parameters))
-    raise_unread([f.raw for f in answer.parts("failures")], "ecr:BatchGetImage")
-    return {i.part("imageId").text("imageDigest"): entries(i.text("imageManifest", None)) for i in answer.parts("images")}
+def read_manifest_lists(client: Any, parameters: Mapping[str, Any]) -> dict[str, tuple[str, ...] | Problem]:
+    """Get manifest lists, and return the digests that each names, by its own; a Problem for one that cannot be read. Runs in a thread."""
+    answer, action = Fields(client.batch_get_image(**parameters)), "ecr:BatchGetImage"
+    found: dict[str, tuple[str, ...] | Problem] = {}
+    for failure in answer.parts("failures"):
+        problem = problem_of_failure(failure.raw, action)
+        if problem is not None:
+            found[failure.part("imageId").text("imageDigest")] = problem
+    for image in answer.parts("images"):
+        digest = image.part("imageId").text("imageDigest", None)
+        try:
+            found[digest] = entries(image.text("imageManifest", None))
+        except (ValueError, RecursionError) as error:
+            found[digest] = BrokenAnswer(f"{action} on {digest}: the answer cannot be read: {error}")
+    return found
 
 
-async def look_up(call: Call, repository: str, digests: Collection[str]) -> dict[str, RegistryImage]:
-    """Look images up by digest. Raises Problem.
+class _MissingError(Problem):
+    """One of several images is not there: DescribeImages then returns none of them."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.ARTIFACT_NOT_FOUND, "one of the images is not there")
+
+
+async def look_up(call: Call, repository: str, digests: Collection[str]) -> ImagesAnswer:
+    """Look images up by digest. Raises Problem, unless it is one with single images.
 
     Without a filter DescribeImages returns active images only (ECR API reference, DescribeImagesFilter): missing ones are read again
     with a filter.
     """
-    found = await _described(call, repository, sorted(set(digests)), {})
-    missing = sorted(set(digests) - found.keys())
-    return found | await _described(call, repository, missing, {"filter": {"imageStatus": "ANY"}})
+    active = await _described(call, repository, sorted(set(digests)), {})
+    missing = sorted(set(digests) - active.images.keys() - active.unread.keys())
+    archived = await _described(call, repository, missing, {"filter": {"imageStatus": "ANY"}})
+    return ImagesAnswer({**active.images, **archived.images}, {**active.unread, **archived.unread})
 
 
-async def _described(call: Call, repository: str, digests: list[str], more: Mapping[str, Any]) -> dict[str, RegistryImage]:
-    """Describe images, and halve failed calls until the missing images are found."""
+async def _described(call: Call, repository: str, digests: Sequence[str], more: Mapping[str, Any]) -> ImagesAnswer:
+    """Describe images, and halve failed calls until those that are missing or odd are found."""
     found: dict[str, RegistryImage] = {}
-    parts = [digests[first : first + _IDS_A_CALL] for first in range(0, len(digests), _IDS_A_CALL)]
-    while parts:
-        part = parts.pop()
+    unread: dict[str, Problem] = {}
+
+    async def read(part: Sequence[str]) -> None:
         details = await call("describe_images", repository, {"imageIds": [{"imageDigest": d} for d in part], **more}, read=describe)
         if details is None:
-            middle = len(part) // 2
-            parts += [part[:middle], part[middle:]] if middle else []
-            continue
-        for detail in details:
-            found[detail["imageDigest"]] = of_detail(detail)
-    return found
+            raise _MissingError
+        found.update((detail["imageDigest"], of_detail(detail)) for detail in details)
+
+    def failed(part: Sequence[str], problem: Problem) -> None:
+        if not isinstance(problem, _MissingError):
+            _leave_out(unread, part, problem)
+
+    for first in range(0, len(digests), _IDS_A_CALL):
+        await read_by_halves(digests[first : first + _IDS_A_CALL], read, failed, lambda p: is_faulty(p) or isinstance(p, _MissingError))
+    return ImagesAnswer(found, unread)
+
+
+def _leave_out(unread: dict[str, Problem], part: Sequence[str], problem: Problem) -> None:
+    """Note that images cannot be read. Raises the problem if it is not one with these images."""
+    if not is_faulty(problem):
+        raise problem
+    unread.update(dict.fromkeys(part, problem))
 
 
 def of_detail(detail: Mapping[str, Any], platforms: tuple[str, ...] = ()) -> RegistryImage:
@@ -125,27 +158,35 @@ def other_artifact(detail: Mapping[str, Any]) -> str:
     return f"{name} ({kind})"
 
 
-async def manifest_lists_naming(call: Call, repository: str, images: Collection[RegistryImage]) -> dict[str, RegistryImage]:
+async def manifest_lists_naming(call: Call, repository: str, images: Collection[RegistryImage]) -> ImagesAnswer:
     """Find the tagged manifest lists that name some images: ECR has no call for that, so those pushed nearest to them are read.
 
-    Bounded: among the first 5,000 tagged images, the hundred lists nearest in time. Raises Problem.
+    Bounded: among the first 5,000 tagged images, the hundred lists nearest in time. Raises Problem, unless it is one with single lists.
     """
     times = [i.pushed_at for i in images if i.pushed_at is not None]
-    listed = [d for d in await _tagged(call, repository) if d.get("imageManifestMediaType") in LISTS]
+    tagged = [d for d in await _tagged(call, repository) if d.get("imageManifestMediaType") in LISTS]
     if times:
-        listed.sort(key=lambda d: min(abs((d.get("imagePushedAt", t) - t).total_seconds()) for t in times))
-    nearest = {d["imageDigest"]: d for d in listed[:_IDS_A_CALL]}
-    if not nearest:
-        return {}
-    wanted = {"imageIds": [{"imageDigest": d} for d in nearest], "acceptedMediaTypes": sorted(LISTS)}
-    lists: dict[str, tuple[str, ...]] = await call("batch_get_image", repository, wanted, read=read_manifest_lists)
+        tagged.sort(key=lambda d: min(abs((d.get("imagePushedAt", t) - t).total_seconds()) for t in times))
+    nearest = {d["imageDigest"]: d for d in tagged[:_IDS_A_CALL]}
+    lists: dict[str, tuple[str, ...] | Problem] = {}
+    unread: dict[str, Problem] = {}
+
+    async def read(part: Sequence[str]) -> None:
+        wanted = {"imageIds": [{"imageDigest": d} for d in part], "acceptedMediaTypes": sorted(LISTS)}
+        lists.update(await call("batch_get_image", repository, wanted, read=read_manifest_lists))
+
+    if nearest:
+        await read_by_halves(list(nearest), read, lambda part, problem: _leave_out(unread, part, problem), is_faulty)
     found: dict[str, RegistryImage] = {}
     asked = {i.digest for i in images}
-    for named, platforms in lists.items():
+    for named, listed in lists.items():
         detail = nearest.get(named)
-        if detail is not None:
-            found |= {digest: of_detail(detail, platforms) for digest in asked.intersection(platforms)}
-    return found
+        if isinstance(listed, Problem):
+            unread[named] = listed
+        elif detail is not None:
+            found |= {digest: of_detail(detail, listed) for digest in asked.intersection(listed)}
+    why = next(iter(unread.values()), None)
+    return ImagesAnswer(found, dict.fromkeys(asked - found.keys(), why) if why is not None else {})
 
 
 async def _tagged(call: Call, repository: str) -> list[Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ecs_release.api.conditions import Reason
-from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable
+from ecs_release.domain.model.errors import Blocked, BrokenAnswer, Denied, Problem, Retryable
 
 _ABSENT = frozenset({"MISSING", "ImageNotFound"})
 """ECS API reference, "API failure reasons"; ECR API reference, ImageFailure."""
@@ -22,7 +22,7 @@ _PERMANENT = frozenset({"InvalidImageDigest", "InvalidImageTag", "ImageTagDoesNo
 def problem_of_failure(failure: Mapping[str, Any], action: str) -> Problem | None:
     """Return what one entry of a list of failures means; None if the object does not exist.
 
-    `action` names the call, such as `ecs:DescribeServices`. A reason that is not documented is Retryable: it proves nothing.
+    `action` names the call, such as `ecs:DescribeServices`. A reason that is not documented is a BrokenAnswer: it proves nothing.
     """
     code = str(failure.get("reason") or failure.get("failureCode") or "")
     if code in _ABSENT:
@@ -33,7 +33,7 @@ def problem_of_failure(failure: Mapping[str, Any], action: str) -> Problem | Non
         return Denied(f"{text}: see the policies of the role, the repository and its key")
     if code in _PERMANENT:
         return Blocked(Reason.REJECTED_BY_AWS, text)
-    return Retryable(text)
+    return Retryable(text) if code in _PASSING else BrokenAnswer(text)
 
 
 def raise_unread(failures: Iterable[Mapping[str, Any]] | None, action: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from ecs_release.domain.model.errors import BrokenAnswer, Problem, Retryable, ServerFault
@@ -46,7 +46,7 @@ class _Halving(Generic[T]):
     read: Callable[[Sequence[T]], Awaitable[None]]
     failed: Callable[[Sequence[T], Problem], None]
     may_halve: Callable[[Problem], bool]
-    faults: int = 0
+    faults: list[Problem] = field(default_factory=list)
     has_read: bool = False
 
     async def read_all(self, batch: Sequence[T]) -> None:
@@ -54,13 +54,14 @@ class _Halving(Generic[T]):
             await self.read(batch)
             self.has_read = True
         except Problem as problem:
-            self.faults += len(batch) == 1 and is_faulty(problem)
+            if len(batch) == 1 and is_faulty(problem):
+                self.faults.append(problem)
             if len(batch) == 1 or not self.may_halve(problem):
                 self.failed(batch, problem)
                 return
             middle = len(batch) // 2
             await self.read_all(batch[:middle])
-            if self.faults >= _OUTAGE and not self.has_read:
-                self.failed(batch[middle:], problem)
+            if len(self.faults) >= _OUTAGE and not self.has_read:
+                self.failed(batch[middle:], self.faults[-1])
             else:
                 await self.read_all(batch[middle:])

@@ -30,6 +30,23 @@ class ServicesAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class ImagesAnswer:
+    """What was found of images that were asked for, by their digests. Those that are in neither are not there.
+
+    `unread` holds those that could not be read, each with why: whether they exist is not known.
+    """
+
+    images: Mapping[str, RegistryImage] = field(default_factory=dict)
+    unread: Mapping[str, Problem] = field(default_factory=dict)
+
+    def image(self, digest: str) -> RegistryImage | None:
+        """Return an image; None if it is not there. Raises Problem if that is not known."""
+        if digest in self.unread:
+            raise self.unread[digest]
+        return self.images.get(digest)
+
+
+@dataclass(frozen=True, slots=True)
 class StartedDeployment:
     """An answer of UpdateService: the PRIMARY deployment and its revision; `request_id` is AWS's."""
 
@@ -99,14 +116,17 @@ class Registry(Protocol):
         A missing repository is Blocked(ArtifactNotFound).
         """
 
-    async def images(self, repository: str, digests: Collection[str]) -> Mapping[str, RegistryImage]:
-        """Look images up by digest as they are now, by 100, those in archive too; those that are not there are left out.
+    async def images(self, repository: str, digests: Collection[str]) -> ImagesAnswer:
+        """Look images up by digest as they are now, by 100, those in archive too. One that cannot be read hides no other.
 
         A missing repository is Blocked(ArtifactNotFound).
         """
 
-    async def manifest_lists_naming(self, repository: str, images: Collection[RegistryImage]) -> Mapping[str, RegistryImage]:
-        """Find the tagged manifest lists that list images as a platform's image; an image that none lists is left out."""
+    async def manifest_lists_naming(self, repository: str, images: Collection[RegistryImage]) -> ImagesAnswer:
+        """Find the tagged manifest lists that list images as a platform's image; an image that none lists is left out.
+
+        While one of the lists cannot be read, the images that no other one lists are unread.
+        """
 
     async def tag_digest(self, repository: str, tag: str) -> str:
         """Return the digest that a tag points to now; an empty string if there is no such tag.

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from ecs_release.domain.artifacts.source import hash_of_tags
-from ecs_release.domain.ecs.service import Access, RegistryImage
+from ecs_release.domain.ecs.service import Access
 from ecs_release.domain.environments.targets import Target
 from ecs_release.domain.model.errors import Problem
-from ecs_release.domain.ports.protocols import Aws, Registry
+from ecs_release.domain.ports.protocols import Aws, ImagesAnswer, Registry
 
 log = logging.getLogger(__name__)
 
@@ -69,17 +69,20 @@ class HashIndex:
 
     async def _learn(self, registry: Registry, repository: str, keys: list[_Key]) -> None:
         try:
-            tags = await _tags(registry, repository, {k.digest for k in keys})
+            answer = await _tagged(registry, repository, {k.digest for k in keys})
         except Problem as problem:
-            log.debug("cannot read tags of %s: %s", repository, problem.message)
-            for key in keys:
-                self._remember(key, self._hashes.get(key, ("", 0.0))[0], _FAILED_S)
-        else:
-            for key in keys:
-                found = hash_of_tags(tags.get(key.digest, ()), key.tag_formats)
-                self._remember(key, found, _KNOWN_S if found else _UNKNOWN_S)
+            answer = ImagesAnswer(unread={k.digest: problem for k in keys})
         finally:
             self._asked.difference_update(keys)
+        for key in keys:
+            try:
+                image = answer.image(key.digest)
+            except Problem as problem:
+                log.debug("cannot read tags of %s: %s", repository, problem.message)
+                self._remember(key, self._hashes.get(key, ("", 0.0))[0], _FAILED_S)
+            else:
+                found = hash_of_tags(image.tags if image is not None else (), key.tag_formats)
+                self._remember(key, found, _KNOWN_S if found else _UNKNOWN_S)
 
     def _remember(self, key: _Key, name: str, for_s: float) -> None:
         self._hashes[key] = (name, self._monotonic() + for_s)
@@ -88,9 +91,9 @@ class HashIndex:
             self._hashes.popitem(last=False)
 
 
-async def _tags(registry: Registry, repository: str, digests: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Read the tags of images. A task may show the digest of a platform's image while the tags are on its manifest list."""
-    images: Mapping[str, RegistryImage] = await registry.images(repository, digests)
-    untagged = [image for image in images.values() if not image.tags]
-    lists = await registry.manifest_lists_naming(repository, untagged) if untagged else {}
-    return {digest: image.tags for digest, image in {**images, **lists}.items()}
+async def _tagged(registry: Registry, repository: str, digests: Collection[str]) -> ImagesAnswer:
+    """Read images with their tags. A task may show the digest of a platform's image while the tags are on its manifest list."""
+    alone = await registry.images(repository, digests)
+    untagged = [image for image in alone.images.values() if not image.tags]
+    lists = await registry.manifest_lists_naming(repository, untagged) if untagged else ImagesAnswer()
+    return ImagesAnswer({**alone.images, **lists.images}, {**alone.unread, **lists.unread})

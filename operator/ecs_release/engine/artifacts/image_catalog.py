@@ -11,20 +11,23 @@ import contextlib
 import logging
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ecs_release.api.conditions import Reason
 from ecs_release.domain.artifacts.registry_images import Finding, KeepTag, Presence, Repository, RequiredImage
-from ecs_release.domain.ecs.service import RegistryImage
-from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable
-from ecs_release.domain.ports.protocols import Aws, Clock, ObjectKey, Registry
+from ecs_release.domain.model.errors import Ambiguous, Blocked, Denied, Problem, Retryable
+from ecs_release.domain.model.halving import is_faulty
+from ecs_release.domain.ports.protocols import Aws, Clock, ImagesAnswer, ObjectKey, Registry
 from ecs_release.engine.artifacts.tag_keeper import TagKeeper
 
 log = logging.getLogger(__name__)
 
 _SOON_S, _REFUSED_S, _LOOK_S = 600.0, 300.0, 120.0
 """Missing images are checked again soon: they may be pushed again. A registry that cannot be read is not called for a while."""
+_FAULTY_REPOSITORIES = 3
+"""If AWS fails for so many repositories of a registry in a row, it is not because of what is in one of them."""
 
 
 @dataclass(slots=True)
@@ -65,6 +68,7 @@ class ImageCatalog:
         self._repositories: dict[Repository, _RepositoryState] = {}
         self._required: dict[ObjectKey, tuple[RequiredImage, ...]] = {}
         self._refused: dict[tuple[object, ...], float] = {}
+        self._faults: Counter[tuple[object, ...]] = Counter()
         self._wake = asyncio.Event()
         self._sleeps_until = float("inf")
 
@@ -148,6 +152,8 @@ class ImageCatalog:
         if self._refused.get(registry, now) > now:
             state.due = self._refused[registry]
             return
+        # Those that were not called for the longest time go first: none is kept waiting by the same odd ones again.
+        self._repositories[repository] = self._repositories.pop(repository)
         whole, urgent = state.whole_due <= now, state.urgent
         if whole:
             state.whole_due = self._next_moment(repository, now)
@@ -155,12 +161,23 @@ class ImageCatalog:
         try:
             async with asyncio.timeout(_LOOK_S):
                 await self._look(repository, state, whole=whole, urgent=urgent)
+            self._faults.pop(registry, None)
         except (Retryable, TimeoutError) as problem:
             log.warning("cannot look up images of %s in %s: %s", repository.name, repository.registry_id, problem)
-            self._refused[registry] = state.due = now + min(_REFUSED_S, self._interval_s)
+            self._rest(registry, state, problem, now)
             state.whole_due, state.urgent = (now if whole else state.whole_due), urgent | state.urgent
         except Exception:
             log.exception("looking up images of %s stopped", repository.name)
+
+    def _rest(self, registry: tuple[object, ...], state: _RepositoryState, problem: Exception, now: float) -> None:
+        """Leave a repository alone for a while; its whole registry, too, unless the problem may be with what is in this repository."""
+        if isinstance(problem, Problem) and (is_faulty(problem) or isinstance(problem, Ambiguous)):
+            state.due = now + min(_SOON_S, self._interval_s)
+            self._faults[registry] += 1
+            if self._faults[registry] < _FAULTY_REPOSITORIES:
+                return
+            self._faults.pop(registry)
+        self._refused[registry] = state.due = now + min(_REFUSED_S, self._interval_s)
 
     async def _look(self, repository: Repository, state: _RepositoryState, *, whole: bool, urgent: frozenset[ObjectKey]) -> None:
         registry = self._aws.registry(repository.access, repository.registry_id, repository.region)
@@ -168,9 +185,11 @@ class ImageCatalog:
         wanted = [d for d, n in state.images.items() if whole or n.finding is None or n.has_presence(*_AGAIN)]
         if not wanted and not holds:
             return
-        images: Mapping[str, RegistryImage] = {}
+        images, asked = ImagesAnswer(), {*wanted, *(h.digest for h in holds)}
         try:
-            images = await registry.images(repository.name, {*wanted, *(h.digest for h in holds)})
+            images = await registry.images(repository.name, asked)
+            if asked == images.unread.keys():
+                raise images.unread[min(asked)]
             found = await _findings(registry, repository.name, wanted, images)
         except Retryable:
             raise
@@ -180,8 +199,8 @@ class ImageCatalog:
             self._changed(key)
         if any(needed.has_presence(*_AGAIN) for needed in state.images.values()):
             state.due = min(state.due, self._clock.monotonic() + min(_SOON_S, self._interval_s))
-        for hold in holds:
-            concerned = await self._keeper.keep(registry, hold, images.get(hold.digest))
+        for hold in (h for h in holds if h.digest not in images.unread):
+            concerned = await self._keeper.keep(registry, hold, images.images.get(hold.digest))
             if concerned is not None:
                 self._changed(concerned)
 
@@ -251,33 +270,34 @@ _MISSING = frozenset({Presence.GONE, Presence.ARCHIVED})
 _AGAIN = _MISSING | {Presence.UNREADABLE}
 
 
-async def _findings(
-    registry: Registry, repository: str, wanted: Collection[str], images: Mapping[str, RegistryImage]
-) -> dict[str, Finding]:
+async def _findings(registry: Registry, repository: str, wanted: Collection[str], answer: ImagesAnswer) -> dict[str, Finding]:
     """Return the findings of images. An image without a tag may belong to a manifest list: then the list decides.
 
     If lists cannot be read it is not known whether one does, and so not whether the image is at risk.
     """
+    images = answer.images
     untagged = [image for d in wanted if (image := images.get(d)) is not None and not image.tags and not image.archived]
-    lists: Mapping[str, RegistryImage] = {}
-    alone = Finding(Presence.UNTAGGED)
+    lists = ImagesAnswer()
     if untagged:
         try:
             lists = await registry.manifest_lists_naming(repository, untagged)
-        except Retryable:
-            raise
         except Problem as problem:
+            if isinstance(problem, Retryable) and not is_faulty(problem):
+                raise
             log.debug("cannot read manifest lists of %s: %s", repository, problem.message)
-            alone = Finding(Presence.UNREADABLE, problem.message)
+            lists = ImagesAnswer(unread={image.digest: problem for image in untagged})
+    unread = {d: Finding(Presence.UNREADABLE, p.message) for d, p in {**lists.unread, **answer.unread}.items()}
     found: dict[str, Finding] = {}
     for digest in wanted:
         image = images.get(digest)
-        if image is None:
+        if digest in unread:
+            found[digest] = unread[digest]
+        elif image is None:
             found[digest] = _MISSED
         elif image.archived:
             found[digest] = Finding(Presence.ARCHIVED)
         else:
-            found[digest] = _TAGGED if image.tags or digest in lists else alone
+            found[digest] = _TAGGED if image.tags or digest in lists.images else Finding(Presence.UNTAGGED)
     return found
 
 

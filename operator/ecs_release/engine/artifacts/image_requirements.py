@@ -63,7 +63,7 @@ class ImageRequirements:
         registry = self.aws.registry(repository.access, repository.registry_id, repository.region)
         try:
             if image_availability.found_missing(known):
-                image = (await registry.images(repository.name, [artifact.digest])).get(artifact.digest)
+                image = (await registry.images(repository.name, [artifact.digest])).image(artifact.digest)
                 there = image is not None and not image.archived
             else:
                 there = await registry.image(repository.name, digest=artifact.digest) is not None

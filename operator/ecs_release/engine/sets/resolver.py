@@ -69,7 +69,7 @@ class SetResolver:
     async def _missing(self, place: Repository, images: list[tuple[str, PinnedImage]]) -> list[tuple[str, PinnedImage]]:
         registry = self.aws.registry(place.access, place.registry_id, place.region)
         there = await registry.images(place.name, {i.digest or "" for _, i in images})
-        return [(s, i) for s, i in images if i.digest not in there or there[i.digest or ""].archived]
+        return [(s, i) for s, i in images if (found := there.image(i.digest or "")) is None or found.archived]
 
     async def _service(self, release_set: ReleaseSet, environment: Environment, project: Project, name: str, now: datetime) -> Resolved:
         try:

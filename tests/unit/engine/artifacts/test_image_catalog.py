@@ -10,7 +10,7 @@ import pytest
 
 from ecs_release.domain.artifacts.registry_images import KeepTag, Presence, RequiredImage
 from ecs_release.domain.ecs.service import RegistryImage
-from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable
+from ecs_release.domain.model.errors import Blocked, BrokenAnswer, Denied, Problem, Retryable, ServerFault
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.artifacts.image_catalog import ImageCatalog
 from tests.builders.fake_registry import FakeRegistries, FakeRegistry, artifact, digest, repository
@@ -196,6 +196,58 @@ def test_a_registry_that_cannot_be_read(fault: Problem, presence: Presence | Non
         assert [f.presence for f in world.artifacts.require(key(0), (artifact(1, "shop/0"),)).values()] == [Presence.TAGGED]
 
     simulated(world, steps())
+
+
+def test_an_odd_image_hides_no_other_and_is_asked_for_again_alone() -> None:
+    world = WatchedRegistry()
+
+    async def steps() -> None:
+        world.registry.push(1, 2, 3)
+        world.registry.odd = {digest(2): BrokenAnswer("it cannot be read")}
+        needed = tuple(artifact(n) for n in (1, 2, 3, 4))
+        world.artifacts.require(key(), needed)
+        await asyncio.sleep(DAY_S)
+        found = [f.presence for f in world.artifacts.require(key(), needed).values()]
+        assert found == [Presence.TAGGED, Presence.UNREADABLE, Presence.TAGGED, Presence.GONE]
+        world.registry.odd = {}
+        await asyncio.sleep(601)
+        found = [f.presence for f in world.artifacts.require(key(), needed).values()]
+        assert found == [Presence.TAGGED, Presence.TAGGED, Presence.TAGGED, Presence.GONE]
+
+    simulated(world, steps())
+    assert {asked for _, asked in world.registry.asked[1:]} <= {frozenset({digest(2), digest(4)}), frozenset({digest(4)})}
+
+
+@pytest.mark.parametrize("odd", [1, 2, 3, 5, 9])
+def test_odd_repositories_keep_no_other_waiting_for_long(odd: int) -> None:
+    """Some repositories hold nothing that can be read, and are the first of many: all the others are read within minutes."""
+    world = WatchedRegistry()
+
+    async def steps() -> None:
+        world.registry.odd = {digest(n): BrokenAnswer("it cannot be read") for n in range(odd)}
+        world.registry.push(99)
+        for number in range(odd):
+            world.artifacts.require(key(number), (artifact(number, f"shop/odd{number}"),), urgent=True)
+        for number in range(20):
+            world.artifacts.require(key(100 + number), (artifact(99, f"shop/{number}"),), urgent=True)
+        await asyncio.sleep(20 * 60)
+        assert set(world.told) >= {key(100 + number) for number in range(20)}
+
+    simulated(world, steps())
+
+
+def test_an_outage_takes_few_calls() -> None:
+    world = WatchedRegistry()
+
+    async def steps() -> None:
+        world.registry.push(1)
+        world.registry.odd = {digest(1): ServerFault("AWS answers 500")}
+        for number in range(100):
+            world.artifacts.require(key(number), (artifact(1, f"shop/{number}"),), urgent=True)
+        await asyncio.sleep(3600)
+
+    simulated(world, steps())
+    assert len(world.registry.asked) <= 3600 / 300 * 3
 
 
 def test_who_asks_while_a_look_fails_is_told_by_the_next() -> None:

@@ -12,7 +12,7 @@ from ecs_release.domain.artifacts.registry_images import Finding, KeepTag, Prese
 from ecs_release.domain.decision.facts import Facts, Images
 from ecs_release.domain.ecs.service import RegistryImage, TaskDefinition
 from ecs_release.domain.model.errors import Denied, Problem, Retryable
-from ecs_release.domain.ports.protocols import ObjectKey
+from ecs_release.domain.ports.protocols import ImagesAnswer, ObjectKey
 from ecs_release.domain.release.decide import decide
 from ecs_release.engine.artifacts.image_requirements import ImageRequirements
 from tests.builders.ecs import NEW, NOW, revision
@@ -70,9 +70,9 @@ class OneImageRegistry:
     async def image(self, repository: str, *, digest: str) -> RegistryImage | None:
         return self._answer("image")
 
-    async def images(self, repository: str, digests: Any) -> dict[str, RegistryImage]:
+    async def images(self, repository: str, digests: Any) -> ImagesAnswer:
         found = self._answer("images")
-        return {found.digest: found} if found else {}
+        return ImagesAnswer({found.digest: found} if found else {})
 
 
 async def read(given: Facts, artifacts: FakeArtifacts, registry: OneImageRegistry) -> Images:

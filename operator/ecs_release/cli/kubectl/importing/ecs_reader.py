@@ -15,6 +15,7 @@ from ecs_release.domain.artifacts.source import hash_of_tags
 from ecs_release.domain.ecs.service import Access, Service
 from ecs_release.domain.model.errors import Blocked
 from ecs_release.domain.model.image_names import EcrHost
+from ecs_release.domain.ports.protocols import ImagesAnswer
 
 _SERVICES_A_CALL = 10
 
@@ -45,18 +46,20 @@ async def hashes(
     known: dict[tuple[str, str], tuple[str, str]] = {}
     for repository, digests in sorted(ecs_objects.wanted_images(found).items()):
         try:
-            images = await registry.images(repository, digests)
-            untagged = [i for i in images.values() if not i.tags]
-            naming = await registry.manifest_lists_naming(repository, untagged) if untagged else {}
+            answer = await registry.images(repository, digests)
+            untagged = [i for i in answer.images.values() if not i.tags]
+            naming = await registry.manifest_lists_naming(repository, untagged) if untagged else ImagesAnswer()
         except Blocked as problem:
             notes.add(f"repository {repository}: no release hashes: {problem.message}")
             continue
-        for digest in sorted(digests):
-            image = images.get(digest)
+        for digest, why in sorted({**answer.unread, **naming.unread}.items()):
+            notes.add(f"repository {repository}: no release hash of {digest}: {why.message}")
+        for digest in sorted(digests - answer.unread.keys()):
+            image = answer.images.get(digest)
             if image is None:
                 notes.add(f"repository {repository}: {digest} runs, and is no longer there: a rollback to it will not work")
                 continue
-            chosen = ecs_objects.preferred_image(image, naming.get(digest))
+            chosen = ecs_objects.preferred_image(image, naming.images.get(digest))
             known[repository, digest] = (chosen.digest, hash_of_tags(chosen.tags, formats))
     return known
 
