@@ -95,9 +95,9 @@ class Running(Model):
     containers: Annotated[
         list[RunningContainer] | None, Field(max_length=30, description="Digests of every container.", json_schema_extra=list_map("name"))
     ] = None
-    running_count: Annotated[Count | None, Field(description="Running tasks.")] = None
-    desired_count: Annotated[Count | None, Field(description="Desired tasks.")] = None
-    pending_count: Annotated[Count | None, Field(description="Pending tasks.")] = None
+    running_count: Annotated[Count | None, Field(description="Running tasks; 1000000: that many or more.")] = None
+    desired_count: Annotated[Count | None, Field(description="Desired tasks; 1000000: that many or more.")] = None
+    pending_count: Annotated[Count | None, Field(description="Pending tasks; 1000000: that many or more.")] = None
     since_time: Annotated[Time | None, Field(description="Since when these digests run, as far as was seen.")] = None
     deployment_id: Annotated[Word | None, Field(description="PRIMARY deployment.")] = None
     deployment_created_time: Annotated[MicroTime | None, Field(description="When ECS created that deployment, by AWS's clock.")] = None
@@ -119,7 +119,7 @@ class HealthStatus(Model):
         Field(description="TooFewTasks: for too short a time to be reported; TasksUnhealthy; Recovering: enough run again since then."),
     ] = None
     since_time: Annotated[MicroTime | None, Field(description="Since when too few tasks run or, if it is recovering, enough.")] = None
-    desired_count: Annotated[Count | None, Field(description="Desired tasks when there began to be too few.")] = None
+    desired_count: Annotated[Count | None, Field(description="Desired tasks when there began to be too few; 1000000: that many or more.")] = None
 
 
 class Intent(Model):
@@ -177,8 +177,8 @@ class Links(Model):
 class RolloutProgress(Model):
     """How far an attempt's deployment has ever been. Only what goes beyond that is progress."""
 
-    new_tasks: Annotated[Count | None, Field(description="Most new tasks that ran at once.")] = None
-    old_tasks: Annotated[Count | None, Field(description="Fewest old tasks that were left.")] = None
+    new_tasks: Annotated[Count | None, Field(description="Most new tasks that ran at once; 1000000: that many or more.")] = None
+    old_tasks: Annotated[Count | None, Field(description="Fewest old tasks that were left; 1000000: that many or more.")] = None
     traffic_percent: Annotated[Percent | None, Field(description="Most production traffic on the new revision.")] = None
     stages: Annotated[list[Word] | None, Field(max_length=20, description="Stages that it has reached.")] = None
 
@@ -313,7 +313,7 @@ class ReleaseSummary(Model):
     running_hash: Annotated[Word | None, Field(description="Running release hash or short digest.")] = None
     digest: Annotated[Word | None, Field(description="Wanted digest, shortened.")] = None
     task_definition: Annotated[Word | None, Field(description="Revision that the service names.")] = None
-    tasks: Annotated[Word | None, Field(description="Running and desired tasks.")] = None
+    tasks: Annotated[Word | None, Field(description="Running and desired tasks, however many.")] = None
     since: Annotated[Time | None, Field(description="Since when it runs.")] = None
     requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
     applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None

@@ -179,7 +179,9 @@ def _summary(facts: Facts, draft: Draft, now_runs: Running | None, ready: Condit
     change = facts.release.spec.change
     first: Pin | None = draft.pin
     digest = short_digest(first.images[0].digest or "") if first and first.images else None
-    tasks = f"{now_runs.running_count}/{now_runs.desired_count}" if now_runs else None
+    service, before = facts.service, facts.status.summary
+    # From ECS's own numbers: those in status.running stop at what the CRD admits.
+    tasks = f"{service.running}/{service.desired}" if service is not None else (before.tasks if now_runs and before else None)
     revision = now_runs.task_definition.rpartition("/")[2] if now_runs and now_runs.task_definition else None
     return ReleaseSummary(
         hash=display_hash(facts.release.spec.source, first) or digest,

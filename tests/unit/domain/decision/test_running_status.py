@@ -12,6 +12,7 @@ from ecs_release.api.release_status import Running
 from ecs_release.domain.decision.running_status import running
 from ecs_release.domain.ecs.service import Container, Service, Task
 from ecs_release.domain.model.image_names import short_digest
+from ecs_release.domain.release.decide import decide
 from tests.builders.ecs import NEW, NOW, OLD, deployment, revision, service, task
 from tests.builders.facts import changed
 from tests.builders.scenarios import PAUSE, deployed, service_deployment
@@ -45,6 +46,12 @@ def test_what_is_shown_is_bounded() -> None:
     assert all(len(c.digests or ()) == 20 for c in found.containers)
     first = (found.containers[0].digests or [])[0]
     assert (first.digest, first.tasks) == (digest(1), 2), "the most frequent come first"
+
+
+def test_counts_that_the_crd_does_not_admit_stop_at_its_bound_and_the_summary_has_them_whole() -> None:
+    status = decide(deployed(seen=service(deployment(2), tasks=(task(2),), running=1_234_567, desired=9_999_999))).status.to_kubernetes()
+    assert (status["running"]["runningCount"], status["running"]["desiredCount"]) == (1_000_000, 1_000_000)
+    assert status["summary"]["tasks"] == "1234567/9999999"
 
 
 @pytest.mark.parametrize(

@@ -105,11 +105,17 @@ def tasks(release: Release) -> Text | None:
     bar = Text()
     bar.append("█" * full, STYLES["good"]).append("▒" * max(0, half), STYLES["warn"])
     bar.append("░" * (BAR - len(bar.plain)), STYLES["dim"])
-    text = f" {running}/{desired} tasks"
+    text = f" {task_counts(status)} tasks"
     pending = status.running.pending_count
     if is_open(status.rollout) or new != running:
         text += f", {new} new"
     return bar.append(text + (f", {pending} pending" if pending else ""))
+
+
+def task_counts(status: ReleaseStatus) -> str:
+    """Return running and desired tasks. The summary has them whole: the counts stop at what the CRD admits."""
+    said, running = status.summary.tasks if status.summary is not None else None, status.running
+    return said or (f"{running.running_count or 0}/{running.desired_count or 0}" if running is not None else "")
 
 
 def new_tasks(status: ReleaseStatus) -> int:

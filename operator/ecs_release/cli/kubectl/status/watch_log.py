@@ -9,7 +9,7 @@ from ecs_release.api.meta import to_time
 from ecs_release.api.release import Release
 from ecs_release.cli.kubectl.status.readiness import readiness
 from ecs_release.cli.kubectl.status.snapshot import Snapshot
-from ecs_release.cli.kubectl.status.tree import new_tasks
+from ecs_release.cli.kubectl.status.tree import new_tasks, task_counts
 from ecs_release.cli.kubectl.terminal.tables import plain
 
 
@@ -41,4 +41,4 @@ def _task_counts(body: dict[str, object]) -> str:
     running = release.status.running if release.status else None
     if release.status is None or running is None:
         return ""
-    return f"  ({running.running_count}/{running.desired_count} tasks, {new_tasks(release.status)} new)"
+    return f"  ({task_counts(release.status)} tasks, {new_tasks(release.status)} new)"
