@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-KINDS = ("error", "lost", "lost-error", "drop", "delay")
+KINDS = ("error", "lost", "lost-error", "drop", "delay", "answer")
 MUTATING = ("Register", "Update", "Create", "Delete", "Put", "Stop", "Deregister", "Tag", "Untag", "BatchDelete", "Continue", "Set",
             "TransactWrite", "BatchWrite")  # fmt: skip
 _KEPT = ("cluster", "service", "services", "taskDefinition", "forceNewDeployment", "desiredCount", "repositoryName", "imageIds", "family",
@@ -43,7 +43,8 @@ class Fault:
     """What happens to calls of an action.
 
     `kind`: `error` (with `code`, `message`, `status`, and `more` fields in its body), `lost` (carried out, and the connection is dropped), `lost-error` (carried out,
-    and answered with `code`, `message` and `status` all the same), `drop` (dropped before), `delay` (`seconds`). `action` "*" is any.
+    and answered with `code`, `message` and `status` all the same), `drop` (dropped before), `delay` (`seconds`), `answer` (not carried out,
+    and answered with `body` as if it were). `action` "*" is any.
     `times` limits how often (None: no limit), `fraction` is the share of fitting calls; `match` must be a part of the parameters' text.
     """
 
@@ -57,6 +58,7 @@ class Fault:
     match: str = ""
     account: str = ""
     fraction: float = 1.0
+    body: str = "null"
     more: dict[str, Any] = field(default_factory=dict)
     number: int = field(default_factory=itertools.count().__next__)
 

@@ -69,6 +69,11 @@ class Simulator:
             self._ask_moto(environ, request)
         if fault.kind in ("error", "lost-error"):
             return _refuse(Refusal(fault.code, fault.message, fault.status, fault.more), request, call, start_response)
+        if fault.kind == "answer":
+            call.error = "answered otherwise"
+            body = fault.body.encode()
+            start_response("200 OK", [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(body)))])
+            return [body]
         call.error = "lost answer" if fault.kind == "lost" else "dropped"
         return _drop(environ)
 

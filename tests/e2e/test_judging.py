@@ -60,6 +60,28 @@ def test_2_a_task_that_shows_a_platform_digest_of_the_wanted_list_proves_it(judg
     judged.stays("Succeeded", seconds=6)
 
 
+@pytest.mark.parametrize(
+    ("action", "body"),
+    [
+        ("ListServiceDeployments", "null"),
+        ("ListServiceDeployments", '{"serviceDeployments": [{"targetServiceRevisionArn": 7}]}'),
+        ("DescribeServiceDeployments", "<html>503</html>"),
+    ],
+)
+def test_2_what_only_explains_a_deployment_holds_up_no_verdict_however_odd_it_is(place: Place, action: str, body: str) -> None:
+    place.service("v1")
+    place.environment()
+    place.project()
+    place.push("v2")
+    place.aws.fault(action, kind="answer", body=body, times=None, match=place.name)
+    place.release("v2")
+    status = place.wait("Succeeded")
+    place.aws.clear_faults(place.name)
+    assert status["history"][0]["outcome"] == "Succeeded"
+    calls = [c for c in place.aws.calls(action=action, since=place.begun) if place.name in str(c["parameters"])]
+    assert {c["error"] for c in calls} == {"answered otherwise"}
+
+
 def test_2_a_deployment_of_a_tag_proves_nothing_before_its_first_task(place: Place) -> None:
     place.service("v1", circuit_breaker=False)
     place.environment()

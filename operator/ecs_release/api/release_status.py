@@ -119,7 +119,9 @@ class HealthStatus(Model):
         Field(description="TooFewTasks: for too short a time to be reported; TasksUnhealthy; Recovering: enough run again since then."),
     ] = None
     since_time: Annotated[MicroTime | None, Field(description="Since when too few tasks run or, if it is recovering, enough.")] = None
-    desired_count: Annotated[Count | None, Field(description="Desired tasks when there began to be too few; 1000000: that many or more.")] = None
+    desired_count: Annotated[
+        Count | None, Field(description="Desired tasks when there began to be too few; 1000000: that many or more.")
+    ] = None
 
 
 class Intent(Model):
