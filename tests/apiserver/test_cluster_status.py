@@ -160,7 +160,7 @@ async def test_names_are_listed_page_by_page(
     cluster: Cluster, adapter: KubernetesCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("_FIRST", "_LAST"):
-        monkeypatch.setattr(f"ecs_release.cluster.pages.{name}", 2)
+        monkeypatch.setattr(f"ecs_release.domain.model.page_size.{name}", 2)
     cluster.apply(*(release_object(f"r{n}", namespace=namespace) for n in range(5)))
 
     found = [(ns, name, uid) async for ns, name, uid in adapter.names(RELEASE) if ns == namespace]

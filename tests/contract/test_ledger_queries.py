@@ -158,6 +158,32 @@ async def test_answers_of_several_pages(bed: Bed, sim: Simulator) -> None:
     assert list(bed.reader.history_of("prod", "team", "long", "web", limit=399)) == writes[:0:-1]
 
 
+async def test_an_odd_item_is_left_out_and_the_others_are_found(sim: Simulator, aws: BotoAws) -> None:
+    """Somebody has edited the table: of one service, and of a numbered release, each answer still has all the others."""
+    bed = Bed(sim, aws)
+    await bed.fill()
+    items = bed.reader._client.scan(TableName=bed.table)["Items"]
+    ours = [i for i in items if i.get("project") == {"S": "shop"} and i.get("environment") == {"S": "prod"}]
+    for kind in ("Current", "Pointer", "Entry"):
+        one = next(i for i in ours if i["kind"] == {"S": kind})
+        bed.reader._client.put_item(TableName=bed.table, Item={**one, "namespace": {"N": "7"}})
+    left_out: list[str] = []
+    reader = LedgerReader(bed.reader._client, bed.table, left_out.append)
+    entry = next(i for i in ours if i["kind"] == {"S": "Entry"})
+    service = entry["service"]["S"]
+    pointer = next(i for i in ours if i["kind"] == {"S": "Pointer"})
+
+    assert len(list(reader.deployed_in("prod"))) == 3
+    assert len(left_out) == 1 and "cannot be read by this version" in left_out[0]
+    whole = [e for e in bed.entries if (e.environment, e.project, e.service) == ("prod", "shop", service)]
+    assert len(list(reader.history_of("prod", "team", "shop", service))) == len(whole) - 1
+    assert len(list(reader.history_of("prod", "team", "shop", service, limit=2))) == 2
+    number = int(pointer["number"]["N"])
+    release, deployments = reader.release("team", "shop", number)
+    assert release is not None
+    assert len(deployments) == len([e for e in bed.entries if (e.project, e.number) == ("shop", number)]) - 1
+
+
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [

@@ -12,10 +12,11 @@ import aiohttp
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
 
 from ecs_release.cluster.connection import Credentials, credentials_of, load
-from ecs_release.cluster.pages import OBJECT_BYTES, PageSize, read_bounded
+from ecs_release.cluster.pages import read_bounded
 from ecs_release.cluster.request_body import apply_body
 from ecs_release.domain.model.api_paths import ApiPath
 from ecs_release.domain.model.errors import Conflict, Denied, NotFound, Problem, Retryable
+from ecs_release.domain.model.page_size import OBJECT_BYTES, PageSize
 from ecs_release.domain.ports.protocols import Fence
 
 # With the parameter, which the API server ignores, the client sends a body of bytes unchanged; without it, it serializes JSON itself.

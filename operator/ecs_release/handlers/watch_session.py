@@ -15,7 +15,8 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from ecs_release.cluster.pages import PageSize, read_bounded, trimmed_events, trimmed_page
+from ecs_release.cluster.pages import read_bounded, trimmed_events, trimmed_page
+from ecs_release.domain.model.page_size import PageSize
 
 _AT_ONCE = 2
 """Pages that are read and parsed at the same time, of all kinds and namespaces."""

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ecs_release.cluster import pages
 from ecs_release.cluster.api_server import ApiServer
-from ecs_release.cluster.pages import PageSize, read_bounded, trim, trimmed_event, trimmed_events, untrimmed
+from ecs_release.cluster.pages import read_bounded, trim, trimmed_event, trimmed_events, untrimmed
+from ecs_release.domain.model.page_size import PageSize
 from tests.builders.kubeconfig import write_kubeconfig
 from tests.builders.paged_server import EMOJI, large_object, paged_server
 

@@ -6,7 +6,7 @@ Queries by Project, person or time read an index: entries have fewer fields, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, LedgerRelease
 from ecs_release.api.meta import to_microtime
 from ecs_release.aws.ledger import items, keys
 from ecs_release.aws.sessions.error_codes import problem_of
+from ecs_release.domain.model.errors import Blocked
 
 Answer = TypeVar("Answer")
 
@@ -31,10 +32,11 @@ def ledger_client(region: str | None = None, profile: str | None = None, user_ag
 class LedgerReader:
     """Reads one ledger. All methods raise Problem only; generators raise while they are iterated."""
 
-    def __init__(self, client: Any, table: str) -> None:
-        """`client` is boto3's for DynamoDB."""
+    def __init__(self, client: Any, table: str, left_out: Callable[[str], None] = lambda _message: None) -> None:
+        """`client` is boto3's for DynamoDB. `left_out` is called with what is wrong with each item that cannot be read."""
         self._client = client
         self._table = table
+        self._left_out = left_out
 
     def deployed_in(self, environment: str) -> Iterator[LedgerCurrent]:
         """Yield the current record of each service in an environment, by namespace, Project and service."""
@@ -69,10 +71,8 @@ class LedgerReader:
         values = {":pk": keys.numbers_key(namespace, project), ":number": keys.ten_digits(number)}
         found = list(self._ask(_Query("pk = :pk AND begins_with(sk, :number)", values, consistent=True), dict))
         kinds = {kind: [i for i in found if items.kind_of(i) == kind] for kind in (items.Kind.RELEASE, items.Kind.POINTER)}
-        return (
-            next(map(items.to_release, kinds[items.Kind.RELEASE]), None),
-            [items.to_entry(item) for item in kinds[items.Kind.POINTER]],
-        )
+        releases, pointers = (kinds[kind] for kind in (items.Kind.RELEASE, items.Kind.POINTER))
+        return next(self._readable(releases, items.to_release), None), list(self._readable(pointers, items.to_entry))
 
     def _between(
         self, index: str, partition: str, since: datetime | None, until: datetime | None, limit: int | None
@@ -93,7 +93,17 @@ class LedgerReader:
         return self._ask(_Query(condition, values, index=index, newest_first=True), items.to_entry, limit)
 
     def _ask(self, query: _Query, read: Callable[[Mapping[str, Any]], Answer], limit: int | None = None) -> Iterator[Answer]:
-        return map(read, islice(self._pages(query.parameters(self._table, limit)), limit))
+        return islice(self._readable(self._pages(query.parameters(self._table, limit)), read), limit)
+
+    def _readable(self, found: Iterable[Mapping[str, Any]], read: Callable[[Mapping[str, Any]], Answer]) -> Iterator[Answer]:
+        """Read items. What somebody has made of one says nothing about the others."""
+        for item in found:
+            try:
+                answer = read(item)
+            except Blocked as problem:
+                self._left_out(problem.message)
+                continue
+            yield answer
 
     def _pages(self, parameters: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
         while True:

@@ -13,6 +13,7 @@ from ecs_release.api.names import API_VERSION, CLUSTER_SCOPED, GROUP, PLURALS
 from ecs_release.cli.kubectl.terminal.errors import CommandError, Conflict, Denied, Gone, NotFound, Unreachable
 from ecs_release.domain.model.api_paths import ApiPath, all_objects, object_path, objects_in
 from ecs_release.domain.model.errors import NotFound as NoSuchName
+from ecs_release.domain.model.page_size import PageSize
 
 if TYPE_CHECKING:
     from ecs_release.cli.kubectl.client.connection import Connection
@@ -24,7 +25,8 @@ MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 FIELD_MANAGER = "kubectl-ecs-release"
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
-_PAGE = 500
+_READ = (f"{GROUP}/", "argocd.argoproj.io/", "meta.helm.sh/")
+"""Beginnings of the annotations that commands read of listed objects."""
 _CONNECT_S, _READ_S = 10.0, 30.0
 # The server ends a watch in time; a read that takes this much longer means a broken connection.
 _WATCH_GRACE_S = 10.0
@@ -72,15 +74,25 @@ class Api:
         return self.list_at(path_of(kind, namespace), labels=labels, fields=fields)[0]
 
     def list_at(self, path: ApiPath, *, labels: str = "", fields: str = "") -> tuple[Objects, str]:
-        """List the objects at a path, in pages; returns them with the resourceVersion to watch from."""
+        """List the objects at a path, in pages; returns them with the resourceVersion to watch from.
+
+        Annotations that no command reads are left out: they may be large.
+        """
         found: Objects = []
-        query = [("limit", str(_PAGE)), *_selectors(labels, fields)]
-        token = ""
+        size, token = PageSize(), ""
         while True:
-            page = self.request("GET", path, query=[*query, *([("continue", token)] if token else [])])
+            query = [("limit", str(size.limit)), *_selectors(labels, fields), *([("continue", token)] if token else [])]
+            data = self._read("GET", path, query=query, most_bytes=size.most_bytes)
+            if data is None:
+                if size.limit == 1:
+                    raise CommandError(f"an object at {path} has more than {size.most_bytes} bytes")
+                size.exceeded()
+                continue
+            page = self._parsed(data, path)
+            size.seen(len(page.get("items") or ()), len(data))
             kind = str(page.get("kind", "")).removesuffix("List")
             # Items of a list have no apiVersion and kind; on their own they need them.
-            found += [{"apiVersion": page.get("apiVersion"), "kind": kind, **item} for item in page.get("items") or ()]
+            found += [{"apiVersion": page.get("apiVersion"), "kind": kind, **_trimmed(item)} for item in page.get("items") or ()]
             token = page.get("metadata", {}).get("continue") or ""
             if not token:
                 return found, str(page.get("metadata", {}).get("resourceVersion") or "")
@@ -153,15 +165,28 @@ class Api:
         accept: str = "application/json",
     ) -> Object:
         """Send a request and return the response. Raises CommandError: NotFound, Denied, Conflict, Gone or Unreachable if it is one."""
+        return self._parsed(self._read(method, path, query=query, body=body, content_type=content_type, accept=accept) or b"", path)
+
+    def _read(
+        self, method: str, path: ApiPath, *, query: Sequence[tuple[str, str]] = (), body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json", accept: str = "application/json", most_bytes: int | None = None,
+    ) -> bytes | None:  # fmt: skip
+        """Send a request and return the body of the response; None if it has more than `most_bytes`: the rest is not read then."""
         read_s = _READ_S if self._timeout_s is None else (self._timeout_s or None)
         timeout = urllib3.Timeout(connect=min(_CONNECT_S, read_s or _CONNECT_S), read=read_s)
         answer = self._send(method, path, query, body, content_type, accept, timeout)
         try:
-            data = answer.read()
+            data = answer.read(None if most_bytes is None else most_bytes + 1)
+            if most_bytes is not None and len(data) > most_bytes:
+                answer.close()
+                return None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._unreachable(error) from error
         finally:
             answer.release_conn()
+        return data
+
+    def _parsed(self, data: bytes, path: ApiPath) -> Object:
         try:
             return dict(json.loads(data))
         except ValueError as error:
@@ -213,6 +238,12 @@ def path_of(kind: str, namespace: str = "", name: str = "") -> ApiPath:
 def is_ours(body: Mapping[str, Any]) -> bool:
     """Return whether an object is of one of our kinds."""
     return body.get("apiVersion") == API_VERSION and body.get("kind") in PLURALS
+
+
+def _trimmed(item: Object) -> Object:
+    meta = item.get("metadata") or {}
+    annotations = {name: text for name, text in (meta.get("annotations") or {}).items() if name.startswith(_READ)}
+    return {**item, "metadata": {**meta, "annotations": annotations}} if "annotations" in meta else item
 
 
 def _selectors(labels: str, fields: str) -> list[tuple[str, str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from ecs_release.domain.model.errors import Problem
 SETTING = "ECS_RELEASE_LEDGER_TABLE"
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _PROJECTS = 20
+_WARNINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,21 @@ def open_ledger(session: Session, named: str | None, environment: str = "") -> L
     if not region:
         raise CommandError(f"the region of table {table!r} is not known: give its ARN, or set AWS_REGION")
     with as_command_errors():
-        return Ledger(_reader(region, table, f"kubectl-ecs-release/{session.version}"))
+        return Ledger(_reader(region, table, f"kubectl-ecs-release/{session.version}", warnings_of_items(session.out.note)))
+
+
+def warnings_of_items(note: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a function that warns of items that cannot be read: of the first few by what is wrong with them."""
+    numbers = itertools.count()
+
+    def left_out(message: str) -> None:
+        number = next(numbers)
+        if number < _WARNINGS:
+            note(f"warning: left out: {message}")
+        elif number == _WARNINGS:
+            note("warning: more items of the ledger cannot be read, and are left out")
+
+    return left_out
 
 
 @contextmanager
@@ -126,11 +142,11 @@ def _table_of_environments(session: Session, environment: str) -> str:
     return tables.pop() if tables else ""
 
 
-def _reader(region: str, table: str, user_agent: str) -> Any:
+def _reader(region: str, table: str, user_agent: str, left_out: Callable[[str], None]) -> Any:
     """Import lazily: boto3 is slow to load, and most commands do not need it. Raises Problem."""
     from ecs_release.aws.command_reader import check_credentials, translated_errors
     from ecs_release.aws.ledger import queries
 
     check_credentials(f"dynamodb:Query on {table}")
     with translated_errors(f"dynamodb in {region}"):
-        return queries.LedgerReader(queries.ledger_client(region, user_agent=user_agent), table)
+        return queries.LedgerReader(queries.ledger_client(region, user_agent=user_agent), table, left_out)

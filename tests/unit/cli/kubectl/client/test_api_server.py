@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
+from ecs_release.cli.kubectl import main
+from ecs_release.cli.kubectl.client.session import Session
 from ecs_release.cli.kubectl.terminal import errors
+from tests.builders.paged_server import large_object, paged_server
 from tests.unit.cli.kubectl.client.http_server import Server, session
 
 
@@ -72,6 +76,33 @@ def test_lists_are_read_in_pages_and_their_items_know_their_kind(server: Server)
     assert version == "7"
     assert "labelSelector=x%3Dy" in server.requests[0][1]
     assert "continue=next" in server.requests[1][1]
+
+
+async def test_a_list_of_large_objects_is_read_in_small_pages_and_kept_without_what_others_wrote() -> None:
+    """Whoever may create objects chooses how large they are: the others' boards are read all the same."""
+    objects = [large_object(f"r{n:03}", 100 if n < 60 else 250_000) for n in range(100)]
+    async with paged_server(objects) as remote:
+
+        def read() -> list[dict[str, Any]]:
+            with Session(main.parse(["version", f"--server={remote.url}"])[0], {}) as opened:
+                return opened.api.list("Release")
+
+        found = await asyncio.to_thread(read)
+    assert [o["metadata"]["name"] for o in found] == [o["metadata"]["name"] for o in objects]
+    assert max(remote.read) <= 2 * 1024 * 1024
+    assert {tuple(o["metadata"]["annotations"]) for o in found} == {("ecs-release.dev/retry",)}
+    assert found[0]["metadata"]["labels"] == objects[0]["metadata"]["labels"]
+
+
+async def test_an_object_that_is_larger_than_the_api_server_stores_is_no_endless_loop() -> None:
+    async with paged_server([large_object("r", 17 * 1024 * 1024)]) as remote:
+
+        def read() -> None:
+            with Session(main.parse(["version", f"--server={remote.url}"])[0], {}) as opened:
+                opened.api.list("Release")
+
+        with pytest.raises(errors.CommandError, match="has more than 16777216 bytes"):
+            await asyncio.to_thread(read)
 
 
 def test_a_watch_yields_whole_lines_and_says_when_it_is_too_old(server: Server) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.cli.kubectl.history import history_rows
-from ecs_release.cli.kubectl.history.ledger_reader import Ledger, Query
+from ecs_release.cli.kubectl.history.ledger_reader import Ledger, Query, warnings_of_items
 from ecs_release.cli.kubectl.terminal.errors import CommandError
 from ecs_release.domain.model.errors import Denied
 from tests.unit.cli.kubectl.objects import NOW, ago
@@ -87,3 +87,12 @@ def test_a_refusal_is_an_error_for_people() -> None:
 
     with pytest.raises(CommandError, match="dynamodb:Query on t: no"):
         Ledger(Refusing()).query(Query(person="ben"))
+
+
+def test_a_table_full_of_odd_items_is_warned_of_in_a_few_lines() -> None:
+    said: list[str] = []
+    left_out = warnings_of_items(said.append)
+    for number in range(1000):
+        left_out(f"item {number} cannot be read")
+    assert said[0] == "warning: left out: item 0 cannot be read"
+    assert said[3:] == ["warning: more items of the ledger cannot be read, and are left out"]
