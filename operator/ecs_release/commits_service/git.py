@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,22 +120,22 @@ class Git:
         Raises GitError after `deadline_s`, or for more than `most_bytes` of output; the process and its children are killed.
         """
         limits = [str(self._bounds.file_bytes // _BLOCK), str(self._bounds.memory_bytes // _KIB)]
-        process = await asyncio.create_subprocess_exec(
+        starting = asyncio.ensure_future(asyncio.create_subprocess_exec(
             "/bin/sh", "-c", _LIMITED, *limits, self._program, *arguments,
             stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             env=_environment(folder, settings), start_new_session=True, close_fds=True,
-        )  # fmt: skip
+        ))  # fmt: skip
         ended = False
         try:
             async with asyncio.timeout(deadline_s):
-                done = await _communicate(process, stdin, most_bytes)
+                done = await _communicate(await asyncio.shield(starting), stdin, most_bytes)
             ended = True
         except TimeoutError as error:
             raise GitError(f"git {arguments[0]} took longer than {deadline_s:g} s") from error
         finally:
             if not ended:
-                await _kill(process)
+                await _despite_cancellation(lambda: _kill(starting))
         return done
 
 
@@ -152,7 +152,7 @@ async def _communicate(process: asyncio.subprocess.Process, stdin: bytes, most_b
     finally:
         for reader in readers:
             reader.cancel()
-        await asyncio.wait(readers)
+        await _despite_cancellation(lambda: asyncio.wait(readers))
     return Done(await process.wait(), stdout, stderr.decode(errors="replace"))
 
 
@@ -175,17 +175,35 @@ async def _tail(stream: asyncio.StreamReader, most_bytes: int) -> bytes:
     return kept
 
 
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    """Kill a process and its children: those of a fetch outlive git itself."""
+async def _kill(starting: asyncio.Future[asyncio.subprocess.Process]) -> None:
+    """Kill a process and its children: those of a fetch outlive git itself. It may be called again if it is cancelled."""
+    if starting.done() and (starting.cancelled() or starting.exception() is not None):
+        return
+    process = await asyncio.shield(starting)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_REAP_S):
-            # To their ends, or asyncio keeps the pipes open.
-            for stream in (process.stdout, process.stderr):
-                while stream is not None and await stream.read(_CHUNK):
-                    pass
-            await process.wait()
+    # To their ends, or asyncio keeps the pipes open.
+    for stream in (process.stdout, process.stderr):
+        while stream is not None and await stream.read(_CHUNK):
+            pass
+    await process.wait()
+
+
+async def _despite_cancellation(work: Callable[[], Awaitable[object]]) -> None:
+    """Do what must be done to its end, also if this is cancelled meanwhile, which is raised afterwards; for at most ten seconds."""
+    until = asyncio.get_running_loop().time() + _REAP_S
+    cancelled: asyncio.CancelledError | None = None
+    while asyncio.get_running_loop().time() < until:
+        try:
+            async with asyncio.timeout_at(until):
+                await work()
+            break
+        except TimeoutError:
+            break
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def _environment(folder: Path, settings: Settings) -> dict[str, str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,32 @@ def test_it_ends_with_its_children(tmp_path: Path) -> None:
 
     asyncio.run(run())
     until("the child to end", lambda: "sleep" not in command_line(child))
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("turns", range(8))
+def test_however_often_it_is_cancelled_no_process_is_left_unreaped(tmp_path: Path, turns: int, begun: bool) -> None:
+    """Python warns of a process that nobody has waited for."""
+    here = tmp_path / "here"
+    program = script(tmp_path, f"echo $$ > {here}; exec sleep 3600")
+
+    async def run() -> None:
+        task = asyncio.create_task(Git(BOUNDS, program).run(["x"], folder=tmp_path, deadline_s=600))
+        if begun:
+            await asyncio.to_thread(until, "it to begin", lambda: "sleep" in command_line(here))
+        for _ in range(4):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        asyncio.run(run())
+        gc.collect()
+    assert [str(w.message) for w in warned] == []
+    assert "sleep" not in command_line(here)
 
 
 def command_line(pid_file: Path) -> str:
