@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import urllib.request
@@ -48,6 +49,7 @@ class Operator:
             **plain(), "KUBECONFIG": str(kubeconfig), **hosts, **{k: str(v) for k, v in self._ports.items()}, **aws, **settings,
         }  # fmt: skip
         self._process: ChildProcess | None = None
+        self._begun, self._is_ready = 0, False
 
     def __enter__(self) -> Operator:
         """Start it."""
@@ -76,6 +78,8 @@ class Operator:
     def start(self, settings: Mapping[str, str] | None = None) -> None:
         """Start it, with other settings where given."""
         environment = self._environment | dict(settings or {})
+        # The log goes on where the process before has left it.
+        self._begun, self._is_ready = self.log.stat().st_size if self.log.exists() else 0, False
         self._process = ChildProcess("operator", [sys.executable, "-m", "ecs_release.cli.operator"], self.log, environment)
 
     def stop(self) -> int | None:
@@ -88,9 +92,18 @@ class Operator:
             self._process.kill()
 
     def wait_until_ready(self, deadline_s: float = 120) -> None:
-        """Wait until it has seen everything that is there."""
+        """Wait until it, and not the process before it, has seen everything that is there."""
         assert self._process is not None
-        self._process.wait_until(lambda: "watching " in self.tail(2000), deadline_s)
+        self._process.wait_until(self._watches, deadline_s)
+
+    def _watches(self) -> bool:
+        with self.log.open("rb") as file:
+            file.seek(self._begun)
+            said = file.read()
+        # What was read is not read again, but for a line that was not whole.
+        self._begun += said.rfind(b"\n") + 1
+        self._is_ready = self._is_ready or re.search(rb"watching \d", said) is not None
+        return self._is_ready
 
     def probe(self, path: str) -> int:
         """Ask a probe. Returns the HTTP status; raises HTTPError where it is none of success."""
