@@ -14,6 +14,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from ecs_release.api.conditions import Reason
 from ecs_release.domain.artifacts.registry_images import Finding, KeepTag, Presence, Repository, RequiredImage
@@ -21,6 +22,7 @@ from ecs_release.domain.model.errors import Ambiguous, Blocked, Denied, Problem,
 from ecs_release.domain.model.halving import is_faulty
 from ecs_release.domain.ports.protocols import Aws, Clock, ImagesAnswer, ObjectKey, Registry
 from ecs_release.engine.artifacts.tag_keeper import TagKeeper
+from ecs_release.engine.runtime.due_times import DueTimes
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +46,12 @@ class _NeededImage:
 
 @dataclass(slots=True)
 class _RepositoryState:
-    """The images that Releases need of one repository; times are monotonic."""
+    """The images that Releases need of one repository; times are monotonic. `looked` is when it was called last."""
 
     repository: Repository
     due: float
     whole_due: float
+    looked: float = float("-inf")
     images: dict[str, _NeededImage] = field(default_factory=dict)
     urgent: frozenset[ObjectKey] = frozenset()
 
@@ -66,6 +69,7 @@ class ImageCatalog:
         self._changed = changed
         self._keeper = TagKeeper(may_change)
         self._repositories: dict[Repository, _RepositoryState] = {}
+        self._due: DueTimes[Repository] = DueTimes()
         self._required: dict[ObjectKey, tuple[RequiredImage, ...]] = {}
         self._refused: dict[tuple[object, ...], float] = {}
         self._faults: Counter[tuple[object, ...]] = Counter()
@@ -125,14 +129,16 @@ class ImageCatalog:
     async def run(self) -> None:
         """Check repositories as they become due, until cancelled."""
         while True:
-            due = min((p.due for p in self._repositories.values()), default=float("inf"))
-            wait_s = due - self._clock.monotonic()
-            if wait_s > 0:
-                await self._sleep(due, wait_s)
+            due, now = self._due.next, self._clock.monotonic()
+            if due > now:
+                await self._sleep(due, due - now)
                 continue
-            for repository, state in list(self._repositories.items()):
-                if state.due <= self._clock.monotonic():
-                    await self._visit(repository, state)
+            # Those that were not called for the longest time go first: none is kept waiting by the same odd ones again.
+            for repository in sorted(iter(partial(self._due.take, now), None), key=lambda r: self._repositories[r].looked):
+                state = self._repositories[repository]
+                await self._visit(repository, state)
+                if repository in self._repositories:
+                    self._due.set(repository, state.due)
 
     async def _sleep(self, due: float, wait_s: float) -> None:
         self._wake.clear()
@@ -146,18 +152,17 @@ class ImageCatalog:
         """Check a repository, and set when it is due next. Raises only if cancelled."""
         if not state.images and not self._keeper.is_needed(repository):
             del self._repositories[repository]
+            self._due.discard(repository)
             return
         now = self._clock.monotonic()
         registry = (repository.access, repository.registry_id, repository.region)
         if self._refused.get(registry, now) > now:
             state.due = self._refused[registry]
             return
-        # Those that were not called for the longest time go first: none is kept waiting by the same odd ones again.
-        self._repositories[repository] = self._repositories.pop(repository)
         whole, urgent = state.whole_due <= now, state.urgent
         if whole:
             state.whole_due = self._next_moment(repository, now)
-        state.urgent, state.due = frozenset(), state.whole_due
+        state.urgent, state.due, state.looked = frozenset(), state.whole_due, now
         try:
             async with asyncio.timeout(_LOOK_S):
                 await self._look(repository, state, whole=whole, urgent=urgent)
@@ -223,7 +228,7 @@ class ImageCatalog:
         if state is None:
             moment = self._next_moment(repository, self._clock.monotonic())
             state = self._repositories[repository] = _RepositoryState(repository, moment, moment)
-            self._wake_by(moment)
+            self._schedule(state)
         return state
 
     def _next_moment(self, repository: Repository, now: float) -> float:
@@ -236,10 +241,11 @@ class ImageCatalog:
 
     def _make_due(self, state: _RepositoryState) -> None:
         state.due = self._clock.monotonic()
-        self._wake_by(state.due)
+        self._schedule(state)
 
-    def _wake_by(self, due: float) -> None:
-        if due < self._sleeps_until:
+    def _schedule(self, state: _RepositoryState) -> None:
+        self._due.set(state.repository, state.due)
+        if state.due < self._sleeps_until:
             self._wake.set()
 
     def _set_required(self, key: ObjectKey, artifacts: tuple[RequiredImage, ...]) -> None:

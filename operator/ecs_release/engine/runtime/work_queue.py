@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
-import itertools
 import logging
 import random
 from collections import Counter, OrderedDict
@@ -18,6 +16,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from ecs_release.domain.ports.protocols import Clock
+from ecs_release.engine.runtime.due_times import DueTimes
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +50,7 @@ class WorkQueue(Generic[Key]):
         self._share = share
         self._ready: OrderedDict[str, OrderedDict[str, OrderedDict[Key, float]]] = OrderedDict()
         self._share_of: dict[Key, Share] = {}
-        self._due: dict[Key, float] = {}
-        self._heap: list[tuple[float, int, Key]] = []
-        self._order = itertools.count()
+        self._due: DueTimes[Key] = DueTimes()
         self._working: dict[Key, Share] = {}
         self._again: set[Key] = set()
         self._forgotten: set[Key] = set()
@@ -92,7 +89,7 @@ class WorkQueue(Generic[Key]):
 
     def forget(self, key: Key) -> None:
         """Remove the key of a deleted object. A pass under way is not interrupted, and not retried if it fails."""
-        self._due.pop(key, None)
+        self._due.discard(key)
         self._again.discard(key)
         self._failures.pop(key, None)
         if key in self._working:
@@ -145,11 +142,11 @@ class WorkQueue(Generic[Key]):
             delay = _FIRST_BACKOFF_S
         delay *= random.uniform(0.8, 1.2)  # noqa: S311
         log.error("pass over %s failed (%d times in a row); again in %.0f s", key, failures, delay, exc_info=error)
-        self._due.pop(key, None)
+        self._due.discard(key)
         self._add_later(key, self._clock.monotonic() + delay)
 
     def _make_ready(self, key: Key) -> None:
-        self._due.pop(key, None)
+        self._due.discard(key)
         share, before = self._share(key), self._share_of.get(key)
         if share == before:
             return
@@ -162,22 +159,12 @@ class WorkQueue(Generic[Key]):
         members.setdefault(share.member, OrderedDict())[key] = since
 
     def _add_later(self, key: Key, due: float) -> None:
-        if key in self._share_of or self._due.get(key, float("inf")) <= due:
-            return
-        self._due[key] = due
-        heapq.heappush(self._heap, (due, next(self._order), key))
-        if len(self._heap) > 2 * len(self._due) + 64:
-            # Entries replaced by an earlier time are only dropped when they come up: do not let them pile up.
-            self._heap = [(d, next(self._order), k) for k, d in self._due.items()]
-            heapq.heapify(self._heap)
+        if key not in self._share_of and due < self._due.of(key):
+            self._due.set(key, due)
 
     def _promote(self) -> None:
         now = self._clock.monotonic()
-        while self._heap and self._heap[0][0] <= now:
-            due, _, key = heapq.heappop(self._heap)
-            if self._due.get(key) != due:
-                continue
-            del self._due[key]
+        while (key := self._due.take(now)) is not None:
             if key in self._working:
                 self._again.add(key)
             else:
@@ -211,9 +198,7 @@ class WorkQueue(Generic[Key]):
                 del self._ready[share.group]
 
     def _until_next(self) -> float | None:
-        while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
-            heapq.heappop(self._heap)
-        return max(0.001, self._heap[0][0] - self._clock.monotonic()) if self._heap else None
+        return max(0.001, self._due.next - self._clock.monotonic()) if len(self._due) else None
 
 
 def _may_take(held: int, held_by_group: int, free: int) -> bool:

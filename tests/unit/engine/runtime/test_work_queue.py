@@ -398,16 +398,6 @@ def test_at_the_end_passes_under_way_are_finished_up_to_a_deadline() -> None:
     run_simulated(main())
 
 
-def test_the_heap_does_not_grow_with_times_that_were_overtaken() -> None:
-    async def main() -> None:
-        queue = new_queue()
-        for n in range(100_000):
-            queue.add("a", 1_000_000 - n)
-        assert len(queue._heap) < 200
-
-    run_simulated(main())
-
-
 # What somebody may do to the queue: (seconds to wait before it, key, what).
 _STEPS = st.lists(
     st.tuples(
