@@ -60,6 +60,11 @@ class ObservedService:
             return Priority.ROLLOUT
         return Priority.EVENT if self.has_event else Priority.OBSERVATION
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether its next look is more than one of a sweep."""
+        return bool(self.has_event or self.fast or self.waiting)
+
     def begin_look(self, due: float) -> None:
         """Begin a look. It answers only callers that asked before: a later caller needs a later state."""
         self.reading, self.due, self.has_event = True, due, False

@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import chain
-from operator import attrgetter
 
 from ecs_release.domain.ecs.events import Author
 from ecs_release.domain.ecs.service import Access, Look, Service, ServiceKey, Task
@@ -23,10 +21,10 @@ from ecs_release.domain.model.halving import may_be_of_one, read_by_halves
 from ecs_release.domain.ports.protocols import Aws, Clock, Priority
 from ecs_release.engine.observation.family_index import FamilyIndex
 from ecs_release.engine.observation.freshness import oldest_look
+from ecs_release.engine.observation.look_schedule import AT_ONCE, LookSchedule
 from ecs_release.engine.observation.observed_service import (
     ObservedService,
     ReadFailure,
-    batches,
     count_never_seen,
     current_priority,
     longest_unseen_s,
@@ -38,9 +36,6 @@ from ecs_release.engine.runtime.settings import EngineSettings
 
 log = logging.getLogger(__name__)
 
-SERVICES_A_CALL = 10
-_AT_ONCE = {Priority.OBSERVATION: 4, Priority.EVENT: 5, Priority.ROLLOUT: 6}
-"""A batch may begin only below this number of batches under way: a sweep that waits for rate limits leaves room for urgent looks."""
 _OBSERVED_S = 300.0
 _AUTHORS = 3
 
@@ -76,6 +71,7 @@ class Observer:
         self._swept = swept
         self._told_time = told_time
         self._services: dict[ServiceKey, ObservedService] = {}
+        self._schedule = LookSchedule(self._services)
         self._families = FamilyIndex()
         self._wake = asyncio.Event()
         self._under_way = 0
@@ -90,22 +86,29 @@ class Observer:
         # A ReleaseSet asks about services that no Release claims yet: their looks are useful when those Releases are created.
         for key in [k for k in self._services.keys() - targets.keys() if self._services[k].observed_until <= now]:
             self._families.put(key, None)
+            self._schedule.forget(key)
             self._services.pop(key).drop(Retryable(f"ECS service {key} is no longer observed"))
         for key, its_access in targets.items():
             known = self._services.get(key)
             if known is None:
-                self._services[key] = ObservedService(key, its_access, added=self._clock.now())
-                self._wake.set()
+                self._begin_observing(key, its_access)
             elif known.access != its_access:
                 known.access, known.due = its_access, 0.0
-                self._wake.set()
+                self._reschedule(known)
 
     def observe_also(self, key: ServiceKey, access: Access) -> None:
         """Observe one more service, for five minutes at least."""
         if key not in self._services:
-            self._services[key] = ObservedService(key, access, added=self._clock.now())
-            self._wake.set()
+            self._begin_observing(key, access)
         self._services[key].observed_until = self._clock.monotonic() + _OBSERVED_S
+
+    def _begin_observing(self, key: ServiceKey, access: Access) -> None:
+        self._services[key] = ObservedService(key, access, added=self._clock.now())
+        self._reschedule(self._services[key])
+
+    def _reschedule(self, observed: ObservedService) -> None:
+        self._schedule.note(observed)
+        self._wake.set()
 
     def set_fast(self, key: ServiceKey, *, fast: bool) -> None:
         """Read a service every few seconds from now on, or at the normal interval again."""
@@ -113,7 +116,7 @@ class Observer:
         if observed is not None and observed.fast != fast:
             observed.fast = fast
             observed.due = min(observed.due, self._next_due(observed))
-            self._wake.set()
+            self._reschedule(observed)
 
     def event_received(self, key: ServiceKey, *, tasks: bool, author: Author | None) -> None:
         """Read a service soon, because of an event about it (with `tasks`: about its tasks)."""
@@ -121,7 +124,7 @@ class Observer:
         if observed is None:
             return
         if observed.note_event(self._clock.monotonic(), tasks=tasks):
-            self._wake.set()
+            self._reschedule(observed)
         if author is not None:
             observed.authors = (author, *observed.authors)[:_AUTHORS]
             self._changed(key)
@@ -160,7 +163,7 @@ class Observer:
             observed.waiting.append(future)
             observed.needs_tasks = observed.needs_tasks or tasks
             observed.due = 0.0 if not observed.reading else observed.due
-        self._wake.set()
+        self._reschedule(observed)
         try:
             return await asyncio.wait_for(future, self._settings.look_timeout_s)
         except TimeoutError:
@@ -181,13 +184,14 @@ class Observer:
                 if self._clock.monotonic() >= self._sweep_due:
                     self._sweep_due = self._clock.monotonic() + self.interval_s
                     group.create_task(self._report_sweep())
-                for batch in self._due_batches():
+                for batch in self._schedule.due_batches(self._clock.monotonic(), self._under_way):
                     priority = batch[0].priority
-                    if self._under_way >= _AT_ONCE[priority]:
+                    if self._under_way >= AT_ONCE[priority]:
                         break
                     self._under_way += 1
                     for observed in batch:
                         observed.begin_look(self._next_due(observed))
+                        self._schedule.note(observed)
                     group.create_task(self._read(batch, priority))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._until_next()):
@@ -201,6 +205,7 @@ class Observer:
             self._under_way -= 1
             for observed in batch:
                 observed.end_look()
+                self._schedule.note(observed)
             self._wake.set()
 
     async def _report_sweep(self) -> None:
@@ -216,26 +221,9 @@ class Observer:
     def _pace(self, observed: ObservedService) -> float:
         return min(self.interval_s, self._settings.rollout_interval_s) if observed.fast else self.interval_s
 
-    def _due_batches(self) -> list[list[ObservedService]]:
-        """Form batches of due services by priority: a sweep never delays a rollout or a look for an event."""
-        now = self._clock.monotonic()
-        due = sorted((w for w in self._idle() if w.due <= now), key=attrgetter("due"))
-        # Thousands may be due, and a handful are urgent: keep the work for each of the others small.
-        at_once = sorted((w for w in due if w.has_event or w.fast or w.waiting), key=lambda w: (w.priority, not w.waiting))
-        sweep = (w for w in due if not (w.has_event or w.fast or w.waiting))
-        return batches(chain(at_once, sweep), SERVICES_A_CALL, _AT_ONCE[Priority.ROLLOUT] - self._under_way)
-
-    def _idle(self) -> Iterable[ObservedService]:
-        """List the services of which a look may begin once it is due."""
-        if self._under_way < _AT_ONCE[Priority.OBSERVATION]:
-            return (w for w in self._services.values() if not w.reading)
-        at_once = (w for w in self._services.values() if (w.has_event or w.fast or w.waiting) and not w.reading)
-        return (w for w in at_once if self._under_way < _AT_ONCE[w.priority])
-
     def _until_next(self) -> float:
         """Return the seconds until the next service is due; the end of a batch wakes the loop earlier."""
-        due = min((w.due for w in self._idle()), default=self._sweep_due)
-        return max(0.01, min(due, self._sweep_due) - self._clock.monotonic())
+        return max(0.01, min(self._schedule.next_due(self._under_way), self._sweep_due) - self._clock.monotonic())
 
     async def _read_batch(self, batch: list[ObservedService], priority: Priority) -> None:
         async def describe(part: Sequence[ObservedService]) -> None:

@@ -302,3 +302,76 @@ def test_a_look_is_as_old_as_the_question() -> None:
         return (look.as_of - begun).total_seconds(), (look.seen_time - begun).total_seconds()
 
     assert run_simulated(main()) == pytest.approx((0, 40.05))
+
+
+def test_what_an_event_costs_does_not_depend_on_how_many_services_there_are() -> None:
+    """Counted in services that are looked at, not in seconds: a team's events must not take the time of an Environment with thousands."""
+
+    class Walked(dict[ServiceKey, Any]):
+        count = 0
+
+        def __getitem__(self, key: ServiceKey) -> Any:
+            self.count += 1
+            return super().__getitem__(key)
+
+        def values(self) -> Any:
+            self.count += len(self)
+            return super().values()
+
+    def walked(services: int) -> int:
+        async def main() -> int:
+            made, _ = observer(FakeServices(), services)
+            made._services = counted = Walked(made._services)
+            made._schedule._services = counted
+            task = asyncio.create_task(made.run())
+            await asyncio.sleep(made._sweep_due - made._clock.monotonic() + 30)
+            counted.count = 0
+            for number in range(20):
+                made.event_received(service_key(number), tasks=False, author=None)
+                await asyncio.sleep(0.5)
+            task.cancel()
+            return counted.count
+
+        return run_simulated(main())
+
+    assert walked(1000) <= walked(30) + 20
+
+
+def test_a_service_is_read_once_at_a_time_whatever_is_heard_of_it_meanwhile() -> None:
+    class Slow(FakeServices):
+        async def describe_services(self, cluster: str, names: Sequence[str], **more: Any) -> ServicesAnswer:
+            answer = await super().describe_services(cluster, names, **more)
+            await asyncio.sleep(5)
+            return answer
+
+    async def main() -> None:
+        aws = Slow()
+        made, _ = observer(aws, 1)
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(1)
+        for _ in range(3):
+            made.event_received(service_key(0), tasks=False, author=None)
+            await asyncio.sleep(1)
+        assert len(aws.calls) == 1
+        await asyncio.sleep(3)
+        assert len(aws.calls) == 2
+        task.cancel()
+
+    run_simulated(main())
+
+
+def test_a_service_that_is_no_longer_wanted_is_not_read_any_more() -> None:
+    async def main() -> None:
+        aws = FakeServices()
+        made, _ = observer(aws, 3)
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(1)
+        made.event_received(service_key(1), tasks=False, author=None)
+        made.set_targets(ACCESS, {service_key(0): ACCESS})
+        aws.calls.clear()
+        await asyncio.sleep(300)
+        assert not task.done()
+        assert {name for names in aws.calls for name in names} == {"s00"}
+        task.cancel()
+
+    run_simulated(main())

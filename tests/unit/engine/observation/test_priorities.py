@@ -180,13 +180,13 @@ def test_a_backlog_costs_the_loop_no_turns() -> None:
     async def body(made: Observer, aws: PacedAws) -> None:
         for number in range(40):
             made.event_received(key(number, f"c{number % 8}"), tasks=True, author=None)
-        looks, turn = Counter[str](), made._due_batches
+        looks, turn = Counter[str](), made._schedule.due_batches
 
-        def counted() -> Any:
+        def counted(*given: Any) -> Any:
             looks["turns"] += 1
-            return turn()
+            return turn(*given)
 
-        made._due_batches = counted  # type: ignore[method-assign]
+        made._schedule.due_batches = counted  # type: ignore[method-assign]
         await asyncio.sleep(20)
         assert looks["turns"] <= 3 * len(aws.reads) + 20
 

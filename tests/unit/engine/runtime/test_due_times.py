@@ -30,6 +30,19 @@ def test_it_is_as_if_all_were_looked_at(steps: list[tuple[str, int, int]]) -> No
         assert len(times) == len(known)
         assert times.next == min(known.values(), default=float("inf"))
         assert times.of(key) == known.get(key, float("inf"))
+        due = [k for k, at_ in sorted(known.items(), key=lambda item: item[1]) if at_ <= at]
+        assert [known[k] for k in times.first(at, 3)] == [known[k] for k in due[:3]]
+        assert set(times.first(at, 9)) == set(due)
+
+
+def test_of_equal_times_the_first_that_was_set_comes_first_and_stays_there() -> None:
+    times: DueTimes[str] = DueTimes()
+    for key in "cab":
+        times.set(key, 1)
+    times.set("c", 2)
+    times.set("c", 1)
+    assert times.first(1, 2) == ["a", "b"] == times.first(1, 2)
+    assert [times.take(1) for _ in range(4)] == ["a", "b", "c", None]
 
 
 def test_times_that_were_replaced_do_not_pile_up() -> None:
