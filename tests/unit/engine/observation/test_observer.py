@@ -349,12 +349,14 @@ def test_a_service_is_read_once_at_a_time_whatever_is_heard_of_it_meanwhile() ->
         made, _ = observer(aws, 1)
         task = asyncio.create_task(made.run())
         await asyncio.sleep(1)
-        for _ in range(3):
+        for number in range(3):
             made.event_received(service_key(0), tasks=False, author=None)
-            await asyncio.sleep(1)
-        assert len(aws.calls) == 1
+            await asyncio.sleep(0.5)
+            made.observe_also(service_key(7 + number), ACCESS)
+            await asyncio.sleep(0.5)
+        assert [names for names in aws.calls if "s00" in names] == [["s00"]]
         await asyncio.sleep(3)
-        assert len(aws.calls) == 2
+        assert [names for names in aws.calls if "s00" in names] == [["s00"]] * 2
         task.cancel()
 
     run_simulated(main())
