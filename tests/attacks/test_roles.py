@@ -15,13 +15,18 @@ _AWS = {"accountID": "111122223333", "region": "eu-west-1"}
 
 @pytest.fixture(scope="module")
 def team(installed: Bed) -> tuple[Place, Place]:
-    """The namespace of a team in which eve may edit and vic may view, and another one."""
+    """The namespace of a team in which eve may edit and vic may view, and another one. Eva may edit in all of them."""
     ours, theirs = Place(installed), Place(installed)
     grant(installed.cluster, "edit", "eve", namespace=ours.name)
     grant(installed.cluster, "view", "vic", namespace=ours.name)
+    grant(installed.cluster, "edit", "eva")
     theirs.project()
     theirs.release("v1", suspend=True)
-    ours.until(lambda: _may(ours, "eve", "create") and _may(ours, "vic", "list"), "the roles to include ours", show=dict)
+    ours.until(
+        lambda: _may(ours, "eve", "create") and _may(ours, "vic", "list") and _may(theirs, "eva", "create"),
+        "the roles to include ours",
+        show=dict,
+    )
     return ours, theirs
 
 
@@ -46,6 +51,9 @@ def _environment(name: str) -> dict[str, Any]:
 ATTACKS: dict[str, tuple[str, Callable[[Person, Place, Place], object]]] = {
     "create in another namespace": ("eve", lambda who, _, theirs: who.ask("POST", path_of("Release", theirs.name), body(theirs))),
     "create an Environment": ("eve", lambda who, ours, _: who.ask("POST", path_of("Environment", ""), _environment(ours.name))),
+    "create an Environment, as an editor of all namespaces": (
+        "eva", lambda who, ours, _: who.ask("POST", path_of("Environment", ""), _environment(ours.name))
+    ),
     "list another namespace": ("eve", lambda who, _, theirs: who.ask("GET", path_of("Release", theirs.name))),
     "list all namespaces": ("eve", lambda who, _ours, _theirs: who.ask("GET", "/apis/ecs-release.dev/v1alpha1/releases")),
     "patch in another namespace": (

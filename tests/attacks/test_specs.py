@@ -138,8 +138,9 @@ def test_a_service_that_ecs_has_no_such_name_for_deploys_nothing(place: Place, c
     place.project(name)
     place.release("v1", name, name="odd")
     status = place.until(lambda: (s := place.status("odd")) and condition(s, "Stalled").get("status") == "True" and s, "the refusal", "odd")
-    assert condition(status, "Ready")["reason"] in {"ServiceNotFound", "TargetNotAllowed", "InvalidSpec"}
+    assert condition(status, "Ready")["reason"] == "InvalidSpec"
     assert place.mutations() == []
+    assert [c for c in place.aws.calls(since=place.begun, service="ecs") if name in str(c["parameters"])] == []
 
 
 def test_neither_a_cluster_nor_a_set_reaches_an_environment_that_does_not_admit_the_namespace(shop: Place, bed: Bed) -> None:
