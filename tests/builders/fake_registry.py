@@ -31,12 +31,13 @@ def artifact(number: int, name: str = "shop/web", registry: str = "111122223333"
 class FakeRegistry:
     """One registry. What is not listed is not there; `fault` is raised instead of an answer, `takes_s` is how long that takes.
 
-    `odd` has images that cannot be read, and why.
+    `odd` has images that cannot be read, and why; `odd_lists` has those of which a list that cannot be read may be.
     """
 
     there: dict[str, RegistryImage] = field(default_factory=dict)
     lists: dict[str, RegistryImage] = field(default_factory=dict)
     odd: dict[str, Problem] = field(default_factory=dict)
+    odd_lists: dict[str, Problem] = field(default_factory=dict)
     fault: Problem | None = None
     takes_s: float = 0.0
     asked: list[tuple[str, frozenset[str]]] = field(default_factory=list)
@@ -62,7 +63,8 @@ class FakeRegistry:
         self.lists_asked += 1
         if self.lists_fault is not None:
             raise self.lists_fault
-        return ImagesAnswer({i.digest: self.lists[i.digest] for i in images if i.digest in self.lists})
+        unread = {i.digest: self.odd_lists[i.digest] for i in images if i.digest in self.odd_lists}
+        return ImagesAnswer({i.digest: self.lists[i.digest] for i in images if i.digest in self.lists.keys() - unread.keys()}, unread)
 
     async def check_movable(self, name: str, tag: str) -> None: ...
 

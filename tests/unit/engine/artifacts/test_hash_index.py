@@ -10,7 +10,7 @@ import pytest
 
 from ecs_release.domain.ecs.service import RegistryImage
 from ecs_release.domain.environments.targets import resolve_target
-from ecs_release.domain.model.errors import Denied, Problem, Retryable
+from ecs_release.domain.model.errors import BrokenAnswer, Denied, Problem, Retryable
 from ecs_release.engine.artifacts import hash_index as module
 from ecs_release.engine.artifacts.hash_index import HashIndex
 from tests.builders.fake_registry import FakeRegistries, FakeRegistry, digest
@@ -102,6 +102,25 @@ def test_what_was_known_stays_while_it_cannot_be_read() -> None:
         world.registry.fault = Retryable("slow")
         await asyncio.sleep(90_000)
         assert await world.names(1) == {1: "v1"}
+
+    simulated(steps())
+
+
+@pytest.mark.parametrize("of_a_list", [False, True])
+def test_what_was_known_of_an_odd_image_stays_and_the_others_are_read(of_a_list: bool) -> None:
+    async def steps() -> None:
+        world = IndexedRegistry()
+        world.registry.push(1, 2, tags=() if of_a_list else ("ref.v1",))
+        world.registry.lists = {digest(n): RegistryImage(digest(9), ("ref.v1",), (digest(n),)) for n in (1, 2)} if of_a_list else {}
+        assert await world.names(1, 2) == {1: "v1", 2: "v1"}
+        odd = {digest(1): BrokenAnswer("it cannot be read")}
+        world.registry.odd, world.registry.odd_lists = ({}, odd) if of_a_list else (odd, {})
+        await asyncio.sleep(90_000)
+        assert await world.names(1, 2) == {1: "v1", 2: "v1"}
+        asked = len(world.registry.asked)
+        await asyncio.sleep(301)
+        await world.names(1, 2)
+        assert world.registry.asked[asked:] == [("shop/web", frozenset({digest(1)}))]
 
     simulated(steps())
 

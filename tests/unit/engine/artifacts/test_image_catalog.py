@@ -236,6 +236,23 @@ def test_odd_repositories_keep_no_other_waiting_for_long(odd: int) -> None:
     simulated(world, steps())
 
 
+def test_a_repository_that_nobody_needs_any_more_ends_nothing_while_it_waits_for_its_turn() -> None:
+    world = WatchedRegistry()
+
+    async def steps() -> None:
+        world.registry.push(1, 2)
+        world.registry.takes_s = 10
+        world.artifacts.require(key(1), (artifact(1, "shop/a"),), urgent=True)
+        world.artifacts.require(key(2), (artifact(2, "shop/b"),), urgent=True)
+        await asyncio.sleep(5)
+        world.artifacts.look_up_again(REGISTRY, "eu-west-1", "shop/b")
+        world.artifacts.forget(key(2))
+        await asyncio.sleep(2 * DAY_S)
+
+    simulated(world, steps())
+    assert {name for name, _ in world.registry.asked} == {"shop/a"}
+
+
 def test_an_outage_takes_few_calls() -> None:
     world = WatchedRegistry()
 
