@@ -1,7 +1,8 @@
 """Events (events.k8s.io/v1): aggregated into series, rate-limited, and posted in the background.
 
 A repeated Event increases the count of its series, as client-go's recorder does (KEP-383); waiting repetitions are counted together
-before anything is sent. Beyond the limits Events are dropped and counted: the record of what happened is `status.history`, not Events.
+before anything is sent. Namespaces take turns. Beyond the limits Events are dropped and counted, those of the namespace with the most:
+the record of what happened is `status.history`, not Events.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class EventRecorder:
         """`instance` is the name of this process, such as its pod."""
         self._server = server
         self._instance = instance[:_NAME_CHARACTERS]
-        self._waiting: OrderedDict[Series, _Waiting] = OrderedDict()
+        self._waiting: OrderedDict[str, OrderedDict[Series, _Waiting]] = OrderedDict()
         self._posted: OrderedDict[Series, _Posted] = OrderedDict()
         self._news = asyncio.Event()
         self._failing = False
@@ -65,12 +66,14 @@ class EventRecorder:
     def record(self, key: ObjectKey, uid: str, note: EventNote) -> None:
         """Queue an Event. Never blocks: if too many wait it is dropped and counted."""
         series, now = (key, uid, note), datetime.now(UTC)
-        if (waiting := self._waiting.get(series)) is not None:
+        ours = self._waiting.setdefault(_namespace(key), OrderedDict())
+        if (waiting := ours.get(series)) is not None:
             waiting.last, waiting.count = now, waiting.count + 1
-        elif len(self._waiting) < _WAITING:
-            self._waiting[series] = _Waiting(now, now)
         else:
-            self.dropped += 1
+            ours[series] = _Waiting(now, now)
+            if sum(map(len, self._waiting.values())) > _WAITING:
+                _, newest = max(self._waiting.values(), key=len).popitem()
+                self.dropped += newest.count
         self._news.set()
 
     async def run(self) -> None:
@@ -82,7 +85,7 @@ class EventRecorder:
                 await self._news.wait()
                 tokens, filled = min(_BURST, tokens + (loop.time() - filled) * _A_SECOND), loop.time()
                 if tokens < 1:
-                    await asyncio.sleep((1 - tokens) / _A_SECOND)
+                    await asyncio.sleep(max(0.001, (1 - tokens) / _A_SECOND))
                     continue
                 tokens -= 1
                 await self._post_next()
@@ -93,11 +96,17 @@ class EventRecorder:
                         await self._post_next()
 
     async def _post_next(self) -> None:
-        """Post the oldest Event. It is removed after the answer, so that a shutdown meanwhile still posts it."""
+        """Post the oldest Event of the next namespace. It is removed after the answer, so that a shutdown meanwhile still posts it."""
         if not self._waiting:
             self._news.clear()
             return
-        series, waiting = next(iter(self._waiting.items()))
+        namespace, ours = next(iter(self._waiting.items()))
+        self._waiting.move_to_end(namespace)
+        if not ours:
+            # Its last one was dropped.
+            del self._waiting[namespace]
+            return
+        series, waiting = next(iter(ours.items()))
         taken = waiting.count
         try:
             await self._post(series, replace(waiting))
@@ -112,11 +121,13 @@ class EventRecorder:
             log.exception("an Event on %s was not recorded", series[0])
             self.dropped += taken
         if waiting.count == taken:
-            self._waiting.pop(series, None)
-        else:
+            ours.pop(series, None)
+        elif series in ours:
             waiting.count -= taken
             waiting.first = waiting.last
-            self._waiting.move_to_end(series)
+            ours.move_to_end(series)
+        if not ours:
+            del self._waiting[namespace]
 
     async def _post(self, series: Series, waiting: _Waiting) -> None:
         posted = self._posted.get(series)
