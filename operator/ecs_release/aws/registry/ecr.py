@@ -17,6 +17,8 @@ from ecs_release.domain.ports.protocols import ImagesAnswer, Priority
 
 _REMEMBERED = 5000
 _RECENT_S = 60.0
+_PLATFORMS = 50
+"""As many as a pin holds. A list may name thousands."""
 
 
 class BotoRegistry:
@@ -47,9 +49,10 @@ class BotoRegistry:
         if detail.get("imageManifestMediaType") in image_lookup.LISTS:
             platforms = await self._platforms_of(repository, found)
         image = image_lookup.of_detail(detail, platforms)
-        self._recent[repository, found] = (time.monotonic(), image)
+        now = time.monotonic()
+        self._recent[repository, found] = (now, image)
         self._recent.move_to_end((repository, found))
-        while len(self._recent) > _REMEMBERED:
+        while len(self._recent) > _REMEMBERED or next(iter(self._recent.values()))[0] <= now - _RECENT_S:
             self._recent.popitem(last=False)
         return image
 
@@ -108,7 +111,7 @@ class BotoRegistry:
             listed = found.get(digest, absent)
             if isinstance(listed, Problem):
                 raise listed
-            self._platforms[key] = listed
+            self._platforms[key] = listed[:_PLATFORMS]
             while len(self._platforms) > _REMEMBERED:
                 self._platforms.popitem(last=False)
         return self._platforms[key]

@@ -42,6 +42,8 @@ Call: TypeAlias = Callable[..., Awaitable[Any]]
 """Calls a method of ECR for a repository: method, repository, parameters and, if needed, `read`."""
 
 _IDS_A_CALL, _PAGE, _PAGES = 100, 1000, 5
+_LISTS, _LISTS_A_CALL = 100, 10
+"""A manifest has up to 4 MiB (ECR API reference, BatchGetImage), and whoever may push chooses that."""
 _STANDING_BY = frozenset({"ARCHIVED", "ACTIVATING"})
 
 
@@ -164,37 +166,36 @@ async def manifest_lists_naming(call: Call, repository: str, images: Collection[
     Bounded: among the first 5,000 tagged images, the hundred lists nearest in time. Raises Problem, unless it is one with single lists.
     """
     times = [i.pushed_at for i in images if i.pushed_at is not None]
-    tagged = [d for d in await _tagged(call, repository) if d.get("imageManifestMediaType") in LISTS]
+    tagged = await _tagged_lists(call, repository)
     if times:
         tagged.sort(key=lambda d: min(abs((d.get("imagePushedAt", t) - t).total_seconds()) for t in times))
-    nearest = {d["imageDigest"]: d for d in tagged[:_IDS_A_CALL]}
-    lists: dict[str, tuple[str, ...] | Problem] = {}
+    nearest = {d["imageDigest"]: d for d in tagged[:_LISTS]}
+    found: dict[str, RegistryImage] = {}
     unread: dict[str, Problem] = {}
+    asked, names = {i.digest for i in images}, list(nearest)
 
     async def read(part: Sequence[str]) -> None:
         wanted = {"imageIds": [{"imageDigest": d} for d in part], "acceptedMediaTypes": sorted(LISTS)}
-        lists.update(await call("batch_get_image", repository, wanted, read=read_manifest_lists))
+        lists: dict[str, tuple[str, ...] | Problem] = await call("batch_get_image", repository, wanted, read=read_manifest_lists)
+        for named, listed in lists.items():
+            if isinstance(listed, Problem):
+                unread[named] = listed
+            elif named in nearest:
+                found.update((digest, of_detail(nearest[named], (digest,))) for digest in asked.intersection(listed))
 
-    if nearest:
-        await read_by_halves(list(nearest), read, lambda part, problem: _leave_out(unread, part, problem), is_faulty)
-    found: dict[str, RegistryImage] = {}
-    asked = {i.digest for i in images}
-    for named, listed in lists.items():
-        detail = nearest.get(named)
-        if isinstance(listed, Problem):
-            unread[named] = listed
-        elif detail is not None:
-            found |= {digest: of_detail(detail, listed) for digest in asked.intersection(listed)}
+    for first in range(0, len(names), _LISTS_A_CALL):
+        part = names[first : first + _LISTS_A_CALL]
+        await read_by_halves(part, read, lambda part, problem: _leave_out(unread, part, problem), is_faulty)
     why = next(iter(unread.values()), None)
     return ImagesAnswer(found, dict.fromkeys(asked - found.keys(), why) if why is not None else {})
 
 
-async def _tagged(call: Call, repository: str) -> list[Mapping[str, Any]]:
+async def _tagged_lists(call: Call, repository: str) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     parameters: dict[str, Any] = {"filter": {"tagStatus": "TAGGED"}, "maxResults": _PAGE}
     for _ in range(_PAGES):
         page, token = await call("describe_images", repository, parameters, read=described_page)
-        found += page
+        found += [detail for detail in page if detail["imageManifestMediaType"] in LISTS]
         if not token:
             break
         parameters["nextToken"] = token
