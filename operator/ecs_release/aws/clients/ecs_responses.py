@@ -218,9 +218,14 @@ def parse_service_deployment(raw: Fields) -> ServiceDeployment:
         stage=raw.text("lifecycleStage"),
         rollback_reason=raw.part("rollback").text("reason"),
         triggered_alarms=tuple(raw.part("alarms").texts("triggeredAlarmNames")),
-        traffic=raw.part("targetServiceRevision").number("requestedProductionTrafficWeight"),
+        traffic=_percentage(raw.part("targetServiceRevision").number("requestedProductionTrafficWeight")),
         hooks=tuple(parse_hook(h) for h in raw.parts("lifecycleHookDetails")),
     )
+
+
+def _percentage(value: float | None) -> float | None:
+    """Return a percentage; None if it is none: a status that brought it within bounds would show what ECS has not said."""
+    return value if value is not None and 0 <= value <= 100 else None
 
 
 def parse_hook(raw: Fields) -> Hook:

@@ -100,3 +100,13 @@ def test_protected_tasks_are_those_whose_protection_is_on() -> None:
     ]
     answer = known({"protectedTasks": listed, "failures": []}, "GetTaskProtectionResponse")
     assert parse_protection(answer) == [ProtectedTask("a", THEN)]
+
+
+@pytest.mark.parametrize(
+    ("weight", "shown"), [(0, 0), (5.5, 5.5), (100, 100), (None, None), (-1, None), (100.1, None), (10**12, None), (float("nan"), None)]
+)
+def test_traffic_that_is_no_percentage_is_not_shown_as_one(weight: float | None, shown: float | None) -> None:
+    found = parse_service_deployment(
+        Fields({"serviceDeploymentArn": "arn", "targetServiceRevision": {"requestedProductionTrafficWeight": weight}})
+    )
+    assert found.traffic == shown
