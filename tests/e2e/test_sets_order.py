@@ -207,6 +207,27 @@ def test_a_child_edited_to_what_its_wave_will_bring_waits_for_it(trio: Place) ->
     assert [u["parameters"]["service"] for u in trio.updates()[mark:]] == ["bags", "api", "web"]
 
 
+def test_a_child_edited_to_what_its_suspended_set_wants_waits_until_it_is_resumed(trio: Place) -> None:
+    one_by_one = {"maxParallel": 1}
+    push(trio, "v2", *NAMES)
+    trio.release_set("v2", strategy=one_by_one)
+    trio.wait_set("Succeeded")
+    pushed, mark = {s: slow(trio, "v3", s) for s in NAMES}, len(trio.updates())
+    trio.release_set("v3", strategy=one_by_one)
+    trio.until_set(lambda: len(trio.updates()) > mark, "the first service to move")
+    trio.release_set("v3", strategy=one_by_one, suspend=True)
+    trio.wait_set("Suspended")
+    name = child_name("all", "web")
+    source = {"images": [{"container": "app", "digest": pushed["web"]}]}
+    trio.kubectl("patch", "release", name, "--type=merge", "-p", json.dumps({"spec": {"source": source}}))
+    trio.until(lambda: trio.get(name)["spec"]["source"]["images"][0]["digest"] != pushed["web"], "the edit to be put back", name)
+    trio.wait_set("Suspended")
+    assert len(trio.updates()) == mark + 1, "what is under way is finished, and nothing else begins"
+    trio.release_set("v3", strategy=one_by_one)
+    trio.wait_set("Succeeded")
+    assert sorted(u["parameters"]["service"] for u in trio.updates()[mark:]) == sorted(NAMES)
+
+
 def test_continue_goes_on_and_tells_at_the_end(trio: Place) -> None:
     pushed = push(trio, "v2", "bags", "web")
     broken(trio, "v2", "api")

@@ -62,6 +62,8 @@ class Oracle:
     _judged_calls: int = 0
     _first_written: dict[str, float] = field(default_factory=dict)
     """When a status of an object was written first, by its uid."""
+    _begun: set[str] = field(default_factory=set)
+    """Attempts that were announced."""
     _ended: set[tuple[str, str]] = field(default_factory=set)
     _blocked: dict[str, float] = field(default_factory=dict)
     """Since when Releases are Stalled."""
@@ -86,6 +88,7 @@ class Oracle:
             self.say("stalled/passing-refusal", f"Stalled: {ready.get('message')}")
         self._note_blocked(body["metadata"]["name"], stalled.get("status") == "True")
         self._judge_open(status.get("rollout") or {})
+        self._judge_begun(body, status.get("rollout") or {})
         for entry in status.get("history") or ():
             self._judge_entry(body, entry)
 
@@ -199,6 +202,18 @@ class Oracle:
         images = self.scene.ecs.revisions[fate.revision].now.images
         found = {c: self.scene.registry.of_reference(reference) for c, reference in images.items()}
         return {c: image.release for c, image in found.items() if image}
+
+    def _judge_begun(self, body: Mapping[str, Any], rollout: Mapping[str, Any]) -> None:
+        """A set that is suspended starts no service: what it has started goes on, and a retry is somebody's own request."""
+        attempt, now = rollout.get("attemptID", ""), self.scene.timeline.now
+        if attempt in self._begun or not self.scene.switches.has_set:
+            return
+        self._begun.add(attempt)
+        intended, its_set = (rollout.get("intent") or {}).get("action"), self.scene.objects.history[self.scene.asked_of]
+        stood = its_set.between(now - self._slack_s(), now)
+        if intended and rollout.get("cause") != "Retry" and all(b is not None and b["spec"].get("suspend") for b in stood):
+            name = body["metadata"]["name"]
+            self.say("sets/begun-while-suspended", f"attempt {attempt} of {name} ({rollout['cause']}) has begun, and its set is suspended")
 
     def _judge_open(self, rollout: Mapping[str, Any]) -> None:
         """An attempt that never comes further ends at its deadline, however often the process is another one."""

@@ -288,6 +288,24 @@ WHOLE: dict[str, Shown] = {
         (("run", 150), ("behave", "d", HANGS), ("release", "d"), ("run", 10), ("edit_child", True), ("run", 60)),
         Switches(has_set=True),
     ),
+    "a set is suspended while what it has told waits for a window": Shown(
+        "",
+        (
+            ("run", 150),
+            ("release", "d"),
+            ("run", 10),
+            ("close_window", True),
+            ("run", 400),
+            ("suspend", True),
+            ("run", 60),
+            ("close_window", False),
+            ("run", 400),
+            ("suspend", False),
+            _DONE,
+            _REST,
+        ),
+        Switches(has_set=True),
+    ),
     "a set is taken back from what never ends": Shown(
         "", (_B, ("behave", "b", CRASHES), _REST), Switches(breaker=False, has_set=True, on_failure="RollBack")
     ),

@@ -50,7 +50,7 @@ class Permission:
 
     hold: Problem | None = None
     """Why the set keeps the Release from acting."""
-    awaits_wave: bool = False
+    awaits_turn: bool = False
     """What the Release asks for is what its set wants, and it is not its turn yet: what runs already is adopted, nothing is deployed."""
     is_edited: bool = False
     """What the spec asks for is not what was resolved last, and is not acted on: it is not what is compared with what runs."""

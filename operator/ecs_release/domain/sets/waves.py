@@ -103,15 +103,16 @@ def open_services(waves: Sequence[SetWave]) -> list[str]:
     return [service for wave in waves if wave.state in (OPEN, FINISHED) for service in wave.services or ()]
 
 
-def is_early(waves: Sequence[SetWave], service: SetService, release: Release) -> bool:
-    """Return whether a Release asks for what its set wants before its wave has begun, and has had no attempt at that yet.
+def is_early(waves: Sequence[SetWave], service: SetService, release: Release, *, suspended: bool) -> bool:
+    """Return whether a Release asks for what its set wants, has had no attempt at that yet, and may not begin one.
 
+    Its wave has not begun, or its set is `suspended`.
     Somebody has edited it; or it has lost its status. One that has it from an earlier deployment set asks for nothing new.
     """
     status, wanted = release.status or ReleaseStatus(), digests_of(wanted_images(service))
     has_begun = status.pin is not None and digests_of(status.pin.images) == wanted and is_settled(status, status.pin)
-    waits = any(w.state == PENDING and service.name in (w.services or ()) for w in waves)
-    return waits and not service.reverting and not has_begun and release.spec.source.digests == wanted
+    waits = not service.reverting and any(w.state == PENDING and service.name in (w.services or ()) for w in waves)
+    return (waits or suspended) and not has_begun and release.spec.source.digests == wanted
 
 
 def finished(waves: Sequence[SetWave]) -> bool:

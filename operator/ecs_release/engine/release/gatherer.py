@@ -135,7 +135,7 @@ class Gatherer:
 
     async def _place(self, release: Release, status: ReleaseStatus, permission: Permission) -> Place:
         """Find the Environment and the service there. A Release that asks from the start for what its set does not want goes nowhere."""
-        if permission.hold is not None and status.pin is None and not permission.awaits_wave:
+        if permission.hold is not None and status.pin is None and not permission.awaits_turn:
             return Place(problem=permission.hold)
         namespace = release.metadata.namespace or ""
         try:

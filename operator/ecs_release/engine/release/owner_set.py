@@ -44,12 +44,13 @@ async def permission_of(cluster: Cluster, release: Release, *, may_correct: bool
     line = next((s for s in status.services or () if s.name == release.spec.service), None)
     if line is None or digests_of(wanted_images(line)) != release.spec.source.digests:
         return _held(f"spec.source is not what ReleaseSet {reference.name!r} wants now: it is not acted on, and put back", may_correct)
-    if waves.is_early(status.waves or (), line, release):
+    suspended = bool((body.get("spec") or {}).get("suspend"))
+    if waves.is_early(status.waves or (), line, release, suspended=suspended):
         why = f"the wave of ReleaseSet {reference.name!r} that it belongs to has not begun: nothing is deployed before it has"
-        return replace(_held(why, may_correct), awaits_wave=True)
-    if unrequested and (body.get("spec") or {}).get("suspend"):
-        suspended = Waiting(Reason.SUSPENDED, f"ReleaseSet {reference.name!r} is suspended: drift is not corrected until it is not")
-        return Permission(suspended, may_correct=may_correct)
+        held = _suspended(reference.name, "nothing is deployed", may_correct) if suspended else _held(why, may_correct)
+        return replace(held, awaits_turn=True)
+    if unrequested and suspended:
+        return _suspended(reference.name, "drift is not corrected", may_correct)
     member = _member(body["metadata"]["name"], status, line)
     current = next((e for e in status.history or () if not e.outcome), None)
     right = (current.commits or "") if current is not None else ""
@@ -72,6 +73,10 @@ def _is_child(release: Release, its_set: Mapping[str, Any]) -> bool:
 
 def _held(message: str, may_correct: bool) -> Permission:  # noqa: FBT001
     return Permission(Waiting(Reason.AWAITING_RELEASE_SET, message), may_correct=may_correct)
+
+
+def _suspended(its_set: str, what: str, may_correct: bool) -> Permission:  # noqa: FBT001
+    return Permission(Waiting(Reason.SUSPENDED, f"ReleaseSet {its_set!r} is suspended: {what} until it is not"), may_correct=may_correct)
 
 
 def _member(name: str, status: ReleaseSetStatus, line: SetService) -> Membership:

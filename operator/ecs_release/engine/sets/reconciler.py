@@ -82,10 +82,10 @@ class SetReconciler:
         facts = await self._gatherer.gather(release_set)
         decision = decide_set(facts)
         await self._carry_out(key, decision.requests)
-        before = _waves(release_set.status)
+        before = _held_by(release_set.status)
         release_set, held_back = await self._report(key, release_set, decision)
-        if _waves(decision.status) != before:
-            # A child that waits for its wave without being told anything new by it (its status was lost) has no event of its own.
+        if _held_by(decision.status) != before:
+            # A child that waits without being told anything new then (its status was lost, the set was suspended) has no event of its own.
             children = (ObjectKey(RELEASE, key.namespace, s.release or "") for s in decision.status.services or ())
             for child in children:
                 if child in self._store.releases:
@@ -156,8 +156,9 @@ class SetReconciler:
             log.info("%s: %s", now.reason, now.message, extra={"object": str(key)})
 
 
-def _waves(status: ReleaseSetStatus | None) -> list[str | None]:
-    return [wave.state for wave in (status.waves if status else None) or ()]
+def _held_by(status: ReleaseSetStatus | None) -> object:
+    """Return what changes whenever children may begin what they waited with: a wave opens, or the spec is not suspended any more."""
+    return status and (status.observed_generation, [wave.state for wave in status.waves or ()])
 
 
 _MENDING = ("Reconciling", "Stalled")

@@ -1,4 +1,4 @@
-"""Somebody edits a child to what its set wants before its wave has begun: it is put back, and counts as not told."""
+"""Somebody edits a child to what its set wants before it may begin that: it is put back, and counts as not told."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ AWAITS = held(False, Reason.AWAITING_RELEASE_SET, "its wave has not begun")
 EDITED = {"pinned": OLD, "situation": held(False, Reason.AWAITING_RELEASE_SET, "put back")}
 
 
-def told(api: dict[str, Any], wave: str) -> tuple[list[str], str | None, bool]:
+def told(api: dict[str, Any], wave: str, *, suspend: bool = False) -> tuple[list[str], str | None, bool]:
     """Decide; return what `api` is told to run, its state in the set, and whether it counts as started."""
-    decision = decide_set(set_of_two(ROLLING, api, states=("Open", wave)))
+    decision = decide_set(set_of_two(ROLLING, api, states=("Open", wave), suspend=suspend))
     written = [w.body["spec"]["source"]["images"][0]["digest"] for w in decision.writes if isinstance(w, Replace) and w.service == "api"]
     line = next(s for s in decision.status.services or () if s.name == "api")
     return written, line.state, line.start_time is not None
@@ -39,3 +39,20 @@ def told(api: dict[str, Any], wave: str) -> tuple[list[str], str | None, bool]:
 )
 def test_only_its_wave_starts_a_service(what: str, api: dict[str, Any], wave: str, expected: tuple[list[str], str, bool]) -> None:
     assert told(api, wave) == expected, what
+
+
+WAITS = held(False, Reason.SUSPENDED, "ReleaseSet 'all' is suspended")
+
+
+@pytest.mark.parametrize("wave", ["Open", "Pending"])
+@pytest.mark.parametrize(
+    ("what", "api", "expected"),
+    [
+        ("edited by hand", {"pinned": OLD, "situation": WAITS}, ([OLD], "Pending", False)),
+        ("told, and no attempt yet", {"settled": False, "situation": WAITS}, ([], "Pending", False)),
+        ("it runs that already", {}, ([], "Ready", True)),
+        ("not told yet", {"digest": OLD, "pinned": OLD}, ([], "Pending", False)),
+    ],
+)
+def test_a_suspended_set_starts_no_service(what: str, api: dict[str, Any], wave: str, expected: tuple[list[str], str, bool]) -> None:
+    assert told(api, wave, suspend=True) == expected, what

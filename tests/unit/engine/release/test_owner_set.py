@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ecs_release.api.release_status import Rollout
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.release.owner_set import permission_of
 from tests.builders.ecs import NEW, OLD, OTHER
@@ -45,6 +46,29 @@ async def test_a_child_acts_on_what_its_set_wants_once_its_wave_has_begun(what: 
         "AwaitingReleaseSet" if why else "",
         True,
     ), what
+
+
+@pytest.mark.parametrize("wave", ["Open", "Finished", "Pending"])
+@pytest.mark.parametrize(
+    ("what", "child", "waits"),
+    [
+        ("edited to what the set wants", {"pinned": OLD}, True),
+        ("never resolved", {"pinned": "", "settled": False}, True),
+        ("resolved, and no attempt yet", {"pinned": NEW, "settled": False}, True),
+        ("under way", {"pinned": NEW, "settled": False, "rollout": Rollout(attempt_id="a", pin_id="p")}, False),
+        ("it had its attempt", {"pinned": NEW}, False),
+    ],
+)
+async def test_a_child_of_a_suspended_set_begins_nothing(wave: str, what: str, child: dict[str, Any], waits: bool) -> None:
+    given = set_of_two({}, child, states=("Open", wave), suspend=True)
+    api = next(c for c in given.children.values() if c.release.spec.service == "api")
+    found = await permission_of(OneSet(given.release_set.to_kubernetes()), api.release)  # type: ignore[arg-type]
+    assert (found.hold is not None and found.awaits_turn) is waits, what
+    if found.hold is not None:
+        assert (found.hold.reason, found.hold.message) == (
+            "Suspended",
+            "ReleaseSet 'all' is suspended: nothing is deployed until it is not",
+        ), what
 
 
 @pytest.mark.parametrize(
