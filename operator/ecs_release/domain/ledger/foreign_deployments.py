@@ -19,13 +19,13 @@ _BACK = frozenset({str(Reason.ROLLED_BACK), attempts.ABORTED})
 
 
 def track(facts: Facts, draft: Draft) -> None:
-    """Update `draft.foreign` by the last look."""
-    service = facts.service
-    since = draft.ledger.since_time or facts.release.metadata.creation_timestamp
-    if draft.ledger.since_time is None and since is not None:
-        draft.ledger = draft.ledger.model_copy(update={"since_time": since})
-    if service is None or facts.seen.unread is not None:
+    """Update `draft.foreign` by the last look. What is there at first sight is not new; from then on AWS's clock tells what is."""
+    service, look = facts.service, facts.seen.look
+    if service is None or look is None or facts.seen.unread is not None:
         return
+    since = draft.ledger.since_time
+    if since is None:
+        draft.ledger = draft.ledger.model_copy(update={"since_time": look.aws_time})
     known = tuple(_follow(facts, service, f) for f in draft.foreign)
     primary = service.primary
     if primary is not None and since is not None and primary.created_at > since and _is_foreign(facts, draft, primary, known):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ecs_release.api.conditions import Condition, ConditionType, Reason
+from ecs_release.api.record_status import LedgerStatus
 from ecs_release.api.release_status import Links, Pin, ReleaseStatus, ReleaseSummary, Rollout, Running
 from ecs_release.domain.artifacts.source import display_hash
 from ecs_release.domain.decision import attempts
@@ -63,7 +64,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
         history=list(draft.history) or None,
         last_ready=draft.last_ready,
         foreign=list(draft.foreign[: foreign_deployments.MAX_FOREIGN]) or None,
-        ledger=draft.ledger if facts.ledger.is_configured else before.ledger,
+        ledger=draft.ledger if facts.ledger.is_configured else _without_ledger(before, draft),
         last_handled_retry=draft.handled_retry,
         last_handled_refresh=draft.handled_refresh,
         last_handled_override=draft.handled_override,
@@ -92,6 +93,13 @@ def _pin_that_stands(facts: Facts, draft: Draft) -> Pin | None:
     """Return the pin for status: what a retry has resolved is left out until its attempt has begun, for it may be withdrawn."""
     begun = draft.pin is None or attempts.is_settled(draft, draft.pin)
     return draft.pin if begun or not facts.wanted.by_retry else facts.status.pin
+
+
+def _without_ledger(before: ReleaseStatus, draft: Draft) -> LedgerStatus | None:
+    """Leave all as it is where no ledger is configured (any more), but for the time from which on deployments are others'."""
+    if draft.ledger.since_time is None:
+        return before.ledger
+    return (before.ledger or LedgerStatus()).model_copy(update={"since_time": draft.ledger.since_time})
 
 
 def _is_ours(facts: Facts, draft: Draft, situation: Situation) -> bool:

@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from ecs_release.api.release_status import ReleaseStatus
+from ecs_release.api.record_status import LedgerStatus
+from ecs_release.api.release_status import Pin, PinnedImage, ReleaseStatus
 from ecs_release.domain.decision.decision import Draft
 from ecs_release.domain.ecs.service import Look, TaskDefinition
 from ecs_release.domain.ecs.task_definitions import Ownership
 from ecs_release.domain.ledger import foreign_deployments
-from tests.builders.ecs import NOW, deployment, revision, service
+from ecs_release.domain.release.decide import decide
+from tests.builders.ecs import NEW, NOW, deployment, revision, service, task_definition
 from tests.builders.facts import KEY, facts
 from tests.builders.objects import release
 
@@ -44,3 +46,25 @@ def test_a_deployment_of_ours_that_a_restored_status_has_forgotten_is_not_foreig
     draft = Draft.of(status())
     foreign_deployments.track(facts(release=release(status=status()), look=look, running=running), draft)
     assert [f.deployment_id for f in draft.foreign] == (["ecs-svc/3"] if is_foreign else [])
+
+
+@pytest.mark.parametrize("server_ahead_s", [-900, 0, 900])
+@pytest.mark.parametrize("has_ledger", [True, False])
+def test_what_is_new_goes_by_the_clock_of_aws(server_ahead_s: float, has_ledger: bool) -> None:
+    """The API server's, which has stamped the Release, may be another one. What is there at first sight is not new."""
+    made = NOW + timedelta(seconds=server_ahead_s - 300)
+    web = release(meta={"creationTimestamp": made.isoformat()}, suspend=True)
+    pin = Pin(source_hash="s", resolved_time=NOW, images=[PinnedImage(container="app", digest=NEW)])
+    first = decide(facts(release=web, pin=pin, has_ledger=has_ledger, seen=service(deployment(2, age_s=60)), running=task_definition(2)))
+    assert first.status.foreign is None and first.status.ledger == LedgerStatus(since_time=NOW)
+    at_rest = first.status.model_copy(update={"rollout": None})
+    found = {
+        age_s: decide(
+            facts(
+                release=web.model_copy(update={"status": at_rest}), pin=pin, has_ledger=has_ledger,
+                seen=service(deployment(3, age_s=age_s)), running=task_definition(3),
+            )
+        ).status.foreign
+        for age_s in (-60, 60)
+    }  # fmt: skip
+    assert {age_s: [f.deployment_id for f in foreign or ()] for age_s, foreign in found.items()} == {-60: ["ecs-svc/3"], 60: []}
