@@ -23,20 +23,24 @@ from ecs_release.domain.environments.targets import Target, resolve_target
 from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.model.errors import Problem
 from ecs_release.domain.rules import window_passage
+from ecs_release.domain.verification.proof import ImageDigests, Match
 
 Resolver = Callable[[Target, Lookup], RegistryImage | str | None]
 """Finds an image in the registry: None if there is none, a text if it could not be looked up."""
 
 DEPLOY, NOTHING, ADOPT, HELD, BLOCKED, UNKNOWN = "deploy", "nothing", "adopt what runs", "hold", "refuse", "not known"
 
+_NONE = ImageDigests(frozenset())
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A container's image: what is known of it."""
+    """A container's image: what is known of it. `seen` are the digests that its tasks show, `accepted` those that would prove it."""
 
     digest: str = ""
     hash: str = ""
-    accepted: frozenset[str] = frozenset()
+    seen: frozenset[str] = frozenset()
+    accepted: ImageDigests = _NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +138,27 @@ def _added(target: Target, status: ReleaseStatus, source: Source, pinned: list[P
 
 def _judged(place: Surroundings, plan: ServicePlan, status: ReleaseStatus, requests: ObjectMeta | None, *, unchanged: bool) -> ServicePlan:
     """Complete a plan whose digests are all known, as the operator decides it."""
-    before, images = plan.before, plan.after
-    if before and all(name in before and before[name].accepted <= image.accepted for name, image in images.items()):
+    images, found = plan.after, _compared(plan)
+    if found is Match.YES:
         does, why = (NOTHING, "it runs already") if unchanged else (ADOPT, "the same digests run already")
         return replace(plan, does=does, why=why)
     digests = {name: image.digest for name, image in images.items()}
     pin = status.pin if unchanged and status.pin is not None and attempts.digests(status.pin) == digests else None
-    stays = _stays(status, pin, requests) if pin is not None else None
+    stays = _stays(status, pin, requests, found) if pin is not None else None
     if stays is not None:
         return replace(plan, does=stays[0], why=stays[1])
     return _deploys(place, plan, status, digests, requests)
 
 
-def _stays(status: ReleaseStatus, pin: Pin, requests: ObjectMeta | None) -> tuple[str, str] | None:
+def _compared(plan: ServicePlan) -> Match:
+    """Compare what runs with what is wanted. A container that was not seen is a difference."""
+    found = {image.accepted.match(digest) for name, image in plan.after.items() if name in plan.before for digest in plan.before[name].seen}
+    if Match.NO in found or plan.after.keys() - plan.before.keys():
+        return Match.NO
+    return Match.UNKNOWN if Match.UNKNOWN in found else Match.YES
+
+
+def _stays(status: ReleaseStatus, pin: Pin, requests: ObjectMeta | None, found: Match) -> tuple[str, str] | None:
     """Return why a pin deploys nothing anew; None if it was not tried yet, or a retry is requested."""
     rollout = status.rollout
     if attempts.is_open(rollout) and attempts.covers(rollout, pin):
@@ -155,6 +167,8 @@ def _stays(status: ReleaseStatus, pin: Pin, requests: ObjectMeta | None) -> tupl
         return None
     if rollout is not None and attempts.covers(rollout, pin) and rollout.outcome not in attempts.GOOD:
         return HELD, f"the latest attempt ended {rollout.outcome}: a retry has to ask for another"
+    if found is Match.UNKNOWN:
+        return UNKNOWN, "what runs may be one of the wanted images' platforms: ECR has not told yet"
     return HELD, "something else runs: drift, which is corrected only where onDrift says so"
 
 
@@ -189,7 +203,7 @@ def _asks(place: Surroundings, plan: ServicePlan) -> str:
 
 
 def running_images(status: ReleaseStatus) -> dict[str, Image]:
-    """Return what the containers run: `accepted` are the digests that were seen."""
+    """Return what the containers run."""
     found = {}
     for container in (status.running.containers if status.running else None) or ():
         seen = [d for d in container.digests or () if d.digest]
@@ -209,16 +223,17 @@ def _looked_up(target: Target, source: Source, resolve: Resolver) -> dict[str, I
         elif isinstance(image, str):
             # A digest is known without asking: only whether it is there is not.
             known = lookup.digest
-            found[lookup.container] = Image(known, claimed(name), frozenset({known})) if known else image
+            found[lookup.container] = Image(known, claimed(name), accepted=ImageDigests(frozenset({known}))) if known else image
         else:
             its_hash = hash_of_image(lookup, image.tags, target.tag_formats) if lookup.digest else name
-            found[lookup.container] = Image(image.digest, its_hash, frozenset({image.digest, *image.platform_digests}))
+            accepted = ImageDigests(frozenset({image.digest, *image.platform_digests}))
+            found[lookup.container] = Image(image.digest, its_hash, accepted=accepted)
     return found
 
 
 def _of_pin(image: PinnedImage) -> Image:
-    digest = image.digest or ""
-    return Image(digest, image.release_hash or image.tag or "", frozenset({digest, *(image.platform_digests or ())}))
+    (accepted,) = attempts.proofs(Pin(images=[image])).values()
+    return Image(image.digest or "", image.release_hash or image.tag or "", accepted=accepted)
 
 
 def _is_pinned(status: ReleaseStatus, source: Source) -> bool:

@@ -158,6 +158,31 @@ def test_what_was_resolved_stands_and_is_not_looked_up_again() -> None:
     assert verdict(plan_release(live, live, place(), blind))[0] == DEPLOY
 
 
+UNTOLD = "what runs may be one of the wanted images' platforms: ECR has not told yet"
+DRIFT = "something else runs: drift, which is corrected only where onDrift says so"
+
+
+@pytest.mark.parametrize(
+    ("platforms", "rollout", "expected"),
+    [
+        ({"platforms": "Unknown"}, attempt("b", "Succeeded"), (UNKNOWN, UNTOLD)),
+        ({"platformDigests": [digest("a")]}, attempt("b", "Succeeded"), (NOTHING, "it runs already")),
+        ({}, attempt("b", "Succeeded"), (HELD, DRIFT)),
+        (
+            {"platforms": "Unknown"},
+            attempt("b", "RolledBack"),
+            (HELD, "the latest attempt ended RolledBack: a retry has to ask for another"),
+        ),
+    ],
+)
+def test_what_runs_is_compared_as_the_operator_does(platforms: dict[str, Any], rollout: dict[str, Any], expected: tuple[str, str]) -> None:
+    """A pin from the ledger: which platforms its image has is not known while ECR does not tell."""
+    body = release(runs={"a": 2}, rollout=rollout)
+    body["status"]["pin"]["images"] = [{**i, **platforms} for i in body["status"]["pin"]["images"]]
+    live = readiness(body)
+    assert verdict(plan_release(live, live, place(), blind)) == expected
+
+
 @pytest.mark.parametrize(("annotations", "does"), [({}, HELD), (RETRY, DEPLOY)])
 def test_a_container_that_the_project_lists_since_waits_for_a_retry(annotations: dict[str, str], does: str) -> None:
     live, where = readiness(release(annotations=annotations)), place()
