@@ -15,7 +15,7 @@ from ecs_release.api.names import ENVIRONMENT, RELEASE
 from ecs_release.app import SystemClock
 from ecs_release.cluster.adapter import KubernetesCluster
 from ecs_release.cluster.api_server import ApiServer
-from ecs_release.cluster.connection import Credentials
+from ecs_release.cluster.credentials import Credentials
 from ecs_release.cluster.events import EventRecorder
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.store.store import Store

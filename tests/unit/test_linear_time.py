@@ -35,7 +35,7 @@ OUTSIDE = {
     "ecs_release.cli.kubectl.artifacts.git.run": "starts git",
     "ecs_release.cli.kubectl.artifacts.git.commits": "starts git",
     "ecs_release.cli.kubectl.client.connection._file": "reads a file",
-    "ecs_release.cluster.connection._any_file": "reads a file",
+    "ecs_release.cluster.credentials._any_file": "reads a file",
     "ecs_release.aws.command_reader.check_credentials": "calls AWS",
     "ecs_release.cli.kubectl.importing.weco_manifest._parse": "PyYAML's time, for a file of the person who runs the plugin",
     "ecs_release.cli.kubectl.manifests.yaml_text.compose": "PyYAML's time, for a file of the person who runs the plugin",

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
 
-from ecs_release.cluster.connection import Credentials, credentials_of, load
+from ecs_release.cluster.credentials import Credentials, credentials_of, load
 from ecs_release.cluster.pages import read_bounded
 from ecs_release.cluster.request_body import apply_body
 from ecs_release.domain.model.api_paths import ApiPath

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, cast
 import aiohttp
 import kopf
 
-from ecs_release.cluster.connection import Credentials
+from ecs_release.cluster.credentials import Credentials
 from ecs_release.handlers.watch_session import WatchSession
 
 CredentialsSource: TypeAlias = Callable[[], Awaitable[Credentials]]

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from ecs_release.api.names import RELEASE
-from ecs_release.cluster.connection import Credentials
+from ecs_release.cluster.credentials import Credentials
 from ecs_release.handlers.watch_session import WatchSession
 from ecs_release.handlers.watch_thread import run_watch
 from tests.builders.paged_server import PagedServer, large_object, paged_server

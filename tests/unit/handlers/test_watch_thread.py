@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from ecs_release.api.names import RELEASE
-from ecs_release.cluster.connection import Credentials
+from ecs_release.cluster.credentials import Credentials
 from ecs_release.handlers import watch_thread
 from ecs_release.handlers.watch_thread import run_watch
 from tests.waiting import until

@@ -11,7 +11,7 @@ from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import UNKNOWN_PLATFORMS, Pin, PinnedImage
 from ecs_release.api.source import Source, SourceImage
 from ecs_release.domain.artifacts.claimed_hash import claimed, confirmed_hash
-from ecs_release.domain.environments.targets import ListedContainer
+from ecs_release.domain.environments.targets import ListedContainer, Target
 from ecs_release.domain.model.errors import Blocked
 
 
@@ -58,13 +58,13 @@ def unpinned(pin: Pin, containers: Iterable[ListedContainer]) -> list[str]:
     return [c.name for c in containers if not pinned.get(c.name)]
 
 
-def resolved_elsewhere(pin: Pin, containers: Iterable[ListedContainer], registry_host: str) -> list[str]:
+def resolved_elsewhere(pin: Pin, target: Target) -> list[str]:
     """List the containers whose image was resolved in another repository than the Project and the Environment name now.
 
     That a digest is in one repository does not prove that it is in another.
     """
     places = {i.container: i.repository for i in pin.images or ()}
-    return [c.name for c in containers if places.get(c.name) not in (None, f"{registry_host}/{c.repository}")]
+    return [c.name for c in target.containers if places.get(c.name) not in (None, f"{target.registry_host}/{c.repository}")]
 
 
 def is_incomplete(image: PinnedImage) -> bool:

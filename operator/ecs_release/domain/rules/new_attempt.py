@@ -245,7 +245,7 @@ def _try_to_begin(facts: Facts, draft: Draft, pin: Pin, cause: str, ways: Ways) 
 
 def _resolved_elsewhere(target: Target, pin: Pin) -> Problem | None:
     """Return that an image was resolved in another repository than it would be pulled from."""
-    moved = resolved_elsewhere(pin, target.containers, target.registry_host)
+    moved = resolved_elsewhere(pin, target)
     if not moved:
         return None
     text = f"container {', '.join(moved)} has another repository than the one that the source was resolved in"

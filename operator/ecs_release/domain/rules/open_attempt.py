@@ -46,7 +46,7 @@ def end_of_unlisted(facts: Facts, draft: Draft) -> RuleResult:
     rollout, pin, target = draft.rollout, draft.pin, facts.place.target
     if rollout is None or pin is None or target is None or not attempts.is_open(rollout) or attempts.is_deployed(rollout):
         return None
-    missing, moved = unpinned(pin, target.containers), resolved_elsewhere(pin, target.containers, target.registry_host)
+    missing, moved = unpinned(pin, target.containers), resolved_elsewhere(pin, target)
     if not (missing or moved) or rollout.environment_tag == environment_tag.MOVED:
         return None
     if _in_doubt(facts, draft):

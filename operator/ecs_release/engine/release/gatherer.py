@@ -292,7 +292,7 @@ def _takes_containers_in(facts: Facts, target: Target, pin: Pin) -> bool:
     lacks = bool(unpinned(pin, target.containers))
     if facts.release.spec.source.images and lacks:
         return False
-    return lacks or bool(resolved_elsewhere(pin, target.containers, target.registry_host))
+    return lacks or bool(resolved_elsewhere(pin, target))
 
 
 def _must_see_tasks(facts: Facts, memory: Memory) -> bool:

@@ -1,4 +1,8 @@
-"""Calls to AWS that were not confirmed, and our past there: what an intent in doubt and our own tags have left."""
+"""Calls to AWS that were not confirmed, and our past there: what an intent in doubt and our own tags have left.
+
+Here it is only read. What is done after a lost answer is decided by `domain.rules.attempt_progress.confirm`, where what the call did was
+found, else by `domain.rules.open_attempt`, which waits until it would have been and repeats the call.
+"""
 
 from __future__ import annotations
 

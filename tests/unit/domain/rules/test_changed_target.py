@@ -201,8 +201,11 @@ def test_a_retry_resolves_anew_what_was_resolved_in_another_repository() -> None
     for repository, digest in (("host/shop/former", OTHER), ("host/shop/web", NEW), (None, NEW)):
         (image,) = completed_pin(pinned(repository, NEW), fresh).images or ()
         assert image.digest == digest, repository
-    assert resolved_elsewhere(pinned("host/shop/former", NEW), [ListedContainer("app", "shop/web")], "host") == ["app"]
-    assert resolved_elsewhere(pinned(None, NEW), [ListedContainer("app", "shop/web")], "host") == [], "it was not looked up yet"
+    goes_to = target(environment(), containers=[APP])
+    assert resolved_elsewhere(pinned("host/shop/web", NEW), goes_to) == ["app"], "it is in another registry"
+    assert resolved_elsewhere(pinned(f"{goes_to.registry_host}/shop/former", NEW), goes_to) == ["app"]
+    assert resolved_elsewhere(pinned(f"{goes_to.registry_host}/shop/web", NEW), goes_to) == []
+    assert resolved_elsewhere(pinned(None, NEW), goes_to) == [], "it was not looked up yet"
 
 
 def test_an_attempt_is_proven_without_a_container_that_is_not_listed_any_more() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from kubernetes.aio.config import ConfigException
 
-from ecs_release.cluster.connection import Credentials, credentials_of, load
+from ecs_release.cluster.credentials import Credentials, credentials_of, load
 from ecs_release.handlers.login import connection_info
 from tests.builders.kubeconfig import write_kubeconfig
 
