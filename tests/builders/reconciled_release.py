@@ -71,7 +71,7 @@ class ReconciledRelease:
         memory.follow(status.rollout, self.time)
         found = changed(
             self.given, release=release, now=self.time, look=Look(KEY, self.seen, self.time, self.time),
-            patient_from=memory.patient_from,
+            outage=memory.outage_to_reckon(),
         )  # fmt: skip
         assert found.place.target is not None
         return replace(found, diagnostics=await diagnose(self.ecs, found.place.target, found, memory))  # type: ignore[arg-type]

@@ -223,7 +223,7 @@ class AnyHistory(RuleBasedStateMachine):
             pin=pin, look=Look(KEY, seen, self.now, self.now, self.passes),
             running=running, newest=tuple(self.revisions.values()), earlier=self.earlier(pin, status), claims=(Claim(NOW, "shop/web"),), attempt_id=f"{self.now:%Y%m%dt%H%M%S}-{self.passes:06x}",
             doubt=self.memory.doubt(status.rollout, self.now, self.effect(status)),
-            patient_from=self.memory.patient_from, primary_digests={"app": primary}, service_deployment=self.explain(status),
+            primary_digests={"app": primary}, service_deployment=self.explain(status),
         )  # fmt: skip
 
     def explain(self, status: ReleaseStatus) -> ServiceDeployment | None:

@@ -58,7 +58,8 @@ class Oracle:
     last_fault: float = float("-inf")
     slow: float = float("-inf")
     """When a call last was slow, or its answer old."""
-    had_outage: bool = False
+    outages_s: float = 0.0
+    """For how long AWS has not answered, all in all. After what people see as unobserved a deadline begins anew."""
     _judged_calls: int = 0
     _first_written: dict[str, float] = field(default_factory=dict)
     """When a status of an object was written first, by its uid."""
@@ -218,16 +219,18 @@ class Oracle:
     def _judge_open(self, rollout: Mapping[str, Any]) -> None:
         """An attempt that never comes further ends at its deadline, however often the process is another one."""
         fate, now = self.scene.ecs.fates.get(rollout.get("deploymentID", "")), self.scene.timeline.now
-        if fate is None or fate.by != "operator" or rollout.get("outcome") or self.had_outage:
+        if fate is None or fate.by != "operator" or rollout.get("outcome"):
             return
         if fate.end:
+            if self.outages_s:
+                return
             lately = (s for history in self.scene.ecs.services.values() for s in history.between(now - self._ended_s(), now))
             goes_back = any(s.rolls_back and s.primary.id == rollout["deploymentID"] for s in lately)
             if not goes_back and now - max(fate.ended, self.last_fault, self.scene.recreated) > self._ended_s():
                 self.say("history/open", f"attempt {rollout['attemptID']} is under way, but its deployment ended {fate.end}")
             return
         waited = now - max(fate.created, fate.progressed, self.scene.recreated)
-        if waited > 2 * self.scene.switches.deadline_s + SLOW_S and not self.scene.switches.pauses:
+        if waited > 2 * self.scene.switches.deadline_s + SLOW_S + self.outages_s and not self.scene.switches.pauses:
             self.say("history/no-deadline", f"attempt {rollout['attemptID']} is open, and came no further for {waited:.0f} s")
 
     def _stood(self, fate: Fate) -> float:

@@ -20,7 +20,7 @@ from tests.model.driver import Process
 from tests.model.ecs import COMPLETED
 from tests.model.faults import Faults
 from tests.model.objects import Key
-from tests.model.oracle import Oracle, Violation
+from tests.model.oracle import GRACE_S, Oracle, Violation
 from tests.model.scene import Scene
 from tests.model.world import Switches
 
@@ -139,6 +139,7 @@ class Run:
                 self.faults.expect(call, fault)
             case "outage", [side, seconds]:
                 self.faults.outages[side] = self.loop.time() + seconds
+                self.oracle.outages_s += seconds + (self.switches.deadline_s if seconds >= GRACE_S else 0)
             case "crash", [offset_s]:
                 self.offset_s = float(offset_s)
                 self.process.kill()
@@ -230,7 +231,6 @@ class Run:
 
     def _tell_of_faults(self) -> None:
         self.oracle.last_fault, self.oracle.slow = self.faults.last, self.faults.slow
-        self.oracle.had_outage = self.oracle.had_outage or bool(self.faults.outages)
 
     def _count_write(self) -> None:
         """End the run where statuses are written without end: time would hardly pass any more."""

@@ -241,6 +241,11 @@ WHOLE: dict[str, Shown] = {
         (("release", "d"), ("run", 1), ("crash", -600), ("run", 400), ("release", "a"), ("run", 10)),
     ),
     "ECS goes back by an old id, and something else is wanted": Shown("", (*_GOES_BACK, _C, ("run", 100)), Switches(reuses_ids=True)),
+    "answers that fail now and then put the deadline off": Shown(
+        "",
+        (("behave", "b", CRASHES), _B, *((("run", 60), ("outage", "ecs", 20), ("run", 20)) * 10), ("run", 60)),
+        Switches(breaker=False, rollback=False, deadline_s=120),
+    ),
     "restarts put the deadline off": Shown(
         "",
         (("behave", "b", CRASHES), _B, *((("run", 100), ("crash", 0)) * 4), ("run", 60)),

@@ -151,11 +151,11 @@ def is_followed(rollout: Rollout) -> bool:
 
 def last_progress(facts: Facts, rollout: Rollout) -> datetime:
     """Return since when an attempt makes no progress: time in which that cannot be seen does not count, nor what ECS waits on purpose."""
-    ready = find(facts.status.conditions, ConditionType.READY)
+    ready, outage = find(facts.status.conditions, ConditionType.READY), facts.tracking.outage
     if rollout.last_progress_time is None or (ready is not None and ready.reason == Reason.OBSERVATION_FAILED):
         return facts.now
-    times = (rollout.last_progress_time, facts.tracking.patient_from, rollout.start_time)
-    return max((t for t in times if t is not None), default=facts.now)
+    since = max(rollout.last_progress_time, rollout.start_time or rollout.last_progress_time)
+    return outage.put_off(since) if outage is not None else since
 
 
 def accepted_time(rollout: Rollout) -> datetime | None:

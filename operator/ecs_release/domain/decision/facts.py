@@ -21,7 +21,7 @@ from ecs_release.domain.artifacts.registry_images import Finding, RequiredImage
 from ecs_release.domain.artifacts.source import source_hash
 from ecs_release.domain.decision.commit_rules import Answers
 from ecs_release.domain.ecs.events import Author
-from ecs_release.domain.ecs.service import Look, ProtectedTask, Service, ServiceDeployment, TaskDefinition
+from ecs_release.domain.ecs.service import Look, Outage, ProtectedTask, Service, ServiceDeployment, TaskDefinition
 from ecs_release.domain.environments.claims import Claim
 from ecs_release.domain.environments.targets import Target
 from ecs_release.domain.model.errors import Problem
@@ -186,13 +186,13 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Tracking:
-    """What this process remembers of the attempt that it follows."""
+    """What this process remembers of the attempt that it follows. `engine.release.memory` says why none of it has to outlive that."""
 
     doubt: Doubt | None = None
     missing_since: datetime | None = None
     """Since when looks do not show what an earlier one did (the attempt's deployment, the wanted digests), and may be older than it."""
-    patient_from: datetime | None = None
-    """Time before this does not count as lack of progress: the service could not be read."""
+    outage: Outage | None = None
+    """The latest time in which the service could not be read, if status does not yet reckon with it: it counts as no lack of progress."""
 
 
 @dataclass(frozen=True, slots=True)

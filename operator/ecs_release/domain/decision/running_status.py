@@ -56,13 +56,13 @@ def under_way_since(facts: Facts) -> datetime | None:
 
     When it was created does not tell: ECS may roll back to a deployment by its old id and time.
     """
-    service, before, patient_from = facts.service, facts.status.running, facts.tracking.patient_from
+    service, before, outage = facts.service, facts.status.running, facts.tracking.outage
     if service is None or service.primary is None or not service.is_moving or is_waiting(facts.diagnostics.foreign):
         return None
     since = before.under_way_since_time if before is not None and before.deployment_id == service.primary.id else None
-    if since is None or patient_from is None:
+    if since is None or outage is None:
         return since or facts.now
-    return max(since, patient_from)
+    return outage.put_off(since)
 
 
 def changed_by(facts: Facts, primary: Deployment) -> ChangedBy | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ecs_release.domain.ecs.revision_content import content_hash
@@ -195,6 +195,18 @@ class Look:
     def as_of(self) -> datetime:
         """The time (our clock) until which changes are sure to be in it, but for ECS's own lag: tasks may take a minute to be read."""
         return self.asked_time or self.seen_time
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A time in which a service could not be read (our clock)."""
+
+    since: datetime
+    until: datetime
+
+    def put_off(self, time: datetime) -> datetime:
+        """Return a time from which something is counted, later by as much of the outage as came after it: that does not count."""
+        return time + max(self.until - max(self.since, time), timedelta())
 
 
 @dataclass(frozen=True, slots=True)

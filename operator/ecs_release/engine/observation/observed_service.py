@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ecs_release.domain.ecs.events import Author
-from ecs_release.domain.ecs.service import IN_PROGRESS, RUNNING, Access, Look, Service, ServiceKey, Task
+from ecs_release.domain.ecs.service import IN_PROGRESS, RUNNING, Access, Look, Outage, Service, ServiceKey, Task
 from ecs_release.domain.model.errors import Problem
 from ecs_release.domain.ports.protocols import Priority
 from ecs_release.domain.verification.proof import seen_digests
@@ -35,7 +35,8 @@ class ObservedService:
     access: Access
     look: Look | None = None
     unread: ReadFailure | None = None
-    readable_since: datetime | None = None
+    outage: Outage | None = None
+    """The latest time in which it could not be read, once it can be again."""
     tasks_time: datetime | None = None
     moved_time: datetime | None = None
     """When a look last showed other deployments, counts or events than the one before it."""
@@ -120,7 +121,7 @@ class ObservedService:
         self.look = Look(self.key, service, aws_time, now, self.serial, asked)
         self.unread = None
         if was_unread is not None:
-            self.readable_since = now
+            self.outage = Outage(was_unread.since, now)
         self.answer(self.look)
         return (
             before is None

@@ -203,8 +203,7 @@ class Gatherer:
         if observed.look is not None:
             # Not before the first look: until then the clock may be wrong.
             memory.follow(facts.status.rollout, self.clock.now())
-        if observed.readable_since is not None:
-            memory.patient_from = max(memory.patient_from or observed.readable_since, observed.readable_since)
+        memory.outage = observed.outage
         since = observed.unread.since if observed.unread else None
         health = memory.track_health(facts.status, observed.look, self.settings.health)
         due = health.next_change(self.settings.health) if problem is None else None

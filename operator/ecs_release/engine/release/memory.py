@@ -1,4 +1,16 @@
-"""What this process remembers of each Release between passes, and may lose: none of it decides whether AWS is changed twice."""
+"""What this process remembers of each Release between passes, and may lose: none of it decides whether AWS is changed twice.
+
+What was first seen when stands in status where a verdict rests on it (law 18). These times do not, because to begin them anew does no
+harm. Each puts something off that is not decided yet, in the direction in which nothing is called or concluded:
+
+- `doubt_since` has to begin anew. The process before may have sent its call at any time until it ended, so that reads have to lag behind
+  that; status knows only when the intent was written.
+- `missing_since`: looks that contradict an earlier one are disbelieved for as long as reads may lag, half a minute. After a restart for
+  as long again, and then the verdict is the same. A process that does not live for half a minute decides nothing.
+- `outage`: a time without answers is no lack of progress. Status reckons with it from the first write after it on; and in an outage of
+  `graceSeconds` status says ObservationFailed, which the next process knows. One that loses a shorter one counts it as time like any
+  other: what came further meanwhile is progress still, when it is seen, for what was reached before stands in status.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +20,8 @@ from datetime import datetime
 from ecs_release.api.release_status import Evidence, ReleaseStatus, Rollout
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Act
-from ecs_release.domain.decision.facts import Doubt
-from ecs_release.domain.ecs.service import Look, ProtectedTask, ServiceDeployment
+from ecs_release.domain.decision.facts import Doubt, Tracking
+from ecs_release.domain.ecs.service import Look, Outage, ProtectedTask, ServiceDeployment
 from ecs_release.domain.model.errors import Problem
 from ecs_release.domain.verification.health import Health, HealthRules, resumed, track
 
@@ -35,7 +47,9 @@ class Memory:
     answer: tuple[str, str, str] | None = None
     refusal: Refusal | None = None
     missing_since: datetime | None = None
-    patient_from: datetime | None = None
+    outage: Outage | None = None
+    reckoned: Outage | None = None
+    """The latest outage that status reckons with."""
     health: tuple[str, Health] | None = None
     """The ECS service's ARN and its health by the last look."""
     counts_written: float = float("-inf")
@@ -72,7 +86,7 @@ class Memory:
         """Begin anew if the attempt is another one."""
         attempt = rollout.attempt_id if rollout else ""
         if attempt != self.attempt:
-            self.attempt, self.doubt_since, self.missing_since, self.patient_from = attempt, None, None, None
+            self.attempt, self.doubt_since, self.missing_since = attempt, None, None
             self.evidence_for, self.evidence = ("", -1, 0), ()
             self.refusal = None
             self.protected, self.protected_at = (), None
@@ -80,6 +94,15 @@ class Memory:
             self.doubt_since = None
         elif self.doubt_since is None:
             self.doubt_since = now
+
+    def outage_to_reckon(self) -> Outage | None:
+        """Return the latest outage if status does not reckon with it yet."""
+        return self.outage if self.outage != self.reckoned else None
+
+    def reckon(self, tracking: Tracking, *, missing: bool) -> None:
+        """A status was written that reckons with an outage, unless its look was not believed."""
+        if tracking.outage is not None and not missing:
+            self.reckoned = tracking.outage
 
     def in_doubt(self, rollout: Rollout | None) -> bool:
         """Return whether the intent that is written may have been carried out already."""

@@ -236,6 +236,7 @@ class Reconciler:
             key, status.to_kubernetes(), uid=release.metadata.uid, resource_version=release.metadata.resource_version
         )
         memory.counts_written = now
+        memory.reckon(facts.tracking, missing=decision.missing)
         if _intent(status) != _intent(release.status):
             memory.intend(status.rollout)
         self._store.wrote(body)

@@ -44,7 +44,7 @@ async def newest_revisions(ecs: Ecs, facts: Facts, memory: Memory) -> tuple[Task
 async def track(ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Tracking:
     """Return what is remembered of the attempt that is followed, and whether a call that was not confirmed has taken effect."""
     doubt = memory.doubt(facts.status.rollout, facts.now, await _effect(ecs, target, facts, memory))
-    return Tracking(doubt=doubt, missing_since=memory.missing_since, patient_from=memory.patient_from)
+    return Tracking(doubt=doubt, missing_since=memory.missing_since, outage=memory.outage_to_reckon())
 
 
 async def _effect(ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Doubt | None:

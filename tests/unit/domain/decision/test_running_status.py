@@ -10,7 +10,7 @@ import pytest
 
 from ecs_release.api.release_status import Running
 from ecs_release.domain.decision.running_status import running
-from ecs_release.domain.ecs.service import Container, Service, Task
+from ecs_release.domain.ecs.service import Container, Outage, Service, Task
 from ecs_release.domain.model.image_names import short_digest
 from ecs_release.domain.release.decide import decide
 from tests.builders.ecs import NEW, NOW, OLD, deployment, revision, service, task
@@ -63,7 +63,7 @@ def test_a_mix_is_called_by_what_most_tasks_show(hashes: dict[str, str], expecte
 
 
 MOVES, RESTS = service(deployment(2, state="IN_PROGRESS", age_s=9000), tasks=(task(2),)), service(deployment(2), tasks=(task(2),))
-THEN = NOW - timedelta(seconds=500)
+THEN, MINUTE = NOW - timedelta(seconds=500), timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,8 @@ THEN = NOW - timedelta(seconds=500)
         ("seen at rest before: ECS goes back to it", MOVES, Running(deployment_id="ecs-svc/2"), {}, NOW),
         ("another one was", MOVES, Running(deployment_id="ecs-svc/1", under_way_since_time=THEN), {}, NOW),
         ("seen before", MOVES, Running(deployment_id="ecs-svc/2", under_way_since_time=THEN), {}, THEN),
-        ("unread meanwhile", MOVES, Running(deployment_id="ecs-svc/2", under_way_since_time=THEN), {"patient_from": NOW}, NOW),
+        ("unread meanwhile", MOVES, Running(deployment_id="ecs-svc/2", under_way_since_time=THEN), {"outage": Outage(THEN, NOW)}, NOW),
+        ("unread for a while", MOVES, Running(deployment_id="ecs-svc/2", under_way_since_time=THEN), {"outage": Outage(NOW - MINUTE, NOW)}, THEN + MINUTE),
         ("paused", MOVES, Running(deployment_id="ecs-svc/2", under_way_since_time=THEN), {"foreign": service_deployment(hooks=(PAUSE,))}, None),
         ("done", RESTS, Running(deployment_id="ecs-svc/2", under_way_since_time=THEN), {}, None),
     ],

@@ -11,7 +11,7 @@ from ecs_release.api.conditions import Condition
 from ecs_release.api.release_status import Pin, PinnedImage, RolloutProgress
 from ecs_release.domain.decision.decision import Update
 from ecs_release.domain.decision.facts import Doubt
-from ecs_release.domain.ecs.service import Look, Service
+from ecs_release.domain.ecs.service import Look, Outage, Service
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.release.decide import decide
 from tests.builders.ecs import NEW, NOW, OLD, OTHER, deployment, revision, service, task, task_definition
@@ -66,7 +66,8 @@ FAILED = service(
     deployment(2, state="FAILED", running=0), deployment(1, status="ACTIVE"), tasks=(task(1, OLD),), rollback=True, circuit_breaker=True
 )
 BEST = RolloutProgress(new_tasks=1, old_tasks=2, stages=["IN_PROGRESS", "SCALE_UP"])
-LONG_AGO, THEN = NOW - timedelta(seconds=9000), NOW - timedelta(seconds=1700)
+LONG_AGO, THEN, MINUTE = NOW - timedelta(seconds=9000), NOW - timedelta(seconds=1700), timedelta(minutes=1)
+LATE = ("DeadlineExceeded", LONG_AGO + MINUTE)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,10 @@ LONG_AGO, THEN = NOW - timedelta(seconds=9000), NOW - timedelta(seconds=1700)
         ("a status of an older version", CRASHES, None, THEN, {}, (None, THEN)),
         ("it waits on purpose", CRASHES, BEST, LONG_AGO, {"service_deployment": service_deployment(hooks=(PAUSE,))}, (None, None)),
         ("it waited until now", CRASHES, BEST, None, {}, (None, NOW)),
-        ("unread until now", CRASHES, BEST, LONG_AGO, {"patient_from": THEN}, (None, THEN)),
+        ("unread since then", CRASHES, BEST, LONG_AGO, {"outage": Outage(LONG_AGO, THEN)}, (None, THEN)),
+        ("unread for a while", CRASHES, BEST, THEN, {"outage": Outage(NOW - 2 * MINUTE, NOW - MINUTE)}, (None, THEN + MINUTE)),
+        ("unread for a while, and late all the same", CRASHES, BEST, LONG_AGO, {"outage": Outage(NOW - MINUTE, NOW)}, LATE),
+        ("unread before it came so far", CRASHES, BEST, THEN, {"outage": Outage(LONG_AGO, THEN - MINUTE)}, (None, THEN)),
         ("unread until now, by another process", CRASHES, BEST, LONG_AGO, {"reason": "ObservationFailed"}, (None, NOW)),
         ("its failure is seen: ECS has a minute to roll back", FAILED, BEST, THEN, {}, (None, NOW)),
         ("and has not done so", FAILED, BEST.model_copy(update={"stages": ["FAILED"]}), THEN, {}, ("RolloutFailed", THEN)),

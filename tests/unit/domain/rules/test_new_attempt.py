@@ -11,7 +11,7 @@ from ecs_release.api.names import RETRY_ANNOTATION
 from ecs_release.api.release_status import Pin, PinnedImage, Running
 from ecs_release.domain.decision.decision import Draft
 from ecs_release.domain.decision.facts import Facts
-from ecs_release.domain.ecs.service import Service, TaskDefinition
+from ecs_release.domain.ecs.service import Outage, Service, TaskDefinition
 from ecs_release.domain.release.decide import decide
 from ecs_release.domain.rules.new_attempt import foreign_deployment, no_rollback
 from tests.builders.conditions import ready_and_reconciling
@@ -48,7 +48,8 @@ def test_a_deployment_that_ecs_would_not_roll_back_is_warned_of(seen: Service, w
         (100_000, {"foreign": service_deployment(hooks=(PAUSE,))}, True),
         (100_000, {"foreign": service_deployment()}, False),
         (None, {"foreign": service_deployment()}, True),
-        (100_000, {"patient_from": NOW - timedelta(seconds=2000)}, True),
+        (100_000, {"outage": Outage(NOW - timedelta(seconds=100_000), NOW - timedelta(seconds=2000))}, True),
+        (100_000, {"outage": Outage(NOW - timedelta(seconds=2000), NOW)}, False),
     ],
 )
 def test_somebody_elses_deployment_may_bake_and_pause(age_s: float | None, more: dict[str, Any], waited_for: bool) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from ecs_release.domain.decision.facts import Diagnostics, Facts
-from ecs_release.domain.ecs.service import Service
+from ecs_release.domain.ecs.service import Outage, Service
 from ecs_release.engine.release.memory import Memory
 from ecs_release.engine.release.rollout_diagnostics import diagnose
 from tests.builders.ecs import NOW, OLD, deployment, service, task
@@ -62,7 +62,7 @@ async def test_protection_is_asked_of_once_a_minute_and_only_while_nothing_moves
         assert bool(given.protected) is bool(asked)
     moved = await diagnosed(
         ecs,
-        changed(attempt_under_way(PLAIN, idle_s=0), now=NOW + timedelta(seconds=300), patient_from=NOW + timedelta(seconds=290)),
+        changed(attempt_under_way(PLAIN, idle_s=0), now=NOW + timedelta(seconds=300), outage=Outage(NOW, NOW + timedelta(seconds=290))),
         memory,
     )
     assert moved.protected == ()
