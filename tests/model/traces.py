@@ -293,6 +293,11 @@ WHOLE: dict[str, Shown] = {
         (("run", 150), ("behave", "d", HANGS), ("release", "d"), ("run", 10), ("edit_child", True), ("run", 60)),
         Switches(has_set=True),
     ),
+    "a base is registered while a set is suspended": Shown(
+        "",
+        (("run", 900), ("suspend", True), ("terraform_registers", "d", False), _REST, ("suspend", False), _REST),
+        Switches(base_latest=True, corrects=True, has_set=True),
+    ),
     "a set is suspended while what it has told waits for a window": Shown(
         "",
         (

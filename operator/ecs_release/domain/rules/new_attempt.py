@@ -172,7 +172,8 @@ def wait_for_holder(facts: Facts) -> Outcome | None:
 
 def _again_s(facts: Facts, cause: str) -> float | None:
     """Return when to look again if an attempt is held up: no watch event comes when its set holds a correction no longer."""
-    return drift.READ_AGAIN_S if facts.permission.hold is not None and cause == drift.CAUSE else None
+    unrequested = cause in (drift.CAUSE, base_revision.CAUSE)
+    return drift.READ_AGAIN_S if facts.permission.hold is not None and unrequested else None
 
 
 def _unrequested(facts: Facts, draft: Draft, pin: Pin, service: Service) -> str:

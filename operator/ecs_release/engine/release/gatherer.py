@@ -13,11 +13,12 @@ from ecs_release.api.release_status import Pin, ReleaseStatus
 from ecs_release.domain.artifacts.claimed_hash import is_claimed
 from ecs_release.domain.artifacts.source import completed_pin, resolved_elsewhere, unpinned
 from ecs_release.domain.decision import attempts
+from ecs_release.domain.decision.decision import Draft
 from ecs_release.domain.decision.due import is_at_rest, may_begin, pin_in_force
 from ecs_release.domain.decision.facts import Facts, LedgerFacts, Limits, Permission, Place, Revisions, Seen, Wanted
 from ecs_release.domain.decision.request_annotations import refresh_requested, retry_requested
 from ecs_release.domain.decision.suspension import suspension_of
-from ecs_release.domain.drift import drift
+from ecs_release.domain.drift import base_revision, drift
 from ecs_release.domain.ecs.console_links import service_links
 from ecs_release.domain.ecs.service import COMPLETED, Look, TaskDefinition
 from ecs_release.domain.ecs.task_definitions import ownership, pulled_from
@@ -108,6 +109,7 @@ class Gatherer:
         owner = ownership(revisions.running) if revisions.running is not None else None
         claims = await self.references.contenders(target.key, key_of(facts.release), owner)
         facts = replace(facts, place=replace(facts.place, claims=claims), revisions=revisions, release_hashes=hashes)
+        facts = replace(facts, permission=await self._permission_to_rebuild(facts))
         commits = await self.commit_graph.answers(key_of(facts.release), facts.place.repository, commit_passage.asked(facts))
         facts = replace(facts, tracking=await track(ecs, target, facts, memory), tags=await self.tag_reader.read(facts, memory))
         facts = replace(facts, commits=commits)
@@ -132,6 +134,15 @@ class Gatherer:
         if may_correct:
             return await permission_of(self.references.cluster, release, may_correct=True, unrequested=True)
         return Permission()
+
+    async def _permission_to_rebuild(self, facts: Facts) -> Permission:
+        """Read what the set permits, too, if nothing is to be done but to follow a newer base, which nobody requested."""
+        release, pin = facts.release, facts.wanted.pin
+        if pin is None or facts.permission.may_correct or not is_at_rest(release, pin):
+            return facts.permission
+        if not base_revision.must_follow(facts, Draft.of(facts.status), pin):
+            return facts.permission
+        return await permission_of(self.references.cluster, release, unrequested=True)
 
     async def _place(self, release: Release, status: ReleaseStatus, permission: Permission) -> Place:
         """Find the Environment and the service there. A Release that asks from the start for what its set does not want goes nowhere."""
