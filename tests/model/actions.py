@@ -10,7 +10,7 @@ from tests.model import faults
 from tests.model.ecs import BROKEN
 from tests.model.objects import Body
 from tests.model.registry import BEHAVIOURS, hash_of
-from tests.model.scene import ABORT, CONTAINERS, FREEZE, REFRESH, RELEASES, RETRY, Scene
+from tests.model.scene import ABORT, CONTAINERS, FREEZE, REFRESH, RELEASES, RETRY, STAGE, Scene
 
 Action: TypeAlias = tuple[Any, ...]
 """A name, then its arguments."""
@@ -41,6 +41,11 @@ def deed(weight: int, *choices: tuple[Any, ...]) -> Callable[[Deed], Deed]:
 @deed(12, tuple(RELEASES))
 def release(scene: Scene, wanted: str) -> None:
     """Somebody wants another release."""
+    if scene.promotes:
+        for service in scene.services:
+            source = {"releaseHash": hash_of(wanted)}
+            scene.objects.edit(scene.key(service, STAGE), lambda body, source=source: body["spec"].update(source=source))
+        return
     before = scene.objects.get(scene.asked_of)
     if before is not None and before["spec"]["source"] != {"releaseHash": hash_of(wanted)}:
         scene.asked.append(scene.timeline.now)
@@ -76,6 +81,28 @@ def refresh(scene: Scene) -> None:
     """Somebody wants the source to be resolved anew."""
     scene.asked.append(scene.timeline.now)
     _annotate(scene, REFRESH)
+
+
+@deed(4)
+def promote(scene: Scene) -> None:
+    """Somebody promotes what the other Environment runs by now."""
+    if scene.promotes:
+        refresh(scene)
+
+
+@deed(1, (0, 1, 2))
+def scale_stage(scene: Scene, desired: int) -> None:
+    """Another number of tasks is wanted in the Environment that is promoted from."""
+    if scene.promotes:
+        scene.ecs.scale("stage-web", desired)
+
+
+@deed(1, tuple(RELEASES), (True, False))
+def console_deploys_to_stage(scene: Scene, wanted: str, pinned: bool) -> None:
+    """Somebody deploys by hand in the Environment that is promoted from."""
+    if scene.promotes:
+        found = scene.ecs.register("stage-web", scene.images_of(wanted, pinned=pinned), {}, "console")
+        scene.ecs.deploy("stage-web", found.arn, by="console")
 
 
 @deed(3, (True, False))
@@ -169,6 +196,14 @@ def scale(scene: Scene, desired: int) -> None:
 
 
 # ECS and images.
+
+
+@deed(2, tuple(RELEASES))
+def somebody_moves_the_tag(scene: Scene, wanted: str) -> None:
+    """A pipeline moves the environment's tag, and deploys nothing."""
+    if scene.uses_tag:
+        for container in CONTAINERS:
+            scene.move_tag(container, wanted)
 
 
 @deed(1)

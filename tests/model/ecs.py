@@ -119,6 +119,8 @@ class Fate:
     succeeded_by: str = ""
     progressed: float = 0.0
     """When a task of it came up for the last time."""
+    resolved: Mapping[str, str] = field(default_factory=dict)
+    """As of the deployment."""
 
     def ends(self, how: str, now: float) -> None:
         """Note the end: the first one counts, but a failure that is rolled back is a rollback."""
@@ -353,6 +355,7 @@ class Ecs:
         if not primary.resolved:
             found = {c: self.registry.of_reference(r) for c, r in revision.images.items()}
             primary = self._change(name, primary.id, resolved={c: self._shown(i) for c, i in found.items()})
+            self.fates[primary.id].resolved = primary.resolved
         self._numbers += 1
         task = Task(f"{ARN}:task/prod/{self._numbers:032x}", revision.arn, primary.id, self.timeline.now, primary.resolved)
         service = self.services[name].now
@@ -427,8 +430,9 @@ class Ecs:
             back = replace(target, status=PRIMARY, state=IN_PROGRESS, reason=reason, stage="")
         else:
             self._numbers += 1
-            back = Deployment(f"ecs-svc/{self._numbers:019}", target.revision, self.timeline.now, reason=reason)
-            self.fates[back.id] = Fate("ecs", self.timeline.now, back.revision)
+            # Of what the tags meant when that was deployed (developer guide, "Container image resolution").
+            back = Deployment(f"ecs-svc/{self._numbers:019}", target.revision, self.timeline.now, reason=reason, resolved=target.resolved)
+            self.fates[back.id] = Fate("ecs", self.timeline.now, back.revision, resolved=back.resolved)
         self._make_primary(name, back)
         self._set(name, replace(self.services[name].now, rolls_back=failed.id))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ecs_release.api.conditions import Reason
 from tests.model.ecs import COMPLETED, FAILED, IN_PROGRESS, ROLLED_BACK, SUPERSEDED, Fate, Service
-from tests.model.scene import Accepted, Gates, Scene
+from tests.model.scene import STAGE, Accepted, Gates, Scene
 from tests.model.world import Snapshots
 
 LAG_S, PASS_S, GRACE_S = 30.0, 40.0, 300.0
@@ -32,6 +32,8 @@ MANY_STATES = 50
 """From so many states on tasks come and go: whether enough run depends on who looks when."""
 ENDED_S = 400.0
 """How long after a deployment's end its attempt has an end, too: to prove a deployment may take the tasks a while."""
+TAG_S = 600.0
+"""How seldom it is looked where a tag points, where nothing is to be done."""
 LOOP_S, LOOP_CALLS = 3600.0, 4
 
 
@@ -63,6 +65,8 @@ class Oracle:
     _judged_calls: int = 0
     _first_written: dict[str, float] = field(default_factory=dict)
     """When a status of an object was written first, by its uid."""
+    _promoted: set[str] = field(default_factory=set)
+    """When what was promoted was resolved, as statuses have it."""
     _begun: set[str] = field(default_factory=set)
     """Attempts that were announced."""
     _ended: set[tuple[str, str]] = field(default_factory=set)
@@ -153,7 +157,9 @@ class Oracle:
     def _would_start(self, state: Service, pinned: Mapping[str, str]) -> bool:
         images = self.scene.ecs.revisions[state.primary.revision].now.images
         found = {c: self.scene.registry.of_reference(r) for c, r in images.items()}
-        return all((i := found.get(c)) is not None and d in i.digests for c, d in pinned.items())
+        # Where a tag points is read now and then: it may have been another image's a moment ago.
+        lately = {d for t, d in self.scene.registry.moved if self.scene.timeline.now - t < TAG_S + self._bound_s()}
+        return all((i := found.get(c)) is not None and (d in i.digests or bool(lately & self._accepted(d))) for c, d in pinned.items())
 
     def _judge_entry(self, body: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
         outcome, fate = entry.get("outcome", ""), self.scene.ecs.fates.get(entry.get("deploymentID", ""))
@@ -199,7 +205,9 @@ class Oracle:
         return fate
 
     def _images_of(self, fate: Fate) -> dict[str, str]:
-        """Name the release of each container of a deployment, by digest or tag."""
+        """Name the release of each container of a deployment, by what its first task found, else by digest or tag."""
+        if fate.resolved:
+            return {c: self._release_of(d) for c, d in fate.resolved.items() if d}
         images = self.scene.ecs.revisions[fate.revision].now.images
         found = {c: self.scene.registry.of_reference(reference) for c, reference in images.items()}
         return {c: image.release for c, image in found.items() if image}
@@ -207,7 +215,7 @@ class Oracle:
     def _judge_begun(self, body: Mapping[str, Any], rollout: Mapping[str, Any]) -> None:
         """A set that is suspended starts no service: what it has started goes on, and a retry is somebody's own request."""
         attempt, now = rollout.get("attemptID", ""), self.scene.timeline.now
-        if attempt in self._begun or not self.scene.switches.has_set:
+        if attempt in self._begun or not self.scene.switches.has_set or self.scene.called(body).startswith(STAGE):
             return
         self._begun.add(attempt)
         intended, its_set = (rollout.get("intent") or {}).get("action"), self.scene.objects.history[self.scene.asked_of]
@@ -248,13 +256,25 @@ class Oracle:
         for index in range(self._judged_calls, len(calls)):
             if calls[index].call == "update_service":
                 self._judge_update(calls[index], calls[:index])
+            if calls[index].call == "move_tag":
+                self._judge_move(calls[index])
         self._judged_calls = len(calls)
+
+    def _judge_move(self, call: Accepted) -> None:
+        """A tag moves as far as an attempt may go on; where the attempt has failed, it returns unless the platform team stops that."""
+        gates = self.scene.gates.between(call.sent - self._slack_s(), call.sent)
+        if not any(self._is_open(g, call) for g in gates):
+            self.say(f"gates/{self._shut(gates[-1])}", f"PutImage ({call.action or 'back'} of {call.attempt}) found its gates shut")
 
     def _judge_update(self, call: Accepted, before: list[Accepted]) -> None:
         same = [c for c in before if c.call == call.call and (c.uid, c.attempt, c.action) == (call.uid, call.attempt, call.action)]
         what = f"UpdateService to {call.revision.rpartition('/')[2]} ({call.action} of {call.attempt}, sent {call.sent:.0f} s)"
         if same:
             self.say("calls/deployed-twice" + ("-forced" if call.force else ""), f"{what} was accepted {len(same) + 1} times")
+        self._judge_overrun(call, what)
+        self._judge_settings(call, what)
+        if call.release.startswith(STAGE):
+            return
         gates = self.scene.gates.between(call.sent - self._slack_s(), call.sent)
         if not any(self._is_open(g, call) for g in gates):
             self.say(f"gates/{self._shut(gates[-1])}", f"{what} found its gates shut: {gates[-1]}")
@@ -269,8 +289,6 @@ class Oracle:
                 self.say(f"calls/unasked/{call.cause}", f"{what} is attempt {made}, and fewer were asked for")
             if any(asked < t < call.sent for t in self.scene.withdrawn):
                 self.say("calls/withdrawn", f"{what} is what a retry asked for that was withdrawn")
-        self._judge_overrun(call, what)
-        self._judge_settings(call, what)
         self._judge_direction(call, what)
         if call.release == "web" and self.scene.switches.has_set and call.cause not in UNASKED:
             self._judge_wave(call, what)
@@ -332,9 +350,11 @@ class Oracle:
 
     @staticmethod
     def _is_open(gates: Gates, call: Accepted) -> bool:
-        closed = gates.closed and not call.window and call.action != RETURN
+        # What was deployed, and a tag that was moved, may go back.
+        back = call.action == RETURN or (call.call == "move_tag" and call.has_ended)
+        closed = gates.closed and not call.window and not call.has_moved and not back
         # spec.suspend stops what would be deployed, and lets an abort take back what was.
-        suspended = gates.suspended and call.action != RETURN
+        suspended = gates.suspended and not back
         return not (suspended or gates.environment_suspended or gates.observes or closed)
 
     @staticmethod
@@ -378,8 +398,21 @@ class Oracle:
                 self._gave_up.append(self.scene.timeline.now)
             del self._blocked[name]
 
+    def _judge_promoted(self, status: Mapping[str, Any]) -> None:
+        """What is promoted was proven where it comes from, a moment ago."""
+        now, resolved = self.scene.timeline.now, status.get("resolvedTime", "")
+        if not self.scene.promotes or resolved in self._promoted:
+            return
+        self._promoted.add(resolved)
+        for line in status.get("services") or ():
+            states = self.scene.service(line["name"], STAGE).between(now - self._bound_s(), now)
+            pinned = {i["container"]: i["digest"] for i in line.get("images") or ()}
+            if not line.get("origin") and pinned and not any(self._is_proven(s, pinned, pinned) for s in states):
+                self.say("sets/promoted-unproven", f"{line['name']} is promoted, and nothing proves that in {STAGE}")
+
     def _judge_set(self, status: Mapping[str, Any]) -> None:
         """A set that has succeeded rests on the proofs of all its services."""
+        self._judge_promoted(status)
         ready = condition(status, "Ready")
         self.set_reasons[f"{ready.get('status')} {ready.get('reason')}"] += 1
         if ready.get("status") != "True":
@@ -427,7 +460,9 @@ class Oracle:
         nothing = all(s.desired == 0 for s in states)
         if ready.get("status") == "True" and not any(proven) and not nothing:
             self.say(f"rest/{self._kind_of_unproven(body, states, pinned)}/{ready.get('reason')}", text)
-        failed = ready.get("status") == "False" and ready.get("reason") in FAILURES
+        # What the next deployment would run is a finding, too, where that is what the environment's tag points to.
+        strays = self.scene.uses_tag and not self._would_start(states[-1], pinned)
+        failed = ready.get("status") == "False" and ready.get("reason") in FAILURES and not strays
         if failed and len(states) == 1 and self._is_whole(states[0], pinned) and self._is_observed(body):
             self.say(f"rest/proven-but-{ready.get('reason')}", text)
         self._judge_history(body, status)

@@ -211,19 +211,19 @@ class ModelEcs:
         return await self._link.read("describe_task_definition", answer)
 
     async def register_task_definition(self, content: Mapping[str, Any], tags: Mapping[str, str]) -> seen.TaskDefinition:
-        accepted = self._announced("register_task_definition", content["family"])
+        accepted = self.announced("register_task_definition", content["family"])
         images = {c["name"]: c["image"] for c in content["containerDefinitions"]}
         settings = {e["name"]: e["value"] for e in content["containerDefinitions"][0].get("environment", ())}
 
         def apply() -> seen.TaskDefinition:
             revision = self._ecs.register(content["family"], images, tags, "operator", settings)
-            self._note(accepted, revision=revision.arn)
+            self.note(accepted, revision=revision.arn)
             return _definition(revision)
 
         return await self._link.write("register_task_definition", apply)
 
     async def update_service(self, cluster: str, service: str, task_definition: str, *, force: bool = False) -> StartedDeployment:
-        accepted = self._announced("update_service", service)
+        accepted = self.announced("update_service", service)
 
         def apply() -> StartedDeployment:
             revision = self._ecs.revisions[task_definition].now
@@ -234,7 +234,7 @@ class ModelEcs:
             before = {d.id for d in self._ecs.services[service].now.deployments}
             made = self._ecs.deploy(service, task_definition, by="operator", force=force)
             if made.id not in before:
-                self._note(accepted, revision=task_definition, deployment=made.id, force=force)
+                self.note(accepted, revision=task_definition, deployment=made.id, force=force)
             return StartedDeployment(made.id, made.revision, time_of(self._link.scene.timeline.now).replace(microsecond=0), "request")
 
         return await self._link.write("update_service", apply)
@@ -269,13 +269,13 @@ class ModelEcs:
     async def stop_service_deployment(self, arn: str) -> bool:
         if not arn:
             return False
-        accepted = self._announced("stop_service_deployment", arn.split("/")[-2])
+        accepted = self.announced("stop_service_deployment", arn.split("/")[-2])
 
         def apply() -> bool:
             deployment_id = f"ecs-svc/{arn.rpartition('/')[2]}"
             stopped = self._ecs.stop_deployment(deployment_id)
             if stopped:
-                self._note(accepted, deployment=deployment_id)
+                self.note(accepted, deployment=deployment_id)
             return stopped
 
         try:
@@ -285,15 +285,19 @@ class ModelEcs:
 
     # What was announced, and what AWS has accepted.
 
-    def _announced(self, call: str, service: str) -> Accepted:
-        body = self._link.scene.release_at(service)
+    def announced(self, call: str, service: str) -> Accepted:
+        """Note what status announces as a call is sent; of a tag, which no service is named for, of the only Release."""
+        scene = self._link.scene
+        body = scene.release_at(service) if service else scene.objects.get(scene.key()) or {}
         rollout = (body.get("status") or {}).get("rollout") or {}
         return Accepted(
             call, service, self._link.now(), 0.0, (rollout.get("intent") or {}).get("action", ""), rollout.get("attemptID", ""),
-            rollout.get("window") or "", rollout.get("cause", ""), (body.get("spec") or {}).get("service", ""), uid=(body.get("metadata") or {}).get("uid", ""),
+            rollout.get("window") or "", rollout.get("cause", ""), scene.called(body), uid=(body.get("metadata") or {}).get("uid", ""),
+            has_ended=bool(rollout.get("outcome")), has_moved=rollout.get("environmentTag") == "Moved",
         )  # fmt: skip
 
-    def _note(self, accepted: Accepted, **found: Any) -> None:
+    def note(self, accepted: Accepted, **found: Any) -> None:
+        """Note what AWS has carried out."""
         scene = self._link.scene
         accepted.applied = scene.timeline.now
         for name, value in found.items():
@@ -355,8 +359,9 @@ def _definition(revision: world_ecs.Revision) -> seen.TaskDefinition:
 class ModelRegistry:
     """The port Registry."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, ecs: ModelEcs) -> None:
         self._link = link
+        self._ecs = ecs
 
     async def image(self, repository: str, *, tag: str = "", digest: str = "") -> seen.RegistryImage | None:
         def answer(_: float) -> seen.RegistryImage | None:
@@ -388,8 +393,11 @@ class ModelRegistry:
         return
 
     async def move_tag(self, repository: str, tag: str, digest: str) -> None:
+        accepted = self._ecs.announced("move_tag", "")
+
         def apply() -> None:
-            self._link.scene.registry.tags[repository, tag] = digest
+            self._link.scene.registry.move(repository, tag, digest, self._link.scene.timeline.now)
+            self._ecs.note(accepted)
 
         await self._link.write("move_tag", apply)
 
@@ -402,7 +410,8 @@ class ModelAws:
     """The port Aws: one account and region."""
 
     def __init__(self, link: Link, ledger: Any) -> None:
-        self._ecs, self._registry, self._ledger = ModelEcs(link), ModelRegistry(link), ledger
+        self._ecs, self._ledger = ModelEcs(link), ledger
+        self._registry = ModelRegistry(link, self._ecs)
 
     def ecs(self, access: Any) -> ModelEcs:
         return self._ecs

@@ -36,6 +36,8 @@ class EcrRegistry:
     has_platforms: bool
     images: dict[str, Image] = field(default_factory=dict)
     tags: dict[tuple[str, str], str] = field(default_factory=dict)
+    moved: list[tuple[float, str]] = field(default_factory=list)
+    """When tags were moved, each with the digest that it pointed to before."""
     behaviour: dict[str, str] = field(default_factory=dict)
     _by_any_digest: dict[str, Image] = field(default_factory=dict)
 
@@ -47,6 +49,11 @@ class EcrRegistry:
         self._by_any_digest |= dict.fromkeys(image.digests, image)
         self.tags[repository, hash_of(release)] = image.digest
         return image
+
+    def move(self, repository: str, tag: str, digest: str, now: float) -> None:
+        """Point a tag to another image."""
+        self.moved.append((now, self.tags.get((repository, tag), "")))
+        self.tags[repository, tag] = digest
 
     def of_digest(self, digest: str) -> Image | None:
         """Find the image that a digest is of, a platform's too."""

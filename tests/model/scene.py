@@ -12,11 +12,15 @@ from tests.model.world import Snapshots, Switches, Timeline
 
 BEGAN = "2026-01-01T00:00:00Z"
 NAMESPACE, PROJECT, ENVIRONMENT = "shop", "store", "prod"
+STAGE = "stage"
+"""The Environment that is promoted from."""
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 RELEASES = "abcd"
 CONTAINERS = ("app", "proxy")
 SETTLED_S = 3600.0
 """How long everything has been as it is when a run begins."""
+TAG = "live"
+"""The environment's tag."""
 FREEZE = {"name": "freeze", "kind": "Deny", "startTime": BEGAN, "endTime": "2090-01-01T00:00:00Z", "reason": "audit"}
 RETRY, ABORT, REFRESH = (f"ecs-release.dev/{verb}" for verb in ("retry", "abort", "refresh"))
 
@@ -53,6 +57,10 @@ class Accepted:
     deployment: str = ""
     force: bool = False
     uid: str = ""
+    has_ended: bool = False
+    """Whether the attempt had ended."""
+    has_moved: bool = False
+    """Whether the attempt had moved the environment's tag: what is half done goes on."""
 
 
 @dataclass
@@ -77,6 +85,9 @@ class Scene:
         for release in RELEASES:
             for container in CONTAINERS:
                 self.registry.push(repository_of(container), release)
+        if self.uses_tag:
+            for container in CONTAINERS:
+                self.move_tag(container, "a")
         self.goes_elsewhere = False
         self.listed: list[str] = list(CONTAINERS[: self.switches.container_count])
         self.gates: Snapshots[Gates] = Snapshots(self.timeline)
@@ -86,7 +97,14 @@ class Scene:
         self.add_service("other", "a")
         if self.switches.has_set:
             self.add_service("api", "a")
+        if self.promotes:
+            self.objects.create(("Environment", "", STAGE), self._environment())
+            for name in self.services:
+                self.add_service(name, "a", STAGE)
         self.timeline.advance(SETTLED_S)
+        if self.promotes:
+            for name in self.services:
+                self.create_release(name, "a", STAGE)
         if self.switches.has_set:
             self.create_set("a")
         else:
@@ -96,14 +114,25 @@ class Scene:
     # What there is.
 
     @property
+    def uses_tag(self) -> bool:
+        """Whether services pull the environment's tag."""
+        return self.switches.uses_tag and not self.switches.has_set
+
+    @property
+    def promotes(self) -> bool:
+        """Whether the set takes what is proven in another Environment."""
+        return self.switches.promotes and self.switches.has_set
+
+    @property
     def asked_of(self) -> Key:
         """Name the object by which people say what they want: the set, or the Release."""
         return ("ReleaseSet", NAMESPACE, "all") if self.switches.has_set else self.key()
 
-    def key(self, service: str = "web") -> Key:
+    def key(self, service: str = "web", place: str = ENVIRONMENT) -> Key:
         """Name the Release of a service."""
-        found = (k for k, b in self.objects.of_kind("Release") if b["spec"]["service"] == service)
-        return next(found, ("Release", NAMESPACE, service))
+        where = (service, place)
+        found = (k for k, b in self.objects.of_kind("Release") if (b["spec"]["service"], b["spec"]["environmentRef"]["name"]) == where)
+        return next(found, ("Release", NAMESPACE, service if place == ENVIRONMENT else f"{place}-{service}"))
 
     def release_at(self, service: str) -> Body:
         """Find the Release that goes to an ECS service; an empty body where none does."""
@@ -112,14 +141,20 @@ class Scene:
                 return body
         return {}
 
+    @staticmethod
+    def called(body: Body) -> str:
+        """Call a Release by its service, and by its Environment if that is the one that is promoted from."""
+        spec = body.get("spec") or {}
+        return spec.get("service", "") if spec.get("environmentRef", {}).get("name") != STAGE else f"{STAGE}-{spec['service']}"
+
     @property
     def services(self) -> tuple[str, ...]:
         """The services of the Project, in the order of their waves."""
         return ("api", "web") if self.switches.has_set else ("web",)
 
-    def service(self, name: str = "web") -> Snapshots[Service]:
+    def service(self, name: str = "web", place: str = ENVIRONMENT) -> Snapshots[Service]:
         """Find a service's states."""
-        return self.ecs.services[f"prod-{name}"]
+        return self.ecs.services[f"{place}-{name}"]
 
     @property
     def environment(self) -> Key:
@@ -146,25 +181,35 @@ class Scene:
 
     # How it is set up.
 
-    def add_service(self, name: str, release: str) -> None:
-        """Create an ECS service that runs a release."""
-        revision = self.ecs.register(f"prod-{name}", self.images_of(release), {}, "terraform")
-        self.ecs.create_service(f"prod-{name}", revision.arn, self.switches.desired)
+    def move_tag(self, container: str, release: str) -> None:
+        """Point the environment's tag to a release."""
+        repository = repository_of(container)
+        self.registry.move(repository, TAG, self.registry.tags[repository, hash_of(release)], self.timeline.now)
 
-    def create_release(self, name: str, release: str) -> None:
+    def tagged_images(self) -> dict[str, str]:
+        """Return what the containers of a revision name that follows the environment's tag."""
+        return {c: f"{HOST}/{repository_of(c)}:{TAG}" for c in CONTAINERS[: max(1, self.switches.container_count)]}
+
+    def add_service(self, name: str, release: str, place: str = ENVIRONMENT) -> None:
+        """Create an ECS service that runs a release."""
+        images = self.tagged_images() if self.uses_tag else self.images_of(release)
+        revision = self.ecs.register(f"{place}-{name}", images, {}, "terraform")
+        self.ecs.create_service(f"{place}-{name}", revision.arn, self.switches.desired)
+
+    def create_release(self, name: str, release: str, place: str = ENVIRONMENT) -> None:
         """Create a Release."""
         spec = {
-            "projectRef": {"name": PROJECT}, "service": name, "environmentRef": {"name": ENVIRONMENT},
+            "projectRef": {"name": PROJECT}, "service": name, "environmentRef": {"name": place},
             "source": {"releaseHash": hash_of(release)}, "suspend": False,
         }  # fmt: skip
-        self.objects.create(self.key(name), spec, annotations={})
+        self.objects.create(self.key(name, place), spec, annotations={})
         self.asked.append(self.timeline.now)
 
     def create_set(self, release: str) -> None:
         """Create a ReleaseSet."""
         spec = {
             "projectRef": {"name": PROJECT}, "serviceSet": "all", "environmentRef": {"name": ENVIRONMENT},
-            "source": {"releaseHash": hash_of(release)}, "suspend": False,
+            "source": {"environmentRef": {"name": STAGE}} if self.promotes else {"releaseHash": hash_of(release)}, "suspend": False,
             "strategy": {"waves": [{"services": ["api"]}, {"services": ["web"]}], "onFailure": self.switches.on_failure},
         }  # fmt: skip
         self.objects.create(self.asked_of, spec, annotations={})
@@ -197,9 +242,12 @@ class Scene:
                 {"namespaces": [NAMESPACE], "clusters": ["*"], "serviceNames": ["*"]},
             ]},
             "rollout": {
-                "progressDeadlineSeconds": switches.deadline_s, "baseRevision": "Latest" if switches.base_latest else "Service",
-                "onDrift": "Correct" if switches.corrects else "Report", "correctAfterSeconds": 120,
+                "progressDeadlineSeconds": switches.deadline_s,
+                "baseRevision": "Latest" if switches.base_latest and not self.uses_tag else "Service",
+                "onDrift": "Correct" if switches.corrects and not self.uses_tag else "Report", "correctAfterSeconds": 120,
+                "method": "EnvironmentTag" if self.uses_tag else "TaskDefinition",
             },
+            "artifacts": {"environmentTag": TAG} if self.uses_tag else {},
             "observation": {"intervalSeconds": switches.interval_s, "graceSeconds": 300},
             "mode": "Deploy",
             **({"commits": {"branch": "main", "backwards": "Hold", "unknown": "Hold"}} if switches.asks_graph else {}),

@@ -30,7 +30,7 @@ SWITCHES = st.builds(
     shows_platform=st.booleans(), starts_by_service=st.booleans(), has_deployments_api=st.booleans(), scaling_is_progress=st.booleans(),
     rollback_s=st.sampled_from((5.0, 0.0, 50.0)), desired=st.sampled_from((2, 1, 0)), base_latest=st.booleans(), corrects=st.booleans(),
     has_ledger=st.booleans(), container_count=st.sampled_from((1, 2)), deadline_s=st.sampled_from((600, 120)),
-    strategy=st.sampled_from(("ROLLING", "BLUE_GREEN", "LINEAR", "CANARY")), pauses=st.booleans(), has_set=st.booleans(), on_failure=st.sampled_from(("Halt", "RollBack", "Continue")),
+    strategy=st.sampled_from(("ROLLING", "BLUE_GREEN", "LINEAR", "CANARY")), pauses=st.booleans(), has_set=st.booleans(), uses_tag=st.booleans(), promotes=st.booleans(), on_failure=st.sampled_from(("Halt", "RollBack", "Continue")),
 )  # fmt: skip
 
 

@@ -29,6 +29,8 @@ def make_up_switches(chance: random.Random) -> Switches:
         strategy=chance.choice(("BLUE_GREEN", "LINEAR", "CANARY")) if staged else "ROLLING",
         pauses=staged and chance.random() < 0.5,
         has_set=has_set,
+        promotes=has_set and chance.random() < 0.3,
+        uses_tag=not has_set and chance.random() < 0.2,
         on_failure=chance.choice(("Halt", "Halt", "RollBack", "Continue")),
         controller=chance.choice(("ECS", "ECS", "ECS", "CODE_DEPLOY")) if has_set else "ECS",
         breaker=chance.random() < 0.7,

@@ -102,11 +102,15 @@ class Switches:
     interval_s: int = 60
     strategy: str = "ROLLING"
     """ROLLING, BLUE_GREEN, LINEAR or CANARY. Those that go in stages keep the old tasks until the last one."""
+    uses_tag: bool = False
+    """Services pull a tag of the environment's, which moves: method EnvironmentTag. Not for sets, whose services share repositories."""
     pauses: bool = False
     """A PAUSE hook stands after POST_SCALE_UP, where deployments go in stages."""
     bake_s: float = 60.0
     has_set: bool = False
     """A ReleaseSet of two services, in two waves, makes the Releases."""
+    promotes: bool = False
+    """The set takes what is proven in another Environment, where each service has a Release of its own."""
     on_failure: str = "Halt"
     controller: str = "ECS"
     """The deployment controller of the service in the second wave."""
