@@ -10,7 +10,7 @@ from typing import Any
 
 from ecs_release.api.conditions import Reason
 from tests.model.ecs import COMPLETED, FAILED, IN_PROGRESS, ROLLED_BACK, SUPERSEDED, Fate, Service
-from tests.model.scene import STAGE, Accepted, Gates, Scene
+from tests.model.scene import STAGE, TAG, Accepted, Gates, Scene, repository_of
 from tests.model.world import Snapshots
 
 LAG_S, PASS_S, GRACE_S = 30.0, 40.0, 300.0
@@ -21,6 +21,8 @@ PASSING = "Too many concurrent attempts"
 GOOD = frozenset({Reason.SUCCEEDED, Reason.SUCCEEDED_LATE, Reason.OVERTAKEN_SAME_DIGESTS})
 BAD = frozenset({Reason.ROLLED_BACK, Reason.ROLLOUT_FAILED})
 FAILURES = BAD | {Reason.DEADLINE_EXCEEDED, Reason.SUPERSEDED, Reason.DRIFTED, Reason.TASKS_UNHEALTHY, Reason.TAG_MOVED}
+TAKES_BACK = BAD | {"Aborted", Reason.SUPERSEDED, Reason.TAG_MOVED}
+"""Outcomes after which the environment's tag is moved back."""
 NOTHING_WANTED = frozenset({Reason.NOTHING_RUNNING, Reason.SUSPENDED, Reason.OBSERVING, Reason.AWAITING_RELEASE_SET})
 """Reasons that Ready=True may have where no task is wanted, and what would start is right."""
 UNASKED = frozenset({"DriftCorrection", "BaseRevisionChanged", "Rollback"})
@@ -321,7 +323,7 @@ class Oracle:
     def _judge_direction(self, call: Accepted, what: str) -> None:
         """What was asked for does not take the place of something newer, where that is not wanted. (A set may return to what it was Ready on.)"""
         switches = self.scene.switches
-        if not switches.asks_graph or switches.has_set or call.action == RETURN or call.cause in UNASKED:
+        if not switches.asks_graph or switches.has_set or switches.uses_tag or call.action == RETURN or call.cause in UNASKED:
             return
         image = self.scene.registry.of_reference(self.scene.ecs.revisions[call.revision].now.images["app"])
         states = self.scene.ecs.services[call.service].between(call.sent - self._slack_s(), call.sent)
@@ -466,6 +468,21 @@ class Oracle:
         if failed and len(states) == 1 and self._is_whole(states[0], pinned) and self._is_observed(body):
             self.say(f"rest/proven-but-{ready.get('reason')}", text)
         self._judge_history(body, status)
+        if self.scene.uses_tag:
+            self._judge_tag(status.get("rollout") or {}, ready)
+
+    def _judge_tag(self, rollout: Mapping[str, Any], ready: Mapping[str, Any]) -> None:
+        """A tag that an attempt has moved returns once that has failed, unless somebody has moved it on, or the platform team stops that."""
+        gates, registry = self.scene.gates.now, self.scene.registry
+        if rollout.get("outcome") != ready.get("reason") or gates.environment_suspended or gates.observes:
+            return
+        for image in rollout.get("images") or () if rollout["outcome"] in TAKES_BACK else ():
+            repository = repository_of(image["container"])
+            moved = image.get("tagDigest") and image.get("toDigest") not in (None, image["tagDigest"])
+            if moved and registry.tags[repository, TAG] == image["toDigest"] and registry.movers[repository] == "operator":
+                self.say(
+                    f"tags/kept-after-{rollout['outcome']}", f"the tag of {repository} points to what attempt {rollout['attemptID']} tried"
+                )
 
     def _is_whole(self, state: Service, pinned: Mapping[str, str]) -> bool:
         """Judge whether all wanted tasks run what is wanted, of a deployment that is done."""

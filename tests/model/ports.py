@@ -396,7 +396,7 @@ class ModelRegistry:
         accepted = self._ecs.announced("move_tag", "")
 
         def apply() -> None:
-            self._link.scene.registry.move(repository, tag, digest, self._link.scene.timeline.now)
+            self._link.scene.registry.move(repository, tag, digest, self._link.scene.timeline.now, "operator")
             self._ecs.note(accepted)
 
         await self._link.write("move_tag", apply)

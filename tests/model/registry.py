@@ -38,6 +38,8 @@ class EcrRegistry:
     tags: dict[tuple[str, str], str] = field(default_factory=dict)
     moved: list[tuple[float, str]] = field(default_factory=list)
     """When tags were moved, each with the digest that it pointed to before."""
+    movers: dict[str, str] = field(default_factory=dict)
+    """Who has moved a repository's tag last."""
     behaviour: dict[str, str] = field(default_factory=dict)
     _by_any_digest: dict[str, Image] = field(default_factory=dict)
 
@@ -50,8 +52,9 @@ class EcrRegistry:
         self.tags[repository, hash_of(release)] = image.digest
         return image
 
-    def move(self, repository: str, tag: str, digest: str, now: float) -> None:
+    def move(self, repository: str, tag: str, digest: str, now: float, by: str) -> None:
         """Point a tag to another image."""
+        self.movers[repository] = by
         self.moved.append((now, self.tags.get((repository, tag), "")))
         self.tags[repository, tag] = digest
 

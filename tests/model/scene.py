@@ -184,7 +184,7 @@ class Scene:
     def move_tag(self, container: str, release: str) -> None:
         """Point the environment's tag to a release."""
         repository = repository_of(container)
-        self.registry.move(repository, TAG, self.registry.tags[repository, hash_of(release)], self.timeline.now)
+        self.registry.move(repository, TAG, self.registry.tags[repository, hash_of(release)], self.timeline.now, "somebody")
 
     def tagged_images(self) -> dict[str, str]:
         """Return what the containers of a revision name that follows the environment's tag."""

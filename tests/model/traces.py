@@ -100,6 +100,9 @@ WHOLE: dict[str, Shown] = {
         Switches(platforms=True, has_deployments_api=False, base_latest=True),
         first_seed=104,
     ),
+    "a status is lost whose attempt has moved a tag": Shown(
+        "", (_B, ("run", 3), ("restore_without_status",), ("run", 30), _REST), Switches(has_ledger=True, uses_tag=True)
+    ),
     "a status is lost whose attempt was made at another target": Shown(
         "",
         (("release", "c"), ("run", 3), ("point_elsewhere", True), ("run", 400), ("restore_without_status",), ("run", 30)),

@@ -19,6 +19,7 @@ from ecs_release.api.release_status import (
     TargetStatus,
 )
 from ecs_release.api.source import Source
+from ecs_release.domain.artifacts import environment_tag
 from ecs_release.domain.artifacts.source import source_hash
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Draft
@@ -26,6 +27,7 @@ from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.ecs.service import Service
 from ecs_release.domain.ecs.task_definitions import ownership
 from ecs_release.domain.ports.ledger_acknowledgements import END, START
+from ecs_release.domain.verification.replaced_deployment import started_by_ecs
 
 
 def recorded_pin(remembered: LedgerCurrent | None, source: Source) -> Pin | None:
@@ -60,7 +62,7 @@ def recall(facts: Facts, draft: Draft) -> bool:
         return False
     under_way = not deployed.outcome
     if under_way and not _is_listed(facts.service, deployed):
-        found = _of_tags(facts, deployed)
+        found = _of_tags(facts, deployed) or _forced(facts, deployed)
         if found is None:
             return False
         deployed = found
@@ -121,6 +123,20 @@ def _of_tags(facts: Facts, deployed: CurrentPart) -> CurrentPart | None:
         if owner is not None and (owner.installation, owner.release, owner.attempt) == made:
             return deployed.model_copy(update={"deployment_id": deployment.id, "task_definition": deployment.task_definition})
     return None
+
+
+def _forced(facts: Facts, deployed: CurrentPart) -> CurrentPart | None:
+    """Complete an attempt of method EnvironmentTag: it deploys the service's own revision, which names nobody, so that its time tells."""
+    target, service = facts.place.target, facts.service
+    if target is None or service is None or not environment_tag.uses(target):
+        return None
+    if deployed.time is None or deployed.deployment_id or _went_elsewhere(facts):
+        return None
+    later = (d for d in service.deployments if d.created_at >= deployed.time and not started_by_ecs(d))
+    first = min(later, key=lambda d: d.created_at, default=None)
+    if first is None:
+        return None
+    return deployed.model_copy(update={"deployment_id": first.id, "task_definition": first.task_definition})
 
 
 def _last_ready(ready: CurrentPart) -> LastReady:
