@@ -462,8 +462,9 @@ class Oracle:
         nothing = all(s.desired == 0 for s in states)
         if ready.get("status") == "True" and not any(proven) and not nothing:
             self.say(f"rest/{self._kind_of_unproven(body, states, pinned)}/{ready.get('reason')}", text)
-        # What the next deployment would run is a finding, too, where that is what the environment's tag points to.
-        strays = self.scene.uses_tag and not self._would_start(states[-1], pinned)
+        # Where the environment's tag points is a finding, too.
+        tags = self.scene.registry.tags
+        strays = self.scene.uses_tag and any(tags[repository_of(c), TAG] not in self._accepted(d) for c, d in pinned.items())
         failed = ready.get("status") == "False" and ready.get("reason") in FAILURES and not strays
         if failed and len(states) == 1 and self._is_whole(states[0], pinned) and self._is_observed(body):
             self.say(f"rest/proven-but-{ready.get('reason')}", text)
