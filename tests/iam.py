@@ -14,7 +14,7 @@ Context = Mapping[str, Sequence[str]]
 
 
 def allowed(policies: Sequence[Mapping[str, Any]], action: str, resource: str, context: Context | None = None) -> bool:
-    """Tell whether one of the policies allows a request and none denies it."""
+    """Return whether one of the policies allows a request and none denies it."""
     known = {key.lower(): list(values) for key, values in (context or {}).items()}
     effects = {s["Effect"] for p in policies for s in p["Statement"] if _applies(s, action, resource, known)}
     return "Allow" in effects and "Deny" not in effects

@@ -23,7 +23,7 @@ def caller_of(access_key: str) -> str:
 
 
 def is_expired(access_key: str) -> bool:
-    """Tell whether temporary credentials have expired: by what they say, or cut short by `faults.credentials_s`."""
+    """Return whether temporary credentials have expired: by what they say, or cut short by `faults.credentials_s`."""
     role = _assumed_role(access_key)
     if role is None:
         return False

@@ -102,7 +102,7 @@ class Faults:
         return call
 
     def knows(self, role: str) -> bool:
-        """Tell whether a role may be assumed at all; every one may unless `roles` lists those that there are."""
+        """Return whether a role may be assumed at all; every one may unless `roles` lists those that there are."""
         return self.roles is None or role in self.roles
 
     def fault_for(self, account: str, action: str, parameters: dict[str, Any]) -> Fault | None:
@@ -116,7 +116,7 @@ class Faults:
         return None
 
     def denied(self, account: str, action: str, role: str, parameters: dict[str, Any]) -> bool:
-        """Tell whether a call is denied."""
+        """Return whether a call is denied."""
         return any(
             d.action in ("", action)
             and (not d.role or d.role in role)

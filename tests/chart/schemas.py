@@ -34,5 +34,5 @@ def _closed(schema: Any) -> Any:
 
 
 def _is_metadata(schema: dict[str, Any]) -> bool:
-    """Tell whether it is `metadata`, of which a CRD says only the bounds of the name."""
+    """Return whether it is `metadata`, of which a CRD says only the bounds of the name."""
     return schema["properties"].keys() == {"name"} and "maxLength" in schema["properties"]["name"] and "required" not in schema

@@ -210,7 +210,7 @@ class ControlPlane(Cluster):
             release_port(self._ports.pop())
 
     def _answers(self, url: str) -> bool:
-        """Tell whether an HTTP endpoint answers with success."""
+        """Return whether an HTTP endpoint answers with success."""
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {self._token}"})
         try:
             with urllib.request.urlopen(request, timeout=2, context=self._tls if url.startswith("https") else None) as answer:

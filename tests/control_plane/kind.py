@@ -16,7 +16,7 @@ _CREATE_DEADLINE_S = 600
 
 
 def kind_is_there() -> bool:
-    """Tell whether kind can be used, and nobody wants something else: KUBEBUILDER_ASSETS, or ECS_RELEASE_TEST_KIND=never."""
+    """Return whether kind can be used, and nobody wants something else: KUBEBUILDER_ASSETS, or ECS_RELEASE_TEST_KIND=never."""
     unwanted = os.environ.get("KUBEBUILDER_ASSETS") or os.environ.get("ECS_RELEASE_TEST_KIND") == "never"
     if unwanted or not (shutil.which("kind") and shutil.which("docker")):
         return False

@@ -114,7 +114,7 @@ def secure(cluster: Cluster) -> Path:
 
 
 def in_force(place: Place) -> bool:
-    """Tell whether forgeries are put right, and refused is what people have no right to."""
+    """Return whether forgeries are put right, and refused is what people have no right to."""
     ana, ben = (Person(place.bed, name) for name in ("ana", "ben"))
     path, retry = f"{path_of('Release', place.name)}?dryRun=All", {f"{GROUP}/retry": "1"}
     try:
@@ -136,7 +136,7 @@ def in_force(place: Place) -> bool:
 
 
 def is_refused(request: Callable[[], object]) -> bool:
-    """Tell whether the API server refuses a request."""
+    """Return whether the API server refuses a request."""
     try:
         request()
     except Refused:

@@ -96,7 +96,7 @@ def written(place: Place) -> Iterator[list[dict[str, Any]]]:
 
 
 def settled(application: Application) -> bool:
-    """Tell whether nothing of it was written for a while: counts and the like may come after the verdict."""
+    """Return whether nothing of it was written for a while: counts and the like may come after the verdict."""
 
     def versions() -> list[str]:
         objects = application.place.bed.cluster.get("releases,releasesets,projects", "-n", application.place.name)["items"]

@@ -40,7 +40,7 @@ def written(place: Place, seconds: float) -> Iterator[list[dict[str, Any]]]:
 
 
 def settled(place: Place) -> bool:
-    """Tell whether no Release was written for a while: counts and the like may come after the verdict."""
+    """Return whether no Release was written for a while: counts and the like may come after the verdict."""
     before = {name: place.get(name)["metadata"]["resourceVersion"] for name in SERVICES}
     time.sleep(6)
     return before == {name: place.get(name)["metadata"]["resourceVersion"] for name in SERVICES}

@@ -454,7 +454,7 @@ class Ecs:
 
     @staticmethod
     def is_good(service: Service) -> bool:
-        """Say whether the PRIMARY is neither failed nor being rolled back."""
+        """Return whether the PRIMARY is neither failed nor being rolled back."""
         return service.primary.state != FAILED
 
     def shown_by_all(self, service: Service) -> dict[str, str] | None:

@@ -367,7 +367,7 @@ class Oracle:
     # Sets.
 
     def _has_failed(self, since: float, call: Accepted) -> bool:
-        """Say whether, since somebody asked for something, there was a reason to go back.
+        """Return whether, since somebody asked for something, there was a reason to go back.
 
         A deployment failed, was never completed, or was somebody else's; tasks were missing; or something has blocked a Release for long.
         """
@@ -379,7 +379,7 @@ class Oracle:
 
     @staticmethod
     def _lacked_tasks(service: Snapshots[Service], since: float, until: float) -> bool:
-        """Say whether a service had too few tasks for as long as it takes to be called unhealthy."""
+        """Return whether a service had too few tasks for as long as it takes to be called unhealthy."""
         lacking = float("inf")
         for time, state in zip(service.times, service.states, strict=True):
             if time > until or (len(state.running) >= state.desired and max(time, since) - lacking >= UNHEALTHY_LEAST_S):
@@ -388,7 +388,7 @@ class Oracle:
         return until - lacking >= UNHEALTHY_LEAST_S
 
     def _has_waited(self, now: float) -> bool:
-        """Say whether something has blocked a Release for as long as an attempt may go without progress."""
+        """Return whether something has blocked a Release for as long as an attempt may go without progress."""
         return any(now - since >= self.scene.switches.deadline_s - 1 for since in self._blocked.values())
 
     def _note_blocked(self, name: str, stalled: bool) -> None:
@@ -558,7 +558,7 @@ class Oracle:
 
 
 def fate_is_ecs(scene: Scene, fate: Fate) -> bool:
-    """Say whether ECS itself has replaced a deployment."""
+    """Return whether ECS itself has replaced a deployment."""
     after = scene.ecs.fates.get(fate.succeeded_by)
     return after is not None and after.by == "ecs"
 

@@ -158,7 +158,7 @@ def walk(
 
 
 def breaks(trace: Trace, rule: str, off: Iterable[str] = ()) -> bool:
-    """Say whether a trace breaks a rule."""
+    """Return whether a trace breaks a rule."""
     try:
         run = play(trace, set(off))
     except Exception:

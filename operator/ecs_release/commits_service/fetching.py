@@ -199,7 +199,7 @@ class Fetching:
         return None
 
     def _concerns_one(self, want: Want, error: FetchError) -> bool:
-        """Tell whether others of the repository may still be fetched: an object that is too large is so, too, while the clone is not."""
+        """Return whether others of the repository may still be fetched: an object that is too large is so, too, while the clone is not."""
         if error.reason == UnknownReason.TOO_LARGE and not want.is_branch and self._branches:
             return not self._too_large(self._clone.size)
         return error.reason in _OF_ONE
@@ -219,7 +219,7 @@ class Fetching:
         self._answer_all(error)
 
     async def _is_damaged(self) -> bool:
-        """Tell whether what was fetched last is not in the clone any more: git cannot fetch into one that lacks what it had."""
+        """Return whether what was fetched last is not in the clone any more: git cannot fetch into one that lacks what it had."""
         try:
             return self._newest is not None and not await self._clone.is_whole(self._newest.tip)
         except GitError:

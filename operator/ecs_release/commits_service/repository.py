@@ -185,7 +185,7 @@ class RepositoryGraph:
         return self._fetching.branch(branch) or Unknown(UnknownReason.BUSY, "too many branches of the repository are asked about at once")
 
     async def _is_whole(self, branch: Branch) -> bool:
-        """Tell whether a branch is in the clone with all its commits; if not, the clone is made anew before the next fetch."""
+        """Return whether a branch is in the clone with all its commits; if not, the clone is made anew before the next fetch."""
         whole = await self._query(partial(self.clone.is_whole, branch.tip))
         if not whole:
             self._fetching.distrust()
@@ -197,7 +197,7 @@ class RepositoryGraph:
         return lambda: asked - max_age_s, lambda: fresh, asyncio.get_running_loop().time
 
     def _is_fresh(self, branch: Branch, asked: float) -> bool:
-        """Tell whether a branch may be the ground of a "no". A fetch that took long counts from its end, or no answer would be in time."""
+        """Return whether a branch may be the ground of a "no". A long fetch counts from its end, or no answer would be in time."""
         return branch.ended >= asked - self._fresh_s
 
     async def _query(self, ask: Callable[[], Awaitable[T]]) -> T:

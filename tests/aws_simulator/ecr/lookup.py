@@ -72,7 +72,7 @@ class EcrImages:
 
 
 def is_archived(image: Any) -> bool:
-    """Tell whether an image is in archive: it can be described, and not be pulled."""
+    """Return whether an image is in archive: it can be described, and not be pulled."""
     return bool(getattr(image, "sim_archived", False))
 
 

@@ -76,7 +76,7 @@ def _check_configuration(parameters: dict[str, Any], configuration: dict[str, An
 
 
 def starts_deployment(service: Service, task_definition: str, parameters: dict[str, Any]) -> bool:
-    """Tell whether an update begins a deployment: another revision, another place in the network, or force."""
+    """Return whether an update begins a deployment: another revision, another place in the network, or force."""
     if service.controller != "ECS":
         return False
     primary = service.primary

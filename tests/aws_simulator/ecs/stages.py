@@ -36,12 +36,12 @@ def begin(service: Service, sources: list[int]) -> Shift | None:
 
 
 def may_complete(deployment: Deployment) -> bool:
-    """Tell whether all stages have been gone through."""
+    """Return whether all stages have been gone through."""
     return deployment.shift is not None and deployment.shift.stage == "CLEAN_UP" and not deployment.shift.steps
 
 
 def needs(service: Service, deployment: Deployment) -> bool:
-    """Tell whether the new revision's deployment still needs this one, though it may have no task now."""
+    """Return whether the new revision's deployment still needs this one, though it may have no task now."""
     return deployment.drained is None and requested(service, deployment) > 0
 
 
@@ -99,7 +99,7 @@ def _place(service: Service, primary: Deployment, shift: Shift, now: float) -> l
 
 
 def _holds(service: Service, primary: Deployment, shift: Shift, now: float) -> bool:
-    """Tell whether the stage is not over: its time, its hooks, its tasks."""
+    """Return whether the stage is not over: its time, its hooks, its tasks."""
     if now < shift.until or any(h.open for h in shift.hooks):
         return True
     if shift.stage == "RECONCILE_SERVICE":

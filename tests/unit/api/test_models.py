@@ -76,7 +76,7 @@ def test_what_is_read_is_written_again(sample: dict[str, object]) -> None:
 
 
 def contains(whole: object, part: object) -> bool:
-    """Tell whether all of a part is in the whole: defaults may be there, too."""
+    """Return whether all of a part is in the whole: defaults may be there, too."""
     if isinstance(part, dict) and isinstance(whole, dict):
         return all(key in whole and contains(whole[key], value) for key, value in part.items())
     if isinstance(part, list) and isinstance(whole, list):
