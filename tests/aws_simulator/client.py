@@ -22,6 +22,7 @@ from tests.control_plane.processes import ChildProcess
 
 _OURS = "test"
 """Marks the test's own calls in the user agent."""
+_RENEWED_S = 1800.0
 _ROOT = Path(__file__).parent.parent.parent
 _CREDENTIALS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "not-a-secret"}
 
@@ -38,7 +39,7 @@ class Simulator(Rollouts):
         self._folder = tempfile.TemporaryDirectory(prefix="aws-simulator-")
         self.process: ChildProcess
         self.endpoint = ""
-        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._clients: dict[tuple[str, str, str], tuple[float, Any]] = {}
 
     def __enter__(self) -> Simulator:
         """Start it and wait until it answers."""
@@ -76,16 +77,19 @@ class Simulator(Rollouts):
     def client(self, service: str, account: str = ACCOUNT, region: str = REGION) -> Any:
         """Return a boto3 client in an account and region."""
         key = (service, account, region)
-        if key not in self._clients:
+        made, _ = self._clients.get(key, (-_RENEWED_S, None))
+        # A role's credentials last for an hour: with a machine that is busy enough, a worker's tests last longer.
+        if time.monotonic() - made >= _RENEWED_S:
             config = Config(retries={"total_max_attempts": 1}, read_timeout=30, user_agent_extra=_OURS)
             base = {"region_name": region, "endpoint_url": self.endpoint, "config": config}
             sts = boto3.client("sts", **base, **_CREDENTIALS)
             role = sts.assume_role(RoleArn=f"arn:aws:iam::{account}:role/test", RoleSessionName="test")["Credentials"]
-            self._clients[key] = boto3.client(
+            client = boto3.client(
                 service, **base, aws_access_key_id=role["AccessKeyId"], aws_secret_access_key=role["SecretAccessKey"],
                 aws_session_token=role["SessionToken"],
             )  # fmt: skip
-        return self._clients[key]
+            self._clients[key] = (time.monotonic(), client)
+        return self._clients[key][1]
 
     def control(self, command: str, **arguments: Any) -> Any:
         """Send a command of the control API."""
