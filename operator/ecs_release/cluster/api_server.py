@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -61,6 +63,7 @@ class ApiServer:
         self._user_agent = user_agent
         self._client = self._new_client()
         self._renewing = asyncio.Lock()
+        self._in_flight: Counter[ApiClient] = Counter()
         self.fence: Fence | None = None
 
     @classmethod
@@ -117,7 +120,8 @@ class ApiServer:
         for attempt in range(1, _ATTEMPTS + 1):
             client = self._client
             try:
-                return await self._once(client, method, path, query, body, content_type, accept, most_bytes, fenced=fenced)
+                async with self._used(client):
+                    return await self._once(client, method, path, query, body, content_type, accept, most_bytes, fenced=fenced)
             except _UnauthorizedError as refusal:
                 if renewed:
                     raise Denied(f"the Kubernetes API does not know the operator's credentials ({method} {path}): {refusal}") from refusal
@@ -173,7 +177,7 @@ class ApiServer:
                 answer.response.close()
                 raise TooLargeError(f"the Kubernetes API answers {method} {path} with more than {most_bytes} bytes")
             headers: Mapping[str, str] = answer.headers
-        # RuntimeError: the session was closed meanwhile, because the credentials were renewed.
+        # RuntimeError: the session was closed, because the process ends.
         except (aiohttp.ClientError, OSError, TimeoutError, RuntimeError, ApiException) as error:
             raise _FaultError(f"{type(error).__name__} {error}") from error
         if answer.status < 400:
@@ -194,7 +198,21 @@ class ApiServer:
             except Exception as error:
                 raise Retryable(f"cannot renew the credentials for the Kubernetes API: {error}") from error
             self._client = self._new_client()
-            await refused.close()
+            if not self._in_flight[refused]:
+                await refused.close()
+
+    @asynccontextmanager
+    async def _used(self, client: ApiClient) -> AsyncIterator[None]:
+        """Use a client. One that was replaced meanwhile is closed by its last request: aiohttp fails in many ways if closed before."""
+        self._in_flight[client] += 1
+        try:
+            yield
+        finally:
+            self._in_flight[client] -= 1
+            if not self._in_flight[client]:
+                del self._in_flight[client]
+                if client is not self._client:
+                    await client.close()
 
     def _new_client(self) -> ApiClient:
         client = ApiClient(self._configuration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -20,17 +21,20 @@ Answer = Callable[[web.Request], web.StreamResponse]
 
 
 class Server:
-    """Answers what the test queues, then 200; remembers what it was asked."""
+    """Answers what the test queues at once, then 200 after a while; remembers what it was asked."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
         self.requests: list[tuple[str, str, dict[str, str], str]] = []
         self.url = ""
+        self.delay_s = 0.0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path_qs, dict(request.headers), await request.text()))
-        answer = self.answers.pop(0) if self.answers else status(200, {"kind": "Ok"})
-        return answer(request)
+        if self.answers:
+            return self.answers.pop(0)(request)
+        await asyncio.sleep(self.delay_s)
+        return status(200, {"kind": "Ok"})(request)
 
 
 def status(code: int, body: Any, headers: dict[str, str] | None = None) -> Answer:
@@ -165,6 +169,18 @@ async def test_credentials_that_stay_refused_are_an_error(remote: Server, server
     with pytest.raises(Denied, match="does not know the operator's credentials"):
         await server.request("GET", "/x")
     assert len(remote.requests) == 2
+
+
+async def test_new_credentials_do_not_disturb_requests_under_way(remote: Server, server: ApiServer, tmp_path: Path) -> None:
+    """One is refused while others wait for an answer, or for one of the few connections."""
+    write_kubeconfig(tmp_path / "config", remote.url, {"token": "two"})
+    remote.answers = [failure(401, "Unauthorized")]
+    remote.delay_s = 0.05
+
+    await asyncio.gather(*(server.request("GET", f"/x/{n}") for n in range(40)))
+
+    # Each was sent once, and the one that was refused once more.
+    assert len(remote.requests) == 41
 
 
 class Fence:
