@@ -13,7 +13,7 @@ WORKERS ?= 4
 BENCH ?=
 # The tag that is released, such as v1.2.3; empty: only what always has to agree.
 TAG ?=
-# How long make soak walks, and from which seed; empty: by chance.
+# How long each of make soak's long parts takes, and from which seed; empty: by chance.
 MINUTES ?= 20
 SEED ?=
 # More arguments for pytest: make test PYTEST_ARGS='-k drift'.
@@ -135,11 +135,13 @@ bench-page: bootstrap ## Write what bench has measured into docs/benchmarks.md
 	@$(RUN) tests.benchmarks.page
 
 .PHONY: soak
-soak: control-plane ## Walk through made-up histories of the model (MINUTES=20 of CPU, SEED=...), make mended mistakes again: each must be found; then many restarts
+soak: control-plane ## An hour: made-up histories of the model, mended mistakes made again, crash points, bad wires, restarts (MINUTES=20 for each of the long ones, SEED=...)
 	@rm -f build/soak.json
 	@$(RUN) tests.model walk --minutes $(MINUTES) $(if $(strip $(SEED)),--seed $(SEED))
 	@$(RUN) tests.model crash
 	@$(RUN) tests.model mutants
+	@$(RUN) tests.reliability crash --minutes $(MINUTES) $(if $(strip $(SEED)),--seed $(SEED))
+	@$(RUN) tests.reliability faults --minutes $(MINUTES) $(if $(strip $(SEED)),--seed $(SEED))
 	@ECS_RELEASE_TEST_SOAK=1 $(RUN) pytest tests/e2e -k soak
 
 .PHONY: reliability-page

@@ -19,6 +19,7 @@ _MODULES = {
     "tests/e2e/test_ledger.py": "ledger",
     "tests/e2e/test_scale_out.py": "scale-out",
     "tests/e2e/test_pressing.py": "pressing",
+    "tests/e2e/test_reliability.py": "reliability",
     # Each page goes on where the one before has ended.
     "tests/e2e/test_documentation.py": "documentation",
     "tests/attacks/test_roles.py": "attack-roles",

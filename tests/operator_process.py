@@ -39,6 +39,8 @@ FAST = {
 class Operator:
     """The operator, started, killed and started again."""
 
+    MODULE = "ecs_release.cli.operator"
+
     def __init__(self, kubeconfig: Path, aws: Mapping[str, str], settings: Mapping[str, str] = FAST, log: Path | None = None) -> None:
         """`aws` is what boto3 needs in the environment."""
         self._folder = tempfile.TemporaryDirectory(prefix="operator-")
@@ -80,7 +82,7 @@ class Operator:
         environment = self._environment | dict(settings or {})
         # The log goes on where the process before has left it.
         self._begun, self._is_ready = self.log.stat().st_size if self.log.exists() else 0, False
-        self._process = ChildProcess("operator", [sys.executable, "-m", "ecs_release.cli.operator"], self.log, environment)
+        self._process = ChildProcess("operator", [sys.executable, "-m", self.MODULE], self.log, environment)
 
     def stop(self) -> int | None:
         """Ask it to stop. Returns its exit code."""

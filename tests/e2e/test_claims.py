@@ -14,7 +14,7 @@ import pytest
 
 from tests.control_plane.cluster import Cluster
 from tests.e2e.bed import GROUP, VERSION, Bed, Place, chart_rights, condition, running_bed
-from tests.e2e.label_proxy import HoldingProxy, server_of
+from tests.proxies import HoldingProxy, server_of
 
 
 @dataclass

@@ -36,7 +36,23 @@ def tables(figures: dict[str, Any]) -> str:
         found = mutants.get(name)
         told = f"{found['found']} of {found['walks']} | {found['longest_s']:.0f}" if found else "not run | "
         rows.append(f"| {mutant.what} | {told} |")
-    return "\n".join(rows) + "\n"
+    return "\n".join([*rows, *_processes(figures.get("processes")), *_wires(figures.get("wires"))]) + "\n"
+
+
+def _processes(figures: dict[str, Any] | None) -> list[str]:
+    if not figures:
+        return []
+    rows = ["", "| scenario, with the real process | crash points | tried | met |", "| --- | --- | --- | --- |"]
+    rows += [f"| {name} | {one['points']} | {one['tried']} | {one['met']} |" for name, one in figures["scenarios"].items()]
+    return [*rows, "", f"Seed {figures['seed']}: {figures['violations']} violations."]
+
+
+def _wires(figures: dict[str, Any] | None) -> list[str]:
+    if not figures:
+        return []
+    rows = ["", "| fault on a wire of the real process | times |", "| --- | --- |"]
+    rows += [f"| {name} | {number} |" for name, number in figures["faults"].items()]
+    return [*rows, "", f"{figures['plays']} scenarios from seed {figures['seed']} on: {figures['violations']} violations."]
 
 
 def page(text: str, figures: dict[str, Any]) -> str:

@@ -159,3 +159,8 @@ def test_the_oldest_kubernetes_is_tried_by_schedule() -> None:
     # YAML 1.1 reads the key `on` as true.
     assert FLOWS["kind"][True]["schedule"]
     assert "v1.32." in FILES["kind"].read_text()
+
+
+def test_the_promises_are_attacked_each_night() -> None:
+    assert FLOWS["soak"][True]["schedule"]
+    assert "make soak" in [step.get("run") for step in steps(FLOWS["soak"])]

@@ -1,0 +1,46 @@
+"""The real process dies at its calls, its wires misbehave, and everything that it was doing comes to the same end: a part of `make soak`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests.reliability.calls import CrashPoint, Phase, is_read
+from tests.reliability.crash_points import Ground, ground, play, points
+from tests.reliability.scenarios import SCENARIOS
+
+_CRASHES = 2
+
+
+@pytest.fixture(scope="module")
+def on() -> Iterator[Ground]:
+    with ground() as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_ends_alike_however_the_process_dies(on: Ground, name: str) -> None:
+    chance = random.Random(name)
+    quiet = play(on, SCENARIOS[name])
+    assert quiet.violations == [] and quiet.died == 0
+    # How often a status is written depends on what is read when; other changes are made as often each time.
+    certain = [p for p in points(quiet.calls, chance) if not is_read(p.call) and p.number == 1]
+    for point in chance.sample(certain, _CRASHES):
+        played = play(on, SCENARIOS[name], point)
+        assert played.violations == [], str(point)
+        assert played.died == 1, str(point)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_ends_alike_however_its_wires_misbehave(on: Ground, name: str) -> None:
+    played = play(on, SCENARIOS[name], faults=sum(name.encode()))
+    assert played.violations == [] and played.met.total() > 0, played.met
+
+
+def test_a_death_is_met_in_each_phase(on: Ground) -> None:
+    for phase in Phase:
+        point = CrashPoint("KubernetesCluster.write_status", 1, phase)
+        played = play(on, SCENARIOS["adoption"], point)
+        assert (played.died, played.violations) == (1, []), str(point)
