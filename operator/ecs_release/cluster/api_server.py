@@ -13,9 +13,10 @@ from typing import Any
 import aiohttp
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
 
-from ecs_release.cluster.credentials import Credentials, credentials_of, load
+from ecs_release.cluster.credentials import CONNECTIONS, Credentials, credentials_of, load
 from ecs_release.cluster.pages import read_bounded
 from ecs_release.cluster.request_body import apply_body
+from ecs_release.cluster.turns import Turns
 from ecs_release.domain.model.api_paths import ApiPath
 from ecs_release.domain.model.errors import Conflict, Denied, NotFound, Problem, Retryable
 from ecs_release.domain.model.page_size import OBJECT_BYTES, PageSize
@@ -64,6 +65,7 @@ class ApiServer:
         self._client = self._new_client()
         self._renewing = asyncio.Lock()
         self._in_flight: Counter[ApiClient] = Counter()
+        self._turns = Turns(CONNECTIONS, CONNECTIONS // 2, _DEADLINE_S)
         self.fence: Fence | None = None
 
     @classmethod
@@ -168,11 +170,12 @@ class ApiServer:
                 body=None if body is None else apply_body(body) if content_type == APPLY else dict(body),
                 auth_settings=["BearerToken"],
             )
-            # As late as possible: the process may have been paused at any line before.
-            if fenced and self.fence is not None and method != "GET":
-                self.fence.check(f"{method} {path}")
-            answer = await client.call_api(*parameters, _request_timeout=_TIMEOUT)
-            data = await read_bounded(answer.response.content, most_bytes)
+            async with self._turns.turn(_namespace(path)):
+                # As late as possible: the process may have been paused at any line before.
+                if fenced and self.fence is not None and method != "GET":
+                    self.fence.check(f"{method} {path}")
+                answer = await client.call_api(*parameters, _request_timeout=_TIMEOUT)
+                data = await read_bounded(answer.response.content, most_bytes)
             if data is None:
                 answer.response.close()
                 raise TooLargeError(f"the Kubernetes API answers {method} {path} with more than {most_bytes} bytes")
@@ -222,6 +225,12 @@ class ApiServer:
 
 _BY_POLICY = "ValidatingAdmissionPolicy"
 """In the API server's message if an admission policy refuses (KEP-3488)."""
+
+
+def _namespace(path: ApiPath) -> str:
+    """Return the namespace of a path, as in /apis/GROUP/VERSION/namespaces/NAME/...; empty if it is in none."""
+    _, found, rest = str(path).partition("/namespaces/")
+    return rest.partition("/")[0] if found else ""
 
 
 def _problem(status: int, method: str, path: ApiPath, data: bytes) -> Exception:

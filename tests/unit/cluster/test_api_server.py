@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from ecs_release.api.names import RELEASE
 from ecs_release.cluster import api_server
 from ecs_release.cluster.api_server import APPLY, ApiServer
+from ecs_release.domain.model.api_paths import object_path
 from ecs_release.domain.model.errors import Conflict, Denied, NotFound, NotLeading, Problem, Retryable
 from tests.builders.kubeconfig import write_kubeconfig
 
@@ -215,3 +217,31 @@ async def test_nor_is_it_sent_again(remote: Server, server: ApiServer) -> None:
         await server.request("PATCH", "/x", body={})
 
     assert len(remote.requests) == 1
+
+
+async def test_requests_of_a_namespace_leave_connections_to_others(tmp_path: Path) -> None:
+    """Twenty requests of one namespace hang until the other namespace's, which comes last, was answered."""
+    answered = asyncio.Event()
+
+    async def handle(request: web.Request) -> web.Response:
+        if "/namespaces/many/" in request.path:
+            await answered.wait()
+        return web.json_response({"kind": "Ok"})
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    server = await ApiServer.connect(str(write_kubeconfig(tmp_path / "config", url, {"token": "one"})), "ecs-release-operator/9")
+    try:
+        many = [asyncio.create_task(server.request("GET", object_path(RELEASE, "many", f"r{n}"))) for n in range(20)]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            assert await server.request("GET", object_path(RELEASE, "one", "web")) == {"kind": "Ok"}
+        answered.set()
+        assert await asyncio.gather(*many) == [{"kind": "Ok"}] * 20
+    finally:
+        await server.close()
+        await runner.cleanup()

@@ -26,7 +26,7 @@ from ecs_release.engine.store.namespace_labels import NamespaceLabels
 from ecs_release.engine.store.release_counter import ReleaseCounter
 from ecs_release.engine.store.store import ReleaseFacts, Store
 
-_TOLD = 100
+_TOLD = 10
 """How many Releases are told of another claim on their service; the others find it when they are looked at for some other reason."""
 
 

@@ -120,6 +120,17 @@ def test_who_may_hold_the_service_now_is_told_and_nobody_is_told_twice() -> None
     assert bed.claims.service_of(b) == WEB and set(bed.claims.services_in("prod")) == {WEB}
 
 
+def test_few_are_told_of_another_holder_however_many_claim_the_service() -> None:
+    """Each of them writes its status: whoever deletes one Release after the other would have the operator write without end."""
+    bed = Bed(allowedNamespaces={"names": ["a"]})
+    keys = [bed.release("a", 1 + n % 28, f"r{n:03}") for n in range(200)]
+    oldest, next_one = keys[0], keys[28]
+    bed.concerned.clear()
+    bed.claims.forget(oldest)
+    (told,) = bed.concerned
+    assert str(next_one) in told and 2 <= len(told) <= 11
+
+
 def test_an_environment_that_goes_takes_the_claims_with_it() -> None:
     bed = Bed(allowedNamespaces={"names": ["a"]})
     a = bed.release("a", 1)
