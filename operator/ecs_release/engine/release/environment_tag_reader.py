@@ -85,15 +85,14 @@ class TagReader:
     async def _sharers(self, facts: Facts, target: Target) -> tuple[Sharer, ...]:
         """Find the other Releases whose services pull one of our repositories by the same tag, and what they want of it."""
         mine = {c.repository for c in target.containers}
-        found: list[tuple[ReleaseFacts, dict[str, str]]] = []
-        store = self.references.store
+        store, admission = self.references.store, self.references.claims.admission
         services = {service for repository in mine for service in store.services_using(repository)}
-        for other in (facts for service in services for facts in store.of_service(*service)):
-            shared = self._shared(other, target, mine) if str(other.key) != facts.name else {}
-            if shared and self.references.claims.admission(other.key) is not Admission.REFUSED:
-                found.append((other, shared))
+        others = (other for service in services for other in store.of_service(*service) if str(other.key) != facts.name)
+        # Anybody may name a repository: those that are refused are not looked at any further.
+        may_act = (other for other in others if admission(other.key) is not Admission.REFUSED)
+        found = [(other, shared) for other in may_act if (shared := self._shared(other, target, mine))]
         await self.references.read_unknown({other.key.namespace for other, _ in found})
-        found = [(other, shared) for other, shared in found if self.references.claims.admission(other.key) is not Admission.REFUSED]
+        found = [(other, shared) for other, shared in found if admission(other.key) is not Admission.REFUSED]
         bodies = await self._read([other.key for other, _ in found])
         owner = controller_of(facts.release)
         sharers: list[Sharer] = []
