@@ -178,9 +178,10 @@ def test_5_restarts_do_not_put_the_deadline_off(place: Place) -> None:
     place.push("crash.v2", "v2")
     place.release("v2")
     place.wait("RollingOut")
-    begun = time.monotonic()
-    while (status := place.status())["rollout"].get("outcome") is None:
-        assert time.monotonic() - begun < 60, status["rollout"]
+    # Restarts are closer to each other than the deadline is long: one that began anew would never end.
+    for _ in range(30):
+        if (status := place.status())["rollout"].get("outcome") is not None:
+            break
         time.sleep(8)
         place.bed.restart_operator()
     assert status["rollout"]["outcome"] == "DeadlineExceeded"

@@ -36,6 +36,7 @@ SCENARIOS: Mapping[str, Trace] = MappingProxyType(
         "drift correction": Trace(actions=(("run", 60), ("console_deploys", "c", True), ("run", 900)), switches=Switches(corrects=True)),
         "abort": Trace(actions=(("run", 60), ("release", "b"), ("run", 10), ("abort",), ("run", 300))),
         "another target, and a retry": Trace(actions=(("run", 60), ("point_elsewhere", True), ("run", 60), ("retry",), ("run", 300))),
+        "release by a tag that moves": Trace(actions=(("run", 60), ("release", "b"), ("run", 300)), switches=Switches(uses_tag=True)),
         "recovery without status, from tags": Trace(
             actions=(("run", 60), ("release", "b"), ("run", 20), ("restore_without_status",), ("run", 300))
         ),

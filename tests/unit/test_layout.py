@@ -15,6 +15,9 @@ ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "operator" / "ecs_release"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+# Rooms that have folders by concept; of the plugin's commands each is a module.
+BY_CONCEPT = ("domain", "engine", "aws", "cli/kubectl")
+FOLDER_MODULES = 14
 MODULE_LINES = 400
 FUNCTION_LINES = 60
 # The only room that may import each client library (design: adapters at the edge).
@@ -44,6 +47,22 @@ def test_every_folder_of_modules_is_a_package() -> None:
     folders = {path.parent for path in MODULES}
 
     assert [label(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_folders_by_concept_stay_small() -> None:
+    folders = {path.parent for path in MODULES if path.parent.name != "commands"}
+    sizes = {label(f): len([*f.glob("*.py")]) - 1 for f in folders if any(f.is_relative_to(PACKAGE / room) for room in BY_CONCEPT)}
+
+    assert {name: size for name, size in sizes.items() if size > FOLDER_MODULES} == {}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.name == "__init__.py"], ids=label)
+def test_a_folder_says_what_is_in_it(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_predicates_are_described_alike() -> None:
+    assert [label(path) for path in MODULES if re.search(r"(Tell|Say)s? whether", path.read_text())] == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=label)

@@ -170,7 +170,7 @@ class ApiServer:
                 body=None if body is None else apply_body(body) if content_type == APPLY else dict(body),
                 auth_settings=["BearerToken"],
             )
-            async with self._turns.turn(_namespace(path)):
+            async with self._turns.turn(path.namespace):
                 # As late as possible: the process may have been paused at any line before.
                 if fenced and self.fence is not None and method != "GET":
                     self.fence.check(f"{method} {path}")
@@ -225,12 +225,6 @@ class ApiServer:
 
 _BY_POLICY = "ValidatingAdmissionPolicy"
 """In the API server's message if an admission policy refuses (KEP-3488)."""
-
-
-def _namespace(path: ApiPath) -> str:
-    """Return the namespace of a path, as in /apis/GROUP/VERSION/namespaces/NAME/...; empty if it is in none."""
-    _, found, rest = str(path).partition("/namespaces/")
-    return rest.partition("/")[0] if found else ""
 
 
 def _problem(status: int, method: str, path: ApiPath, data: bytes) -> Exception:

@@ -15,10 +15,11 @@ from aiohttp import web
 from ecs_release.api.names import RELEASE
 from ecs_release.cluster import api_server
 from ecs_release.cluster.api_server import APPLY, ApiServer
-from ecs_release.domain.model.api_paths import object_path
+from ecs_release.domain.model.api_paths import ApiPath, object_path
 from ecs_release.domain.model.errors import Conflict, Denied, NotFound, NotLeading, Problem, Retryable
 from tests.builders.kubeconfig import write_kubeconfig
 
+X = ApiPath(("x",))
 Answer = Callable[[web.Request], web.StreamResponse]
 
 
@@ -76,7 +77,7 @@ async def server(remote: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 async def test_sends_who_we_are_what_we_send_and_what_we_want(remote: Server, server: ApiServer) -> None:
-    answer = await server.request("PATCH", "/apis/x/y", query=[("force", "true")], body={"a": 1}, content_type=APPLY)
+    answer = await server.request("PATCH", ApiPath(("apis", "x", "y")), query=[("force", "true")], body={"a": 1}, content_type=APPLY)
 
     assert answer == {"kind": "Ok"}
     ((method, path, headers, text),) = remote.requests
@@ -89,7 +90,7 @@ async def test_sends_who_we_are_what_we_send_and_what_we_want(remote: Server, se
 
 async def test_an_apply_holds_characters_beyond_the_bmp_as_they_are(remote: Server, server: ApiServer) -> None:
     """The API server reads an apply patch as YAML, and that has no escape of two surrogates."""
-    await server.request("PATCH", "/x", body={"why": "ship \N{ROCKET} \0 \ud83d"}, content_type=APPLY)
+    await server.request("PATCH", X, body={"why": "ship \N{ROCKET} \0 \ud83d"}, content_type=APPLY)
 
     ((_, _, _, text),) = remote.requests
     assert text == '{"why":"ship \N{ROCKET} \\u0000 \N{REPLACEMENT CHARACTER}"}'
@@ -99,7 +100,7 @@ async def test_an_apply_holds_characters_beyond_the_bmp_as_they_are(remote: Serv
 async def test_what_passes_is_tried_again(remote: Server, server: ApiServer, fault: Answer) -> None:
     remote.answers = [fault, fault]
 
-    assert await server.request("PATCH", "/x", body={}) == {"kind": "Ok"}
+    assert await server.request("PATCH", X, body={}) == {"kind": "Ok"}
     assert len(remote.requests) == 3
 
 
@@ -107,7 +108,7 @@ async def test_what_does_not_pass_is_given_up_after_four_times(remote: Server, s
     remote.answers = [failure(503, "etcd is gone")] * 9
 
     with pytest.raises(Retryable, match="fails at GET /x: 503 etcd is gone"):
-        await server.request("GET", "/x")
+        await server.request("GET", X)
     assert len(remote.requests) == 4
 
 
@@ -115,7 +116,7 @@ async def test_the_server_says_how_long_to_wait(remote: Server, server: ApiServe
     remote.answers = [failure(429, headers={"Retry-After": "1"})]
     begun = time.monotonic()
 
-    await server.request("GET", "/x")
+    await server.request("GET", X)
 
     assert time.monotonic() - begun >= 1
 
@@ -125,7 +126,7 @@ async def test_longer_than_the_deadline_is_not_waited(remote: Server, server: Ap
     begun = time.monotonic()
 
     with pytest.raises(Retryable, match="429"):
-        await server.request("GET", "/x")
+        await server.request("GET", X)
     assert time.monotonic() - begun < 5
 
 
@@ -136,7 +137,7 @@ async def test_what_will_not_pass_is_not_tried_again(remote: Server, server: Api
     remote.answers = [failure(code, "for this reason")]
 
     with pytest.raises(error, match="for this reason") as raised:
-        await server.request("GET", "/x")
+        await server.request("GET", X)
 
     assert type(raised.value) is error
     assert len(remote.requests) == 1
@@ -145,13 +146,13 @@ async def test_what_will_not_pass_is_not_tried_again(remote: Server, server: Api
 async def test_an_answer_cut_short_is_tried_again(remote: Server, server: ApiServer) -> None:
     remote.answers = [lambda _: web.Response(text='{"kind": "O')]
 
-    assert await server.request("GET", "/x") == {"kind": "Ok"}
+    assert await server.request("GET", X) == {"kind": "Ok"}
 
 
 async def test_nobody_there(server: ApiServer, tmp_path: Path) -> None:
     alone = await ApiServer.connect(str(write_kubeconfig(tmp_path / "other", "http://127.0.0.1:1", {})), "x")
     with pytest.raises(Retryable, match="Cannot connect"):
-        await alone.request("GET", "/x")
+        await alone.request("GET", X)
     await alone.close()
 
 
@@ -159,7 +160,7 @@ async def test_new_credentials_are_loaded_when_the_old_have_ended(remote: Server
     write_kubeconfig(tmp_path / "config", remote.url, {"token": "two"})
     remote.answers = [failure(401, "Unauthorized")]
 
-    await server.request("GET", "/x")
+    await server.request("GET", X)
 
     assert [headers["Authorization"] for _, _, headers, _ in remote.requests] == ["Bearer one", "Bearer two"]
     assert (await server.credentials()).authorization == "Bearer two"
@@ -169,7 +170,7 @@ async def test_credentials_that_stay_refused_are_an_error(remote: Server, server
     remote.answers = [failure(401, "Unauthorized")] * 9
 
     with pytest.raises(Denied, match="does not know the operator's credentials"):
-        await server.request("GET", "/x")
+        await server.request("GET", X)
     assert len(remote.requests) == 2
 
 
@@ -179,7 +180,7 @@ async def test_new_credentials_do_not_disturb_requests_under_way(remote: Server,
     remote.answers = [failure(401, "Unauthorized")]
     remote.delay_s = 0.05
 
-    await asyncio.gather(*(server.request("GET", f"/x/{n}") for n in range(40)))
+    await asyncio.gather(*(server.request("GET", ApiPath(("x", str(n)))) for n in range(40)))
 
     # Each was sent once, and the one that was refused once more.
     assert len(remote.requests) == 41
@@ -202,9 +203,9 @@ async def test_a_change_is_not_sent_by_one_that_leads_no_longer(remote: Server, 
     server.fence = Fence(0)
 
     with pytest.raises(NotLeading, match=f"{method} /x"):
-        await server.request(method, "/x", body={})
-    await server.request("GET", "/x")
-    await server.request("PUT", "/lease", body={}, fenced=False)
+        await server.request(method, X, body={})
+    await server.request("GET", X)
+    await server.request("PUT", ApiPath(("lease",)), body={}, fenced=False)
 
     assert [(m, path) for m, path, _, _ in remote.requests] == [("GET", "/x"), ("PUT", "/lease")]
 
@@ -214,7 +215,7 @@ async def test_nor_is_it_sent_again(remote: Server, server: ApiServer) -> None:
     remote.answers = [failure(503)]
 
     with pytest.raises(NotLeading):
-        await server.request("PATCH", "/x", body={})
+        await server.request("PATCH", X, body={})
 
     assert len(remote.requests) == 1
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ecs_release.cluster import pages
 from ecs_release.cluster.api_server import ApiServer
 from ecs_release.cluster.pages import read_bounded, trim, trimmed_event, trimmed_events, untrimmed
+from ecs_release.domain.model.api_paths import ApiPath
 from ecs_release.domain.model.page_size import PageSize
 from tests.builders.kubeconfig import write_kubeconfig
 from tests.builders.paged_server import EMOJI, large_object, paged_server
@@ -54,7 +55,7 @@ async def test_a_list_of_large_objects_is_read_in_small_pages(tmp_path: Path) ->
     objects = [large_object(f"small-{n:03}", 100) for n in range(120)] + [large_object(f"z-large-{n:03}", 250 * KB) for n in range(40)]
     async with paged_server(objects) as remote:
         server = await ApiServer.connect(str(write_kubeconfig(tmp_path / "config", remote.url, {"token": "one"})), "test")
-        found = [item["metadata"]["name"] async for items in server.pages("/apis/x/releases") for item in items]
+        found = [item["metadata"]["name"] async for items in server.pages(ApiPath(("apis", "x", "releases"))) for item in items]
         await server.close()
     assert found == [o["metadata"]["name"] for o in objects]
     assert max(remote.read) <= 2 * MB

@@ -33,6 +33,13 @@ class ApiPath:
         # Quoted although names need none: should the pattern ever admit more, this still holds.
         return "".join(f"/{quote(segment, safe='')}" for segment in self.segments)
 
+    @property
+    def namespace(self) -> str:
+        """The namespace that it is in; empty for what is in none."""
+        # As in /api/VERSION/namespaces/NAME and /apis/GROUP/VERSION/namespaces/NAME.
+        rest = self.segments[2 if self.segments[0] == "api" else 3 :]
+        return rest[1] if len(rest) > 1 and rest[0] == "namespaces" else ""
+
     def below(self, *segments: str) -> ApiPath:
         """Return the path of what is below, such as an object of a list or the status of an object."""
         return ApiPath((*self.segments, *segments))

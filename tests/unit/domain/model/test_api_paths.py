@@ -29,6 +29,20 @@ def test_paths(path: ApiPath, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "namespace"),
+    [
+        (object_path("Release", "shop", "namespaces"), "shop"),
+        (object_path("Environment", "", "namespaces").below("status"), ""),
+        (all_objects("Release"), ""),
+        (core_path("namespaces", "shop"), "shop"),
+        (group_path("events.k8s.io", "namespaces", "shop", "events"), "shop"),
+    ],
+)
+def test_a_path_is_in_a_namespace(path: ApiPath, namespace: str) -> None:
+    assert path.namespace == namespace
+
+
+@pytest.mark.parametrize(
     "name", [*TEXTS, "", ".", "a/b", "a//b", "%2e", "A", "a_b", "a..b", "-a", "a-", "a" * 254, "web?x", "web#x", "web\n"]
 )
 def test_what_cannot_be_a_name_has_no_path(name: str) -> None:
