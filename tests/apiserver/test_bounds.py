@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from ecs_release.cluster.api_server import ApiServer
+from ecs_release.domain.model.api_paths import ApiPath
 from tests.builders.maximal import lists_of, maximal
 from tests.control_plane.cluster import Cluster
 
@@ -45,8 +46,8 @@ async def test_a_list_at_its_bound_is_created_and_updated(
     least = maximal(_schema(crd, "spec"), ())
     largest = maximal(_schema(crd, part), path)
     name = f"bound-{next(NUMBERS)}"
-    within = "" if crd["spec"]["scope"] == "Cluster" else "namespaces/default/"
-    place = f"/apis/ecs-release.dev/v1alpha1/{within}{crd['spec']['names']['plural']}"
+    within = () if crd["spec"]["scope"] == "Cluster" else ("namespaces", "default")
+    place = ApiPath(("apis", "ecs-release.dev", "v1alpha1", *within, crd["spec"]["names"]["plural"]))
     stored = len(json.dumps(largest)) <= KEPT
     dry = [] if stored else [("dryRun", "All")]
     if part == "spec":
@@ -56,7 +57,7 @@ async def test_a_list_at_its_bound_is_created_and_updated(
     for repeat in range(2 if stored else 1):
         body = {**made, "spec": {**made["spec"], **_mutable(largest)}} if part == "spec" else {**made, "status": largest}
         body["metadata"] = {**made["metadata"], "labels": {"repeat": str(repeat)}}
-        made = await server.request("PUT", f"{place}/{name}{'/status' if part == 'status' else ''}", query=dry, body=body)
+        made = await server.request("PUT", place.below(name, *(["status"] if part == "status" else [])), query=dry, body=body)
     found = _at([made[part]], path)
     assert found, "the list was dropped"
 
