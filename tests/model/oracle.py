@@ -305,7 +305,7 @@ class Oracle:
             self.say("sets/deployed-before-refusal", f"{what}, and the service of the next wave can never be deployed")
 
     def _judge_settings(self, call: Accepted, what: str) -> None:
-        """All but images is as in the base: what runs, or the newest revision of somebody else."""
+        """All but images is as in the base: what runs, or the newest revision of somebody else, unless what runs was built on a newer one."""
         scene, made = self.scene, self.scene.ecs.revisions[call.revision].now
         start = min(call.sent, made.registered) - SLOW_S
         running = [scene.ecs.revisions[s.primary.revision].now for s in scene.ecs.services[call.service].between(start, call.sent)]
@@ -316,7 +316,10 @@ class Oracle:
         bases = list(running) if not latest else []
         for moment in moments if latest else ():
             active = [s for r in theirs if r.times[0] <= moment and (s := r.at(moment)).status == "ACTIVE"]
-            bases += [max(active, key=lambda r: r.number)] if active else running
+            newest = max(active, key=lambda r: r.number, default=None)
+            # One that has been deregistered since.
+            newer = [r.now.settings for r in theirs if newest and r.times[0] <= moment and r.now.number > newest.number]
+            bases += [newest, *(r for r in running if r.settings in newer)] if newest else running
         if made.settings not in [r.settings for r in bases]:
             self.say("calls/lost-settings", f"{what} has settings {made.settings}, which its base has not")
 

@@ -344,6 +344,11 @@ WHOLE: dict[str, Shown] = {
         Switches(has_deployments_api=False),
         seeds=25,
     ),
+    "what ours was built on is deregistered": Shown(
+        "",
+        (("terraform_registers", "a", False), ("run", 460), ("deregister_unused",), ("run", 900), _C, _REST),
+        Switches(breaker=False, base_latest=True, corrects=True, strategy="LINEAR", pauses=True),
+    ),
     "the target goes and comes back": Shown(
         "", (_B, ("run", 10), ("point_elsewhere", True), ("run", 60), ("point_elsewhere", False), _REST)
     ),
