@@ -192,7 +192,7 @@ class Oracle:
             self.say("history/rolled-back-called-Superseded", text)
         # What was done before a status was lost is known by what ECS still lists alone.
         known = fate.completed is not None and self.scene.recreated <= fate.completed
-        if outcome == Reason.SUPERSEDED and known and self._stood(fate) > 3 * self._slack_s():
+        if outcome == Reason.SUPERSEDED and known and self._stood(fate) > 3 * self._slack_s() + self.outages_s:
             self.say("history/completed-called-Superseded", text)
 
     def _followed(self, fate: Fate) -> Fate:

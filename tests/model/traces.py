@@ -344,6 +344,9 @@ WHOLE: dict[str, Shown] = {
         Switches(has_deployments_api=False),
         seeds=25,
     ),
+    "ours is done, and somebody deploys, while ECS cannot be read": Shown(
+        "", (("release", "d"), ("run", 10), ("outage", "ecs", 400), ("run", 151), ("console_deploys", "a", False), ("run", 60), _REST)
+    ),
     "what ours was built on is deregistered": Shown(
         "",
         (("terraform_registers", "a", False), ("run", 460), ("deregister_unused",), ("run", 900), _C, _REST),

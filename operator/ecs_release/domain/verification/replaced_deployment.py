@@ -57,7 +57,7 @@ def judge_replaced(
     failed = _failed_after(ours, primary, service)
     by, then = (failed, f", and ECS rolled that back to {_name(primary.task_definition)}") if failed is not None else (primary, "")
     completed = COMPLETED in (ours.stage, deployment.rollout_state if deployment else "")
-    end = "its tasks could prove it" if completed else "it was done"
+    end = "its tasks could prove it" if completed else "it was seen to be done"
     text = f"deployment {by.id} of {_name(by.task_definition)} replaced ours before {end}{then}"
     return Judgement(Verdict.SUPERSEDED, text, ours.stage)
 

@@ -167,7 +167,7 @@ def test_what_has_not_ended_says_when_to_look_again(seen: Service, before: dict[
 def test_what_replaced_it_and_was_rolled_back_is_named() -> None:
     seen = service(deployment(1), deployment(3, status="ACTIVE", state="FAILED"), tasks=OLD_TASKS)
     told = judge(followed(stage="IN_PROGRESS", missing_since=NOW - timedelta(seconds=30)), seen, WANTED, NOW, TIMEOUTS).message
-    assert told == "deployment ecs-svc/3 of web:3 replaced ours before it was done, and ECS rolled that back to web:1"
+    assert told == "deployment ecs-svc/3 of web:3 replaced ours before it was seen to be done, and ECS rolled that back to web:1"
 
 
 def test_what_was_completed_and_not_proven_is_not_called_undone() -> None:
