@@ -74,10 +74,20 @@ def _abort(place: Place) -> None:
     # One that does not become healthy by itself while an answer in doubt is waited for.
     place.push("unhealthy.v4", "v4")
     place.release("v4")
-    place.until(lambda: (place.status().get("rollout") or {}).get("deploymentID"), "a deployment", deadline_s=DEADLINE_S)
+    _until_deployed(place)
     place.annotate("web", abort="one")
     place.wait("Aborted", deadline_s=DEADLINE_S)
     place.aws.wait_steady("web", cluster=place.name, deadline_s=DEADLINE_S)
+
+
+def _until_deployed(place: Place) -> None:
+    """Wait for the deployment of what was requested; what was adopted before has one, too."""
+
+    def is_deployed() -> bool:
+        rollout = place.status().get("rollout") or {}
+        return rollout.get("cause") == "Requested" and bool(rollout.get("deploymentID"))
+
+    place.until(is_deployed, "a deployment", deadline_s=DEADLINE_S)
 
 
 def _correct(place: Place) -> None:
@@ -90,7 +100,7 @@ def _correct(place: Place) -> None:
 def _restore(place: Place) -> None:
     place.wait("Succeeded", deadline_s=DEADLINE_S)
     place.release("v2")
-    place.until(lambda: (place.status().get("rollout") or {}).get("deploymentID"), "a deployment", deadline_s=DEADLINE_S)
+    _until_deployed(place)
     place.delete("release", "web")
     place.release("v2")
     place.wait("Succeeded", deadline_s=DEADLINE_S)
