@@ -27,7 +27,8 @@ _SETTLED = {"settleSeconds": 0}
 class Scenario:
     """`prepare` runs before the operator starts, `play` with it, to the end. How often ECS then has accepted what is in the fields.
 
-    `history` has cause and outcome of the attempts of each service, the newest first.
+    `history` has cause and outcome of the attempts of each service, the newest first; `if_late` what it may be, too, if the operator comes
+    to it after ECS has ended.
     """
 
     prepare: Callable[[Place], None]
@@ -35,6 +36,7 @@ class Scenario:
     history: Mapping[str, list[tuple[str, str]]]
     updates: int = 0
     revisions: int = 0
+    if_late: Mapping[str, list[tuple[str, str]]] | None = None
 
 
 def _prepare(place: Place, **environment: Any) -> None:
@@ -160,7 +162,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
             lambda place: _prepare(place, rollout={"onDrift": "Correct", "correctAfterSeconds": 1}),
             _correct, {"web": [("DriftCorrection", "Succeeded"), _REQUESTED, _ADOPTED]}, updates=2, revisions=2,
         ),
-        "recovery without status": Scenario(_prepare, _restore, {"web": [_REQUESTED]}, updates=1, revisions=1),
+        "recovery without status": Scenario(_prepare, _restore, {"web": [_REQUESTED]}, updates=1, revisions=1, if_late={"web": [_ADOPTED]}),
         "EnvironmentTag": Scenario(_prepare_tagged, _release, {"web": [_REQUESTED, _ADOPTED]}, updates=1),
         "set with rollback": Scenario(
             _prepare_set, _set_back,
