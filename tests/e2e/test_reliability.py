@@ -11,7 +11,8 @@ from tests.reliability.calls import CrashPoint, Phase, is_read
 from tests.reliability.crash_points import Ground, ground, play, points
 from tests.reliability.scenarios import SCENARIOS
 
-_CRASHES = 2
+_CRASHES = 1
+_WITH_BAD_WIRES = ("release", "EnvironmentTag", "promotion")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def test_a_scenario_ends_alike_however_the_process_dies(on: Ground, name: str) -
         assert played.died == 1, str(point)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", _WITH_BAD_WIRES)
 def test_a_scenario_ends_alike_however_its_wires_misbehave(on: Ground, name: str) -> None:
     played = play(on, SCENARIOS[name], faults=sum(name.encode()))
     assert played.violations == [] and played.met.total() > 0, played.met
