@@ -154,9 +154,10 @@ def _untrue(place: Place, release: dict[str, Any]) -> str:
         return ""
     where = {"cluster": place.name, "account": place.account, "region": place.region}
     name = status["target"]["serviceARN"].rpartition("/")[2]
-    primary = next(d for d in place.aws.service(name, **where)["deployments"] if d["status"] == "PRIMARY")
     wanted = {image["container"]: {image["digest"]} for image in status["pin"]["images"]}
+    # Before the service: if its deployment is still PRIMARY then, no tasks of another one were among these.
     running = place.aws.running_digests(name, **where)
+    primary = next(d for d in place.aws.service(name, **where)["deployments"] if d["status"] == "PRIMARY")
     if primary["id"] != status["running"]["deploymentID"] or (primary["rolloutState"] == "COMPLETED" and running == wanted):
         return ""
     return (
