@@ -71,6 +71,12 @@ def chart_rights(cluster: Cluster) -> Path:
     return cluster.service_account_kubeconfig(account["namespace"], account["name"])
 
 
+def custom_objects(cluster: Cluster) -> Any:
+    """Return a client of our kinds, with all rights."""
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    return kubernetes_client.CustomObjectsApi(kubernetes_config.new_client_from_config(str(cluster.kubeconfig)))
+
+
 @contextmanager
 def running_bed(
     settings: Mapping[str, str] = FAST,
@@ -83,8 +89,7 @@ def running_bed(
         return
     with control_plane(audit=usage.SERVICE_ACCOUNTS if usage.wanted() else False) as cluster, Simulator(time_scale=60) as aws:
         cluster.install_crds(ROOT / "crds")
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        api = kubernetes_client.CustomObjectsApi(kubernetes_config.new_client_from_config(str(cluster.kubeconfig)))
+        api = custom_objects(cluster)
         kubeconfig = prepare(cluster)
         with Operator(kubeconfig, aws.environment(), settings) as operator:
             operator.wait_until_ready()
@@ -98,8 +103,7 @@ def _installed_bed(usual: bool) -> Iterator[Bed]:
     if not usual:
         pytest.skip("needs an operator with settings or rights of its own")
     with control_plane() as cluster, InstalledSimulator(os.environ[INSTALLED]) as aws:
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        api = kubernetes_client.CustomObjectsApi(kubernetes_config.new_client_from_config(str(cluster.kubeconfig)))
+        api = custom_objects(cluster)
         operator = InstalledOperator(cluster)
         operator.wait_until_ready()
         yield Bed(cluster, aws, operator, api)

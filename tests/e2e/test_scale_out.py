@@ -14,13 +14,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import urllib3
-from kubernetes import client as kubernetes_client
-from kubernetes import config as kubernetes_config
 
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator
 from tests.control_plane.control_plane import ControlPlane, control_plane
-from tests.e2e.bed import ROOT, Bed, Place, chart_rights
+from tests.e2e.bed import ROOT, Bed, Place, chart_rights, custom_objects
 from tests.e2e.queues import Inbox, event_queue, topic
 from tests.operator_process import FAST, Operator
 from tests.proof import usage
@@ -82,10 +79,8 @@ def empty_bed() -> Iterator[Bed]:
     """A bed on which no operator runs."""
     with control_plane(audit=True) as cluster, Simulator(time_scale=60) as aws:
         cluster.install_crds(ROOT / "crds")
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        api = kubernetes_client.CustomObjectsApi(kubernetes_config.new_client_from_config(str(cluster.kubeconfig)))
         none = Operator(cluster.kubeconfig, {})
-        yield Bed(cluster, aws, none, api)
+        yield Bed(cluster, aws, none, custom_objects(cluster))
         none._folder.cleanup()
         usage.write(cluster, aws, chart_rights(cluster))
 

@@ -11,13 +11,9 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-import urllib3
-from kubernetes import client as kubernetes_client
-from kubernetes import config as kubernetes_config
-
 from tests.aws_simulator.client import Simulator
 from tests.control_plane.control_plane import Cluster, control_plane
-from tests.e2e.bed import GROUP, ROOT, VERSION, Bed, Place, condition
+from tests.e2e.bed import GROUP, ROOT, VERSION, Bed, Place, condition, custom_objects
 from tests.operator_process import FAST
 from tests.reliability.calls import CrashPoint, Phase, is_read
 from tests.reliability.mortal import MortalOperator
@@ -52,14 +48,9 @@ class Ground:
 @contextmanager
 def ground() -> Iterator[Ground]:
     """Run what all scenarios need."""
-    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     with control_plane() as cluster, Simulator(time_scale=60) as aws:
         cluster.install_crds(ROOT / "crds")
-        yield Ground(cluster, aws, _client(cluster))
-
-
-def _client(cluster: Cluster) -> Any:
-    return kubernetes_client.CustomObjectsApi(kubernetes_config.new_client_from_config(str(cluster.kubeconfig)))
+        yield Ground(cluster, aws, custom_objects(cluster))
 
 
 @dataclass
@@ -127,7 +118,7 @@ def _watched(place: Place, violations: list[str]) -> Iterator[None]:
 
 
 def _watch(place: Place, over: threading.Event, violations: list[str]) -> None:
-    api = _client(place.bed.cluster)
+    api = custom_objects(place.bed.cluster)
     try:
         while not over.wait(_LOOK_S):
             for release in _releases(api, place):

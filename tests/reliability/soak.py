@@ -7,9 +7,9 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle, islice
@@ -27,12 +27,11 @@ Task = Callable[[Ground], None]
 class Workers:
     """Threads that play: most of the time they wait for processes."""
 
-    def __init__(self, number: int, until: float) -> None:
-        self._until = until
+    def __init__(self, number: int, minutes: float) -> None:
+        self._until = time.monotonic() + minutes * 60
         self._own = threading.local()
         self._stack = ExitStack()
         self._pool = self._stack.enter_context(ThreadPoolExecutor(number, thread_name_prefix="soak"))
-        self._lock = threading.Lock()
 
     def do(self, tasks: Sequence[Task]) -> None:
         """Do tasks, and begin none after the time is over. Raises what one of them raises."""
@@ -43,24 +42,12 @@ class Workers:
         if time.monotonic() > self._until:
             return
         if not hasattr(self._own, "ground"):
-            made = ground()
-            self._own.ground = made.__enter__()
-            with self._lock:
-                self._stack.callback(made.__exit__, None, None, None)
+            self._own.ground = self._stack.enter_context(ground())
         task(self._own.ground)
 
     def close(self) -> None:
         """End all."""
         self._stack.close()
-
-
-@contextmanager
-def _workers(number: int, minutes: float) -> Iterator[Workers]:
-    workers = Workers(number, time.monotonic() + minutes * 60)
-    try:
-        yield workers
-    finally:
-        workers.close()
 
 
 @dataclass
@@ -95,7 +82,7 @@ def crash(names: Sequence[str], seed: int, minutes: float, workers: int, at: Cra
     """Let the operator die at each of its calls. Goes on with a seed where the latest run with it ended. Returns 1 for a violation."""
     crashes = _begun(seed)
     print(f"seed {seed}", flush=True)
-    with _workers(workers, minutes) as pool:
+    with closing(Workers(workers, minutes)) as pool:
         pool.do([partial(crashes.play, name, None) for name in names])
         chance = random.Random(seed)
         wanted = [
@@ -134,7 +121,7 @@ def faults(names: Sequence[str], seed: int, minutes: float, workers: int) -> int
             plays[name] += 1
             violations.extend(_shown(f"{name}: seed {number}", played.violations))
 
-    with _workers(workers, minutes) as pool:
+    with closing(Workers(workers, minutes)) as pool:
         pool.do([partial(one, name, number) for number, name in enumerate(islice(cycle(names), _MOST_PLAYS), seed)])
     print(f"seeds {seed} to {seed + plays.total() - 1}: {', '.join(f'{name} {n}' for name, n in plays.items())}")
     print(", ".join(f"{fault} {n}" for fault, n in met.most_common()))
