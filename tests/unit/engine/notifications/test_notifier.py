@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -15,10 +16,10 @@ from ecs_release.api.environment import Environment
 from ecs_release.api.meta import to_time
 from ecs_release.api.names import ENVIRONMENT, RELEASE, RELEASE_SET
 from ecs_release.api.notification import Notification
-from ecs_release.domain.model.errors import Denied, Retryable
+from ecs_release.domain.model.errors import Blocked, Denied, Retryable
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.notifications.notifier import Notifier
-from ecs_release.engine.notifications.outbox import LATE, LIMIT
+from ecs_release.engine.notifications.outbox import LATE, LIMIT, LIMIT_BYTES
 from ecs_release.engine.store.store import Store
 from tests.builders.objects import environment_object, release_object, release_set_object
 from tests.builders.simulated_time import SimulatedClock, run_simulated
@@ -28,11 +29,12 @@ ARN = "arn:aws:sns:eu-west-1:111122223333:releases"
 
 @dataclass
 class FakeSink:
-    """A sink, and the adapter that makes it. While `problem` is set nothing is accepted."""
+    """A sink, and the adapter that makes it. While `problem` is set nothing is accepted, and never what is about one of `refuses`."""
 
     at_once: int = 10
     problem: Exception | None = None
     hangs_s: float = 0.0
+    refuses: set[str] = field(default_factory=set)
     accepted: list[str] = field(default_factory=list)
     asked: list[float] = field(default_factory=list)
 
@@ -44,8 +46,11 @@ class FakeSink:
         await asyncio.sleep(self.hangs_s or 0.01)
         if self.problem is not None:
             raise self.problem
-        self.accepted += [n.id for n in notifications[: self.at_once]]
-        return min(len(notifications), self.at_once)
+        taken = list(takewhile(lambda n: n.data.name not in self.refuses, notifications[: self.at_once]))
+        if not taken:
+            raise Blocked("RejectedByAWS", f"{notifications[0].data.name}: too long")
+        self.accepted += [n.id for n in taken]
+        return len(taken)
 
 
 class Surroundings:
@@ -278,8 +283,8 @@ def test_what_the_queue_cannot_hold_is_made_again_from_statuses() -> None:
         await asyncio.sleep(1)
         begun = process.clock.now()
         await asyncio.gather(*(roll_out(process, name) for name in names))
-        (sender,) = process.notifier._senders.values()
-        assert len(sender.outbox) <= LIMIT
+        (channel,) = process.notifier._channels.values()
+        assert len(channel.outbox) <= LIMIT
         await asyncio.sleep(500)
         mark = process.sweep()
         assert mark is not None
@@ -385,3 +390,89 @@ def test_a_sink_that_fails_now_and_then_does_not_flap() -> None:
 
     run_simulated(main())
     assert len(sink.accepted) == 22
+
+
+def test_what_a_sink_refuses_holds_up_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    sink = FakeSink(refuses={"odd"})
+
+    async def main() -> None:
+        world = Surroundings(sink)
+        for name in ("odd", "web"):
+            world.release(name)
+        process = world.start()
+        await asyncio.sleep(1)
+        await asyncio.gather(roll_out(process, "odd"), roll_out(process, "web"))
+        await asyncio.sleep(1)
+        assert sink.accepted == ids("web") and process.said() == ("True", "Valid")
+        await asyncio.gather(roll_out(process, "odd", 2), roll_out(process, "web", 2))
+        await asyncio.sleep(600)
+        assert sink.accepted == [*ids("web"), *ids("web", 2)]
+        mark = process.sweep()
+        assert mark is not None and mark < process.clock.now() - timedelta(seconds=620), "it stays before what is refused"
+        process.die()
+        again = world.start()
+        sink.accepted.clear()
+        await asyncio.sleep(10)
+        assert [i for i in sink.accepted if "web" in i][:4] == [*ids("web"), *ids("web", 2)], "nor what is told again"
+        sink.refuses.clear()
+        await asyncio.sleep(61)
+        assert [i for i in sink.accepted if "odd" in i] == [*ids("odd"), *ids("odd", 2)], "its order is kept"
+        again.die()
+
+    run_simulated(main())
+    said = [r.getMessage() for r in caplog.records if "refuses an entry: odd: too long" in r.getMessage()]
+    assert len(said) == 2, "logged once by each process"
+
+
+def test_a_sink_that_is_gone_is_asked_once_a_minute_however_much_waits() -> None:
+    """It refuses each notification for a cause of its own: a topic that was deleted, say."""
+    sink = FakeSink()
+    names = [f"s{n}" for n in range(40)]
+    sink.refuses = set(names)
+
+    async def main() -> None:
+        world = Surroundings(sink)
+        for name in names:
+            world.release(name)
+        process = world.start()
+        await asyncio.sleep(1)
+        await asyncio.gather(*(roll_out(process, name) for name in names))
+        await asyncio.sleep(600)
+        assert process.said() == ("False", "RejectedByAWS")
+        assert len(sink.asked) < len(names) + 25, "each Release's news once, and once a minute in all"
+        asked = len(sink.asked)
+        await asyncio.sleep(600)
+        assert len(sink.asked) - asked == 10
+        sink.refuses.clear()
+        await asyncio.sleep(61)
+        assert process.said() == ("True", "Valid")
+        process.die()
+
+    run_simulated(main())
+    assert sorted(sink.accepted) == sorted(i for name in names for i in ids(name))
+
+
+def test_a_queue_takes_no_more_than_so_many_bytes() -> None:
+    sink = FakeSink(problem=Retryable("down"))
+    long = {"message": "\N{SNOWMAN}" * 1024, "description": "\N{SNOWMAN}" * 1024}
+
+    async def main() -> None:
+        world = Surroundings(sink)
+        for n in range(LIMIT // 2):
+            world.release(f"s{n}")
+        process = world.start()
+        await asyncio.sleep(1)
+        begun = process.clock.now()
+        for n in range(LIMIT // 2):
+            process.watch(world.release(f"s{n}", attempt(1, "Succeeded", begun=begun, ended=begun) | long))
+        (channel,) = process.notifier._channels.values()
+        waiting = [w.notification for w in channel.outbox._waiting.values()]
+        assert 0 < len(waiting) < LIMIT // 2
+        assert sum(len(n.to_json()) for n in waiting) <= LIMIT_BYTES
+        sink.problem = None
+        await asyncio.sleep(200)
+        assert process.sweep() == process.clock.now() - LATE
+        process.die()
+
+    run_simulated(main())
+    assert set(sink.accepted) == {i for n in range(LIMIT // 2) for i in ids(f"s{n}")}
