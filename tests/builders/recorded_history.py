@@ -186,7 +186,7 @@ class AnyRecorder(AnyHistory):
         history = self.status.history or ()
         happened = {(e.attempt_id, "start") for e in history} | {(e.attempt_id, "end") for e in history if e.outcome}
         recorded = {(e.attempt_id, str(e.stage)) for e in self.ledger.entries.values()}
-        lines = self.recorder._queue._pending.values() if told else ()
+        lines = self.recorder._pending.values() if told else ()
         waiting = {(e.attempt_id, str(e.stage)) for line in lines for e in line.entries()}
         # The current record names one of others' deployments; whatever else there is of them goes with the status.
         foreign = {foreign_id(f.deployment_id) for f in self.status.foreign or () if f.state != "End"}

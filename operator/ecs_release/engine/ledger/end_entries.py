@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -24,6 +25,13 @@ class ServiceIdentity(NamedTuple):
     service: str
 
 
+class OpenAttempt(NamedTuple):
+    """When an attempt (or a foreign deployment) began that has no end yet, and its last known outcome, if any."""
+
+    start_time: datetime
+    outcome: str | None = None
+
+
 class AttemptEnd(NamedTuple):
     """The end entry of an attempt; `is_new`: it is not in the ledger yet."""
 
@@ -39,35 +47,39 @@ class AttemptEnds:
         self._ledger = ledger
         self._clock = clock
 
-    async def of_current(self, identity: ServiceIdentity, current: LedgerCurrent) -> AttemptEnd | None:
-        """Find the end of the attempt that a current record shows as under way; None if there is none."""
-        deployed = current.deployed
-        if deployed is None or not deployed.attempt_id or deployed.outcome or deployed.time is None:
-            return None
-        return await self.find(identity, deployed.attempt_id, deployed.time)
+    async def find(self, identity: ServiceIdentity, attempts: Mapping[str, OpenAttempt]) -> dict[str, AttemptEnd]:
+        """Find the ends of attempts, or make them from their starts. One without a start has none."""
+        found: dict[str, AttemptEnd] = {}
+        for attempt_id, (start_time, outcome) in attempts.items():
+            start, end = await self._ledger.attempt(*identity, attempt_id, start_of(attempt_id, start_time) or start_time)
+            if end is not None:
+                found[attempt_id] = AttemptEnd(end, is_new=False)
+            elif start is not None:
+                fields = {"outcome": outcome, "message": None} if outcome else {"outcome": ABANDONED, "message": _WHY}
+                now = self._clock.now().replace(microsecond=0)
+                made = start.model_copy(update={"stage": Stage.END, "completion_time": now, **fields})
+                found[attempt_id] = AttemptEnd(made, is_new=True)
+        return found
 
-    async def find(self, identity: ServiceIdentity, attempt_id: str, start_time: datetime, outcome: str | None = None) -> AttemptEnd | None:
-        """Find an end, or make it from the start; None if there is no start. `outcome` is the last known one, if any."""
-        start, end = await self._ledger.attempt(*identity, attempt_id, start_of(attempt_id, start_time) or start_time)
-        if end is not None:
-            return AttemptEnd(end, is_new=False)
-        if start is None:
-            return None
-        fields = {"outcome": outcome, "message": None} if outcome else {"outcome": ABANDONED, "message": _WHY}
-        made = start.model_copy(update={"stage": Stage.END, "completion_time": self._clock.now().replace(microsecond=0), **fields})
-        return AttemptEnd(made, is_new=True)
+    async def end(self, identity: ServiceIdentity, attempts: Mapping[str, OpenAttempt], known: Collection[str]) -> None:
+        """Record the missing ends of attempts that are not `known`."""
+        await self.record((await self.find(identity, {k: attempt for k, attempt in attempts.items() if k not in known})).values())
 
-    async def end(self, identity: ServiceIdentity, attempt_id: str, start_time: datetime, outcome: str | None = None) -> None:
-        """Record the end of an attempt if it is missing."""
-        found = await self.find(identity, attempt_id, start_time, outcome)
-        if found is not None and found.is_new:
-            await self._ledger.record(LedgerWrite(entry=found.entry, current=None))
+    async def record(self, ends: Iterable[AttemptEnd]) -> None:
+        """Record the new ones."""
+        for end in ends:
+            if end.is_new:
+                await self._ledger.record(LedgerWrite(entry=end.entry, current=None))
 
-    async def end_foreign(self, identity: ServiceIdentity, current: LedgerCurrent, known: frozenset[str] = frozenset()) -> None:
-        """Record the end of the foreign deployment that a current record shows as open, unless it is `known`."""
-        part = current.foreign
-        if part is not None and part.deployment_id and part.time is not None and foreign_id(part.deployment_id) not in known:
-            await self.end(identity, foreign_id(part.deployment_id), part.time, part.outcome)
+
+def open_attempts_of(current: LedgerCurrent) -> dict[str, OpenAttempt]:
+    """Return what a current record shows as under way: the latest attempt, and a foreign deployment."""
+    found, deployed, foreign = dict[str, OpenAttempt](), current.deployed, current.foreign
+    if deployed is not None and deployed.attempt_id and not deployed.outcome and deployed.time is not None:
+        found[deployed.attempt_id] = OpenAttempt(deployed.time)
+    if foreign is not None and foreign.deployment_id and foreign.time is not None:
+        found[foreign_id(foreign.deployment_id)] = OpenAttempt(foreign.time, foreign.outcome)
+    return found
 
 
 def with_end(deployed: CurrentPart | None, end: LedgerEntry | None, now: datetime) -> CurrentPart | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.ledger.end_entries import ServiceIdentity
-from ecs_release.engine.ledger.write_queue import ReleaseId
+from ecs_release.engine.ledger.pending_writes import ReleaseId
 
 _NOTHING: Mapping[str, datetime] = MappingProxyType({})
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import TypeAlias
 
 from ecs_release.api.ledger import LedgerCurrent
 from ecs_release.api.names import RELEASE
-from ecs_release.domain.model.errors import Blocked, Denied, Problem
+from ecs_release.domain.model.errors import Blocked, Denied
 from ecs_release.domain.ports.ledger import Ledger, LedgerWrite
 from ecs_release.domain.ports.protocols import Clock, ObjectKey
-from ecs_release.engine.ledger.end_entries import AttemptEnds, ServiceIdentity, with_end
-from ecs_release.engine.ledger.write_queue import ReleaseId
+from ecs_release.engine.ledger.end_entries import AttemptEnds, OpenAttempt, ServiceIdentity, open_attempts_of, with_end
+from ecs_release.engine.ledger.pending_writes import ReleaseId
+from ecs_release.engine.sending.sender import Sender
 
 log = logging.getLogger(__name__)
 
-_RETRY_S, _LAST_PAUSE_S, _DEADLINE_S = 10.0, 600.0, 120.0
+_RETRY_S, _DEADLINE_S = 10.0, 120.0
 
 Services: TypeAlias = frozenset[tuple[str, str, str]]
 """Namespace, Project and service of each."""
@@ -35,8 +37,6 @@ class _DeletedReleases:
 
     release_ids: frozenset[ReleaseId] = frozenset()
     opened: Mapping[str, datetime] = field(default_factory=dict)
-    not_before_s: float = 0.0
-    pause_s: float = _RETRY_S
 
 
 async def _is_nowhere(_: ObjectKey) -> bool:
@@ -44,7 +44,13 @@ async def _is_nowhere(_: ObjectKey) -> bool:
 
 
 class RecordCloser:
-    """Closes the records of Releases as they are deleted, and after the start those deleted while no operator was running."""
+    """Closes the records of Releases as they are deleted, and after the start those deleted while no operator was running.
+
+    It is the backlog of a sender, by service and, to look for records, by Environment: what fails here delays no entry.
+    """
+
+    since_s = -math.inf
+    """Not known: a refusal is always that of one record."""
 
     def __init__(
         self,
@@ -62,14 +68,17 @@ class RecordCloser:
         self._clock = clock
         self._is_written = is_written
         self._open_ids = open_ids
-        self._news = asyncio.Event()
+        self._sender: Sender[ServiceIdentity | str] = Sender(
+            "the ledger (records of deleted Releases)", self, clock, lambda _: None, deadline_s=_DEADLINE_S
+        )
         self._deleted: OrderedDict[ServiceIdentity, _DeletedReleases] = OrderedDict()
         self._environments: set[str] = set()
-        self._unswept: OrderedDict[str, float] = OrderedDict()
+        self._unswept: OrderedDict[str, None] = OrderedDict()
         self._installation, self._grace_s = "", 0.0
         self._services_of: Callable[[str], Services] = lambda _: frozenset()
         self._exists: Callable[[ObjectKey], Awaitable[bool]] = _is_nowhere
-        self._has_release: Callable[[ServiceIdentity], bool] = lambda _: False
+        self.has_release: Callable[[ServiceIdentity], bool] = lambda _: False
+        """Returns whether a service has a Release."""
 
     def configure(
         self,
@@ -84,13 +93,8 @@ class RecordCloser:
         `exists` reads a Release from the API server. A Release that is missing at the start is closed after `grace_s` seconds: a cluster
         that is being restored gets its objects one by one, and the last writes of another replica arrive by then.
         """
-        self._installation, self._services_of, self._exists, self._has_release, self._grace_s = (
-            installation,
-            services_of,
-            exists,
-            has_release,
-            grace_s,
-        )
+        self._installation, self._grace_s = installation, grace_s
+        self._services_of, self._exists, self.has_release = services_of, exists, has_release
 
     def close(self, identity: ServiceIdentity, release_id: ReleaseId, opened: Mapping[str, datetime]) -> None:
         """Close the records of a deleted Release, with these open attempts, once all of its entries are written."""
@@ -98,7 +102,7 @@ class RecordCloser:
             before = self._deleted.get(identity, _DeletedReleases())
             # A new object, so that a run under way does not take this for done.
             self._deleted[identity] = _DeletedReleases(before.release_ids | {release_id}, {**before.opened, **opened})
-            self._news.set()
+            self._sender.wake()
 
     def sweep(self, environments: Iterable[str]) -> None:
         """Check each of these Environments once, after a while, for records of Releases deleted while no operator was running."""
@@ -106,9 +110,10 @@ class RecordCloser:
             return
         names = set(environments)
         for name in sorted(names - self._environments):
-            self._unswept[name] = self._clock.monotonic() + self._grace_s
-            self._news.set()
+            self._unswept[name] = None
+            self._sender.hold(name, self._grace_s)
         self._environments |= names
+        self._sender.wake()
 
     def sweep_again(self) -> None:
         """Check all Environments once more, for Releases deleted in namespaces that could not be watched."""
@@ -121,120 +126,99 @@ class RecordCloser:
         `known` are the ids of its attempts, and of foreign deployments by `foreign_id`. A Release that was created again while the ledger
         could not be read knows nothing of its predecessor. Raises Problem.
         """
-        ledger, ends = self._ledger, self._ends
-        if ledger is None or ends is None:
+        if self._ledger is None or self._ends is None:
             return
         try:
-            current = await ledger.current(*identity)
-            if current is None:
-                return
-            end = await ends.of_current(identity, current)
-            if end is not None and end.is_new and end.entry.attempt_id not in known:
-                await ledger.record(LedgerWrite(entry=end.entry, current=None))
-            await ends.end_foreign(identity, current, known)
+            current = await self._ledger.current(*identity)
+            if current is not None:
+                await self._ends.end(identity, open_attempts_of(current), known)
         except Denied:
             raise
         except Blocked as problem:
             # A record that cannot be read must not block writes.
             log.warning("an earlier Release's attempt is not looked for: %s", problem.message, extra={"object": "/".join(identity)})
 
+    def wake(self) -> None:
+        """Look again: more of a Release may be written now."""
+        self._sender.wake()
+
     async def run(self) -> None:
         """Close until cancelled."""
+        await self._sender.run()
+
+    # The backlog of the sender.
+
+    def next_key(self, is_free: Callable[[ServiceIdentity | str], bool]) -> ServiceIdentity | str | None:
+        """Return an Environment to look through, else a service of which all entries are written."""
+        due = (identity for identity, gone in self._deleted.items() if all(map(self._is_written, gone.release_ids)))
+        return next((key for key in chain[ServiceIdentity | str](self._unswept, due) if is_free(key)), None)
+
+    async def send(self, key: ServiceIdentity | str) -> bool:
+        """Look through an Environment, or close the records of a service. Raises Problem."""
         ledger, ends = self._ledger, self._ends
-        while ledger is not None and ends is not None:
-            self._news.clear()
-            if not self._deleted and not self._unswept:
-                await self._news.wait()
-            try:
-                async with asyncio.timeout(_DEADLINE_S):
-                    await self._sweep(ledger)
-                    await self._close(ledger, ends)
-            except (Problem, TimeoutError) as error:
-                log.warning("records of deleted Releases are not closed yet: %s", error)
-            except Exception:
-                log.exception("records of deleted Releases are not closed; it is tried again")
-            if self._deleted or self._unswept:
-                await asyncio.sleep(_RETRY_S)
+        assert ledger is not None and ends is not None
+        if isinstance(key, str):
+            await self._sweep(ledger, key)
+            return True
+        gone = self._deleted[key]
+        self._deleted.move_to_end(key)
+        is_done = await self._close(ledger, ends, key, gone)
+        if not is_done:
+            self._sender.hold(key, _RETRY_S)
+        elif self._deleted.get(key) is gone:
+            del self._deleted[key]
+        return is_done
 
-    async def _sweep(self, ledger: Ledger) -> None:
-        while self._unswept:
-            environment, due_s = next(iter(self._unswept.items()))
-            if due_s > self._clock.monotonic():
-                return
-            known = self._services_of(environment)
-            try:
-                async for current in ledger.currents(environment):
-                    if current.deleted_time is None and current.installation == self._installation:
-                        identity = ServiceIdentity(environment, current.namespace, current.project, current.service)
-                        if identity[1:] not in known:
-                            self._deleted.setdefault(identity, _DeletedReleases())
-            except Denied:
-                raise
-            except Blocked as problem:
-                # A record cannot be read: those after it are found at the next start.
-                log.warning("not all records of deleted Releases are looked for: %s", problem.message, extra={"environment": environment})
-            self._unswept.pop(environment, None)
+    async def _sweep(self, ledger: Ledger, environment: str) -> None:
+        self._unswept.move_to_end(environment)
+        known = self._services_of(environment)
+        try:
+            async for current in ledger.currents(environment):
+                if current.deleted_time is None and current.installation == self._installation:
+                    identity = ServiceIdentity(environment, current.namespace, current.project, current.service)
+                    if identity[1:] not in known:
+                        self._deleted.setdefault(identity, _DeletedReleases())
+        except Denied:
+            raise
+        except Blocked as problem:
+            # A record cannot be read: those after it are found at the next start.
+            log.warning("not all records of deleted Releases are looked for: %s", problem.message, extra={"environment": environment})
+        self._unswept.pop(environment, None)
 
-    async def _close(self, ledger: Ledger, ends: AttemptEnds) -> None:
-        """Close the records that are due. A record that cannot be read or written does not delay the others."""
-        for identity, gone in list(self._deleted.items()):
-            await asyncio.sleep(0)
-            if gone.not_before_s > self._clock.monotonic() or not all(map(self._is_written, gone.release_ids)):
-                continue
-            try:
-                is_done = await self._close_one(ledger, ends, identity, gone)
-            except Denied:
-                raise
-            except Blocked as problem:
-                self._put_off(identity, gone, problem)
-                continue
-            if is_done and self._deleted.get(identity) is gone:
-                self._deleted.pop(identity, None)
-
-    def _put_off(self, identity: ServiceIdentity, gone: _DeletedReleases, problem: Problem) -> None:
-        if gone.not_before_s == 0.0:
-            log.warning("the record of a deleted Release is not closed yet: %s", problem.message, extra={"object": "/".join(identity)})
-        gone.not_before_s = self._clock.monotonic() + gone.pause_s
-        gone.pause_s = min(_LAST_PAUSE_S, 2 * gone.pause_s)
-
-    async def _close_one(self, ledger: Ledger, ends: AttemptEnds, identity: ServiceIdentity, gone: _DeletedReleases) -> bool:
+    async def _close(self, ledger: Ledger, ends: AttemptEnds, identity: ServiceIdentity, gone: _DeletedReleases) -> bool:
         """Close the records of a service. Returns whether that is done: if a Release exists again, its first status is awaited."""
+        opened = {attempt_id: OpenAttempt(start_time) for attempt_id, start_time in gone.opened.items()}
         if self.has_release(identity):
             open_ids = self._open_ids(identity)
             if open_ids is not None:
-                await self._end_opened(ends, identity, gone, open_ids)
-            return open_ids is not None or not gone.opened
+                await ends.end(identity, opened, open_ids)
+            return open_ids is not None or not opened
         current = await ledger.current(*identity)
         name = current.release if current is not None else None
         if not gone.release_ids and await self._exists(ObjectKey(RELEASE, identity.namespace, name or "")):
             return True
         if self.has_release(identity):
             return False
-        await self._end_opened(ends, identity, gone, frozenset())
-        return current is None or current.deleted_time is not None or await self._close_record(ledger, ends, identity, current)
+        if current is None or current.deleted_time is not None:
+            await ends.end(identity, opened, ())
+            return True
+        return await self._close_record(ledger, ends, identity, current, opened)
 
-    async def _close_record(self, ledger: Ledger, ends: AttemptEnds, identity: ServiceIdentity, current: LedgerCurrent) -> bool:
-        end = await ends.of_current(identity, current)
+    async def _close_record(
+        self, ledger: Ledger, ends: AttemptEnds, identity: ServiceIdentity, current: LedgerCurrent, opened: Mapping[str, OpenAttempt]
+    ) -> bool:
+        found = await ends.find(identity, {**opened, **open_attempts_of(current)})
+        last = found.pop(current.deployed.attempt_id or "", None) if current.deployed is not None else None
         if self.has_release(identity):
             return False
         # Before the record is closed: closed records are not checked for open attempts.
-        await ends.end_foreign(identity, current)
+        await ends.record(found.values())
         if self.has_release(identity):
             # Created again meanwhile. If it is created even later its record is written later, and the ledger keeps the latest.
             return False
         now = max(self._clock.now(), current.observed_time)
-        deployed = with_end(current.deployed, end.entry if end is not None else None, now)
+        deployed = with_end(current.deployed, last.entry if last is not None else None, now)
         closed = current.model_copy(update={"deployed": deployed, "foreign": None, "deleted_time": now, "observed_time": now})
-        await ledger.record(LedgerWrite(entry=end.entry if end is not None and end.is_new else None, current=closed))
+        await ledger.record(LedgerWrite(entry=last.entry if last is not None and last.is_new else None, current=closed))
         log.info("closed the record of %s: its Release is gone", "/".join(identity[1:]), extra={"environment": identity.environment})
         return True
-
-    def has_release(self, identity: ServiceIdentity) -> bool:
-        """Return whether a service has a Release."""
-        return self._has_release(identity)
-
-    @staticmethod
-    async def _end_opened(ends: AttemptEnds, identity: ServiceIdentity, gone: _DeletedReleases, open_ids: frozenset[str]) -> None:
-        for attempt_id, start_time in gone.opened.items():
-            if attempt_id not in open_ids:
-                await ends.end(identity, attempt_id, start_time)

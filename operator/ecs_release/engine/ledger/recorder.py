@@ -1,4 +1,4 @@
-"""Writes the ledger: the entries that statuses contain and the ledger lacks, oldest first, until they are written.
+"""Writes the ledger: the entries that statuses contain and the ledger lacks, oldest first of each Release, until they are written.
 
 Nothing waits for it. Pending entries are in statuses (`domain.ledger`), and are found there again after a crash; those of deleted
 Releases are in memory only, and go to the audit log if the ledger cannot be written. Written entries are acknowledged in status by the
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict, defaultdict
+import math
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -23,8 +24,9 @@ from ecs_release.domain.ports.ledger_acknowledgements import Acknowledgement, fo
 from ecs_release.domain.ports.protocols import Clock, ObjectKey
 from ecs_release.engine.ledger.end_entries import ServiceIdentity
 from ecs_release.engine.ledger.open_attempts import OpenAttempts
+from ecs_release.engine.ledger.pending_writes import PendingWrites, ReleaseId
 from ecs_release.engine.ledger.record_closer import RecordCloser
-from ecs_release.engine.ledger.write_queue import PendingWrites, ReleaseId, WriteQueue
+from ecs_release.engine.sending.sender import Sender
 from ecs_release.engine.store.store import ReleaseFacts
 
 log = logging.getLogger(__name__)
@@ -33,11 +35,11 @@ audit = logging.getLogger("ecs_release.audit")
 _WRITERS = 8
 _GONE = 1000
 """How many deleted Releases are kept, because a pass over them may still be under way."""
-_DEADLINE_S, _REMEMBER_S, _BLIND_S, _BEGIN_AGAIN_S = 60.0, 5.0, 30.0, 60.0
+_DEADLINE_S, _REMEMBER_S, _BLIND_S = 60.0, 5.0, 30.0
 
 
 class Recorder:
-    """Writes pending entries. One for each process; without a ledger it does nothing."""
+    """Writes pending entries. One for each process; without a ledger it does nothing. It is the backlog of its sender, by Release."""
 
     def __init__(
         self, ledger: Ledger | None, clock: Clock, again: Callable[[ObjectKey, float], None], problem_changed: Callable[[], None]
@@ -47,7 +49,8 @@ class Recorder:
         self._clock = clock
         self._again = again
         self._problem_changed = problem_changed
-        self._queue = WriteQueue(clock, self._changed)
+        self._pending: OrderedDict[ReleaseId, PendingWrites] = OrderedDict()
+        self._sender: Sender[ReleaseId] = Sender("the ledger", self, clock, self._changed, tasks=_WRITERS, deadline_s=_DEADLINE_S)
         self._acknowledged: dict[ReleaseId, tuple[Acknowledgement, ...]] = {}
         self._open_attempts = OpenAttempts()
         self._deleted: OrderedDict[ReleaseId, None] = OrderedDict()
@@ -56,8 +59,6 @@ class Recorder:
         self.closer = RecordCloser(ledger, clock, self._is_written, self._open_attempts.ids_of)
         self.table = ""
         """The ARN of the table, once it was checked."""
-        self.results: defaultdict[str, int] = defaultdict(int)
-        """Number of writes by result: `ok`, or the problem's class."""
 
     @property
     def has_ledger(self) -> bool:
@@ -67,22 +68,32 @@ class Recorder:
     @property
     def problem(self) -> Problem | None:
         """Why the ledger cannot be written."""
-        return self._queue.problem
+        return self._sender.problem
+
+    @property
+    def results(self) -> Mapping[str, int]:
+        """Number of writes by result: `ok`, the problem's class, or `error`."""
+        return self._sender.results
 
     @property
     def waiting(self) -> int:
         """How many Releases have pending entries."""
-        return len(self._queue)
+        return len(self._pending)
+
+    @property
+    def since_s(self) -> float:
+        """Since when the oldest of them has waited."""
+        return min((pending.since_s for pending in self._pending.values()), default=math.inf)
 
     @property
     def oldest_s(self) -> float:
         """How many seconds the oldest of them has waited."""
-        return self._queue.oldest_s
+        return max(0.0, self._clock.monotonic() - self.since_s)
 
     def ledger_facts(self, key: ObjectKey, uid: str) -> LedgerFacts:
         """Return what is known of the ledger about a Release, without reading it."""
         release_id = ReleaseId(key, uid)
-        return LedgerFacts(self.has_ledger, self._queue.problem_of(release_id), self._acknowledged.get(release_id, ()))
+        return LedgerFacts(self.has_ledger, self._sender.problem_of(release_id), self._acknowledged.get(release_id, ()))
 
     def record_status(self, key: ObjectKey, facts: Facts, status: ReleaseStatus) -> None:
         """Record what an accepted or unchanged status contains and the ledger lacks."""
@@ -94,7 +105,7 @@ class Recorder:
         if later:
             self._acknowledged[release_id] = later
         attempts = frozenset((*(e.attempt_id for e in status.history or ()), *(foreign_id(f.deployment_id) for f in status.foreign or ())))
-        self._queue.put(release_id, pending_writes(facts, status), attempts, is_new=known_checksum(facts.status) is None)
+        self._put(release_id, pending_writes(facts, status), attempts, is_new=known_checksum(facts.status) is None)
         in_s = unnamed_due_in_s(facts, status)
         self._unnamed.pop(release_id, None)
         if in_s is not None:
@@ -138,11 +149,13 @@ class Recorder:
     def _leave(self, release_id: ReleaseId, identity: ServiceIdentity, open_yet: Mapping[str, datetime]) -> None:
         if (unnamed := self._unnamed.pop(release_id, None)) is not None:
             # No later pass will add who it was once CloudTrail reports it.
-            self._queue.put(release_id, unnamed, frozenset(), is_new=False)
-        pending = self._queue.mark_deleted(release_id)
-        if pending is not None and self._queue.is_failing:
-            # These entries are lost if the process dies before the ledger works again.
-            self.write_audit_log(release_id.key, pending.entries())
+            self._put(release_id, unnamed, frozenset(), is_new=False)
+        pending = self._pending.get(release_id)
+        if pending is not None:
+            pending.is_deleted = True
+            if self._sender.is_failing:
+                # These entries are lost if the process dies before the ledger works again.
+                self.write_audit_log(release_id.key, pending.entries())
         self.closer.close(identity, release_id, open_yet)
 
     async def recall(self, environment: str, namespace: str, project: str, service: str) -> LedgerCurrent | None:
@@ -167,68 +180,66 @@ class Recorder:
         if self._ledger is None:
             return
         try:
+            # Nothing is written before the table is checked.
+            await self._sender.call_until_accepted(self._check)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._check_and_close(self._ledger))
-                for _ in range(_WRITERS):
-                    group.create_task(self._keep_writing(self._ledger))
+                group.create_task(self._sender.run())
+                group.create_task(self.closer.run())
         finally:
-            for release_id, pending in self._queue.of_deleted():
-                self.write_audit_log(release_id.key, pending.entries())
+            for release_id, pending in self._pending.items():
+                if pending.is_deleted:
+                    self.write_audit_log(release_id.key, pending.entries())
 
-    async def _check_and_close(self, ledger: Ledger) -> None:
-        await self._check(ledger)
-        await self.closer.run()
+    async def _check(self) -> bool:
+        assert self._ledger is not None
+        self.table = await self._ledger.check()
+        return True
 
-    async def _check(self, ledger: Ledger) -> None:
-        """Check the table until that succeeds. Nothing is written before."""
-        while not self.table:
-            begun = self._clock.monotonic()
-            try:
-                async with asyncio.timeout(_DEADLINE_S):
-                    self.table = await ledger.check()
-            except (Problem, TimeoutError) as error:
-                await asyncio.sleep(self._queue.ledger_failed(error, begun))
-            except Exception:
-                log.exception("the ledger cannot be looked at; it is tried again")
-                await asyncio.sleep(_BEGIN_AGAIN_S)
-        self._queue.start()
-        self._problem_changed()
+    def _put(self, release_id: ReleaseId, writes: tuple[LedgerWrite, ...], attempts: frozenset[str], *, is_new: bool) -> None:
+        """Replace the pending writes of a Release.
 
-    async def _keep_writing(self, ledger: Ledger) -> None:
-        while True:
-            release_id, pending = await self._queue.next()
-            try:
-                await self._record(ledger, release_id, pending)
-            finally:
-                self._queue.done(release_id)
+        `attempts` are those in its status, `is_new` is whether the ledger has nothing of this Release yet.
+        """
+        pending = self._pending.get(release_id)
+        if not writes:
+            self._remove(release_id)
+        elif pending is None:
+            self._pending[release_id] = PendingWrites(writes, self._clock.monotonic(), attempts if is_new else None)
+        else:
+            pending.replace(writes, attempts)
+        self._sender.wake()
 
-    async def _record(self, ledger: Ledger, release_id: ReleaseId, pending: PendingWrites) -> None:
-        """Write the next entry of a Release. A failure does not prevent other writes."""
-        write, begun = pending.next_write(), self._clock.monotonic()
-        if write is None:
-            self._finished(release_id, pending)
-            return
+    def _remove(self, release_id: ReleaseId) -> None:
+        self._pending.pop(release_id, None)
+        self._sender.forget(release_id)
+
+    # The backlog of the sender.
+
+    def next_key(self, is_free: Callable[[ReleaseId], bool]) -> ReleaseId | None:
+        """Return the Release that has waited longest since its last write."""
+        return next(filter(is_free, self._pending), None)
+
+    async def send(self, key: ReleaseId) -> bool:
+        """Write the next entry of a Release. Returns whether there was one. Raises Problem."""
+        pending, ledger = self._pending[key], self._ledger
+        assert ledger is not None
+        self._pending.move_to_end(key)
+        write = pending.next_write()
         try:
-            async with asyncio.timeout(_DEADLINE_S):
+            if write is not None:
                 await self._abandon(pending, _identity(write))
                 recorded = await ledger.record(write)
                 pending.attempts = None
-        except (Problem, TimeoutError) as error:
-            self.results[type(error).__name__] += 1
-            self._queue.failed(release_id, error, begun)
-            return
-        except Exception as error:
-            log.exception("an entry cannot be written", extra={"object": str(release_id.key)})
-            self.results["error"] += 1
-            self._queue.failed_internally(release_id, error)
-            return
-        self.results["ok"] += 1
-        self._queue.succeeded(release_id)
-        if pending.mark_written(write, recorded) and not pending.is_deleted:
-            known = self._acknowledged.get(release_id, ())
-            self._acknowledged[release_id] = (*known, pending.acknowledgement(write, recorded))
-        if pending.next_write() is None:
-            self._finished(release_id, pending)
+                if pending.mark_written(write, recorded) and not pending.is_deleted:
+                    self._acknowledged[key] = (*self._acknowledged.get(key, ()), pending.acknowledgement(write, recorded))
+            if pending.next_write() is None and self._pending.get(key) is pending:
+                self._remove(key)
+                if not pending.is_deleted:
+                    # Its status is to say so.
+                    self._again(key.key, 0.0)
+        finally:
+            self.closer.wake()
+        return write is not None
 
     async def _abandon(self, pending: PendingWrites, identity: ServiceIdentity) -> None:
         """End what an earlier Release left open, but not attempts of a successor, whose first status is awaited."""
@@ -236,19 +247,16 @@ class Recorder:
         if pending.attempts is not None and (open_ids is not None or not self.closer.has_release(identity)):
             await self.closer.end_abandoned(identity, pending.attempts | (open_ids or frozenset()))
 
-    def _finished(self, release_id: ReleaseId, pending: PendingWrites) -> None:
-        """Queue a Release whose entries are all written, so that its status says so."""
-        if self._queue.remove(release_id, pending) and not pending.is_deleted:
-            self._again(release_id.key, 0.0)
-
     def _is_written(self, release_id: ReleaseId) -> bool:
-        return release_id not in self._queue
+        return release_id not in self._pending and not self._sender.is_busy(release_id)
 
-    def _changed(self, waiting: Sequence[ReleaseId]) -> None:
-        """Queue the waiting Releases, so that their statuses show the problem or its end."""
+    def _changed(self, refused: ReleaseId | None) -> None:
+        """Queue the Release whose entry is refused, or all that wait, so that their statuses show the problem or its end."""
         self._problem_changed()
-        for release_id in waiting:
-            self._again(release_id.key, 0.0)
+        for release_id in (refused,) if refused is not None else tuple(self._pending):
+            pending = self._pending.get(release_id)
+            if pending is not None and not pending.is_deleted:
+                self._again(release_id.key, 0.0)
 
 
 def _identity(write: LedgerWrite) -> ServiceIdentity:
