@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.ledger import CurrentImage, CurrentPart, LedgerCurrent, LedgerEntry, LedgerImage, LedgerRelease, LedgerService
 from ecs_release.api.meta import Model
 from ecs_release.aws.ledger.items import PROJECTED
@@ -17,7 +18,7 @@ def fields() -> str:
     parts = [
         "All entries and current records begin with these:\n",
         _table(LedgerService),
-        f"\nAn entry (kind `Entry`) has, in addition; `images` is a list of {{{_names(LedgerImage)}}}:\n",
+        f"\nAn entry (kind `Entry`) has, in addition; `images` is a list of {{{_names(LedgerImage)}}}, `commitRange` is {{{_names(AttemptCommits)}}}:\n",
         _table(LedgerEntry, LedgerService),
         "\nA current record (kind `Current`) has, in addition:\n",
         _table(LedgerCurrent, LedgerService),

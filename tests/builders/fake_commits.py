@@ -5,15 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ecs_release.domain.model.errors import Retryable
-from ecs_release.domain.ports.commits import CommitRange, FullHash, Membership, Relation, Repository, Unknown, UnknownReason
+from ecs_release.domain.ports.commits import (
+    MOST_LISTED,
+    Commit,
+    CommitRange,
+    FullHash,
+    Membership,
+    Relation,
+    Repository,
+    Unknown,
+    UnknownReason,
+)
 
 
 @dataclass
 class FakeCommits:
-    """A repository: `parents` of each commit by its full hash, and its branch's newest commit.
+    """A repository: `parents` of each commit by its full hash, oldest first and made an hour apart, and its branch's newest commit.
 
     Questions about `hanging` repositories are answered once `released` is set; `down` fails all of them. `unknown` is the answer to all.
     """
@@ -40,7 +50,10 @@ class FakeCommits:
         return unknown or Membership(a in self._reachable(self.tip), self.tip, datetime.now(UTC))
 
     async def between(self, repository: Repository, a: str, b: str) -> CommitRange | Unknown:
-        raise NotImplementedError
+        unknown = await self._answer(repository, "between", a, b)
+        found = [c for c in reversed(self.parents) if c in self._reachable(b) - self._reachable(a)]
+        at = {c: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=n) for n, c in enumerate(self.parents)}
+        return unknown or CommitRange(len(found), tuple(Commit(c, f"commit {c[:7]}", "Ana", at[c]) for c in found[:MOST_LISTED]))
 
     async def full_hash(self, repository: Repository, abbreviated: str, max_age_s: float) -> FullHash | Unknown:
         unknown = await self._answer(repository, "full_hash", abbreviated)

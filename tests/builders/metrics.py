@@ -52,7 +52,7 @@ STATE = EngineState(
 )  # fmt: skip
 
 
-ENDED = Transition(TransitionKind.ENDED, 75, "a", "Requested", "Succeeded", DEPLOYED, 7200)
+ENDED = Transition(TransitionKind.ENDED, 75, "a", "Requested", "Succeeded", DEPLOYED, 7200, 86400)
 
 
 BROKEN = Transition(TransitionKind.ENDED, 75, "b", "Requested", "RolledBack", FAILED)

@@ -6,11 +6,15 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ecs_release.api.ledger import LedgerEntry
+from ecs_release.aws.ledger.queries import LedgerReader
+from tests.aws_simulator.client import ACCOUNT, REGION
 from tests.e2e.bed import READY, STALLED, WAITING, Bed, Place, condition, running_bed, triple
 from tests.e2e.sets import lines
 from tests.git_host.repositories import BareRepository
@@ -21,6 +25,13 @@ from tests.operator_process import FAST
 HOLD = {"backwards": "Hold", "unknown": "Hold"}
 REFUSE = {"notMerged": "Refuse", "unknown": "Hold"}
 DEADLINE_S = 120.0
+TABLE = "ecs-release"
+LEDGER = {
+    "ECS_RELEASE_LEDGER_TABLE": TABLE,
+    "ECS_RELEASE_LEDGER_REGION": REGION,
+    "ECS_RELEASE_LEDGER_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/ledger",
+    "ECS_RELEASE_LEDGER_CREATE": "true",
+}
 
 
 @dataclass
@@ -40,7 +51,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
         bound = [binding(host, "shop/*", namespaces=("t*",))]
         service = stack.enter_context(CommitsService(folder / "service", bound, {"answerSeconds": 10}))
         address = {"ECS_RELEASE_COMMITS_ADDRESS": service.address, "ECS_RELEASE_COMMITS_TOKEN_FILE": str(service.token_file)}
-        yield Graph(stack.enter_context(running_bed({**FAST, **address})), host, service)
+        yield Graph(stack.enter_context(running_bed({**FAST, **LEDGER, **address})), host, service)
 
 
 @dataclass
@@ -243,6 +254,52 @@ def test_a_service_that_hangs_is_given_up_where_unknown_is_allowed(shop: Shop, g
     with graph.service.process.paused():
         shop.place.release(shop.line[1])
         shop.place.wait("Succeeded", deadline_s=DEADLINE_S)
+
+
+def test_what_goes_out_is_recorded(shop: Shop) -> None:
+    """Forward, back, and to another branch; in status, in the ledger, and as lead time."""
+    place, (_, one, two, _) = shop.place, shop.line
+    shop.rules(**HOLD)
+    side = shop.repository.commit(one, subject="a feature", author="Ben")
+    place.push(side)
+    place.release(two)
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.release(one, change={"rollbackFrom": two})
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    shop.rules()
+    place.release(two)
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.push(f"slow.{side[:8]}", side)
+    place.release(side)
+    status = place.wait("Succeeded", deadline_s=DEADLINE_S)
+    diverged, _, back, forward = (entry.get("commitRange") for entry in status["history"][:4])
+    assert {k: v for k, v in forward.items() if k != "firstTime"} == {"added": 2, "first": one, "last": two, "authors": 1}
+    assert back == {"added": 0, "removed": 1, "first": two, "last": two, "firstTime": back["firstTime"], "authors": 1}
+    assert (diverged["added"], diverged["removed"], diverged["first"], diverged["authors"]) == (1, 1, side, 1)
+    first = status["history"][3]
+    took = (datetime.fromisoformat(first["completionTime"]) - datetime.fromisoformat(forward["firstTime"])).total_seconds()
+    assert first["leadTimeSeconds"] == took and "leadTimeSeconds" not in status["history"][2], "going back brings nothing"
+    place.until(lambda: condition(place.status(), "Recorded").get("status") == "True", "its end to be recorded", deadline_s=DEADLINE_S)
+    recorded = [e for e in ledger_entries(place) if e.to_kubernetes().get("leadTimeSeconds") == took]
+    assert [(e.stage, e.attempt_id, e.commit_range and e.commit_range.added) for e in recorded] == [("end", first["attemptID"], 2)]
+    counted = place.bed.operator.metric("ecs_release_commit_lead_time_seconds_count", environment=place.name)
+    assert counted == sum("leadTimeSeconds" in entry for entry in status["history"]) == 2
+
+
+def test_nothing_waits_for_what_goes_out(shop: Shop, graph: Graph) -> None:
+    """A service that hangs delays nothing, and what was not known by the end stays absent."""
+    place, one = shop.place, shop.line[1]
+    shop.rules()
+    with graph.service.process.paused():
+        place.release(one)
+        status = place.wait("Succeeded", deadline_s=DEADLINE_S)
+    assert "commitRange" not in status["history"][0] and "leadTimeSeconds" not in status["history"][0]
+    place.stays("Succeeded")
+    assert "commitRange" not in place.status()["history"][0]
+
+
+def ledger_entries(place: Place) -> list[LedgerEntry]:
+    return list(LedgerReader(place.aws.client("dynamodb", ACCOUNT, REGION), TABLE).history_of(place.name, place.name, "shop", "web"))
 
 
 def test_without_rules_nothing_is_asked(shop: Shop, graph: Graph) -> None:

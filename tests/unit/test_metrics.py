@@ -101,6 +101,7 @@ def test_rollouts_and_dora() -> None:
     assert value(found, "ecs_release_changes_total", environment="prod") == 2
     assert value(found, "ecs_release_changes_failed_total", environment="prod") == 1
     assert value(found, "ecs_release_lead_time_seconds_sum", environment="prod") == 7200
+    assert value(found, "ecs_release_commit_lead_time_seconds_sum", environment="prod") == 86400
     assert value(found, "ecs_release_time_to_restore_seconds_sum", environment="prod") == 600
 
 
@@ -221,7 +222,8 @@ EXPRESSIONS = list(expressions())
 
 
 def test_four_dora_measures_have_promql() -> None:
-    assert len(EXPRESSIONS) - sum(len(g["rules"]) for g in RULES["groups"]) == 4
+    """Lead time has two: from the push, and from the commit."""
+    assert len(EXPRESSIONS) - sum(len(g["rules"]) for g in RULES["groups"]) == 5
 
 
 @pytest.mark.parametrize(("name", "expression"), EXPRESSIONS, ids=[n for n, _ in EXPRESSIONS])

@@ -40,6 +40,7 @@ def number_of(least: int, most: int) -> Callable[[Any], Any]:
 
 _text, _word, _arn, _digest, _long = (text_of(most) for most in (1024, 256, 2048, 71, 4096))
 _count, _percent, _integer = number_of(0, 1_000_000), number_of(0, 100), number_of(-(2**31), 2**31 - 1)
+_seconds = number_of(0, 2**31 - 1)
 
 Text = Annotated[str, Field(max_length=1024), BeforeValidator(_text), PlainSerializer(_text)]
 Word = Annotated[str, Field(max_length=256), BeforeValidator(_word), PlainSerializer(_word)]
@@ -50,6 +51,8 @@ StatusDigest = Annotated[str, Field(max_length=71), BeforeValidator(_digest), Pl
 Count = Annotated[int, Field(ge=0, le=1000000), BeforeValidator(_count), PlainSerializer(_count)]
 Percent = Annotated[int, Field(ge=0, le=100), BeforeValidator(_percent), PlainSerializer(_percent)]
 ExitCode = Annotated[int, Field(ge=-(2**31), le=2**31 - 1), BeforeValidator(_integer), PlainSerializer(_integer)]
+LeadTime = Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_seconds), PlainSerializer(_seconds)]
+"""Seconds; 0 also if a committer's clock was ahead."""
 Generation = Annotated[int, Field(ge=-1, le=2**62)]
 ReleaseNumber = Annotated[int, Field(ge=1, le=9_999_999_999)]
 """Ten digits: the ledger sorts by them."""

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ecs_release.api.meta import Model
+from ecs_release.api.bounded_types import Count, Word
+from ecs_release.api.meta import Model, Time
 
 Branch = Annotated[str, Field(min_length=1, max_length=244, pattern=r"^[^\s~^:?*\[\\/.-][^\s~^:?*\[\\]*$")]
 CommitHash = Annotated[str, Field(min_length=7, max_length=40, pattern=r"^[0-9a-f]+$")]
@@ -41,3 +42,18 @@ class EnvironmentCommits(Model):
     def are_asked(self) -> bool:
         """Whether the commit graph is asked at all."""
         return self.not_merged == "Refuse" or self.backwards == "Hold"
+
+
+class AttemptCommits(Model):
+    """The commits that an attempt brings or takes back, by the commit graph and what committers claim. A statistic: it decides nothing."""
+
+    added: Annotated[Count, Field(description="Commits that did not run before.")]
+    removed: Annotated[
+        Count | None, Field(description="Commits that ran before and are left out now: it goes back, or to another branch.")
+    ] = None
+    first: Annotated[
+        Word | None, Field(description="The oldest of those added; if there are none, of those removed. Absent if there are more than 250.")
+    ] = None
+    last: Annotated[Word | None, Field(description="The newest of them.")] = None
+    first_time: Annotated[Time | None, Field(description="When the oldest was committed, as its committer claims.")] = None
+    authors: Annotated[Count | None, Field(description="Authors of the newest 250 of them, by name.")] = None

@@ -11,7 +11,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ecs_release.api.bounded_types import Arn, ReleaseNumber, StatusDigest, Text, Word
+from ecs_release.api.bounded_types import Arn, LeadTime, ReleaseNumber, StatusDigest, Text, Word
+from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.meta import MicroTime, Model
 from ecs_release.api.release_status import Evidence
 
@@ -84,6 +85,10 @@ class LedgerEntry(LedgerService):
     ticket: Annotated[Word | None, Field(description="Ticket.")] = None
     window: Annotated[Text | None, Field(description="The closed window that it passed, and by what right.")] = None
     commits: Annotated[Text | None, Field(description="By what right it began although the commit graph speaks against it.")] = None
+    commit_range: Annotated[AttemptCommits | None, Field(description="The commits that it brings, at its end, if known by then.")] = None
+    lead_time_seconds: Annotated[
+        LeadTime | None, Field(description="From the oldest commit that it brings to its success, by the committer's claim.")
+    ] = None
     requested_time: Annotated[MicroTime | None, Field(description="When the operator first saw the request.")] = None
     start_time: Annotated[MicroTime, Field(description="When the attempt began.")]
     completion_time: Annotated[MicroTime | None, Field(description="When it ended.")] = None

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ecs_release.api.bounded_types import Arn, Count, ExitCode, Generation, Percent, ReleaseNumber, StatusDigest, Text, Word
+from ecs_release.api.bounded_types import Arn, Count, ExitCode, Generation, LeadTime, Percent, ReleaseNumber, StatusDigest, Text, Word
+from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.conditions import Condition
 from ecs_release.api.drift_status import Drift, LastDrift
 from ecs_release.api.meta import MicroTime, Model, Time
@@ -266,6 +267,10 @@ class HistoryEntry(Model):
     pin_id: Annotated[Word | None, Field(description="Id of its pin.")] = None
     window: Annotated[Text | None, Field(description="The closed window that it passed, and by what right.")] = None
     commits: Annotated[Text | None, Field(description="By what right it began although the commit graph speaks against it.")] = None
+    commit_range: Annotated[AttemptCommits | None, Field(description="The commits that it brings, if known by its end.")] = None
+    lead_time_seconds: Annotated[
+        LeadTime | None, Field(description="From the oldest commit that it brings to its success, by the committer's claim.")
+    ] = None
     outcome: Annotated[Word | None, Field(description="How it ended; absent while it is under way.")] = None
     message: Annotated[Text | None, Field(description="How it ended, in a sentence.")] = None
     hash: Annotated[Word | None, Field(description="Release hash or tag that was asked for.")] = None

@@ -22,8 +22,8 @@ _DEADLINE_S = 60.0
 _CONNECT_S = 5.0
 _BODY_BYTES = 1024 * 1024
 _TOKEN_BYTES = 4096
-# Two a repository at most (engine.artifacts.commit_graph): many may hang.
-_CONNECTIONS = 128
+# Three a repository at most (engine.artifacts.commit_graph, commit_spans): many may hang.
+_CONNECTIONS = 160
 _UNAUTHORIZED = 401
 
 

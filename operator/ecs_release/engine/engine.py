@@ -22,6 +22,7 @@ from ecs_release.domain.ports.commits import Commits
 from ecs_release.domain.ports.ledger import Ledger
 from ecs_release.domain.ports.protocols import Aws, Clock, Cluster, ObjectKey
 from ecs_release.engine.artifacts.commit_graph import CommitGraph
+from ecs_release.engine.artifacts.commit_spans import CommitSpans
 from ecs_release.engine.artifacts.image_catalog import ImageCatalog
 from ecs_release.engine.artifacts.image_requirements import ImageRequirements
 from ecs_release.engine.artifacts.source_resolver import Resolver
@@ -108,7 +109,7 @@ class Engine:
         tag_reader, self._image_requirements = TagReader(references, aws, settings.tag_interval_s), ImageRequirements(aws, self.artifacts)
         gatherer = Gatherer(
             references, aws, clock, settings, self._observers.get, resolver, tag_reader, self._image_requirements, self.recorder,
-            commit_graph := CommitGraph(commits, clock, self._add),
+            commit_graph := CommitGraph(commits, clock, self._add), CommitSpans(commits, clock, self._add),
         )  # fmt: skip
         self._reconciler = Reconciler(
             store=self.store, cluster=watched, aws=aws, clock=clock, settings=settings, gatherer=gatherer,

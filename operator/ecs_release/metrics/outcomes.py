@@ -69,11 +69,15 @@ class Dora:
             "ecs_release_lead_time_seconds", "From the push of a change's first image to the end of its rollout.", by,
             registry=registry, buckets=LEAD_BUCKETS,
         )  # fmt: skip
+        self._commit_lead = Histogram(
+            "ecs_release_commit_lead_time_seconds", "From a change's oldest commit, as committers claim, to the end of its rollout.", by,
+            registry=registry, buckets=LEAD_BUCKETS,
+        )  # fmt: skip
         self._restore = Histogram(
             "ecs_release_time_to_restore_seconds", "From the end of a failed rollout until its Release was Ready again.", by,
             registry=registry, buckets=RESTORE_BUCKETS,
         )  # fmt: skip
-        self._all = (self._deployments, self._changes, self._failed, self._lead, self._restore)
+        self._all = (self._deployments, self._changes, self._failed, self._lead, self._commit_lead, self._restore)
 
     def count(self, environment: str, one: Transition) -> None:
         """Count what happened to a Release."""
@@ -85,6 +89,8 @@ class Dora:
             self._deployments.labels(environment).inc()
         if one.lead_s is not None:
             self._lead.labels(environment).observe(one.lead_s)
+        if one.commit_lead_s is not None:
+            self._commit_lead.labels(environment).observe(one.commit_lead_s)
         if one.kind is TransitionKind.RESTORED:
             self._restore.labels(environment).observe(one.seconds)
 

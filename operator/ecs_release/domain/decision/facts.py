@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.environment import Environment
 from ecs_release.api.ledger import LedgerCurrent
 from ecs_release.api.names import LABEL_SERVICE_SET
@@ -25,7 +26,7 @@ from ecs_release.domain.ecs.service import Look, Outage, ProtectedTask, Service,
 from ecs_release.domain.environments.claims import Claim
 from ecs_release.domain.environments.targets import Target
 from ecs_release.domain.model.errors import Problem
-from ecs_release.domain.ports.commits import Repository
+from ecs_release.domain.ports.commits import Repository, Span
 from ecs_release.domain.ports.ledger_acknowledgements import Acknowledgement
 from ecs_release.domain.verification.health import Health
 
@@ -227,6 +228,8 @@ class Facts:
     """The release hashes of the digests that run, as far as they are known."""
     commits: Answers = field(default_factory=Answers)
     """What the commit graph says of the attempt that may begin, or that is about to change what runs."""
+    spans: Mapping[Span, AttemptCommits] = field(default_factory=dict)
+    """The commits that attempts bring, as far as that is known: a statistic, on which nothing may depend."""
     tracking: Tracking = field(default_factory=Tracking)
     tags: Tags = field(default_factory=Tags)
     images: Images = field(default_factory=Images)

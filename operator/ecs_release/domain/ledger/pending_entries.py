@@ -147,6 +147,7 @@ def entry_of(facts: Facts, status: ReleaseStatus, one: PendingEntry) -> LedgerEn
     fields = _attempt(status, one.of) if isinstance(one.of, HistoryEntry) else _foreign(one.of)
     if one.stage is Stage.START:
         fields |= {"outcome": None, "message": None, "completion_time": None, "evidence": None}
+        fields |= {"commit_range": None, "lead_time_seconds": None}
     return LedgerEntry(**identity(facts, status), stage=one.stage, **fields)
 
 
@@ -201,6 +202,8 @@ def _why(entry: HistoryEntry) -> dict[str, Any]:
         "ticket": entry.ticket,
         "window": entry.window,
         "commits": entry.commits,
+        "commit_range": entry.commit_range,
+        "lead_time_seconds": entry.lead_time_seconds,
     }
 
 

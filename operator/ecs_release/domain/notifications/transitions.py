@@ -16,6 +16,7 @@ from ecs_release.api.release_status import HistoryEntry, Pin, ReleaseStatus
 from ecs_release.api.releaseset_status import ReleaseSetStatus
 from ecs_release.domain.model.conditions import TRUE, find
 from ecs_release.domain.notifications.outcome_measures import CHANGES, DEPLOYED, FAILED, NEITHER, Measure, measure
+from ecs_release.domain.rules.attempt_commits import new_digests
 
 
 class TransitionKind(StrEnum):
@@ -36,7 +37,8 @@ class Transition:
     """Something that happened between two statuses.
 
     `seconds` is how long it took: an attempt from its beginning, a deployment set without its waiting for windows, a restoration from the
-    end of the first failed attempt. `lead_s` is from the push of the image to the end of the attempt; None if it cannot be measured.
+    end of the first failed attempt. `lead_s` is from the push of the image to the end of the attempt, `commit_lead_s` from the oldest
+    commit, as its committer claims; None if it cannot be measured.
     `counts` is what it adds to the deployments and the failures of changes.
     """
 
@@ -47,6 +49,7 @@ class Transition:
     outcome: str = ""
     counts: Measure = NEITHER
     lead_s: float | None = None
+    commit_lead_s: float | None = None
 
 
 def transitions(before: ReleaseStatus | None, after: ReleaseStatus, now: datetime) -> tuple[Transition, ...]:
@@ -91,6 +94,7 @@ def _attempts(before: ReleaseStatus, after: ReleaseStatus) -> Iterator[Transitio
             outcome=entry.outcome,
             counts=counts,
             lead_s=_lead_s(entry, after.pin, before.history or ()) if counts.deployed else None,
+            commit_lead_s=entry.lead_time_seconds if counts.deployed else None,
         )
 
 
@@ -100,17 +104,9 @@ def _measure(entry: HistoryEntry) -> Measure:
 
 def _lead_s(entry: HistoryEntry, pin: Pin | None, history: Sequence[HistoryEntry]) -> float | None:
     """Return how long the change took from the push of its first image; None if it brought no image that had not run here before."""
-    ran = {
-        image.to_digest for past in history if past.attempt_id != entry.attempt_id and _ran(past) for image in past.images or ()
-    }  # fmt: skip
-    new = {i.to_digest for i in entry.images or () if not i.unlisted and i.to_digest and i.to_digest != i.from_digest} - ran
+    new = new_digests(entry, history)
     pushed = [i.pushed_time for i in (pin.images if pin else None) or () if i.pushed_time is not None and i.digest in new]
     return _seconds(min(pushed), entry.completion_time) if pushed else None
-
-
-def _ran(entry: HistoryEntry) -> bool:
-    """Return whether an earlier attempt's images ran here: it deployed them, or found them running."""
-    return measure(entry.outcome or "").deployed
 
 
 def _restored(before: ReleaseStatus, after: ReleaseStatus, now: datetime) -> Iterator[Transition]:

@@ -98,6 +98,14 @@ class CommitRange:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """From which commit to which an attempt goes: hashes as tags have them, perhaps abbreviated."""
+
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class FullHash:
     """The only commit of the repository, as it was known at `as_of`, whose hash begins so."""
 

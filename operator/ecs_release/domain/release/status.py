@@ -30,6 +30,7 @@ from ecs_release.domain.model.conditions import (
 from ecs_release.domain.model.image_names import short_digest
 from ecs_release.domain.ports.protocols import EventNote
 from ecs_release.domain.retention import image_availability
+from ecs_release.domain.rules import attempt_commits
 from ecs_release.domain.rules.at_rest import Standing, compared, standing
 from ecs_release.domain.verification.health import recorded
 from ecs_release.domain.verification.proof import Match
@@ -38,6 +39,7 @@ from ecs_release.domain.verification.proof import Match
 def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...] = ()) -> Decision:
     """Compose the status. If the outcome has no situation, the conditions stay as they were."""
     before, outcome = facts.status, _as_correction(draft, outcome)
+    attempt_commits.note(facts, draft)
     believed = facts.seen.unread is None and not draft.missing
     if not draft.missing and (outcome.situation is None or _is_ours(facts, draft, outcome.situation)):
         foreign_deployments.track(facts, draft)

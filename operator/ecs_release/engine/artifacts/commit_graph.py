@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -20,6 +19,7 @@ from ecs_release.domain.decision.commit_rules import Answer, Answers, Question
 from ecs_release.domain.model.errors import Problem
 from ecs_release.domain.ports.commits import Commits, Membership, Relation, Repository, Unknown, UnknownReason
 from ecs_release.domain.ports.protocols import Clock, ObjectKey
+from ecs_release.engine.artifacts.repository_turns import RepositoryTurns
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +59,7 @@ class CommitGraph:
         self._states: OrderedDict[tuple[Repository, Question], _State] = OrderedDict()
         self._tasks = 0
         self._waiters = 0
-        self._turns: dict[Repository, asyncio.Semaphore] = {}
-        self._users: Counter[Repository] = Counter()
+        self._turns = RepositoryTurns(_A_REPOSITORY)
 
     async def answers(self, key: ObjectKey, repository: Repository | None, questions: Sequence[Question]) -> Answers:
         """Return what is known of some questions. What is not, is asked, and the object is queued again once there is an answer."""
@@ -116,7 +115,7 @@ class CommitGraph:
 
     async def _learn(self, commits: Commits, repository: Repository, question: Question, state: _State) -> None:
         try:
-            async with self._turn(repository):
+            async with self._turns.take(repository):
                 answer = await _answer(commits, repository, question)
         except Problem as problem:
             log.debug("%s", problem.message)
@@ -131,18 +130,6 @@ class CommitGraph:
         for key in waiting:
             self._again(key, 0.0)
 
-    @asynccontextmanager
-    async def _turn(self, repository: Repository) -> AsyncIterator[None]:
-        """Ask about one repository a few questions at a time: one that hangs leaves the connections to the others."""
-        self._users[repository] += 1
-        try:
-            async with self._turns.setdefault(repository, asyncio.Semaphore(_A_REPOSITORY)):
-                yield
-        finally:
-            self._users[repository] -= 1
-            if not self._users[repository]:
-                del self._users[repository], self._turns[repository]
-
 
 def repository_of(environment: Environment, project: Project) -> Repository | None:
     """Return where a Project's commits are, on the branch that counts in an Environment; None if it does not say, or nobody asks."""
@@ -154,16 +141,17 @@ def repository_of(environment: Environment, project: Project) -> Repository | No
 
 async def _answer(commits: Commits, repository: Repository, question: Question) -> Answer:
     """Ask. Hashes that are abbreviated are looked up first. Raises Problem."""
-    commit = await _full(commits, repository, question.commit)
+    commit = await full_hash(commits, repository, question.commit)
     if isinstance(commit, Unknown):
         return commit
     if not question.other:
         return await commits.membership(repository, commit, _MAX_AGE_S)
-    other = await _full(commits, repository, question.other)
+    other = await full_hash(commits, repository, question.other)
     return other if isinstance(other, Unknown) else await commits.relation(repository, commit, other)
 
 
-async def _full(commits: Commits, repository: Repository, commit: str) -> str | Unknown:
+async def full_hash(commits: Commits, repository: Repository, commit: str) -> str | Unknown:
+    """Return the full hash of a commit; one that is abbreviated is looked up on the branch. Raises Problem."""
     if len(commit) == _FULL:
         return commit
     found = await commits.full_hash(repository, commit, _MAX_AGE_S)

@@ -27,10 +27,11 @@ from ecs_release.domain.model.errors import Problem, Retryable
 from ecs_release.domain.ports.protocols import Aws, Clock, ObjectKey
 from ecs_release.domain.recovery.from_ledger import recorded_pin
 from ecs_release.domain.recovery.lost_status import needs_recovery
-from ecs_release.domain.rules import commit_passage
+from ecs_release.domain.rules import attempt_commits, commit_passage
 from ecs_release.domain.rules.at_rest import is_done, runs_wanted
 from ecs_release.domain.verification.proof import Match, seen_digests
 from ecs_release.engine.artifacts.commit_graph import CommitGraph, repository_of
+from ecs_release.engine.artifacts.commit_spans import CommitSpans
 from ecs_release.engine.artifacts.image_requirements import ImageRequirements
 from ecs_release.engine.artifacts.source_resolver import Resolver
 from ecs_release.engine.ledger.recorder import Recorder
@@ -63,6 +64,7 @@ class Gatherer:
     image_requirements: ImageRequirements
     recorder: Recorder
     commit_graph: CommitGraph
+    commit_spans: CommitSpans
 
     async def gather(self, release: Release, memory: Memory) -> Facts:
         """Gather for one Release. Never raises Problem: what cannot be read is a problem in the facts."""
@@ -112,7 +114,8 @@ class Gatherer:
         facts = replace(facts, permission=await self._permission_to_rebuild(facts))
         commits = await self.commit_graph.answers(key_of(facts.release), facts.place.repository, commit_passage.asked(facts))
         facts = replace(facts, tracking=await track(ecs, target, facts, memory), tags=await self.tag_reader.read(facts, memory))
-        facts = replace(facts, commits=commits)
+        spans = self.commit_spans.known(key_of(facts.release), facts.place.repository, attempt_commits.asked(facts))
+        facts = replace(facts, commits=commits, spans=spans)
         return replace(facts, images=await self.image_requirements.read(facts), diagnostics=await diagnose(ecs, target, facts, memory))
 
     def _limits(self, place: Place) -> Limits:

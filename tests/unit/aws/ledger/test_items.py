@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 from pydantic.fields import FieldInfo
 
+from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.ledger import CurrentImage, CurrentPart, LedgerCurrent, LedgerEntry, LedgerImage, LedgerRelease, Stage
 from ecs_release.api.meta import Model
 from ecs_release.api.release_status import Evidence
@@ -51,9 +52,9 @@ def longest_entry(letter: str) -> LedgerEntry:
     evidence = [longest(Evidence, letter, exit_code=-1) for _ in range(3)]
     times = dict.fromkeys(("requested_time", "start_time", "completion_time"), NOW)
     names = dict.fromkeys(("namespace", "project", "service", "environment"), "n" * 63)
-    return longest(
-        LedgerEntry, letter, stage="end", number=9_999_999_999, images=images, evidence=evidence, attempt_id="a" * 63, **times, **names
-    )
+    commits = longest(AttemptCommits, letter, added=1_000_000, removed=1_000_000, first_time=NOW, authors=250)
+    numbers = {"number": 9_999_999_999, "lead_time_seconds": 2**31 - 1, "commit_range": commits}
+    return longest(LedgerEntry, letter, stage="end", images=images, evidence=evidence, attempt_id="a" * 63, **numbers, **times, **names)
 
 
 def longest_current(letter: str) -> LedgerCurrent:

@@ -123,6 +123,15 @@ def test_lead_time_is_of_images_that_are_new_here(
     assert ended.lead_s == lead_s
 
 
+def test_lead_time_from_the_commit_is_told_of_what_was_deployed() -> None:
+    def found(before: str | None, outcome: str, **more: Any) -> list[float | None]:
+        after = status(history_entry(outcome=outcome, lead_time_seconds=86400, **more))
+        return [t.commit_lead_s for t in transitions(status(history_entry(outcome=before, **more)), after, NOW)]
+
+    assert found(None, "Succeeded") == [86400] == found("DeadlineExceeded", "SucceededLate")
+    assert found(None, "RolledBack") == [None] == found(None, "Succeeded", cause="Rollback")
+
+
 # Restoration.
 
 
