@@ -10,9 +10,10 @@ import json
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
-from ecs_release.api.bounded_types import Arn, StatusDigest, Text, Word
+from ecs_release.api.bounded_types import Arn, LeadTime, StatusDigest, Text, Word, text_of
+from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.meta import Model, Time
 from ecs_release.api.schema import json_schema
 
@@ -65,6 +66,19 @@ class NotifiedPerson(Model):
     user_agent: Annotated[Text | None, Field(description="Its tool.")] = None
 
 
+Subject = Annotated[str, Field(max_length=120), BeforeValidator(text_of(120)), PlainSerializer(text_of(120))]
+Name = Annotated[str, Field(max_length=60), BeforeValidator(text_of(60)), PlainSerializer(text_of(60))]
+
+
+class NotifiedCommit(Model):
+    """A commit, as its author and committer have written it."""
+
+    hash: Annotated[Word, Field(description="Its hash.")]
+    subject: Annotated[Subject, Field(description="The first line of its message.")]
+    author: Annotated[Name, Field(description="Its author's name.")]
+    committed_time: Annotated[Time | None, Field(description="When it was committed.")] = None
+
+
 class NotificationData(Model):
     """What happened, to what, why, and who wanted it. What is not known is left out."""
 
@@ -86,6 +100,14 @@ class NotificationData(Model):
     cause: Annotated[Word | None, Field(description="Why the deployment was made: Requested, Retry, Rollback, ...; more may come.")] = None
     outcome: Annotated[Word | None, Field(description="How it ended: Succeeded, RolledBack, RolloutFailed, ...; more may come.")] = None
     message: Annotated[Text | None, Field(description="What happened, in a sentence.")] = None
+    commit_range: Annotated[AttemptCommits | None, Field(description="The commits that it brings, if known.")] = None
+    commits: Annotated[
+        list[NotifiedCommit] | None,
+        Field(max_length=20, description="The newest 20 of them; absent if the operator does not have them any more."),
+    ] = None
+    lead_time_seconds: Annotated[
+        LeadTime | None, Field(description="From the oldest commit that it brings to its success, by the committer's claim.")
+    ] = None
     window: Annotated[Text | None, Field(description="The closed window that it passed, and by what right.")] = None
     requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
     applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None

@@ -96,7 +96,8 @@ class Engine:
         self.synced = asyncio.Event()
         watched = WatchedCluster(cluster, self.store)
         self._failures = FailureReporter(watched, clock)
-        self._notifier = Notifier(self.store, watched, aws, clock, settings.installation, self._add)
+        commit_spans = CommitSpans(commits, clock, self._add)
+        self._notifier = Notifier(self.store, watched, aws, clock, settings.installation, self._add, commit_spans.listed)
         self.store.on_transition = self._notifier.on_transition
         self.recorder = Recorder(ledger, clock, self._add, self._ledger_problem_changed)
         self.recorder.closer.configure(settings.installation, store.services_of, self._exists, store.has_service, settings.closing_grace_s)
@@ -109,7 +110,7 @@ class Engine:
         tag_reader, self._image_requirements = TagReader(references, aws, settings.tag_interval_s), ImageRequirements(aws, self.artifacts)
         gatherer = Gatherer(
             references, aws, clock, settings, self._observers.get, resolver, tag_reader, self._image_requirements, self.recorder,
-            commit_graph := CommitGraph(commits, clock, self._add), CommitSpans(commits, clock, self._add),
+            commit_graph := CommitGraph(commits, clock, self._add), commit_spans,
         )  # fmt: skip
         self._reconciler = Reconciler(
             store=self.store, cluster=watched, aws=aws, clock=clock, settings=settings, gatherer=gatherer,

@@ -6,11 +6,12 @@ the same ids. The sources are the attempts in a status's history and its latest 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.drift_status import LastDrift
 from ecs_release.api.environment import Environment
 from ecs_release.api.meta import ObjectMeta
@@ -19,6 +20,7 @@ from ecs_release.api.notification import (
     Notification,
     NotificationData,
     NotificationType,
+    NotifiedCommit,
     NotifiedImage,
     NotifiedPerson,
     NotifiedTarget,
@@ -28,6 +30,7 @@ from ecs_release.api.release_status import HistoryEntry, ReleaseStatus, Rollout
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.api.releaseset_status import SetHistoryEntry
 from ecs_release.domain.decision.attempts import ADOPTED, GOOD, proofs
+from ecs_release.domain.ports.commits import Commit
 from ecs_release.domain.verification.proof import Match
 
 _ROLLED_BACK = "RolledBack"
@@ -35,11 +38,15 @@ _ROLLED_BACK = "RolledBack"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The sending installation, and the Environment. `service_set` is that of the Release's service, if the Project has it."""
+    """The sending installation, and the Environment. `service_set` is that of the Release's service, if the Project has it.
+
+    `listed` returns the newest commits of those that an attempt brings, as far as they are still known: no status has them.
+    """
 
     installation: str
     environment: Environment
     service_set: str = ""
+    listed: Callable[[AttemptCommits], Sequence[Commit]] = lambda _: ()
 
 
 def new_notifications(release: Release, before: ReleaseStatus | None, after: ReleaseStatus, place: Origin) -> tuple[Notification, ...]:
@@ -74,10 +81,11 @@ def _attempt(release: Release, status: ReleaseStatus, entry: HistoryEntry, place
     data = _of_release(
         release, place, **_why(entry),
         attempt_id=entry.attempt_id, revision=entry.revision, ticket=entry.ticket, url=entry.url, window=entry.window,
+        commit_range=entry.commit_range, commits=_commits(entry, place), lead_time_seconds=entry.lead_time_seconds,
         images=_images(entry), task_definition=entry.task_definition, deployment_id=entry.deployment_id,
         links=rollout.links.to_kubernetes() if rollout and rollout.links else None,
     )  # fmt: skip
-    begun = data.model_copy(update={"message": None, "outcome": None, "completion_time": None})
+    begun = data.model_copy(update={"message": None, "outcome": None, "completion_time": None, "lead_time_seconds": None})
     yield _notification(f"{entry.attempt_id}.started", NotificationType.STARTED, entry.start_time, begun, place)
     if entry.outcome and entry.completion_time is not None:
         if entry.outcome in GOOD:
@@ -150,6 +158,11 @@ def _difference(status: ReleaseStatus) -> list[NotifiedImage]:
                 )
             )
     return found
+
+
+def _commits(entry: HistoryEntry, place: Origin) -> list[NotifiedCommit] | None:
+    listed = place.listed(entry.commit_range) if entry.commit_range is not None else ()
+    return [NotifiedCommit(hash=c.hash, subject=c.subject, author=c.author, committed_time=c.committed_at) for c in listed] or None
 
 
 def _images(entry: HistoryEntry) -> list[NotifiedImage] | None:

@@ -1,6 +1,7 @@
 """Asks the commits service which commits lie between two: for statistics, so that nothing waits for it, and it delays no other question.
 
-Answers never change: they are kept, as short as status holds them. What is not known is asked again now and then while somebody wants it.
+Answers never change: they are kept, as short as status holds them; of the latest also the newest commits, for notifications. What is not
+known is asked again now and then while somebody wants it.
 """
 
 from __future__ import annotations
@@ -9,21 +10,26 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
+from typing import TypeAlias
 
 from ecs_release.api.commits import AttemptCommits
+from ecs_release.api.environment import Environment
+from ecs_release.api.project import Project
 from ecs_release.domain.model.errors import Problem
-from ecs_release.domain.ports.commits import CommitRange, Commits, Relation, Repository, Span, Unknown, UnknownReason
+from ecs_release.domain.ports.commits import Commit, CommitRange, Commits, Relation, Repository, Span, Unknown, UnknownReason
 from ecs_release.domain.ports.protocols import Clock, ObjectKey
 from ecs_release.domain.rules.attempt_commits import summary
-from ecs_release.engine.artifacts.commit_graph import full_hash
+from ecs_release.engine.artifacts.commit_graph import full_hash, repository_of
 from ecs_release.engine.artifacts.repository_turns import RepositoryTurns
 
 log = logging.getLogger(__name__)
 
 _MOST, _AT_ONCE, _A_REPOSITORY = 1000, 32, 1
+_LISTS, _LISTED, _LONGEST = 200, 20, 120
 _SOON_S, _LATER_S = 5.0, 60.0
+_Place: TypeAlias = tuple[Repository | None, str, str, int, int]
 _PASSING = frozenset({UnknownReason.PENDING, UnknownReason.BUSY})
 
 
@@ -46,6 +52,7 @@ class CommitSpans:
         self._clock = clock
         self._again = again
         self._states: OrderedDict[tuple[Repository, Span], _State] = OrderedDict()
+        self._lists: OrderedDict[_Place, tuple[Commit, ...]] = OrderedDict()
         self._turns = RepositoryTurns(_A_REPOSITORY)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -62,6 +69,20 @@ class CommitSpans:
                 state.waiting.add(key)
                 self._ask(self._commits, repository, span, state)
         return found
+
+    def listed(self, environment: Environment, project: Project, commits: AttemptCommits) -> Sequence[Commit]:
+        """Return the newest of the commits that an attempt brings, 20 at most; nothing if it is long ago that they were asked for.
+
+        Their texts have one line, and are cut.
+        """
+        return self._lists.get(_place(repository_of(environment, project), commits), ())
+
+    def _keep(self, repository: Repository, commits: AttemptCommits, listed: Sequence[Commit]) -> None:
+        self._lists[_place(repository, commits)] = tuple(
+            replace(c, subject=_line(c.subject), author=_line(c.author)) for c in listed[:_LISTED]
+        )
+        while len(self._lists) > _LISTS:
+            self._lists.popitem(last=False)
 
     def _state(self, repository: Repository, span: Span) -> _State:
         state = self._states.setdefault((repository, span), _State())
@@ -89,6 +110,8 @@ class CommitSpans:
                 pause_s = _SOON_S if found.reason in _PASSING else _LATER_S
             else:
                 state.commits, pause_s = summary(*found), inf
+                if state.commits is not None:
+                    self._keep(repository, state.commits, found[1].commits)
         except Problem as problem:
             log.debug("%s", problem.message)
         finally:
@@ -96,6 +119,15 @@ class CommitSpans:
             waiting, state.waiting = state.waiting, set()
         for key in waiting if state.commits is not None else ():
             self._again(key, 0.0)
+
+
+def _place(repository: Repository | None, commits: AttemptCommits) -> _Place:
+    """Name commits as status does: the hashes at both ends and the numbers say which they are."""
+    return repository, commits.first or "", commits.last or "", commits.added, commits.removed or 0
+
+
+def _line(text: str) -> str:
+    return " ".join(text[: 4 * _LONGEST].split())[: _LONGEST + 1]
 
 
 async def _between(commits: Commits, repository: Repository, span: Span) -> tuple[Relation, CommitRange] | Unknown:

@@ -21,7 +21,7 @@ from ecs_release.domain.model.conditions import FALSE, TRUE, UNKNOWN, ConditionU
 from ecs_release.domain.ports.protocols import Aws, Clock, Cluster, ObjectKey
 from ecs_release.engine.notifications.channel import Channel
 from ecs_release.engine.notifications.outbox import Outbox
-from ecs_release.engine.notifications.past import Past
+from ecs_release.engine.notifications.past import Listed, Past, none_listed
 from ecs_release.engine.store.store import ReleaseFacts, SetStoreFacts, Store
 
 
@@ -29,10 +29,11 @@ class Notifier:
     """All sinks that Environments name. It is the store's `on_transition`."""
 
     def __init__(
-        self, store: Store, cluster: Cluster, aws: Aws, clock: Clock, installation: str, changed: Callable[[ObjectKey], None]
-    ) -> None:
-        """`changed` is called with an Environment whose notifications begin, cannot be sent, or can again."""
-        self._past = Past(store, cluster, installation)
+        self, store: Store, cluster: Cluster, aws: Aws, clock: Clock, installation: str, changed: Callable[[ObjectKey], None],
+        listed: Listed = none_listed,
+    ) -> None:  # fmt: skip
+        """`changed` is called with an Environment whose notifications begin, cannot be sent, or can again; `listed`: see `Past`."""
+        self._past = Past(store, cluster, installation, listed)
         self._aws = aws
         self._clock = clock
         self._changed = changed

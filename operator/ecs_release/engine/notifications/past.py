@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
+from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.environment import Environment
 from ecs_release.api.meta import to_time
 from ecs_release.api.names import ENVIRONMENT, RELEASE
@@ -19,19 +21,30 @@ from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.domain.model.errors import Blocked, Retryable
 from ecs_release.domain.model.parsing import read_object
 from ecs_release.domain.notifications.notifications import Origin, release_notifications, set_notifications
+from ecs_release.domain.ports.commits import Commit
 from ecs_release.domain.ports.protocols import Cluster, ObjectKey
 from ecs_release.engine.store.store import ReleaseFacts, SetStoreFacts, Store
 
 log = logging.getLogger(__name__)
 
+Listed: TypeAlias = Callable[[Environment, Project, AttemptCommits], Sequence[Commit]]
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 1.0, 60.0
+
+
+def none_listed(_environment: Environment, _project: Project, _commits: AttemptCommits) -> Sequence[Commit]:
+    """List no commits."""
+    return ()
 
 
 class Past:
     """Finds what happened: which objects have transitions, and their notifications."""
 
-    def __init__(self, store: Store, cluster: Cluster, installation: str) -> None:
-        """`store` has the time of each object's last transition, `cluster` the statuses."""
+    def __init__(self, store: Store, cluster: Cluster, installation: str, listed: Listed) -> None:
+        """`store` has the time of each object's last transition, `cluster` the statuses.
+
+        `listed` returns the newest of the commits that an attempt brings, as far as they are known.
+        """
+        self._listed = listed
         self._store = store
         self._cluster = cluster
         self._installation = installation
@@ -77,4 +90,5 @@ class Past:
         project = self._store.project(key.namespace, release.spec.project_ref.name)
         sets = project.spec.service_sets if isinstance(project, Project) else ()
         its_set = next((s.name for s in sets if any(x.name == release.spec.service for x in s.services)), "")
-        return release_notifications(release, Origin(self._installation, environment, its_set))
+        listed = partial(self._listed, environment, project) if isinstance(project, Project) else lambda _: ()
+        return release_notifications(release, Origin(self._installation, environment, its_set, listed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.drift_status import LastDrift
 from ecs_release.api.generate import notification_schema
 from ecs_release.api.notification import Notification, NotificationType, schema
@@ -21,6 +23,7 @@ from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.api.releaseset_status import ReleaseSetStatus, SetHistoryEntry
 from ecs_release.domain.notifications.notifications import Origin, new_notifications, release_notifications, set_notifications
 from ecs_release.domain.notifications.outcome_measures import OUTCOMES
+from ecs_release.domain.ports.commits import Commit
 from tests.builders import objects
 from tests.builders.ecs import ARN, NEW, NOW, OLD
 from tests.builders.history import history_entry
@@ -61,6 +64,25 @@ def test_an_attempt_is_told_of_when_it_begins_and_when_it_ends(outcome: str, wor
     assert words(new_notifications(release(), None, under_way, PLACE)) == ["deployment.started"]
     assert words(new_notifications(release(), under_way, ended, PLACE)) == [f"deployment.{word}"]
     assert new_notifications(release(), ended, ended, PLACE) == ()
+
+
+COMMITS = AttemptCommits(added=2, first="1" * 40, last="2" * 40, first_time=NOW - MINUTE, authors=1)
+
+
+def test_what_goes_out_is_listed_as_far_as_it_is_known() -> None:
+    """Numbers are in status, commits are not; texts of committers are harmless, and cut."""
+    listed = [Commit("2" * 40, "pages\x1b[31m " + "x" * 200, "A" * 70 + "\u202e", None), Commit("1" * 40, "first", "Ana", NOW - MINUTE)]
+    place = replace(PLACE, listed=lambda commits: listed if commits == COMMITS else ())
+    done = entry(outcome="Succeeded", commit_range=COMMITS, lead_time_seconds=60)
+    started, succeeded = (n.data for n in release_notifications(release(status(done)), place))
+    assert (started.commit_range, started.lead_time_seconds) == (COMMITS, None) and succeeded.lead_time_seconds == 60
+    newest, oldest = succeeded.commits or ()
+    assert newest.subject.startswith("pages\\x1b[31m xxx") and len(newest.subject) == 120 and newest.subject.endswith("…")
+    assert len(newest.author) == 60 and newest.committed_time is None
+    assert (oldest.hash, oldest.subject, oldest.author, oldest.committed_time) == ("1" * 40, "first", "Ana", NOW - MINUTE)
+    without = [n.data for n in release_notifications(release(status(done)), PLACE)]
+    assert [d.commits for d in without] == [None, None] and without[1].commit_range == COMMITS
+    assert [d.commits for d in (n.data for n in release_notifications(release(status(entry(outcome="Succeeded"))), place))] == [None, None]
 
 
 def test_every_outcome_has_its_word() -> None:
@@ -241,9 +263,11 @@ def test_the_largest_fits_into_a_message() -> None:
         outcome="RolloutFailed",
         images=[ImageChange(**image)] * 20,
         task_definition="t" * 2048,
+        commit_range=COMMITS,
         **{n: wide * size for n, size in texts.items()},
     )
-    assert max(len(n.to_json()) for n in release_notifications(release(status(large)), PLACE)) < 200_000
+    place = replace(PLACE, listed=lambda _: [Commit("c" * 40, wide * 200, wide * 200, NOW)] * 20)
+    assert max(len(n.to_json()) for n in release_notifications(release(status(large)), place)) < 250_000
 
 
 def test_the_schema_finds_what_is_wrong() -> None:

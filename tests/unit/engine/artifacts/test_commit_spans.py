@@ -10,6 +10,7 @@ import pytest
 
 from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.names import RELEASE
+from ecs_release.api.project import Project
 from ecs_release.domain.decision.commit_rules import Question
 from ecs_release.domain.ports.commits import Relation, Repository, Span, Unknown, UnknownReason
 from ecs_release.domain.ports.protocols import ObjectKey
@@ -17,6 +18,7 @@ from ecs_release.engine.artifacts import commit_spans
 from ecs_release.engine.artifacts.commit_graph import CommitGraph
 from ecs_release.engine.artifacts.commit_spans import CommitSpans
 from tests.builders.fake_commits import FakeCommits
+from tests.builders.objects import environment, project_object
 from tests.builders.simulated_time import SimulatedClock, run_simulated
 
 ZERO, ONE, TWO, SIDE = ("0" * 40, "1" * 40, "2" * 40, "5" * 40)
@@ -118,6 +120,29 @@ def test_one_that_hangs_holds_up_neither_others_nor_what_decisions_need() -> Non
         asked.commits.released.set()
         await asyncio.sleep(1)
         assert (await graph.answers(WEB, BIG, [Question(ONE, TWO)])).known == {Question(ONE, TWO): Relation(0, 1)}
+
+    run_simulated(play())
+
+
+def test_the_newest_of_the_latest_are_listed() -> None:
+    async def play() -> None:
+        hashes = [f"{n:040x}" for n in range(30)]
+        asked = Asked(FakeCommits({c: hashes[n - 1 : n] for n, c in enumerate(hashes)}, hashes[-1]))
+        place, body = environment(commits={"branch": "main"}), project_object()
+        body["spec"] |= {"git": {"url": SHOP.url}}
+        project = Project.model_validate(body)
+
+        async def known(before: int, after: int) -> AttemptCommits:
+            span = Span(hashes[before], hashes[after])
+            asked(span)
+            await asyncio.sleep(1)
+            return asked(span)[span]
+
+        many, few = await known(0, 29), await known(3, 5)
+        assert [c.hash for c in asked.spans.listed(place, project, many)] == hashes[:9:-1], "20 of 29, newest first"
+        assert [c.hash for c in asked.spans.listed(place, project, few)] == [hashes[5], hashes[4]]
+        assert asked.spans.listed(place, project, few.model_copy(update={"added": 3})) == (), "what was not asked for"
+        assert asked.spans.listed(environment(), project, few) == (), "nor where it is not asked for"
 
     run_simulated(play())
 
