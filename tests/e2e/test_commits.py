@@ -258,7 +258,7 @@ def test_a_service_that_hangs_is_given_up_where_unknown_is_allowed(shop: Shop, g
 
 def test_what_goes_out_is_recorded(shop: Shop) -> None:
     """Forward, back, and to another branch; in status, in the ledger, and as lead time."""
-    place, (_, one, two, _) = shop.place, shop.line
+    place, (zero, one, two, _) = shop.place, shop.line
     shop.rules(**HOLD)
     side = shop.repository.commit(one, subject="a feature", author="Ben")
     place.push(side)
@@ -273,8 +273,10 @@ def test_what_goes_out_is_recorded(shop: Shop) -> None:
     place.release(side)
     status = place.wait("Succeeded", deadline_s=DEADLINE_S)
     diverged, _, back, forward = (entry.get("commitRange") for entry in status["history"][:4])
-    assert {k: v for k, v in forward.items() if k != "firstTime"} == {"added": 2, "first": one, "last": two, "authors": 1}
-    assert back == {"added": 0, "removed": 1, "first": two, "last": two, "firstTime": back["firstTime"], "authors": 1}
+    ends, told = {"before": zero, "after": two}, {"added": 2, "first": one, "last": two, "authors": 1}
+    assert forward == ends | told | {"firstTime": forward["firstTime"]}
+    ends, told = {"before": two, "after": one}, {"added": 0, "removed": 1, "first": two, "last": two, "authors": 1}
+    assert back == ends | told | {"firstTime": back["firstTime"]}
     assert (diverged["added"], diverged["removed"], diverged["first"], diverged["authors"]) == (1, 1, side, 1)
     first = status["history"][3]
     took = (datetime.fromisoformat(first["completionTime"]) - datetime.fromisoformat(forward["firstTime"])).total_seconds()

@@ -47,7 +47,9 @@ class EnvironmentCommits(Model):
 class AttemptCommits(Model):
     """The commits that an attempt brings or takes back, by the commit graph and what committers claim. A statistic: it decides nothing."""
 
-    added: Annotated[Count, Field(description="Commits that did not run before.")]
+    before: Annotated[Word | None, Field(description="The commit that ran before.")] = None
+    after: Annotated[Word | None, Field(description="The commit that is deployed.")] = None
+    added: Annotated[Count, Field(description="Commits that did not run before: those that `after` has and `before` has not.")]
     removed: Annotated[
         Count | None, Field(description="Commits that ran before and are left out now: it goes back, or to another branch.")
     ] = None

@@ -73,8 +73,8 @@ def span_of(images: Sequence[ImageChange], earlier: Sequence[HistoryEntry], last
     return span if span is not None and is_commit_hash(span.before) and is_commit_hash(span.after) else None
 
 
-def summary(relation: Relation, of: CommitRange) -> AttemptCommits | None:
-    """Return what is recorded of an attempt by how the commit from which it goes stands to the other; None if nothing lies between them.
+def summary(ends: Span, relation: Relation, of: CommitRange) -> AttemptCommits | None:
+    """Return what is recorded of an attempt by how the ends of its span, full hashes, relate; None if nothing lies between them.
 
     `of` are the commits that it brings or, if it brings none, those that it takes back. The oldest, by its committer's time, is known
     only if all are listed.
@@ -83,6 +83,8 @@ def summary(relation: Relation, of: CommitRange) -> AttemptCommits | None:
         return None
     first = min(of.commits, key=_committed) if len(of.commits) == of.total else None
     return AttemptCommits(
+        before=ends.before,
+        after=ends.after,
         added=relation.behind,
         removed=relation.ahead or None,
         first=first.hash if first else None,

@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import TypeAlias
 
 from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.environment import Environment
@@ -29,7 +28,6 @@ log = logging.getLogger(__name__)
 _MOST, _AT_ONCE, _A_REPOSITORY = 1000, 32, 1
 _LISTS, _LISTED, _LONGEST = 200, 20, 120
 _SOON_S, _LATER_S = 5.0, 60.0
-_Place: TypeAlias = tuple[Repository | None, str, str, int, int]
 _PASSING = frozenset({UnknownReason.PENDING, UnknownReason.BUSY})
 
 
@@ -52,7 +50,7 @@ class CommitSpans:
         self._clock = clock
         self._again = again
         self._states: OrderedDict[tuple[Repository, Span], _State] = OrderedDict()
-        self._lists: OrderedDict[_Place, tuple[Commit, ...]] = OrderedDict()
+        self._lists: OrderedDict[tuple[Repository | None, Span], tuple[Commit, ...]] = OrderedDict()
         self._turns = RepositoryTurns(_A_REPOSITORY)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -75,12 +73,10 @@ class CommitSpans:
 
         Their texts have one line, and are cut.
         """
-        return self._lists.get(_place(repository_of(environment, project), commits), ())
+        return self._lists.get((repository_of(environment, project), Span(commits.before or "", commits.after or "")), ())
 
-    def _keep(self, repository: Repository, commits: AttemptCommits, listed: Sequence[Commit]) -> None:
-        self._lists[_place(repository, commits)] = tuple(
-            replace(c, subject=_line(c.subject), author=_line(c.author)) for c in listed[:_LISTED]
-        )
+    def _keep(self, repository: Repository, ends: Span, listed: Sequence[Commit]) -> None:
+        self._lists[repository, ends] = tuple(replace(c, subject=_line(c.subject), author=_line(c.author)) for c in listed[:_LISTED])
         while len(self._lists) > _LISTS:
             self._lists.popitem(last=False)
 
@@ -110,8 +106,7 @@ class CommitSpans:
                 pause_s = _SOON_S if found.reason in _PASSING else _LATER_S
             else:
                 state.commits, pause_s = summary(*found), inf
-                if state.commits is not None:
-                    self._keep(repository, state.commits, found[1].commits)
+                self._keep(repository, found[0], found[2].commits)
         except Problem as problem:
             log.debug("%s", problem.message)
         finally:
@@ -121,17 +116,12 @@ class CommitSpans:
             self._again(key, 0.0)
 
 
-def _place(repository: Repository | None, commits: AttemptCommits) -> _Place:
-    """Name commits as status does: the hashes at both ends and the numbers say which they are."""
-    return repository, commits.first or "", commits.last or "", commits.added, commits.removed or 0
-
-
 def _line(text: str) -> str:
     return " ".join(text[: 4 * _LONGEST].split())[: _LONGEST + 1]
 
 
-async def _between(commits: Commits, repository: Repository, span: Span) -> tuple[Relation, CommitRange] | Unknown:
-    """Return how the ends of a span relate, and the commits that are added or, if none is, those that are removed. Raises Problem."""
+async def _between(commits: Commits, repository: Repository, span: Span) -> tuple[Span, Relation, CommitRange] | Unknown:
+    """Return a span with full hashes, how its ends relate, and the commits added or, if none is, those removed. Raises Problem."""
     before = await full_hash(commits, repository, span.before)
     if isinstance(before, Unknown):
         return before
@@ -143,4 +133,4 @@ async def _between(commits: Commits, repository: Repository, span: Span) -> tupl
         return relation
     ends = (before, after) if relation.behind else (after, before)
     listed = await commits.between(repository, *ends)
-    return listed if isinstance(listed, Unknown) else (relation, listed)
+    return listed if isinstance(listed, Unknown) else (Span(before, after), relation, listed)

@@ -66,7 +66,7 @@ def test_an_attempt_is_told_of_when_it_begins_and_when_it_ends(outcome: str, wor
     assert new_notifications(release(), ended, ended, PLACE) == ()
 
 
-COMMITS = AttemptCommits(added=2, first="1" * 40, last="2" * 40, first_time=NOW - MINUTE, authors=1)
+COMMITS = AttemptCommits(before="0" * 40, after="2" * 40, added=2, first="1" * 40, last="2" * 40, first_time=NOW - MINUTE, authors=1)
 
 
 def test_what_goes_out_is_listed_as_far_as_it_is_known() -> None:

@@ -24,7 +24,7 @@ from tests.builders.scenarios import BOTH, RUNS, attempt_due, attempt_under_way
 ZERO, ONE, TWO, THREE = ("0" * 40, "1" * 40, "2" * 40, "3" * 40)
 DIGESTS = {ZERO: "sha256:" + "0" * 64, ONE: OLD, TWO: NEW, THREE: OTHER}
 HOUR = timedelta(hours=1)
-BROUGHT = AttemptCommits(added=2, first=ONE, last=TWO, first_time=NOW - HOUR, authors=1)
+BROUGHT = AttemptCommits(before=ZERO, after=TWO, added=2, first=ONE, last=TWO, first_time=NOW - HOUR, authors=1)
 
 
 def change(before: str, after: str, container: str = "app", **more: Any) -> ImageChange:
@@ -47,7 +47,7 @@ def ready_on(commit: str) -> LastReady:
     [
         ("forward", [change(ONE, TWO)], [], None, Span(ONE, TWO)),
         ("by tags that are abbreviated", [change(ONE[:7], TWO[:12], from_digest=OLD, to_digest=NEW)], [], None, Span(ONE[:7], TWO[:12])),
-        ("claimed", [change(f"claimed:{ONE}", TWO, from_digest=OLD)], [], None, Span(ONE, TWO)),
+        ("claimed", [change(f"claimed:{ONE}", f"claimed:{TWO}", from_digest=OLD, to_digest=NEW)], [], None, Span(ONE, TWO)),
         ("the same for all containers", [change(ONE, TWO), change(ONE, TWO, "api")], [], None, Span(ONE, TWO)),
         ("one does not change", [change(ONE, TWO), change(TWO, TWO, "api")], [], None, Span(ONE, TWO)),
         ("one is new", [change(ONE, TWO), change("", TWO, "api")], [], None, Span(ONE, TWO)),
@@ -101,32 +101,45 @@ def commit(number: int, minutes: float | None, author: str = "Ana") -> Commit:
             "by two people",
             Relation(0, 3),
             CommitRange(3, (commit(3, 3), commit(2, 2, "Ben"), commit(1, 1))),
-            AttemptCommits(added=3, first=f"{1:040x}", last=f"{3:040x}", first_time=NOW + timedelta(minutes=1), authors=2),
+            AttemptCommits(
+                before=ZERO, after=ONE, added=3, first=f"{1:040x}", last=f"{3:040x}", first_time=NOW + timedelta(minutes=1), authors=2
+            ),
         ),
         (
             "a clock was wrong, another has no time",
             Relation(0, 3),
             CommitRange(3, (commit(3, 3), commit(2, -9), commit(1, None))),
-            AttemptCommits(added=3, first=f"{2:040x}", last=f"{3:040x}", first_time=NOW + timedelta(minutes=-9), authors=1),
+            AttemptCommits(
+                before=ZERO, after=ONE, added=3, first=f"{2:040x}", last=f"{3:040x}", first_time=NOW + timedelta(minutes=-9), authors=1
+            ),
         ),
         (
             "more than are listed",
             Relation(0, 251),
             CommitRange(251, (commit(251, 251), commit(250, 250))),
-            AttemptCommits(added=251, last=f"{251:040x}", authors=1),
+            AttemptCommits(before=ZERO, after=ONE, added=251, last=f"{251:040x}", authors=1),
         ),
         (
             "back",
             Relation(1, 0),
             CommitRange(1, (commit(1, 1),)),
-            AttemptCommits(added=0, removed=1, first=f"{1:040x}", last=f"{1:040x}", first_time=NOW + timedelta(minutes=1), authors=1),
+            AttemptCommits(
+                before=ZERO,
+                after=ONE,
+                added=0,
+                removed=1,
+                first=f"{1:040x}",
+                last=f"{1:040x}",
+                first_time=NOW + timedelta(minutes=1),
+                authors=1,
+            ),
         ),
         ("the same", Relation(0, 0), CommitRange(0, ()), None),
         ("an answer that contradicts itself", Relation(0, 2), CommitRange(0, ()), None),
     ],
 )
 def test_what_is_recorded(what: str, relation: Relation, of: CommitRange, expected: AttemptCommits | None) -> None:
-    assert summary(relation, of) == expected, what
+    assert summary(Span(ZERO, ONE), relation, of) == expected, what
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ SHOP, BIG = Repository("shop", "https://git.example.com/shop", "main"), Reposito
 WEB, API = ObjectKey(RELEASE, "shop", "web"), ObjectKey(RELEASE, "shop", "api")
 FORWARD = Span(ZERO, TWO)
 FIRST, SECOND, THIRD = (datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in (1, 2, 3))
-TWO_COMMITS = AttemptCommits(added=2, first=ONE, last=TWO, first_time=FIRST, authors=1)
+TWO_COMMITS = AttemptCommits(before=ZERO, after=TWO, added=2, first=ONE, last=TWO, first_time=FIRST, authors=1)
 
 
 class Asked:
@@ -61,9 +61,21 @@ def test_nobody_waits_and_who_asked_is_called_again_once_it_is_known() -> None:
 @pytest.mark.parametrize(
     ("what", "span", "expected"),
     [
-        ("back", Span(TWO, ZERO), AttemptCommits(added=0, removed=2, first=ONE, last=TWO, first_time=FIRST, authors=1)),
-        ("to another branch", Span(TWO, SIDE), AttemptCommits(added=1, removed=1, first=SIDE, last=SIDE, first_time=THIRD, authors=1)),
-        ("abbreviated", Span(ONE[:8], TWO[:8]), AttemptCommits(added=1, first=TWO, last=TWO, first_time=SECOND, authors=1)),
+        (
+            "back",
+            Span(TWO, ZERO),
+            AttemptCommits(before=TWO, after=ZERO, added=0, removed=2, first=ONE, last=TWO, first_time=FIRST, authors=1),
+        ),
+        (
+            "to another branch",
+            Span(TWO, SIDE),
+            AttemptCommits(before=TWO, after=SIDE, added=1, removed=1, first=SIDE, last=SIDE, first_time=THIRD, authors=1),
+        ),
+        (
+            "abbreviated",
+            Span(ONE[:8], TWO[:8]),
+            AttemptCommits(before=ONE, after=TWO, added=1, first=TWO, last=TWO, first_time=SECOND, authors=1),
+        ),
         ("the same in other words", Span(TWO[:8], TWO), None),
         ("not in the repository", Span(ONE, "7" * 40), None),
         ("abbreviated, and not on the branch", Span(ONE, "7" * 12), None),
@@ -75,6 +87,12 @@ def test_what_lies_between(what: str, span: Span, expected: AttemptCommits | Non
         asked(span)
         await asyncio.sleep(1)
         assert asked(span).get(span) == expected and bool(asked.again) is (expected is not None), what
+        before = len(asked.commits.asked)
+        await asyncio.sleep(3600)
+        asked(span)
+        await asyncio.sleep(1)
+        is_final = expected is not None or "same" in what
+        assert (len(asked.commits.asked) == before) is is_final, "what the repository lacks may come, the rest never changes"
 
     run_simulated(play())
 
@@ -141,7 +159,7 @@ def test_the_newest_of_the_latest_are_listed() -> None:
         many, few = await known(0, 29), await known(3, 5)
         assert [c.hash for c in asked.spans.listed(place, project, many)] == hashes[:9:-1], "20 of 29, newest first"
         assert [c.hash for c in asked.spans.listed(place, project, few)] == [hashes[5], hashes[4]]
-        assert asked.spans.listed(place, project, few.model_copy(update={"added": 3})) == (), "what was not asked for"
+        assert asked.spans.listed(place, project, few.model_copy(update={"after": "9" * 40})) == (), "what was not asked for"
         assert asked.spans.listed(environment(), project, few) == (), "nor where it is not asked for"
 
     run_simulated(play())
