@@ -197,4 +197,4 @@ def test_the_plugin_prints_through_its_writer_only(path: Path) -> None:
 
 def _is_of_a_process(node: ast.Attribute) -> bool:
     """Return whether this is what another program has printed."""
-    return isinstance(node.value, ast.Name) and node.value.id == "done"
+    return isinstance(node.value, ast.Name) and node.value.id in ("done", "process")

@@ -32,8 +32,6 @@ _QUADRATIC = 9.0
 """Between the four of linear and the sixteen of quadratic."""
 
 OUTSIDE = {
-    "ecs_release.cli.kubectl.artifacts.git.run": "starts git",
-    "ecs_release.cli.kubectl.artifacts.git.commits": "starts git",
     "ecs_release.cli.kubectl.client.connection._file": "reads a file",
     "ecs_release.cluster.credentials._any_file": "reads a file",
     "ecs_release.aws.command_reader.check_credentials": "calls AWS",

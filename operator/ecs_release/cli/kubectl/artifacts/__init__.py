@@ -1,4 +1,4 @@
-"""Images and hashes on a command line: ECR references, abbreviated hashes, and the user's git clone.
+"""Images and hashes on a command line: ECR references, and abbreviated hashes.
 
 Begin with `hash_prefix`.
 """

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecs_release.api.environment import Artifacts
-from ecs_release.cli.kubectl.artifacts import git, hash_prefix
+from ecs_release.cli.kubectl.artifacts import hash_prefix
 from ecs_release.cli.kubectl.artifacts.ecr_reference import Reference, reference, registry, release_tag
 from ecs_release.cli.kubectl.client.aws_flags import access_of, add_aws, region_of, with_aws
 from ecs_release.cli.kubectl.client.flags import add_output
+from ecs_release.cli.kubectl.own_clone.clone import Clone, is_abbreviated
 from ecs_release.cli.kubectl.terminal.errors import CommandError
 from ecs_release.domain.model.errors import Blocked, Problem
 
@@ -77,16 +78,17 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
 
 def _release_hash(session: Session, given: str | None, images: Sequence[Reference], home: tuple[str, str], tag_format: str) -> str:
     """Return the full release hash: an abbreviated one would become another immutable tag. Raises CommandError."""
+    clone = Clone()
     if not given:
-        found = git.head()
+        found = clone.head()
         if not found:
             raise CommandError("this folder is in no git repository: give --release-hash")
-        if git.is_dirty():
+        if clone.is_dirty():
             session.out.note(f"warning: tracked files differ from commit {found}: is the image what it says?")
         return found
-    if not git.is_abbreviated(given):
+    if not is_abbreviated(given):
         return given
-    return hash_prefix.only_match(given, git.commits(given)) or _in_registry(session, given, images, home, tag_format) or given
+    return hash_prefix.only_match(given, clone.commits(given)) or _in_registry(session, given, images, home, tag_format) or given
 
 
 def _in_registry(session: Session, given: str, images: Sequence[Reference], home: tuple[str, str], tag_format: str) -> str:

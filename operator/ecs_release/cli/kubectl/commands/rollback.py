@@ -9,13 +9,14 @@ from ecs_release.api.names import LABEL_RELEASE_SET, RELEASE, RELEASE_SET
 from ecs_release.api.release import Release
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.api.source import Source
-from ecs_release.cli.kubectl.artifacts import git, hash_prefix
+from ecs_release.cli.kubectl.artifacts import hash_prefix
 from ecs_release.cli.kubectl.changes import confirmation
 from ecs_release.cli.kubectl.changes.field_owners import release_set_of
 from ecs_release.cli.kubectl.client import flags
 from ecs_release.cli.kubectl.client.object_references import resolve
 from ecs_release.cli.kubectl.manifests import manifest_writer, pinned_objects, rollback_target
 from ecs_release.cli.kubectl.manifests.manifest_writer import ManifestTarget
+from ecs_release.cli.kubectl.own_clone.clone import Clone, is_abbreviated
 from ecs_release.cli.kubectl.terminal.errors import CommandError, NotFound
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _sources_at_hash(session: Session, body: dict[str, Any], given: str) -> dict
     known = rollback_target.known_hashes(list(releases.values()))
     if any(h.startswith(given) for h in known):
         return rollback_target.sources_at_hash(releases, rollback_target.expand_hash(given, known))
-    whole = hash_prefix.only_match(given, git.commits(given)) if git.is_abbreviated(given) else given
+    whole = hash_prefix.only_match(given, Clone().commits(given)) if is_abbreviated(given) else given
     return _in_registry(session, body, releases, whole or given) or rollback_target.sources_at_hash(
         releases, rollback_target.expand_hash(given, known)
     )
@@ -117,7 +118,7 @@ def _in_registry(session: Session, body: dict[str, Any], releases: dict[str, Rel
     except CommandError as refusal:
         session.out.note(f"cannot look for release hash {given} in ECR: {refusal}")
         return {}
-    whole = hash_prefix.expand(session, given, list(targets.values()), aws) if git.is_abbreviated(given) else given
+    whole = hash_prefix.expand(session, given, list(targets.values()), aws) if is_abbreviated(given) else given
     found = hash_prefix.images_at(session, whole, targets, aws) if whole else {}
     if found:
         session.out.note(f"warning: status does not remember that {whole} ran there: its images are those that ECR has")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecs_release.api.names import API_VERSION
-from ecs_release.cli.kubectl.artifacts import git
 from ecs_release.cli.kubectl.changes import confirmation
 from ecs_release.cli.kubectl.manifests import pinned_objects, yaml_text
 from ecs_release.cli.kubectl.manifests.pinned_objects import Fields
 from ecs_release.cli.kubectl.manifests.yaml_edit import edit, replacement_patch, with_fields
+from ecs_release.cli.kubectl.own_clone.clone import Clone
 from ecs_release.cli.kubectl.terminal.errors import CommandError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def change_of(session: Session, description: str) -> dict[str, str | None]:
     given = session.arguments
     return {
         "description": (given.description or description)[:1024],
-        "requestedBy": (given.requested_by or git.email() or confirmation.user_name(session))[:256],
+        "requestedBy": (given.requested_by or Clone().email() or confirmation.user_name(session))[:256],
         "url": given.url or _build_url(session.environment),
         "revision": given.revision,
         "ticket": given.ticket,
