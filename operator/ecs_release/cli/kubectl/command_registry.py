@@ -41,6 +41,7 @@ class Entry:
 COMMANDS: tuple[Entry, ...] = (
     Entry("status", "How a ReleaseSet or Release stands, as a tree; --watch waits for it"),
     Entry("board", "What runs where: services by environments"),
+    Entry("where", "In which environments a commit is live; --watch waits until it is live everywhere"),
     Entry("plan", "What an apply of a file would do, or a resource as it stands, and what blocks it"),
     Entry("history", "What was deployed before, by whom and why"),
     Entry("diff", "What differs between two Environments, or between what is wanted and what runs"),

@@ -44,7 +44,7 @@ def run(words: Sequence[str]) -> None:
     # The command itself reports what is wrong when it is run; argparse raises SystemExit.
     with suppress(Exception, SystemExit):
         before, word = list(words[:-1]), words[-1] if words else ""
-        if before and before[-1] in ("-f", "--filename", "--output-file", "--kubeconfig") and not word.startswith("-"):
+        if before and before[-1] in ("-f", "--filename", "--output-file", "--kubeconfig", "--repo") and not word.startswith("-"):
             directive = FILES
         else:
             found = list(candidates(before, word))

@@ -1,0 +1,106 @@
+"""Where a commit is: services by environments."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ecs_release.api.conditions import Reason
+from ecs_release.api.project import Project
+from ecs_release.api.release import Release
+from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.domain.model.conditions import find
+from ecs_release.domain.presence.answers import Graph
+from ecs_release.domain.presence.presence import Cell, Place, State, is_there, presence
+
+Projects = Mapping[tuple[str, str], Project]
+"""Projects by namespace and name."""
+_Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRow:
+    """A service of a Project, and where the commit is, by environment."""
+
+    namespace: str
+    project: str
+    service: str
+    cells: dict[str, Cell] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceTable:
+    """All services that are released somewhere."""
+
+    environments: tuple[str, ...]
+    rows: tuple[ServiceRow, ...]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """All cells."""
+        return [cell for row in self.rows for cell in row.cells.values()]
+
+    @property
+    def is_live_everywhere(self) -> bool:
+        """Whether the commit is live wherever tasks are to run, and somewhere at all."""
+        runs = [c for c in self.cells if c.state is not State.NOTHING_RUNS or c.claimed]
+        return bool(runs) and all(is_there(c) for c in runs)
+
+
+def build(
+    releases: Iterable[Release], sets: Iterable[ReleaseSet], projects: Projects, unobserved: Mapping[str, str], graph: Graph
+) -> PresenceTable:
+    """Arrange what is wanted and what runs; `unobserved` says of environments why it is not known what runs there."""
+    places: dict[tuple[_Key, str], Place] = {}
+    # Of two Releases that claim one service, the one that holds it is shown.
+    for release in sorted(releases, key=lambda r: (_is_refused(r), r.metadata.name)):
+        spec, environment = release.spec, release.spec.environment_ref.name
+        key = (release.metadata.namespace or "", spec.project_ref.name, spec.service)
+        listed = _listed(projects, key)
+        places.setdefault((key, environment), Place(spec.service, release, None, listed, unobserved.get(environment, "")))
+    for release_set in sets:
+        environment = release_set.spec.environment_ref.name
+        for service in _services(release_set, projects):
+            key = (release_set.metadata.namespace or "", release_set.spec.project_ref.name, service)
+            found = places.get((key, environment))
+            its = found.release if found is not None else None
+            places[key, environment] = Place(service, its, release_set, _listed(projects, key), unobserved.get(environment, ""))
+    rows: dict[_Key, ServiceRow] = {}
+    for key, environment in sorted(places):
+        rows.setdefault(key, ServiceRow(*key)).cells[environment] = presence(places[key, environment], graph)
+    return PresenceTable(tuple(sorted({environment for _, environment in places})), tuple(rows.values()))
+
+
+def narrowed(found: PresenceTable, environments: Collection[str] | None, services: Collection[str] | None) -> PresenceTable:
+    """Leave out what is in none of some environments, and not of some services; None: all."""
+    rows = [
+        replace(row, cells={name: cell for name, cell in row.cells.items() if environments is None or name in environments})
+        for row in found.rows
+        if services is None or row.service in services
+    ]
+    kept = tuple(row for row in rows if row.cells)
+    return PresenceTable(tuple(name for name in found.environments if any(name in row.cells for row in kept)), kept)
+
+
+def _is_refused(release: Release) -> bool:
+    ready = find(release.status.conditions, "Ready") if release.status is not None else None
+    return ready is not None and ready.reason == Reason.TARGET_CONFLICT
+
+
+def _listed(projects: Projects, key: _Key) -> frozenset[str]:
+    """Return the containers of a service that are released; none if its Project is not known."""
+    project = projects.get(key[:2])
+    entry = project.spec.by_service.get(key[2]) if project is not None else None
+    return frozenset(c.name for c in entry[1].containers) if entry is not None else frozenset()
+
+
+def _services(release_set: ReleaseSet, projects: Projects) -> Sequence[str]:
+    """Return the services of a set: those that its spec names, else those of its service set, else those that its status has."""
+    spec = release_set.spec
+    if spec.services is not None:
+        return spec.services
+    project = projects.get((release_set.metadata.namespace or "", spec.project_ref.name))
+    group = next((s for s in project.spec.service_sets if s.name == spec.service_set), None) if project is not None else None
+    if group is not None:
+        return [s.name for s in group.services]
+    return [s.name for s in (release_set.status.services if release_set.status is not None else None) or ()]
