@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.aws.ledger.queries import LedgerReader
@@ -21,6 +24,7 @@ from tests.git_host.repositories import BareRepository
 from tests.git_host.server import GitHost, running_host
 from tests.git_host.service import CommitsService, binding
 from tests.operator_process import FAST
+from tests.proxies import ForwardingProxy
 
 HOLD = {"backwards": "Hold", "unknown": "Hold"}
 REFUSE = {"notMerged": "Refuse", "unknown": "Hold"}
@@ -34,13 +38,53 @@ LEDGER = {
 }
 
 
+LIES = (
+    b"no JSON",
+    b'{"onBranch": "yes", "tip": 5, "asOf": null}',
+    b'{"unknown": {"reason": "Invented", "message": []}}',
+    b'{"padding": "' + b"x" * 2**21 + b'"}',
+)
+
+
+class LyingProxy(ForwardingProxy):
+    """Between the operator and the commits service: it hands answers on, unless it is to lie."""
+
+    def __init__(self, server: str) -> None:
+        super().__init__(server)
+        self._lies: Iterator[bytes] | None = None
+        self.told = 0
+
+    @contextmanager
+    def lying(self) -> Iterator[None]:
+        self._lies, self.told = itertools.cycle(LIES), 0
+        try:
+            yield
+        finally:
+            self._lies = None
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if self._lies is None:
+            return await self.forward(request)
+        self.told += 1
+        return web.Response(body=next(self._lies), content_type="application/json")
+
+
 @dataclass
 class Graph:
-    """A bed whose operator asks a commits service, and the git host that this reads."""
+    """A bed whose operator asks a commits service through a proxy, and the git host that this reads."""
 
     bed: Bed
     host: GitHost
     service: CommitsService
+    proxy: LyingProxy
+
+    def neighbour(self, commit: str) -> Place:
+        """Another team's place, whose Environment asks nothing; the service `web` runs a commit."""
+        other = Place(self.bed)
+        other.service(commit)
+        other.environment()
+        other.project()
+        return other
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +94,11 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
         host = stack.enter_context(running_host(folder))
         bound = [binding(host, "shop/*", namespaces=("t*",))]
         service = stack.enter_context(CommitsService(folder / "service", bound, {"answerSeconds": 10}))
-        address = {"ECS_RELEASE_COMMITS_ADDRESS": service.address, "ECS_RELEASE_COMMITS_TOKEN_FILE": str(service.token_file)}
-        yield Graph(stack.enter_context(running_bed({**FAST, **LEDGER, **address})), host, service)
+        proxy = stack.enter_context(LyingProxy(service.address).running())
+        address = {
+            "ECS_RELEASE_COMMITS_ADDRESS": f"http://127.0.0.1:{proxy.port}", "ECS_RELEASE_COMMITS_TOKEN_FILE": str(service.token_file),
+        }  # fmt: skip
+        yield Graph(stack.enter_context(running_bed({**FAST, **LEDGER, **address})), host, service, proxy)
 
 
 @dataclass
@@ -233,10 +280,7 @@ def test_a_repository_that_is_not_bound_to_the_namespace_is_not_read(shop: Shop,
 def test_a_service_that_hangs_holds_up_those_who_ask_and_nobody_else(shop: Shop, graph: Graph) -> None:
     place, digest = shop.place, shop.place.push(shop.line[1])
     shop.rules(**REFUSE)
-    other = Place(graph.bed)
-    other.service(shop.line[0])
-    other.environment()
-    other.project()
+    other = graph.neighbour(shop.line[0])
     other.push(shop.line[1])
     with graph.service.process.paused():
         place.release(shop.line[1])
@@ -302,6 +346,72 @@ def test_nothing_waits_for_what_goes_out(shop: Shop, graph: Graph) -> None:
 
 def ledger_entries(place: Place) -> list[LedgerEntry]:
     return list(LedgerReader(place.aws.client("dynamodb", ACCOUNT, REGION), TABLE).history_of(place.name, place.name, "shop", "web"))
+
+
+def test_a_service_that_lies_is_not_believed_and_slows_nobody_else(shop: Shop, graph: Graph) -> None:
+    """No JSON, other types, invented reasons, too much: none is taken for an answer."""
+    place, digest = shop.place, shop.place.push(shop.line[1])
+    shop.rules(**REFUSE)
+    other = graph.neighbour(shop.line[0])
+    other.push(shop.line[1])
+    with graph.proxy.lying():
+        place.release(shop.line[1])
+        status = place.wait("CommitUnknown", deadline_s=DEADLINE_S)
+        other.release(shop.line[1])
+        other.wait("Succeeded", deadline_s=DEADLINE_S)
+        place.until(lambda: graph.proxy.told > len(LIES), "all lies to be told", deadline_s=DEADLINE_S)
+        status = place.until(lambda: (s := place.status()) and "malformed" in shop.message() and s, "it to be said", deadline_s=DEADLINE_S)
+        assert triple(status) == WAITING and place.mutations() == []
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    assert runs(place, digest)
+
+
+def test_a_service_that_lies_is_passed_by_where_unknown_is_allowed(shop: Shop, graph: Graph) -> None:
+    """Nor is a lie taken for the other answer: what is not merged is not refused either."""
+    shop.rules(notMerged="Refuse", backwards="Hold")
+    with graph.proxy.lying():
+        shop.place.release(shop.line[1])
+        shop.place.wait("Succeeded", deadline_s=DEADLINE_S)
+    assert graph.proxy.told
+
+
+def test_a_service_that_restarts_empty_is_waited_for_and_slows_nobody_else(shop: Shop, graph: Graph) -> None:
+    place = shop.place
+    shop.rules(**REFUSE)
+    place.release(shop.line[1])
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    other = graph.neighbour(shop.line[0])
+    other.push(shop.line[1])
+    graph.service.stop()
+    try:
+        place.release(shop.line[2])
+        place.until(lambda: "commits service at" in shop.message(), "it to be said", deadline_s=DEADLINE_S)
+        assert triple(place.wait("CommitUnknown", deadline_s=DEADLINE_S)) == WAITING
+        other.release(shop.line[1])
+        other.wait("Succeeded", deadline_s=DEADLINE_S)
+        shutil.rmtree(graph.service.cache)
+    finally:
+        graph.service.start()
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    assert place.status()["running"]["hash"] == shop.line[2]
+
+
+def test_a_branch_that_is_rewritten_between_decision_and_act_is_noticed(shop: Shop) -> None:
+    """The attempt has begun, for its commit was on the branch. AWS takes no call yet; when it does, the commit is gone from the branch."""
+    place, (_, one, _, three) = shop.place, shop.line
+    shop.rules(**REFUSE)
+    place.aws.fault("UpdateService", status=503, times=None, match=place.name)
+    place.release(three)
+    place.until(place.updates, "a call to be refused", deadline_s=DEADLINE_S)
+    shop.repository.point("main", one)
+    place.wait("NotMerged", deadline_s=DEADLINE_S)
+    place.aws.clear_faults(place.name)
+    status = place.stays("NotMerged", seconds=3.0)
+    assert f"commit {three[:12]} is not on branch main" in shop.message() and status["rollout"].get("outcome") is None
+    assert not any(not c["error"] for c in place.updates()) and place.status()["running"]["hash"] == shop.line[0]
+    shop.repository.point("main", three)
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    assert sum(not c["error"] for c in place.updates()) == 1
 
 
 def test_without_rules_nothing_is_asked(shop: Shop, graph: Graph) -> None:
