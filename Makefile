@@ -29,7 +29,7 @@ SUITES = $(wildcard tests/unit tests/model tests/contract tests/apiserver tests/
 
 ##@ Try it
 .PHONY: demo
-demo: control-plane ## A release, a rollback, drift: two minutes on a real API server and a simulated AWS
+demo: control-plane ## A release, a rollback, drift, a race of builds: two and a half minutes on a real API server and a simulated AWS
 	@$(RUN) tests.demo
 
 .PHONY: playground

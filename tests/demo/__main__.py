@@ -1,4 +1,4 @@
-"""The demo: seven steps, each of which must show what it says, else the exit code is 1."""
+"""The demo: eight steps, each of which must show what it says, else the exit code is 1."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import yaml
 from tests.aws_simulator.client import image_name
 from tests.control_plane.build import BuildError
 from tests.demo.bed import BAD, EXAMPLES, FIX, GOOD, LOG_ROUTER, STAGING, DemoBed, demo_bed
+from tests.demo.commits import DemoCommits, demo_commits
 
 _STEP_DEADLINE_S = 40
 _PAUSE_S = 0.3
@@ -26,9 +27,10 @@ class NotShown(Exception):
 class Demo:
     """Runs the steps and prints sets and Releases whenever they change."""
 
-    def __init__(self, bed: DemoBed) -> None:
-        """The bed is ready, and nothing of the examples is applied."""
+    def __init__(self, bed: DemoBed, commits: DemoCommits | None) -> None:
+        """The bed is ready, and nothing of the examples is applied. Without commits the last step is left out."""
         self._bed = bed
+        self._commits = commits
         self._kubectl: Callable[..., str] = bed.cluster.kubectl
         self._shown: dict[str, list[str]] = {}
 
@@ -41,6 +43,10 @@ class Demo:
         self._roll_back()
         self._drift()
         self._fix()
+        if self._commits is not None:
+            self._race(self._commits)
+        else:
+            print("\n── 8. Left out: the race of builds needs git 2.39 or newer, with git-http-backend.")
         print("\n$ kubectl get environments")
         print(self._kubectl("get", "environments"))
 
@@ -110,7 +116,36 @@ class Demo:
         wanted = [("Requested", "Succeeded"), ("Rollback", "RolledBack"), ("Requested", "Failed"), *[("Requested", "Succeeded")] * 2]
         self._check(outcomes == wanted, f"the whole history, not {outcomes}")
 
+    def _race(self, commits: DemoCommits) -> None:
+        _, one, two = commits.line
+        step(8, f"The race of builds: commit {one} is older than {two}, and its build ends last. Production stays on {two}.")
+        for tags in ([f"ref.{one}"], ["slow", f"ref.{two}"]):
+            self._bed.aws.push_image("shop/reports", tags, account=STAGING)
+        self._patch("project", "shop", {"git": {"url": commits.url, "branch": "main"}})
+        self._patch("environment", "production", {"commits": {"backwards": "Hold"}})
+        self._patch("release", "reports-production", {"source": {"releaseHash": two}}, manager="build-2")
+        self._watch(lambda: self._ready("release", "reports-production")[1] == "RollingOut", f"{two} to roll out")
+        self._patch("release", "reports-production", {"source": {"releaseHash": one}}, manager="build-1")
+        self._watch(lambda: self._ready("release", "reports-production")[1] == "GoesBackwards", f"{one} to wait")
+        print(f"\n  {condition(self._get('release', 'reports-production'), 'Ready')['message']}")
+        self._watch(
+            lambda: condition(self._get("release", "reports-production"), "Stalled").get("status") == "True", f"{two} to be through"
+        )
+        found = self._get("release", "reports-production")
+        print(f"\n  {condition(found, 'Ready')['message']}")
+        self._check(found["status"]["running"]["hash"] == two, f"production to run {two}")
+        self._check(f"is 1 commit behind {two}" in condition(found, "Ready")["message"], f"to be told why {one} waits")
+        latest = found["status"]["history"][0]
+        self._check((latest["hash"], latest["outcome"]) == (two, "Succeeded"), f"{two} to have gone out, and nothing since")
+
     # What is used above.
+
+    def _patch(self, kind: str, name: str, spec: dict[str, Any], manager: str = "") -> None:
+        """Change fields of an object's spec, as a build does by a field manager of its own."""
+        flags = [f"--field-manager={manager}"] if manager else []
+        patch = json.dumps({"spec": spec})
+        print(f"$ kubectl patch {kind} {name} --namespace shop --type=merge --patch '{patch}' {' '.join(flags)}".rstrip())
+        self._kubectl("patch", kind, name, "--namespace", "shop", "--type=merge", "--patch", patch, *flags)
 
     def _apply(self, name: str, source: dict[str, Any], why: str) -> None:
         """Apply a ReleaseSet as its example says, with another source and reason."""
@@ -207,8 +242,8 @@ def main() -> int:
     begun = time.monotonic()
     try:
         print("Starting a Kubernetes API server, a simulated AWS with two accounts, and the operator ...", flush=True)
-        with demo_bed() as bed:
-            Demo(bed).run()
+        with demo_commits() as commits, demo_bed(settings=commits.settings if commits is not None else None) as bed:
+            Demo(bed, commits).run()
     except NotShown as error:
         print(f"\ndemo: FAILED: {error}", file=sys.stderr)
         return 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,14 +45,14 @@ class DemoBed:
 
 
 @contextmanager
-def demo_bed(folder: Path | None = None, *, time_scale: float = 20) -> Iterator[DemoBed]:
-    """Run everything, with the CRDs and AWS's services in place; the examples are not applied yet."""
+def demo_bed(folder: Path | None = None, *, time_scale: float = 20, settings: Mapping[str, str] | None = None) -> Iterator[DemoBed]:
+    """Run everything, with the CRDs and AWS's services in place; the examples are not applied yet. `settings` are more of the operator's."""
     log = folder / "operator.log" if folder else None
     with control_plane(folder / "control-plane" if folder else None) as cluster, Simulator(time_scale=time_scale) as aws:
         cluster.install_crds(ROOT / "crds")
         cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
         seed(aws)
-        with Operator(cluster.kubeconfig, aws.environment(), SETTINGS, log) as operator:
+        with Operator(cluster.kubeconfig, aws.environment(), {**SETTINGS, **(settings or {})}, log) as operator:
             operator.wait_until_ready()
             yield DemoBed(cluster, aws, operator)
 

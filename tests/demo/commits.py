@@ -1,0 +1,55 @@
+"""What the race of builds needs: a git repository on a host of its own, and the commits service that reads it, both on loopback."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.git_host.server import running_host
+from tests.git_host.service import CommitsService, binding
+
+_PATH = "shop/storefront"
+_SHOWN = 12
+_LEAST = (2, 39)
+
+
+@dataclass
+class DemoCommits:
+    """The commits 0, 1 and 2 of branch main, by their first twelve characters, and how the operator reaches the service."""
+
+    url: str
+    line: list[str]
+    settings: dict[str, str]
+
+
+@contextmanager
+def demo_commits() -> Iterator[DemoCommits | None]:
+    """Run host and service; None where git cannot serve repositories: the rest of the demo needs none."""
+    if not _serves():
+        yield None
+        return
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="demo-commits-")))
+        host = stack.enter_context(running_host(folder))
+        line = host.repository(_PATH).line(3)
+        service = stack.enter_context(CommitsService(folder / "service", [binding(host, _PATH)]))
+        settings = {"ECS_RELEASE_COMMITS_ADDRESS": service.address, "ECS_RELEASE_COMMITS_TOKEN_FILE": str(service.token_file)}
+        yield DemoCommits(host.url(_PATH), [commit[:_SHOWN] for commit in line], settings)
+
+
+def _serves() -> bool:
+    """Return whether git is there, new enough, and has its server for http."""
+    program = shutil.which("git")
+    if program is None:
+        return False
+    words = subprocess.run([program, "version"], capture_output=True, text=True, check=False, timeout=10).stdout.split()
+    numbers = words[2].split(".") if len(words) > 2 else []
+    if not all(n.isdecimal() for n in numbers[:2]) or tuple(int(n) for n in numbers[:2]) < _LEAST:
+        return False
+    folder = subprocess.run([program, "--exec-path"], capture_output=True, text=True, check=False, timeout=10).stdout.strip()
+    return shutil.which("git-http-backend", path=folder) is not None
