@@ -18,7 +18,9 @@ from aiohttp import web
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.aws.ledger.queries import LedgerReader
 from tests.aws_simulator.client import ACCOUNT, REGION
+from tests.e2e import plugin
 from tests.e2e.bed import READY, STALLED, WAITING, Bed, Place, condition, running_bed, triple
+from tests.e2e.queues import Inbox, topic
 from tests.e2e.sets import lines
 from tests.git_host.repositories import BareRepository
 from tests.git_host.server import GitHost, running_host
@@ -330,6 +332,41 @@ def test_what_goes_out_is_recorded(shop: Shop) -> None:
     assert [(e.stage, e.attempt_id, e.commit_range and e.commit_range.added) for e in recorded] == [("end", first["attemptID"], 2)]
     counted = place.bed.operator.metric("ecs_release_commit_lead_time_seconds_count", environment=place.name)
     assert counted == sum("leadTimeSeconds" in entry for entry in status["history"]) == 2
+
+
+def test_notifications_list_what_goes_out(shop: Shop) -> None:
+    place, (_, one, two, _) = shop.place, shop.line
+    inbox = Inbox(place)
+    place.environment(commits=HOLD, rollout={"settleSeconds": 0}, notify={"snsTopicARN": topic(place, inbox)})
+    place.release(two)
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    inbox.until("web deployment.started", "web deployment.succeeded", deadline_s=DEADLINE_S)
+    data = inbox.of("deployment.succeeded")["data"]
+    assert data["commitRange"]["added"] == 2 and data["leadTimeSeconds"] > 0
+    assert [(c["hash"], c["subject"], c["author"]) for c in data["commits"]] == [(two, "commit 2", "Ana"), (one, "commit 1", "Ana")]
+
+
+def test_the_plugin_lists_what_goes_out_from_the_users_own_clone(shop: Shop) -> None:
+    place, (zero, one, two, three) = shop.place, shop.line
+    clone = ("--repo", str(shop.repository.folder))
+    shop.rules(**HOLD)
+    place.release(two)
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    told = plugin.run(place, "history", "web", "-o", "wide", *clone).out
+    assert "2 commits by 1 person, oldest" in told.splitlines()[1] and f"{zero[:10]} to {two[:10]}: 2 commits by 1 person" in told
+    assert [text.split()[0] for text in told.splitlines()[-2:]] == [two[:10], one[:10]]
+    without = plugin.run(place, "history", "web", "-o", "wide")
+    assert "2 commits by 1 person, oldest" in without.out and "name your clone with --repo" in without.err, "numbers are in status"
+    manifest = place.get()
+    manifest = {k: manifest[k] for k in ("apiVersion", "kind", "spec")} | {"metadata": {"name": "web", "namespace": place.name}}
+    manifest["spec"]["source"] = {"releaseHash": three}
+    planned = plugin.run(place, "plan", "-f", "-", *clone, stdin=json.dumps(manifest)).out
+    assert "web: 1 commit by 1 person, oldest" in planned and planned.splitlines()[-1].split()[0] == three[:10]
+    place.environment(suspend={"reason": "audit"})
+    place.release(three)
+    place.wait("Suspended", deadline_s=DEADLINE_S)
+    compared = plugin.run(place, "diff", "web", *clone).out
+    assert "web, from what runs to what is wanted: 1 commit by 1 person" in compared and compared.splitlines()[-1].split()[0] == three[:10]
 
 
 def test_nothing_waits_for_what_goes_out(shop: Shop, graph: Graph) -> None:

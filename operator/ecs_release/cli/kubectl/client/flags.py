@@ -109,6 +109,16 @@ def add_sort(parser: argparse.ArgumentParser, example: str) -> None:
     parser.add_argument("--sort-by", type=parse_path, metavar="PATH", help=f"Sort by a field, as in -o json: {example}")
 
 
+def add_repo(parser: argparse.ArgumentParser) -> None:
+    """Add --repo."""
+    parser.add_argument(
+        "--repo",
+        default="",
+        metavar="DIR",
+        help="Your clone, whose commits are listed; without it the current folder, if that is one",
+    )
+
+
 def add_role(parser: argparse.ArgumentParser) -> None:
     """Add --assume-roles."""
     parser.add_argument(

@@ -14,6 +14,8 @@ from ecs_release.cli.kubectl.client.api_server import Object
 from ecs_release.cli.kubectl.client.aws_reader import AwsReader
 from ecs_release.cli.kubectl.client.object_references import resolve
 from ecs_release.cli.kubectl.client.session import Session
+from ecs_release.cli.kubectl.own_clone import commit_ranges
+from ecs_release.cli.kubectl.own_clone.commit_ranges import CommitRanges
 from ecs_release.cli.kubectl.terminal.errors import CommandError, Denied, NotFound
 
 _EPILOG = """\
@@ -35,6 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="What is equal, too")
     parser.add_argument("--task-definitions", action="store_true", help="Compare the running revisions field by field (asks AWS)")
     flags.add_role(parser)
+    flags.add_repo(parser)
     flags.add_output(parser, formats=("wide", "json", "yaml"))
 
 
@@ -52,11 +55,20 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         rows = comparison.rows(shown, wide=arguments.output == "wide", namespaces=session.all_namespaces)
         session.out.rows(head, rows, no_headers=arguments.no_headers)
     session.out.note(f"{sum(d.differs for d in found)} of {len(found)} services differ.")
+    _list_commits(session, arguments, shown)
     if arguments.task_definitions:
         if not places:
             raise CommandError("--task-definitions compares two Environments: name both")
         _print_fields(session, arguments, found)
     return 0
+
+
+def _list_commits(session: Session, arguments: argparse.Namespace, shown: Sequence[Difference]) -> None:
+    """List the commits between, from the user's own clone: what the first Environment has and the second has not, or what is wanted."""
+    ahead, behind = (arguments.first, arguments.second) if arguments.second else ("what is wanted", "what runs")
+    sides = [(d.after, d.before) if arguments.second else (d.before, d.after) for d in shown]
+    pairs = commit_ranges.by_pair([(d.service, a.hash, b.hash) for d, (a, b) in zip(shown, sides, strict=True)])
+    commit_ranges.write(session.out, CommitRanges(arguments.repo), pairs, session.now(), f"from {behind} to {ahead}")
 
 
 def _environments(session: Session, places: Sequence[str], project: str | None) -> list[Difference]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.api.names import RELEASE, RELEASE_SET
+from ecs_release.cli.kubectl.board.matrix import short
 from ecs_release.cli.kubectl.client import flags
 from ecs_release.cli.kubectl.client.api_server import Object
 from ecs_release.cli.kubectl.client.object_references import resolve
@@ -14,6 +16,8 @@ from ecs_release.cli.kubectl.client.session import Session
 from ecs_release.cli.kubectl.history import history_rows, ledger_reader
 from ecs_release.cli.kubectl.history.history_rows import Entry
 from ecs_release.cli.kubectl.history.ledger_reader import Query
+from ecs_release.cli.kubectl.own_clone import commit_ranges
+from ecs_release.cli.kubectl.own_clone.commit_ranges import CommitRanges
 from ecs_release.cli.kubectl.terminal import sorting
 from ecs_release.cli.kubectl.terminal.durations import parse_time
 from ecs_release.cli.kubectl.terminal.errors import CommandError
@@ -45,6 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--ledger-table", metavar="NAME|ARN", help=f"The ledger's table; else {ledger_reader.SETTING}, else what Environments say"
     )
     flags.add_sort(parser, "an attempt's, such as .outcome")
+    flags.add_repo(parser)
     flags.add_output(parser, formats=("wide", "json", "yaml"))
 
 
@@ -61,7 +66,25 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         return 0
     head, rows = history_rows.table(entries, session.now(), wide=arguments.output == "wide")
     session.out.rows(head, rows, no_headers=arguments.no_headers)
+    if arguments.output == "wide":
+        _list_commits(session, entries, arguments.repo)
     return 0
+
+
+def _list_commits(session: Session, entries: Sequence[Entry], repo: str) -> None:
+    """List the commits that attempts have brought, from the user's own clone; each list once."""
+    brought = {(b.before, b.after): b for entry in entries if (b := history_rows.brought_by(entry)) and b.before and b.after}
+    ranges, missing = CommitRanges(repo), 0
+    for (before, after), commits in brought.items():
+        found = ranges.between(before, after)
+        if found is None:
+            missing += 1
+            continue
+        session.out.write_line(f"\n{short(before)} to {short(after)}: {commit_ranges.recorded(commits, session.now())}")
+        for line in commit_ranges.listed(found):
+            session.out.write_line(line)
+    if missing:
+        session.out.note(f"The commits of {missing} attempts are not in a clone here: git fetch, or name your clone with --repo.")
 
 
 def _entries(session: Session, arguments: argparse.Namespace) -> list[Entry]:

@@ -22,6 +22,8 @@ from ecs_release.cli.kubectl.client.aws_reader import AwsReader
 from ecs_release.cli.kubectl.client.object_references import resolve
 from ecs_release.cli.kubectl.client.session import Session
 from ecs_release.cli.kubectl.manifests.yaml_text import load_documents
+from ecs_release.cli.kubectl.own_clone import commit_ranges
+from ecs_release.cli.kubectl.own_clone.commit_ranges import CommitRanges
 from ecs_release.cli.kubectl.plan.object_plan import ObjectPlan, plan_release, plan_set
 from ecs_release.cli.kubectl.plan.service_plan import ADOPT, BLOCKED, DEPLOY, NOTHING, Image, ServicePlan, Surroundings
 from ecs_release.cli.kubectl.terminal.errors import CommandError, Denied
@@ -45,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help="releaseset/x, release/x, or x, as it stands")
     parser.add_argument("-f", "--filename", metavar="FILE", help="The file that would be applied; - is standard input")
     flags.add_role(parser)
+    flags.add_repo(parser)
     flags.add_output(parser, formats=("wide", "json", "yaml"))
 
 
@@ -59,10 +62,12 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     if arguments.output in ("json", "yaml"):
         session.out.data([_data(plan) for plan in plans], arguments.output)
         return 0
+    ranges = CommitRanges(arguments.repo)
     for number, plan in enumerate(plans):
         if number:
             session.out.write_line()
         _print(session, plan, wide=arguments.output == "wide", no_headers=arguments.no_headers)
+        commit_ranges.write(session.out, ranges, commit_ranges.by_pair(_commits(plan)), session.now())
     if not plans:
         session.out.note("No Release and no ReleaseSet: an apply would deploy nothing.")
     return 0
@@ -163,6 +168,16 @@ def _print(session: Session, plan: ObjectPlan, *, wide: bool, no_headers: bool) 
     ]  # fmt: skip
     if rows:
         session.out.rows(head, rows, no_headers=no_headers)
+
+
+def _commits(plan: ObjectPlan) -> list[tuple[str, str, str]]:
+    """List the services that would be deployed, each with the commit that runs and the wanted one; not if its containers differ."""
+    found = []
+    for service in plan.services:
+        pairs = {(service.before[c].hash, image.hash) for c, image in service.after.items() if c in service.before}
+        if service.does == DEPLOY and len(pairs) == 1:
+            found.append((service.service, *pairs.pop()))
+    return found
 
 
 def _images(service: ServicePlan, images: Mapping[str, Image], *, wide: bool) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.ledger import LedgerEntry, Stage
 from ecs_release.cli.kubectl.board.matrix import short
+from ecs_release.cli.kubectl.own_clone.commit_ranges import recorded
 from ecs_release.cli.kubectl.terminal.durations import age, since
 from ecs_release.cli.kubectl.terminal.tables import Cell, Row
 from ecs_release.domain.model.image_names import short_digest
@@ -84,6 +86,22 @@ def _text(*names: str) -> Callable[[Entry, datetime], str]:
     return show
 
 
+def _commits(entry: Entry, now: datetime) -> str:
+    brought = brought_by(entry)
+    return recorded(brought, now) if brought is not None else ""
+
+
+def brought_by(entry: Entry) -> AttemptCommits | None:
+    """Return the commits that an attempt has brought, as status or the ledger know them."""
+    found = entry.get("commitRange")
+    return AttemptCommits.model_validate(found) if found else None
+
+
+def _lead_time(entry: Entry, now: datetime) -> str:
+    seconds = entry.get("leadTimeSeconds")
+    return age(seconds) if seconds is not None else ""
+
+
 def _revision(entry: Entry, now: datetime) -> str:
     return str(entry.get("taskDefinition") or "").rpartition("/")[2]
 
@@ -109,6 +127,7 @@ _COLUMNS: tuple[tuple[str, Callable[[Entry, datetime], str | Cell]], ...] = (
     ("TO", _to),
     ("OUTCOME", _outcome),
     ("TOOK", _took),
+    ("COMMITS", _commits),
     ("BY", _text("requestedBy", "changedBy")),
     ("APPLIED BY", _text("appliedBy")),
     ("WHY", _text("description")),
@@ -118,7 +137,8 @@ _WIDE: tuple[tuple[str, Callable[[Entry, datetime], str | Cell]], ...] = (
     ("ATTEMPT", _text("attemptID", "id")),
     ("TASK DEFINITION", _revision),
     ("WINDOW", _text("window")),
-    ("COMMITS", _text("commits")),
+    ("AGAINST THE GRAPH", _text("commits")),
+    ("LEAD TIME", _lead_time),
     ("TICKET", _text("ticket")),
     ("LINK", _text("url")),
     ("MESSAGE", _text("message")),

@@ -55,6 +55,10 @@ class Clone:
         except GitFailed:
             return []
 
+    def is_there(self) -> bool:
+        """Return whether this is a repository that may be read."""
+        return bool(self._said("rev-parse", "--git-dir"))
+
     # Answers that must be there.
 
     def check(self) -> None:
@@ -119,6 +123,16 @@ class Clone:
     def contained(self, commit: str, others: Collection[str]) -> set[str]:
         """Return those of some commits that are in the history of a commit, as far as the clone has it. Raises CommandError."""
         return set(others).intersection(self._asked("rev-list", "--stdin", stdin=f"{commit}\n")) if others else set()
+
+    def log(self, before: str, after: str) -> Iterator[tuple[str, str, str, str]]:
+        """Yield hash, committer's time in seconds, author and subject of the commits that one has and another has not, newest first.
+
+        Both are full and in the clone. Raises CommandError.
+        """
+        for line in self._asked("log", "--format=%H%x00%ct%x00%an%x00%s", "--no-decorate", "--stdin", stdin=f"{after}\n^{before}\n"):
+            commit, *fields = line.split("\0", 3)
+            if len(fields) == 3:
+                yield commit, fields[0], fields[1], fields[2]
 
     def is_shallow(self) -> bool:
         """Return whether the clone's history is cut off. Raises CommandError."""

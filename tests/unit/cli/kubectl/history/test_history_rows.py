@@ -48,6 +48,17 @@ def test_wide_adds_ids() -> None:
     assert [c.text for c in rows[0][-2:]] == ["2026-11-24 11:59:00", "c"]  # type: ignore[union-attr]
 
 
+def test_what_each_attempt_has_brought() -> None:
+    """Numbers as they were recorded; entries from before they were have none."""
+    brought = {"before": "0" * 40, "after": "1" * 40, "added": 12, "authors": 4, "firstTime": ago(days=3)}
+    entries = [{**ENTRIES[1], "commitRange": brought, "leadTimeSeconds": 7200, "commits": "rollbackFrom 2222222"}, ENTRIES[2]]
+    head, rows = history_rows.table(entries, NOW, wide=True)
+    cells = dict(zip(head, (c.text for c in rows[0]), strict=True))  # type: ignore[union-attr]
+    assert (cells["COMMITS"], cells["LEAD TIME"]) == ("12 commits by 4 people, oldest 3d ago", "120m")
+    assert cells["AGAINST THE GRAPH"] == "rollbackFrom 2222222", "the right by which it began"
+    assert rows[1][head.index("COMMITS")].text == ""  # type: ignore[union-attr]
+
+
 def entry(attempt: str = "1", stage: str = "start", service: str = "web", **more: Any) -> LedgerEntry:
     fields = {
         "installation": "i", "namespace": "shop", "project": "shop", "service": service, "environment": "staging", "attemptID": attempt,
