@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.aws_simulator.client import image_name
-from tests.e2e.bed import GROUP, Place
+from tests.e2e.bed import GROUP, Place, condition
 from tests.e2e.plugin import Done, ecs_release
 from tests.e2e.sets import lines, push
 
@@ -222,6 +222,25 @@ def test_suspend_and_resume(shop: Place) -> None:
     assert run(shop, "resume", "web").out == "release/web resumed\n"
     shop.wait("Succeeded")
     assert "suspend" not in shop.get()["spec"] or shop.get()["spec"]["suspend"] is False
+
+
+def test_a_suspension_has_a_reason_and_an_end(shop: Place) -> None:
+    shop.release("v1")
+    shop.wait("Succeeded")
+    done = run(shop, "suspend", "web", "--reason", "the shop is audited", "--for", "2h").out
+    until = shop.get()["spec"]["suspension"]["until"]
+    assert done == f"release/web suspended until {until}\n" and shop.get()["spec"]["suspension"]["reason"] == "the shop is audited"
+    message = condition(shop.wait("Suspended"), "Ready")["message"]
+    assert "spec.suspend is true (the shop is audited): nothing is changed in AWS before " in message
+    assert "Blocked by:   spec.suspend is true (the shop is audited)" in run(shop, "status", "web", check=False).out
+    assert run(shop, "suspend", "web").out == "release/web suspended\n", "for good, now"
+    assert "suspension" not in shop.get()["spec"]
+    run(shop, "suspend", "web", "--for", "1s")
+    shop.wait("Succeeded")
+    assert run(shop, "resume", "web").out == "release/web resumed\n"
+    assert not shop.get()["spec"].keys() & {"suspension"}
+    for wrong in ("0s", "999999999d"):
+        assert "--for" in run(shop, "suspend", "web", "--for", wrong, check=False).err
 
 
 @pytest.mark.parametrize("tool", ["argo", "flux"])

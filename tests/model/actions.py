@@ -11,6 +11,7 @@ from tests.model.ecs import BROKEN
 from tests.model.objects import Body
 from tests.model.registry import BEHAVIOURS, hash_of
 from tests.model.scene import ABORT, CONTAINERS, FREEZE, REFRESH, RELEASES, RETRY, STAGE, Scene
+from tests.model.world import time_of
 
 Action: TypeAlias = tuple[Any, ...]
 """A name, then its arguments."""
@@ -108,13 +109,27 @@ def console_deploys_to_stage(scene: Scene, wanted: str, pinned: bool) -> None:
 @deed(3, (True, False))
 def suspend(scene: Scene, on: bool) -> None:
     """The Release is suspended, or no longer."""
-    _edit_spec(scene, suspend=on)
+    _edit_spec(scene, suspend=on, suspension=None)
+
+
+@deed(3, (20, 150, 900, -60))
+def suspend_for(scene: Scene, lasts_s: float) -> None:
+    """The Release is suspended, until a time that is perhaps past."""
+    _edit_spec(scene, suspend=True, suspension={"until": time_of(scene.timeline.now + lasts_s).isoformat()})
+    scene.timeline.after(max(0.0, lasts_s), scene.note_gates)
 
 
 @deed(2, (True, False))
 def suspend_environment(scene: Scene, on: bool) -> None:
     """The platform team's brake."""
     _edit_environment(scene, suspend={"reason": "an incident"} if on else None)
+
+
+@deed(2, (20, 150, 900))
+def suspend_environment_for(scene: Scene, lasts_s: float) -> None:
+    """The platform team's brake, which comes off by itself."""
+    _edit_environment(scene, suspend={"reason": "an incident", "until": time_of(scene.timeline.now + lasts_s).isoformat()})
+    scene.timeline.after(lasts_s, scene.note_gates)
 
 
 @deed(1, ("Deploy", "Observe"))

@@ -23,8 +23,9 @@ from ecs_release.engine.runtime.meter import NoMeter
 from ecs_release.engine.runtime.settings import EngineSettings
 from tests.model.faults import FRESH, Faults
 from tests.model.objects import Body, Key
-from tests.model.ports import Link, ModelAws, ModelCluster, ModelCommits, time_of
+from tests.model.ports import Link, ModelAws, ModelCluster, ModelCommits
 from tests.model.scene import Scene
+from tests.model.world import time_of
 
 SETTINGS = EngineSettings(workers=4, sweep_time_interval_s=3600.0)
 """What people see is as usual; an Environment at rest is written more seldom, which saves half of the work of quiet days."""

@@ -222,7 +222,7 @@ class Oracle:
         self._begun.add(attempt)
         intended, its_set = (rollout.get("intent") or {}).get("action"), self.scene.objects.history[self.scene.asked_of]
         stood = its_set.between(now - self._slack_s(), now)
-        if intended and rollout.get("cause") != "Retry" and all(b is not None and b["spec"].get("suspend") for b in stood):
+        if intended and rollout.get("cause") != "Retry" and all(b is not None and self.scene.is_suspended(b["spec"]) for b in stood):
             name = body["metadata"]["name"]
             self.say("sets/begun-while-suspended", f"attempt {attempt} of {name} ({rollout['cause']}) has begun, and its set is suspended")
 

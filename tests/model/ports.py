@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,15 +22,9 @@ from tests.model.ecs import Service
 from tests.model.objects import Conflicts, Gone
 from tests.model.registry import Image
 from tests.model.scene import Accepted, Scene
+from tests.model.world import START, time_of
 
 T = TypeVar("T")
-
-START = datetime(2026, 6, 1, 12, tzinfo=UTC)
-
-
-def time_of(seconds: float) -> datetime:
-    """Return a moment of true time."""
-    return START + timedelta(seconds=seconds)
 
 
 @dataclass

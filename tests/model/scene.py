@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from tests.model.ecs import ACCOUNT, REGION, Ecs, Service
 from tests.model.objects import Body, Key, Objects
 from tests.model.registry import EcrRegistry, hash_of
-from tests.model.world import Snapshots, Switches, Timeline
+from tests.model.world import Snapshots, Switches, Timeline, time_of
 
 BEGAN = "2026-01-01T00:00:00Z"
 NAMESPACE, PROJECT, ENVIRONMENT = "shop", "store", "prod"
@@ -230,8 +231,16 @@ class Scene:
         environment, release = self.objects.get(self.environment), self.objects.get(self.key())
         spec = environment["spec"] if environment else {}
         # A suspended set starts no further service: what it has started goes on.
-        suspended = not self.switches.has_set and bool(release and release["spec"].get("suspend"))
-        self.gates.set(Gates(suspended, bool(spec.get("suspend")), spec.get("mode") == "Observe", bool(spec.get("windows"))))
+        suspended = not self.switches.has_set and bool(release and self.is_suspended(release["spec"]))
+        stopped = bool(spec.get("suspend")) and not self._is_past(spec["suspend"])
+        self.gates.set(Gates(suspended, stopped, spec.get("mode") == "Observe", bool(spec.get("windows"))))
+
+    def is_suspended(self, spec: Body) -> bool:
+        """Return whether the spec of a Release or a ReleaseSet suspends it now."""
+        return bool(spec.get("suspend")) and not self._is_past(spec.get("suspension") or {})
+
+    def _is_past(self, suspension: Body) -> bool:
+        return "until" in suspension and datetime.fromisoformat(suspension["until"]) <= time_of(self.timeline.now)
 
     def _environment(self) -> dict[str, Any]:
         switches = self.switches

@@ -296,6 +296,29 @@ WHOLE: dict[str, Shown] = {
         (("run", 150), ("behave", "d", HANGS), ("release", "d"), ("run", 10), ("edit_child", True), ("run", 60)),
         Switches(has_set=True),
     ),
+    "a suspension ends by itself": Shown("", (("suspend_for", 150), _B, ("run", 400), _REST)),
+    "a suspension ends while nobody acts, and the next clock is behind": Shown(
+        "", (("suspend_for", 150), _B, ("run", 60), ("crash", -600), ("run", 400), _REST)
+    ),
+    "a clock that is ahead, and a suspension that has an end": Shown(
+        "", (("suspend_for", 400), _B, ("run", 60), ("crash", 600), ("run", 200), ("crash", 600), ("run", 900), _REST)
+    ),
+    "a set's suspension ends by itself": Shown(
+        "", (("run", 900), ("suspend_for", 400), _B, ("run", 60), ("crash", 600), ("run", 1200), _REST), Switches(has_set=True)
+    ),
+    "the brake comes off by itself on an announced call": Shown(
+        "",
+        (
+            ("fault", "update_service", REFUSED),
+            _B,
+            ("run", 3),
+            ("suspend_environment_for", 150),
+            ("run", 60),
+            ("crash", 0),
+            ("run", 400),
+            _REST,
+        ),
+    ),
     "a base is registered while a set is suspended": Shown(
         "",
         (("run", 900), ("suspend", True), ("terraform_registers", "d", False), _REST, ("suspend", False), _REST),

@@ -7,12 +7,21 @@ import itertools
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
 State = TypeVar("State")
 
 KEPT_S = 7200.0
 """For how long old states are kept: longer than anybody may look back."""
+
+
+START = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+def time_of(seconds: float) -> datetime:
+    """Return a moment of true time."""
+    return START + timedelta(seconds=seconds)
 
 
 @dataclass

@@ -255,6 +255,8 @@ def test_buttons_that_would_do_nothing_are_grey(name: str, able: set[str]) -> No
     assert set(buttons(made)) == set(ACTIONS)
     made["spec"]["suspend"] = True
     assert buttons(made)["resume"] and not buttons(made)["suspend"]
+    made["status"]["suspension"] = {"until": "2026-05-04T12:00:00Z", "state": "Ended"}
+    assert buttons(made)["suspend"] and not buttons(made)["resume"], "it has ended by itself"
     made["status"]["observedGeneration"] = GENERATION - 1
     assert not buttons(made)["retry"], "it may have been mended: the operator has not said yet"
     made["metadata"]["ownerReferences"] = [{"kind": RELEASE_SET, "name": "all", "controller": True}]
@@ -289,13 +291,16 @@ def test_requests_write_one_token_and_nothing_else(kind: str, action: str, annot
     assert re.fullmatch(r"argo-cd-\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", token)
 
 
-def test_suspend_and_resume_write_one_field() -> None:
+def test_suspend_and_resume_write_their_fields_only() -> None:
     made = body(RELEASE, ready(Reason.SUCCEEDED, ""))
     assert press("suspend", made) == {"spec": {"suspend": True}}
     assert press("resume", made) == {}
     made["spec"]["suspend"] = True
     assert press("resume", made) == {"spec": {"suspend": None}}, "what a manifest does not state is nobody's to put back"
     assert press("suspend", made) == {}
+    made["spec"]["suspension"] = {"reason": "audit", "until": "2026-05-04T12:00:00Z"}
+    assert press("suspend", made) == {"spec": {"suspension": None}}, "an end that is past would suspend nothing"
+    assert press("resume", made) == {"spec": {"suspend": None, "suspension": None}}
 
 
 def test_merge_patches() -> None:

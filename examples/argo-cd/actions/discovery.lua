@@ -1,6 +1,7 @@
 -- Which buttons a Release or ReleaseSet has: those that would do nothing now are grey.
-local suspended = obj.spec.suspend == true
 local status = obj.status or {}
+local ended = status.suspension ~= nil and status.suspension.state == "Ended"
+local suspended = obj.spec.suspend == true and not ended
 local current = status.observedGeneration ~= nil and status.observedGeneration == obj.metadata.generation
 
 local found = {}

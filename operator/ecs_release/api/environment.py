@@ -12,6 +12,7 @@ from ecs_release.api.conditions import Condition
 from ecs_release.api.meta import ACCOUNT, ECS_NAME, PATTERN, REGION, ROLE_ARN, Model, NamespaceName, ObjectMeta, Time
 from ecs_release.api.rollout import RolloutDefaults
 from ecs_release.api.schema import list_map, rule, rules
+from ecs_release.api.suspension import EnvironmentSuspension, SuspensionEnd
 from ecs_release.api.windows import ClosedWindow, Window
 
 Pattern = Annotated[str, Field(min_length=1, max_length=255, pattern=PATTERN)]
@@ -59,12 +60,6 @@ class AllowedNamespaces(Model):
         Field(max_length=100, description="Names of namespaces.", json_schema_extra={"x-kubernetes-list-type": "set"}),
     ] = None
     selector: Annotated[NamespaceSelector | None, Field(description="Labels of namespaces; an empty selector admits all.")] = None
-
-
-class Suspend(Model):
-    """Stops all changes in AWS while it is set, for the platform team."""
-
-    reason: Annotated[str, Field(min_length=1, max_length=512, description="Why nothing may be released now; shown on every Release.")]
 
 
 class Aws(Model):
@@ -222,7 +217,7 @@ class EnvironmentSpec(Model):
     mode: Annotated[
         Literal["Deploy", "Observe"], Field(description="Observe: no mutating call at all; status shows what would be done.")
     ] = "Deploy"
-    suspend: Annotated[Suspend | None, Field(description="Set while nothing may be released.")] = None
+    suspend: Annotated[EnvironmentSuspension | None, Field(description="Set while nothing may be released.")] = None
     allowed_namespaces: Annotated[AllowedNamespaces | None, Field(description="Who may release into it; absent: nobody.")] = None
     aws: Annotated[Aws, Field(description="Account, region and role.")]
     target: Annotated[EnvironmentTarget, Field(description="Which ECS services belong to it.")]
@@ -285,6 +280,7 @@ class EnvironmentStatus(Model):
     ] = None
     releases: Annotated[ReleaseCounts | None, Field(description="Releases into the Environment.")] = None
     closed_window: Annotated[ClosedWindow | None, Field(description="The window that is closed now.")] = None
+    suspension: Annotated[SuspensionEnd | None, Field(description="When spec.suspend ends by itself, or has; absent: it does not.")] = None
     caller: Annotated[Arn | None, Field(description="The identity that AWS sees.")] = None
     ledger_table: Annotated[Arn | None, Field(description="ARN of the DynamoDB table that attempts are recorded in.")] = None
 

@@ -11,6 +11,7 @@ from ecs_release.api.meta import Model, ObjectMeta, ServiceName
 from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.api.schema import rules
 from ecs_release.api.source import Source
+from ecs_release.api.suspension import Suspension
 
 
 class ReleaseSpec(Model):
@@ -28,6 +29,7 @@ class ReleaseSpec(Model):
     source: Annotated[Source, Field(description="The artifact that should run. Only a change of it deploys.")]
     change: Annotated[Change | None, Field(description="Why, and who wants it.")] = None
     suspend: Annotated[bool, Field(description="While true nothing is changed in AWS; what runs is still shown.")] = False
+    suspension: Annotated[Suspension | None, Field(description="Why and until when it is suspended, if suspend is true.")] = None
 
 
 class Release(Model):

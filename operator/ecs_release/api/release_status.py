@@ -13,6 +13,7 @@ from ecs_release.api.drift_status import Drift, LastDrift
 from ecs_release.api.meta import MicroTime, Model, Time
 from ecs_release.api.record_status import AttemptRecord, ForeignDeployment, LedgerStatus
 from ecs_release.api.schema import list_map
+from ecs_release.api.suspension import SuspensionEnd
 from ecs_release.api.windows import ClosedWindow
 
 UNKNOWN_PLATFORMS = "Unknown"
@@ -360,6 +361,9 @@ class ReleaseStatus(Model):
         Field(max_length=5, description="Foreign deployments, newest first.", json_schema_extra=list_map("deploymentID")),
     ] = None
     ledger: Annotated[LedgerStatus | None, Field(description="What the ledger has.")] = None
+    suspension: Annotated[SuspensionEnd | None, Field(description="When the suspension ends by itself, or has; absent: it does not.")] = (
+        None
+    )
     last_handled_retry: Annotated[Word | None, Field(description="Token of the last retry.")] = None
     last_handled_refresh: Annotated[Word | None, Field(description="Token of the last refresh.")] = None
     last_handled_override: Annotated[Word | None, Field(description="Token of the last override-window.")] = None

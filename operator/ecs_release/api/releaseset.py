@@ -11,6 +11,7 @@ from ecs_release.api.meta import Model, ObjectMeta, ReleaseHash, ServiceName
 from ecs_release.api.releaseset_status import ReleaseSetStatus
 from ecs_release.api.schema import list_map, rules
 from ecs_release.api.source import Source
+from ecs_release.api.suspension import Suspension
 
 ServiceNames = Annotated[list[ServiceName], Field(min_length=1, max_length=50, json_schema_extra={"x-kubernetes-list-type": "set"})]
 
@@ -85,6 +86,7 @@ class ReleaseSetSpec(Model):
     change: Annotated[Change | None, Field(description="Why, and who wants it.")] = None
     strategy: Annotated[Strategy, Field(description="In which order, and what happens on failure.")] = Strategy()
     suspend: Annotated[bool, Field(description="While true no further service starts.")] = False
+    suspension: Annotated[Suspension | None, Field(description="Why and until when it is suspended, if suspend is true.")] = None
 
 
 class ReleaseSet(Model):

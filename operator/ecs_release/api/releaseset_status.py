@@ -11,6 +11,7 @@ from ecs_release.api.conditions import Condition
 from ecs_release.api.meta import MicroTime, Model, Time
 from ecs_release.api.release_status import Pin, PinnedImage, PlannedImage
 from ecs_release.api.schema import list_map
+from ecs_release.api.suspension import SuspensionEnd
 
 PREVIOUS, KEPT = "Previous", "Kept"
 
@@ -145,6 +146,9 @@ class ReleaseSetStatus(Model):
     ] = None
     last_ready: Annotated[SetLastReady | None, Field(description="The pins that it was Ready on last.")] = None
     waiting_since: Annotated[MicroTime | None, Field(description="Since when all that is left waits for a window.")] = None
+    suspension: Annotated[SuspensionEnd | None, Field(description="When the suspension ends by itself, or has; absent: it does not.")] = (
+        None
+    )
     last_handled_retry: Annotated[Word | None, Field(description="Token of the last retry.")] = None
     last_handled_refresh: Annotated[Word | None, Field(description="Token of the last refresh.")] = None
     last_handled_override: Annotated[Word | None, Field(description="Token of the last override-window.")] = None

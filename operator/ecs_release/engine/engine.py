@@ -368,5 +368,5 @@ class Engine:
         """Return whether a Release's Environment permits changes in AWS just now."""
         facts = self.store.releases.get(key)
         environment = self.store.environments.get(facts.environment) if facts else None
-        permits = isinstance(environment, Environment) and environment_suspension(environment) is None
+        permits = isinstance(environment, Environment) and environment_suspension(environment, self._clock.now()) is None
         return permits and self._scope.covers(key)

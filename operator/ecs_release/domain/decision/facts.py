@@ -51,6 +51,8 @@ class Permission:
 
     hold: Problem | None = None
     """Why the set keeps the Release from acting."""
+    hold_ends: datetime | None = None
+    """When that ends by itself; None if it does not."""
     awaits_turn: bool = False
     """What the Release asks for is what its set wants, and it is not its turn yet: what runs already is adopted, nothing is deployed."""
     is_edited: bool = False

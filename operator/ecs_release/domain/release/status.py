@@ -8,7 +8,7 @@ from ecs_release.api.conditions import Condition, ConditionType, Reason
 from ecs_release.api.record_status import LedgerStatus
 from ecs_release.api.release_status import Links, Pin, ReleaseStatus, ReleaseSummary, Rollout, Running
 from ecs_release.domain.artifacts.source import display_hash
-from ecs_release.domain.decision import attempts
+from ecs_release.domain.decision import attempts, suspension, suspension_end
 from ecs_release.domain.decision.decision import Decision, Draft, Outcome
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.running_status import running
@@ -50,6 +50,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
         draft.events += image_availability.warnings(before, updates)
         conditions = merge(before.conditions, updates, facts.release.metadata.generation, facts.now)
         its_phase = phase(outcome.situation)
+    end, told = suspension_end.told(facts.release.spec, before.suspension, facts.now)
     status = ReleaseStatus(
         observed_generation=facts.release.metadata.generation if outcome.situation else before.observed_generation,
         phase=its_phase,
@@ -67,6 +68,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
         last_ready=draft.last_ready,
         foreign=list(draft.foreign[: foreign_deployments.MAX_FOREIGN]) or None,
         ledger=draft.ledger if facts.ledger.is_configured else _without_ledger(before, draft),
+        suspension=end,
         last_handled_retry=draft.handled_retry,
         last_handled_refresh=draft.handled_refresh,
         last_handled_override=draft.handled_override,
@@ -75,7 +77,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
         summary=_summary(facts, draft, now_runs, find(conditions, ConditionType.READY)),
     )
     status, left_out = recorded_condition.with_recorded_condition(facts, draft, status)
-    events = tuple(draft.events) + _events(before, outcome)
+    events = (*draft.events, *_events(before, outcome), *told)
     # An attempt that is held up (suspended, denied) moves no faster for being looked at often.
     moving = attempts.is_open(draft.rollout) and (outcome.situation is None or outcome.situation.reconciling)
     fast = moving or draft.missing or _is_waiting(outcome)
@@ -83,7 +85,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
         status,
         outcome.act,
         events,
-        _again_s(draft, outcome),
+        _again_s(facts, draft, outcome),
         fast=fast,
         missing=draft.missing,
         left_out=left_out,
@@ -114,11 +116,12 @@ def _is_ours(facts: Facts, draft: Draft, situation: Situation) -> bool:
     return (known.service_arn, known.service_created_time) == (service.arn, service.created_at)
 
 
-def _again_s(draft: Draft, outcome: Outcome) -> float | None:
-    """Return when to look again: as the outcome says, and at the deadline of an attempt that is followed while something else waits."""
-    if draft.left_s is None or not attempts.is_open(draft.rollout) or not attempts.is_deployed(draft.rollout):
-        return outcome.again_s
-    return min(max(0.5, draft.left_s), outcome.again_s if outcome.again_s is not None else draft.left_s)
+def _again_s(facts: Facts, draft: Draft, outcome: Outcome) -> float | None:
+    """Return when to look again: as the outcome says, at the deadline of an attempt that is followed, and when a suspension ends."""
+    is_followed = draft.left_s is not None and attempts.is_open(draft.rollout) and attempts.is_deployed(draft.rollout)
+    deadline_s = max(0.5, draft.left_s) if is_followed and draft.left_s is not None else None
+    due = [s for s in (outcome.again_s, deadline_s, suspension.again_s(facts)) if s is not None]
+    return min(due, default=None)
 
 
 def _as_correction(draft: Draft, outcome: Outcome) -> Outcome:

@@ -12,7 +12,7 @@ from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Draft, Outcome
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.plan import plan
-from ecs_release.domain.decision.suspension import suspension_of
+from ecs_release.domain.decision.suspension import Suspended, suspension_of
 from ecs_release.domain.drift import base_revision, drift
 from ecs_release.domain.ecs.service import COMPLETED, FAILED, Deployment, Service
 from ecs_release.domain.model.clauses import join_clauses
@@ -173,11 +173,11 @@ def _is_reported(facts: Facts, text: str) -> bool:
     return ready is not None and text in ready.message
 
 
-def suspended(facts: Facts, draft: Draft, suspension: tuple[Reason, str]) -> Outcome:
+def suspended(facts: Facts, draft: Draft, suspension: Suspended) -> Outcome:
     """Report that nothing is done on purpose, and what would be done."""
     pin = draft.pin
     assert pin is not None
-    reason, message = suspension
+    reason, message = suspension.reason, suspension.message
     found = compared(facts, draft)
     lost = image_availability.lost(facts, pin) if found is Match.NOTHING_RUNS else ""
     if lost:

@@ -85,7 +85,7 @@ def listed_containers_pinned(facts: Facts, draft: Draft) -> Outcome | None:
     what = f"the Project lists container {', '.join(missing)} of ECS service {target.key}, for which the source was not resolved yet"
     suspension = suspension_of(facts)
     if suspension is not None:
-        reason, message = suspension
+        reason, message = suspension.reason, suspension.message
         return Outcome(held(False if compared(facts, draft) is Match.NO else None, reason, join_clauses(message, what)))
     if facts.release.spec.source.images:
         return _without_image(facts, draft, what)

@@ -13,7 +13,7 @@ from ecs_release.domain.decision.decision import Changed, Draft, MoveTags, Outco
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.plan import plan
 from ecs_release.domain.decision.request_annotations import abort_requested
-from ecs_release.domain.decision.suspension import environment_suspension, suspension_of
+from ecs_release.domain.decision.suspension import environment_suspension, spread, suspension_of
 from ecs_release.domain.drift import base_revision, drift
 from ecs_release.domain.ecs.service import COMPLETED, Service
 from ecs_release.domain.model.conditions import progressing, situation_of_problem, waiting
@@ -66,7 +66,7 @@ def abort(facts: Facts, draft: Draft) -> RuleResult:
         draft.handled_abort = token
         draft.event("Normal", "AbortIgnored", "Abort", "no attempt is under way, so there is nothing to abort")
         return Changed("the abort is acknowledged")
-    if environment_suspension(facts.place.environment) is not None or _in_doubt(facts, draft):
+    if environment_suspension(facts.place.environment, facts.now, spread(facts)) is not None or _in_doubt(facts, draft):
         return None
     draft.handled_abort = token
     if not attempts.is_deployed(rollout):
@@ -83,7 +83,8 @@ def carry_on(facts: Facts, draft: Draft) -> RuleResult:
     if rollout is None or not intended:
         return None
     stopping = intended in (attempts.STOP, attempts.RETURN)
-    suspension = environment_suspension(facts.place.environment) if stopping else suspension_of(facts)
+    by_platform = environment_suspension(facts.place.environment, facts.now, spread(facts))
+    suspension = by_platform if stopping else suspension_of(facts)
     if suspension is not None:
         return suspended(facts, draft, suspension)
     if _in_doubt(facts, draft):

@@ -7,7 +7,7 @@ from ecs_release.domain.artifacts import environment_tag as tags
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Changed, Draft, MoveTags, Outcome, RuleResult
 from ecs_release.domain.decision.facts import Facts
-from ecs_release.domain.decision.suspension import environment_suspension
+from ecs_release.domain.decision.suspension import environment_suspension, spread
 from ecs_release.domain.model.conditions import stalled
 
 
@@ -27,7 +27,7 @@ def return_tags(facts: Facts, draft: Draft) -> RuleResult:
     stands = stalled(rollout.outcome or "", rollout.message or "")
     if facts.status.rollout is None or facts.status.rollout.outcome != rollout.outcome:
         return Outcome(stands, again_s=0)
-    if facts.tags.digests is None or environment_suspension(facts.place.environment) is not None:
+    if facts.tags.digests is None or environment_suspension(facts.place.environment, facts.now, spread(facts)) is not None:
         return None
     back = tags.return_moves(target, rollout, facts.tags.digests)
     if back:

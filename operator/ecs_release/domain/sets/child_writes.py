@@ -73,7 +73,7 @@ def _goes_with(facts: SetFacts, name: str, going: set[str]) -> bool:
 
 def _turn(facts: SetFacts, draft: SetDraft, states: dict[str, ChildState]) -> list[str]:
     """List the services that may be started now."""
-    if facts.release_set.spec.suspend or draft.is_held:
+    if facts.suspension is not None or draft.is_held:
         return []
     if draft.rolls_back:
         return waves.rollback_turn(draft.waves, [s.name for s in draft.members if s.reverting], states)

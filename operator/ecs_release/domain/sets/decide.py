@@ -17,8 +17,10 @@ from ecs_release.api.names import (
     REFRESH_ANNOTATION,
     RETRY_ANNOTATION,
 )
+from ecs_release.domain.decision import suspension_end
 from ecs_release.domain.decision.commit_rules import Refusal
 from ecs_release.domain.decision.request_annotations import is_first_sight, token_of
+from ecs_release.domain.decision.suspension import seconds_until
 from ecs_release.domain.model.conditions import progressing, situation_of_problem, stalled
 from ecs_release.domain.model.errors import Retryable
 from ecs_release.domain.rules.commit_passage import override_right
@@ -93,6 +95,8 @@ def _report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecisio
     # A child that gets a request has another version then: its other changes wait for the next pass.
     writes_too = (*gone, *(w for w in outcome.writes if w.service not in draft.requests))
     again = 0 if outcome.again_s is None and not gone and any(deletions(facts, draft)) else outcome.again_s
+    ends_in = seconds_until(suspension_end.next_step(facts.release_set.spec, facts.now), now=facts.now)
+    again = min((s for s in (again, ends_in) if s is not None), default=None)
     return report(facts, draft, SetOutcome(outcome.situation, asked, writes_too, again))
 
 
@@ -223,7 +227,7 @@ def _advance(facts: SetFacts, draft: SetDraft) -> None:
     for name, found in states.items():
         if found.state is not State.PENDING and draft.services[name].start_time is None:
             draft.change(name, start_time=facts.now)
-    if draft.is_open and not draft.rolls_back and not spec.suspend and not facts.observed_only:
+    if draft.is_open and not draft.rolls_back and facts.suspension is None and not facts.observed_only:
         either_way = spec.strategy.on_failure == "Continue"
         moved, draft.settles_in = waves.progress(draft.waves, states, facts.settle_s, facts.now, either_way=either_way)
         draft.waves = tuple(moved)

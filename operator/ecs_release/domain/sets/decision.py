@@ -178,7 +178,7 @@ def child_states(facts: SetFacts, draft: SetDraft) -> dict[str, ChildState]:
 def is_early(facts: SetFacts, draft: SetDraft, service: SetService) -> bool:
     """Return whether a child asks for what the set wants before it may begin: somebody has edited it, say."""
     child = child_of(facts, service.name)
-    return child is not None and waves.is_early(draft.waves, service, child.release, suspended=facts.release_set.spec.suspend)
+    return child is not None and waves.is_early(draft.waves, service, child.release, suspended=facts.suspension is not None)
 
 
 def intents(services: Mapping[str, SetService], history: tuple[SetHistoryEntry, ...], its_waves: tuple[SetWave, ...]) -> object:

@@ -18,6 +18,7 @@ from ecs_release.api.releaseset import ReleaseSet, ReleaseSetSpec
 from ecs_release.api.releaseset_status import ReleaseSetStatus
 from ecs_release.domain.artifacts.source import source_hash
 from ecs_release.domain.decision.commit_rules import Answers
+from ecs_release.domain.decision.suspension import Suspended, spec_suspensions
 from ecs_release.domain.model.errors import Problem
 
 
@@ -93,6 +94,11 @@ class SetFacts:
     def status(self) -> ReleaseSetStatus:
         """The current status."""
         return self.release_set.status or ReleaseSetStatus()
+
+    @property
+    def suspension(self) -> Suspended | None:
+        """The suspension by the set's own spec, if it holds."""
+        return next(spec_suspensions(self.release_set.spec, self.now, "no further service starts"), None)
 
     @property
     def wanted_hash(self) -> str:

@@ -91,9 +91,9 @@ def first_wave_is_due(facts: SetFacts, stands_s: float) -> bool:
 
     What was resolved within the last `stands_s` seconds is taken to exist still.
     """
-    status, spec = facts.status, facts.release_set.spec
+    status = facts.status
     current = status.history[0] if status.history else None
-    if current is None or current.outcome or status.resolved_time is None or spec.suspend or facts.observed_only:
+    if current is None or current.outcome or status.resolved_time is None or facts.suspension is not None or facts.observed_only:
         return False
     begun = any(s.start_time is not None for s in status.services or ())
     return not begun and status.source_hash == facts.wanted_hash and facts.now - status.resolved_time >= timedelta(seconds=stands_s)

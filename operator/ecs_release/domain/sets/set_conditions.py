@@ -51,8 +51,8 @@ def _going(facts: SetFacts, draft: SetDraft, states: Mapping[str, ChildState], p
     continues = facts.release_set.spec.strategy.on_failure == "Continue" and draft.is_open and not _is_over(draft, states)
     if failed is not None and not continues:
         return _failed(failed, progress)
-    if facts.release_set.spec.suspend and not moving:
-        return held(as_wanted, Reason.SUSPENDED, f"{progress.text}: spec.suspend is true, no further service starts until it is false")
+    if facts.suspension is not None and not moving:
+        return held(as_wanted, Reason.SUSPENDED, f"{progress.text}: {facts.suspension.message}")
     return _under_way(draft, states, progress)
 
 
@@ -62,8 +62,8 @@ def _at_rest(facts: SetFacts, states: Mapping[str, ChildState], progress: SetPro
     if outdated:
         text = f"{progress.text}: {', '.join(outdated[:5])}: {states[outdated[0]].message}"
         return unready(Reason.BASE_REVISION_OUTDATED, text)
-    if facts.release_set.spec.suspend:
-        return held(True, Reason.SUSPENDED, f"{progress.text}: spec.suspend is true, nothing starts until it is false")
+    if facts.suspension is not None:
+        return held(True, Reason.SUSPENDED, f"{progress.text}: {facts.suspension.message}")
     suspended = [found for found in states.values() if found.reason == Reason.SUSPENDED]
     if suspended and len(suspended) == len(states):
         return held(True, Reason.SUSPENDED, f"{progress.text}: {suspended[0].message}")

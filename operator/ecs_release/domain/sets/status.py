@@ -14,6 +14,7 @@ from ecs_release.api.releaseset_status import (
     SetPlanEntry,
     SetService,
 )
+from ecs_release.domain.decision import suspension_end
 from ecs_release.domain.model.applied_by import applied_by
 from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.model.conditions import Situation, find, kstatus_conditions, merge, phase
@@ -37,6 +38,7 @@ def report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecision
     generation = facts.release_set.metadata.generation
     conditions = merge(facts.status.conditions, kstatus_conditions(situation), generation, facts.now)
     ready = find(conditions, ConditionType.READY)
+    end, told = suspension_end.told(facts.release_set.spec, facts.status.suspension, facts.now)
     status = ReleaseSetStatus(
         observed_generation=generation,
         phase=phase(situation),
@@ -50,6 +52,7 @@ def report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecision
         history=list(draft.history) or None,
         last_ready=draft.last_ready,
         waiting_since=draft.waiting_since,
+        suspension=end,
         last_handled_retry=draft.handled_retry,
         last_handled_refresh=draft.handled_refresh,
         last_handled_override=draft.handled_override,
@@ -57,7 +60,7 @@ def report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecision
         last_handled_abort=draft.handled_abort,
         summary=_summary(facts, draft, progress.text, ready.message if ready else ""),
     )
-    events = (*draft.events, *_reason_event(facts, situation))
+    events = (*draft.events, *_reason_event(facts, situation), *told)
     return SetDecision(status, outcome.requests, outcome.writes, events, outcome.again_s)
 
 
@@ -120,8 +123,8 @@ def _plan(facts: SetFacts, draft: SetDraft, states: Mapping[str, ChildState]) ->
     """Return what would be done, while changes are stopped on purpose."""
     if facts.observed_only:
         blocked = "the Environment is in mode Observe"
-    elif facts.release_set.spec.suspend:
-        blocked = "spec.suspend is true"
+    elif facts.suspension is not None:
+        blocked = facts.suspension.message
     else:
         return []
     plan: list[SetPlanEntry] = []

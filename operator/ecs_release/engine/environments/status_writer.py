@@ -13,6 +13,8 @@ from ecs_release.api.meta import ObjectMeta
 from ecs_release.api.names import ENVIRONMENT
 from ecs_release.api.project import Project, ProjectStatus
 from ecs_release.api.windows import ClosedWindow
+from ecs_release.domain.decision import suspension_end
+from ecs_release.domain.decision.suspension import seconds_until
 from ecs_release.domain.environments.windows import evaluate, next_change
 from ecs_release.domain.ledger import recorded_condition
 from ecs_release.domain.model.clauses import join_clauses
@@ -130,7 +132,9 @@ class StatusWriter:
         kept = [c for c in before.conditions or () if c.type in {s.type for s in updates}]
         conditions = merge(kept, updates, generation, now)
         self._remember(key.name, conditions)
-        looks_again_s = _earliest(changes_in_s, stale_in_s(observer, now))
+        end, told = suspension_end.told(environment.spec, before.suspension, now)
+        ends_in_s = seconds_until(suspension_end.next_step(environment.spec, now), now=now)
+        looks_again_s = _earliest(changes_in_s, ends_in_s, stale_in_s(observer, now))
         status = EnvironmentStatus(
             observed_generation=generation,
             conditions=conditions,
@@ -138,6 +142,7 @@ class StatusWriter:
             notified_time=before.notified_time if notifying else None,
             releases=before.releases,
             closed_window=closed,
+            suspension=end,
             caller=(observer.role_check.arn if observer else "") or before.caller,
             ledger_table=(self._recorder.table or before.ledger_table) if self._recorder.has_ledger else None,
         )
@@ -145,7 +150,11 @@ class StatusWriter:
         if status.to_kubernetes() == before.to_kubernetes():
             return looks_again_s
         again = await self._write(key, status.to_kubernetes(), environment.metadata.uid, environment.metadata.resource_version)
-        return again if again is not None else looks_again_s
+        if again is not None:
+            return again
+        for note in told:
+            self._cluster.record(key, environment.metadata.uid, note)
+        return looks_again_s
 
     def _with_times(self, name: str, before: EnvironmentStatus, status: EnvironmentStatus) -> EnvironmentStatus:
         """Update times and counts: once a minute, or with another change (law 13: status is written only when it changed)."""

@@ -48,6 +48,7 @@ from ecs_release.engine.runtime.settings import EngineSettings
 from ecs_release.engine.store.references import References
 
 _NOW_S, _RECENT_S = 0.2, 3.0
+_PUT_RIGHT = timedelta(seconds=1)
 
 
 @dataclass(slots=True)
@@ -68,7 +69,13 @@ class Gatherer:
 
     async def gather(self, release: Release, memory: Memory) -> Facts:
         """Gather for one Release. Never raises Problem: what cannot be read is a problem in the facts."""
-        now, status = self.clock.now(), release.status or ReleaseStatus()
+        began = self.clock.now()
+        facts = await self._gather(release, memory, began)
+        # AWS's first answer has put the clock right meanwhile: what the wrong time was compared with is compared again.
+        return facts if facts.now >= began - _PUT_RIGHT else await self._gather(release, memory, self.clock.now())
+
+    async def _gather(self, release: Release, memory: Memory, now: datetime) -> Facts:
+        status = release.status or ReleaseStatus()
         pin = pin_in_force(release)
         permission = await self._permission(release, pin, now)
         if permission.hold is not None and status.pin is not None:
@@ -133,9 +140,9 @@ class Gatherer:
         """Read what the set that controls a Release permits, if something may be about to be done."""
         may_correct = release.status is not None and drift.is_due(release.status, now)
         if not is_at_rest(release, pin):
-            return await permission_of(self.references.cluster, release, may_correct=may_correct)
+            return await permission_of(self.references.cluster, release, now, may_correct=may_correct)
         if may_correct:
-            return await permission_of(self.references.cluster, release, may_correct=True, unrequested=True)
+            return await permission_of(self.references.cluster, release, now, may_correct=True, unrequested=True)
         return Permission()
 
     async def _permission_to_rebuild(self, facts: Facts) -> Permission:
@@ -145,7 +152,7 @@ class Gatherer:
             return facts.permission
         if not base_revision.must_follow(facts, Draft.of(facts.status), pin):
             return facts.permission
-        return await permission_of(self.references.cluster, release, unrequested=True)
+        return await permission_of(self.references.cluster, release, facts.now, unrequested=True)
 
     async def _place(self, release: Release, status: ReleaseStatus, permission: Permission) -> Place:
         """Find the Environment and the service there. A Release that asks from the start for what its set does not want goes nowhere."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from ecs_release.api.conditions import Reason
@@ -15,6 +16,7 @@ from ecs_release.api.releaseset_status import ReleaseSetStatus, SetService
 from ecs_release.domain.artifacts.pin_key import Membership, pin_key
 from ecs_release.domain.artifacts.source import digests_of, pinned_source
 from ecs_release.domain.decision.facts import Permission
+from ecs_release.domain.decision.suspension import Suspended, spec_suspensions
 from ecs_release.domain.model.errors import Waiting
 from ecs_release.domain.model.parsing import read_object
 from ecs_release.domain.ports.protocols import Cluster, ObjectKey
@@ -26,7 +28,9 @@ from ecs_release.domain.sets.commit_gate import is_returning
 from ecs_release.domain.sets.facts import controller_of
 
 
-async def permission_of(cluster: Cluster, release: Release, *, may_correct: bool = False, unrequested: bool = False) -> Permission:
+async def permission_of(
+    cluster: Cluster, release: Release, now: datetime, *, may_correct: bool = False, unrequested: bool = False
+) -> Permission:
     """Read from a Release's set, if it has one, what the Release may do. The read is fresh: the watch may lag behind. Raises Problem.
 
     What nobody requested (`unrequested`: drift is corrected) does not begin while the set is suspended, either.
@@ -40,17 +44,18 @@ async def permission_of(cluster: Cluster, release: Release, *, may_correct: bool
         gone = f"its ReleaseSet {reference.name!r} is gone or going: nothing is done, and this Release goes, too"
         forged = f"ReleaseSet {reference.name!r} has not made this Release, which names it as its controller: nothing is done"
         return _held(gone if body is None or _is_child(release, body) else forged, may_correct)
-    status = read_object(ReleaseSet, body).status or ReleaseSetStatus()
+    its_set = read_object(ReleaseSet, body)
+    status = its_set.status or ReleaseSetStatus()
     line = next((s for s in status.services or () if s.name == release.spec.service), None)
     if line is None or digests_of(wanted_images(line)) != release.spec.source.digests:
         return _held(f"spec.source is not what ReleaseSet {reference.name!r} wants now: it is not acted on, and put back", may_correct)
-    suspended = bool((body.get("spec") or {}).get("suspend"))
-    if waves.is_early(status.waves or (), line, release, suspended=suspended):
+    suspended = next(spec_suspensions(its_set.spec, now, "nothing is deployed"), None)
+    if waves.is_early(status.waves or (), line, release, suspended=suspended is not None):
         why = f"the wave of ReleaseSet {reference.name!r} that it belongs to has not begun: nothing is deployed before it has"
-        held = _suspended(reference.name, "nothing is deployed", may_correct) if suspended else _held(why, may_correct)
+        held = _suspended(reference.name, suspended, may_correct) if suspended is not None else _held(why, may_correct)
         return replace(held, awaits_turn=True)
-    if unrequested and suspended:
-        return _suspended(reference.name, "drift is not corrected", may_correct)
+    if unrequested and suspended is not None:
+        return _suspended(reference.name, suspended, may_correct)
     member = _member(body["metadata"]["name"], status, line)
     current = next((e for e in status.history or () if not e.outcome), None)
     right = (current.commits or "") if current is not None else ""
@@ -75,8 +80,9 @@ def _held(message: str, may_correct: bool) -> Permission:  # noqa: FBT001
     return Permission(Waiting(Reason.AWAITING_RELEASE_SET, message), may_correct=may_correct)
 
 
-def _suspended(its_set: str, what: str, may_correct: bool) -> Permission:  # noqa: FBT001
-    return Permission(Waiting(Reason.SUSPENDED, f"ReleaseSet {its_set!r} is suspended: {what} until it is not"), may_correct=may_correct)
+def _suspended(name: str, suspended: Suspended, may_correct: bool) -> Permission:  # noqa: FBT001
+    hold = Waiting(Reason.SUSPENDED, f"ReleaseSet {name!r} is suspended: {suspended.message}")
+    return Permission(hold, suspended.ends, may_correct=may_correct)
 
 
 def _member(name: str, status: ReleaseSetStatus, line: SetService) -> Membership:

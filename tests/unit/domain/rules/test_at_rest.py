@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ecs_release.api.environment import Suspend
 from ecs_release.api.release_status import LastReady, ReadyImage
+from ecs_release.api.suspension import EnvironmentSuspension
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.ecs.service import Service, TaskDefinition
 from ecs_release.domain.model import conditions
@@ -109,7 +109,7 @@ def test_suspended_and_observing_say_no_more_than_is_proven(what: str, found: Fa
     elif suspended == "Observe":
         found = changed(found, environment=found.place.environment.model_copy(update={"spec": spec.model_copy(update={"mode": "Observe"})}))
     else:
-        paused = spec.model_copy(update={"suspend": Suspend(reason="freeze")})
+        paused = spec.model_copy(update={"suspend": EnvironmentSuspension(reason="freeze")})
         found = changed(found, environment=found.place.environment.model_copy(update={"spec": paused}))
     status, reason = ready(decide(found).status)
     assert (status, reason) == (expected, "Observing" if suspended == "Observe" else "Suspended"), what

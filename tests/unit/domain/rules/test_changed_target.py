@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ecs_release.api.environment import Environment, Suspend
+from ecs_release.api.environment import Environment
 from ecs_release.api.names import RETRY_ANNOTATION
 from ecs_release.api.record_status import LedgerStatus
 from ecs_release.api.release_status import ImageChange, LastReady, Pin, PinnedImage, ReadyImage, TargetStatus
@@ -139,7 +139,7 @@ def test_a_retry_that_has_to_wait_may_be_withdrawn(place: Environment, reason: s
 
 
 def test_what_the_environment_suspends_is_false_where_another_image_runs() -> None:
-    paused = environment(suspend=Suspend(reason="freeze").to_kubernetes())
+    paused = environment(suspend={"reason": "freeze"})
     given = changed(at_rest("app"), seen=service(deployment(2), tasks=(task(2, OLD),)), environment=paused)
     assert ready(decide(listing(given, APP, LOG)).status) == ("False", "Suspended")
 

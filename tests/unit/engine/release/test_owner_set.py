@@ -11,7 +11,7 @@ import pytest
 from ecs_release.api.release_status import Rollout
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.release.owner_set import permission_of
-from tests.builders.ecs import NEW, OLD, OTHER
+from tests.builders.ecs import NEW, NOW, OLD, OTHER
 from tests.builders.set_facts import set_of_two
 
 
@@ -40,7 +40,7 @@ class OneSet:
 async def test_a_child_acts_on_what_its_set_wants_once_its_wave_has_begun(what: str, wave: str, child: dict[str, Any], why: str) -> None:
     given = set_of_two({}, child, states=("Open", wave))
     api = next(c for c in given.children.values() if c.release.spec.service == "api")
-    found = await permission_of(OneSet(given.release_set.to_kubernetes()), api.release)  # type: ignore[arg-type]
+    found = await permission_of(OneSet(given.release_set.to_kubernetes()), api.release, NOW)  # type: ignore[arg-type]
 
     assert (found.hold.reason if found.hold else "", why in (found.hold.message if found.hold else "")) == (
         "AwaitingReleaseSet" if why else "",
@@ -62,12 +62,12 @@ async def test_a_child_acts_on_what_its_set_wants_once_its_wave_has_begun(what: 
 async def test_a_child_of_a_suspended_set_begins_nothing(wave: str, what: str, child: dict[str, Any], waits: bool) -> None:
     given = set_of_two({}, child, states=("Open", wave), suspend=True)
     api = next(c for c in given.children.values() if c.release.spec.service == "api")
-    found = await permission_of(OneSet(given.release_set.to_kubernetes()), api.release)  # type: ignore[arg-type]
+    found = await permission_of(OneSet(given.release_set.to_kubernetes()), api.release, NOW)  # type: ignore[arg-type]
     assert (found.hold is not None and found.awaits_turn) is waits, what
     if found.hold is not None:
         assert (found.hold.reason, found.hold.message) == (
             "Suspended",
-            "ReleaseSet 'all' is suspended: nothing is deployed until it is not",
+            "ReleaseSet 'all' is suspended: spec.suspend is true: nothing is deployed until it is false",
         ), what
 
 
@@ -84,8 +84,8 @@ async def test_a_release_that_its_set_has_not_made_does_nothing(metadata: dict[s
         {**api.model_dump(), "metadata": {**api.metadata.model_dump(), **metadata}, "spec": {**api.spec.model_dump(), **spec}}
     )
     bodies = OneSet(given.release_set.to_kubernetes())
-    assert (await permission_of(bodies, api)).hold is None  # type: ignore[arg-type]
-    hold = (await permission_of(bodies, forged)).hold  # type: ignore[arg-type]
+    assert (await permission_of(bodies, api, NOW)).hold is None  # type: ignore[arg-type]
+    hold = (await permission_of(bodies, forged, NOW)).hold  # type: ignore[arg-type]
     assert hold is not None and "has not made this Release" in hold.message
 
 
@@ -109,5 +109,5 @@ async def test_what_a_set_may_do_against_the_commit_graph_its_children_may(
         pin = {"images": [{"container": "app", "digest": ready}]}
         body["status"]["lastReady"] = {"services": [{"name": s, "pin": pin} for s in ("web", "api")]}
     api = next(c for c in given.children.values() if c.release.spec.service == "api")
-    found = await permission_of(OneSet(body), api.release)  # type: ignore[arg-type]
+    found = await permission_of(OneSet(body), api.release, NOW)  # type: ignore[arg-type]
     assert (found.hold, found.commit_right, found.returning) == (None, right, returns), what

@@ -17,5 +17,5 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
-    """Set or remove `spec.suspend`."""
-    return suspension.run(session, arguments, "resume", suspend=False)
+    """Remove `spec.suspend` and `spec.suspension`."""
+    return suspension.resume(session, arguments)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add its flags."""
     suspension.configure(parser)
+    suspension.configure_end(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
-    """Set or remove `spec.suspend`."""
-    return suspension.run(session, arguments, "suspend", suspend=True)
+    """Set `spec.suspend` and `spec.suspension`."""
+    return suspension.suspend(session, arguments)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ecs_release.api.conditions import ConditionType, Reason
-from ecs_release.api.release import Release
+from ecs_release.api.release import Release, ReleaseSpec
 from ecs_release.api.release_status import PinnedImage
 from ecs_release.api.releaseset import ReleaseSet, ReleaseSetSpec
 from ecs_release.api.source import Source
@@ -22,7 +22,7 @@ from ecs_release.cli.kubectl.plan.service_plan import (
     plan_service,
 )
 from ecs_release.domain.artifacts.source import display_hash, pinned_source, source_hash
-from ecs_release.domain.decision.suspension import SPEC_SUSPENDED
+from ecs_release.domain.decision.suspension import spec_suspensions
 from ecs_release.domain.environments.claims import Claim, holder
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.model.errors import Blocked, Problem
@@ -31,9 +31,6 @@ from ecs_release.domain.sets.facts import Resolved, controller_of, set_display_h
 from ecs_release.domain.sets.pins import check_spec, keeps, kept
 from ecs_release.domain.sets.promotion_proof import why_unproven
 from ecs_release.domain.sets.waves import compose
-
-_SET_SUSPENDED = "spec.suspend is true"
-"""A set that is suspended starts no further service; what is under way goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ def plan_release(wanted: Release, live: Release | None, place: Surroundings, res
         changed=live is None or source_hash(live.spec.source) != source_hash(source),
         blocked_by=(
             *_held(place, {wanted.spec.service: wanted.metadata.name}, wanted.spec.environment_ref.name),
-            *_blocked(place, [service], SPEC_SUSPENDED if wanted.spec.suspend else ""),
+            *_blocked(place, [service], _suspended(wanted.spec, place, "nothing is changed in AWS")),
         ),
         services=(service,),
     )
@@ -79,7 +76,7 @@ def plan_set(wanted: ReleaseSet, live: ReleaseSet | None, place: Surroundings, r
     there = _there(place, spec)
     if there is None:
         unknown = [f"Project {place.project_name} has no service set {spec.service_set!r}"] if place.project is not None else []
-        return replace(plan, blocked_by=(*unknown, *obstacles(place, suspension=_SET_SUSPENDED if spec.suspend else "")))
+        return replace(plan, blocked_by=(*unknown, *obstacles(place, suspension=_suspended(spec, place, "no further service starts"))))
     try:
         check_spec(spec, there)
     except Problem as problem:
@@ -97,7 +94,7 @@ def plan_set(wanted: ReleaseSet, live: ReleaseSet | None, place: Surroundings, r
     blocked = [
         *_missing(services),
         *_held(place, own, spec.environment_ref.name),
-        *_blocked(place, services, _SET_SUSPENDED if spec.suspend else ""),
+        *_blocked(place, services, _suspended(spec, place, "no further service starts")),
     ]
     return replace(plan, blocked_by=tuple(blocked), services=tuple(services))
 
@@ -223,6 +220,11 @@ _HOLDS_NOTHING = frozenset(
 
 def _claim(release: Release) -> Claim:
     return Claim(release.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC), release.metadata.name)
+
+
+def _suspended(spec: ReleaseSpec | ReleaseSetSpec, place: Surroundings, what: str) -> str:
+    """Return the object's own suspension in a sentence; an empty string if there is none."""
+    return next((found.message for found in spec_suspensions(spec, place.now, what)), "")
 
 
 def _blocked(place: Surroundings, services: Sequence[ServicePlan], suspension: str) -> tuple[str, ...]:

@@ -81,8 +81,8 @@ def obstacles(place: Surroundings, *, suspension: str = "") -> Iterator[str]:
     if place.environment is None:
         yield f"Environment {place.environment_name} is not there, or you may not read it"
         return
-    for _, message in environment_suspensions(place.environment):
-        yield message
+    for suspended in environment_suspensions(place.environment, place.now):
+        yield suspended.message
     if suspension:
         yield suspension
 

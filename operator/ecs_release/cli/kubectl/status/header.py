@@ -17,6 +17,7 @@ from ecs_release.cli.kubectl.status.snapshot import Snapshot
 from ecs_release.cli.kubectl.status.tree import STYLES
 from ecs_release.cli.kubectl.terminal.durations import since
 from ecs_release.cli.kubectl.terminal.tables import plain
+from ecs_release.domain.decision.suspension import environment_suspensions, spec_suspensions
 from ecs_release.domain.model.image_names import short_digest
 
 _WIDTH = 14
@@ -47,7 +48,7 @@ def _pairs(snapshot: Snapshot, now: datetime) -> Iterator[tuple[str, Text | str 
     yield "By", _by(change, (meta.get("annotations") or {}).get(APPLIED_BY_ANNOTATION))
     yield "Why", change.description
     yield "Link", change.url
-    for blocked in blockers(snapshot):
+    for blocked in blockers(snapshot, now):
         yield "Blocked by", Text(plain(blocked), STYLES["warn"])
     yield from (("Plan", line) for line in planned_steps(snapshot))
     if snapshot.connection_error:
@@ -87,15 +88,15 @@ def _by(change: Change, applied_by: str | None) -> str | None:
     return change.requested_by or (f"applied by {applied_by}" if applied_by else None)
 
 
-def blockers(snapshot: Snapshot) -> Iterator[str]:
+def blockers(snapshot: Snapshot, now: datetime) -> Iterator[str]:
     """Yield what deliberately blocks an object now: mode, suspensions and windows."""
-    environment, spec, status = snapshot.environment, snapshot.body["spec"], snapshot.body.get("status") or {}
-    if environment is not None and environment.spec.mode == "Observe":
-        yield f"Environment {environment.metadata.name} is in mode Observe"
-    if environment is not None and environment.spec.suspend is not None:
-        yield f"Environment {environment.metadata.name} is suspended: {environment.spec.suspend.reason}"
-    if spec.get("suspend"):
-        yield "spec.suspend is true"
+    environment, status = snapshot.environment, snapshot.body.get("status") or {}
+    for suspended in environment_suspensions(environment, now):
+        yield suspended.message
+    described = snapshot.release or snapshot.release_set
+    if described is not None:
+        what = "nothing is changed in AWS" if snapshot.release is not None else "no further service starts"
+        yield from (suspended.message for suspended in spec_suspensions(described.spec, now, what))
     closed = status.get("closedWindow")
     of_environment = environment.status.closed_window if environment is not None and environment.status is not None else None
     if closed:

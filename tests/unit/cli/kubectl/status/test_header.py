@@ -23,8 +23,8 @@ def test_a_release_shows_what_blocks_it_and_how_old_that_is() -> None:
     for line in (
         "Environment:  staging  111122223333 eu-west-1, cluster staging, observed 20m ago",
         "By:           ben (applied by argocd)",
-        "Blocked by:   Environment staging is suspended: audit",
-        "Blocked by:   spec.suspend is true",
+        "Blocked by:   Environment 'staging' is suspended: audit",
+        "Blocked by:   spec.suspend is true: nothing is changed in AWS until it is false",
         "Blocked by:   window weekend, closed until 2026-11-30 05:00 UTC: freeze",
         "Plan:         app aaaaaaa to bbbbbbb",
         "◷ web bbbbbbb  Waiting 48s  ▒▒▒▒░░░░░░░░ 1/3 tasks, 0 new, 2 pending",
