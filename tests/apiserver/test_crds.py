@@ -163,7 +163,7 @@ def test_defaults(cluster: Cluster) -> None:
     least = {"aws": {"accountID": "111122223333", "region": "eu-west-1"}, "target": {"cluster": "c", "serviceName": "{service}"}}
     cluster.apply({"apiVersion": "ecs-release.dev/v1alpha1", "kind": "Environment", "metadata": {"name": "least"}, "spec": least})
     found = cluster.get("environment", "least")
-    assert found["spec"] == {**least, "mode": "Deploy"}
+    assert found["spec"] == {**least, "mode": "Deploy", "reasons": "Optional"}
     assert found["status"] == {"observedGeneration": -1}
 
 

@@ -218,6 +218,12 @@ class EnvironmentSpec(Model):
         Literal["Deploy", "Observe"], Field(description="Observe: no mutating call at all; status shows what would be done.")
     ] = "Deploy"
     suspend: Annotated[EnvironmentSuspension | None, Field(description="Set while nothing may be released.")] = None
+    reasons: Annotated[
+        Literal["Optional", "Required"],
+        Field(
+            description="Whether requests by annotation (retry, refresh, abort, overrides) must be <token>/<reason>; others are refused."
+        ),
+    ] = "Optional"
     allowed_namespaces: Annotated[AllowedNamespaces | None, Field(description="Who may release into it; absent: nobody.")] = None
     aws: Annotated[Aws, Field(description="Account, region and role.")]
     target: Annotated[EnvironmentTarget, Field(description="Which ECS services belong to it.")]

@@ -83,6 +83,7 @@ class LedgerEntry(LedgerService):
     url: Annotated[Arn | None, Field(description="Pull request or build.")] = None
     revision: Annotated[Word | None, Field(description="Git revision of the manifests.")] = None
     ticket: Annotated[Word | None, Field(description="Ticket.")] = None
+    reason: Annotated[Text | None, Field(description="The reason of the retry or refresh that began it.")] = None
     window: Annotated[Text | None, Field(description="The closed window that it passed, and by what right.")] = None
     commits: Annotated[Text | None, Field(description="By what right it began although the commit graph speaks against it.")] = None
     commit_range: Annotated[AttemptCommits | None, Field(description="The commits that it brings, at its end, if known by then.")] = None

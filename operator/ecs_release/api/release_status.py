@@ -283,6 +283,7 @@ class HistoryEntry(Model):
     requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
     applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
+    reason: Annotated[Text | None, Field(description="The reason of the retry or refresh that began it.")] = None
     url: Annotated[Arn | None, Field(description="Pull request or build.")] = None
     revision: Annotated[Word | None, Field(description="Git revision of the manifests.")] = None
     ticket: Annotated[Word | None, Field(description="Ticket.")] = None
@@ -290,6 +291,14 @@ class HistoryEntry(Model):
     record: Annotated[AttemptRecord | None, Field(description="What the ledger has of it, and needs.")] = None
     start_time: Annotated[Time | None, Field(description="When it began.")] = None
     completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
+
+
+class RefusedRequest(Model):
+    """A request that was refused, and why."""
+
+    request: Annotated[Word, Field(description="Its annotation, such as retry.")]
+    token: Annotated[Word | None, Field(description="Its value.")] = None
+    message: Annotated[Text | None, Field(description="Why it was refused, and how to ask.")] = None
 
 
 class ReadyImage(Model):
@@ -369,4 +378,7 @@ class ReleaseStatus(Model):
     last_handled_override: Annotated[Word | None, Field(description="Token of the last override-window.")] = None
     last_handled_override_commits: Annotated[Word | None, Field(description="Token of the last override-commits.")] = None
     last_handled_abort: Annotated[Word | None, Field(description="Token of the last abort.")] = None
+    refused_request: Annotated[
+        RefusedRequest | None, Field(description="The request that was refused; absent once a later one was answered.")
+    ] = None
     summary: Annotated[ReleaseSummary | None, Field(description="What kubectl prints.")] = None

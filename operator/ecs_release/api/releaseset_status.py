@@ -9,7 +9,7 @@ from pydantic import Field
 from ecs_release.api.bounded_types import Count, Generation, Text, Word
 from ecs_release.api.conditions import Condition
 from ecs_release.api.meta import MicroTime, Model, Time
-from ecs_release.api.release_status import Pin, PinnedImage, PlannedImage
+from ecs_release.api.release_status import Pin, PinnedImage, PlannedImage, RefusedRequest
 from ecs_release.api.schema import list_map
 from ecs_release.api.suspension import SuspensionEnd
 
@@ -89,6 +89,7 @@ class SetHistoryEntry(Model):
     requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
     applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None
+    reason: Annotated[Text | None, Field(description="The reason of the retry or refresh that began it.")] = None
     start_time: Annotated[Time | None, Field(description="When it began.")] = None
     completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
     waited_seconds: Annotated[int | None, Field(ge=0, le=2**31 - 1, description="Seconds of that spent waiting for windows.")] = None
@@ -154,4 +155,7 @@ class ReleaseSetStatus(Model):
     last_handled_override: Annotated[Word | None, Field(description="Token of the last override-window.")] = None
     last_handled_override_commits: Annotated[Word | None, Field(description="Token of the last override-commits.")] = None
     last_handled_abort: Annotated[Word | None, Field(description="Token of the last abort.")] = None
+    refused_request: Annotated[
+        RefusedRequest | None, Field(description="The request that was refused; absent once a later one was answered.")
+    ] = None
     summary: Annotated[ReleaseSetSummary | None, Field(description="What kubectl prints.")] = None

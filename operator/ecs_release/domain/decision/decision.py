@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from ecs_release.api.drift_status import Drift
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.api.record_status import ForeignDeployment, LedgerStatus
-from ecs_release.api.release_status import HistoryEntry, LastReady, Pin, Plan, ReleaseStatus, Rollout, TargetStatus
+from ecs_release.api.release_status import HistoryEntry, LastReady, Pin, Plan, RefusedRequest, ReleaseStatus, Rollout, TargetStatus
 from ecs_release.api.windows import ClosedWindow
 from ecs_release.domain.artifacts.environment_tag import Move
 from ecs_release.domain.model.conditions import Situation
@@ -107,6 +107,7 @@ class Draft:
     handled_override: str | None
     handled_override_commits: str | None
     handled_abort: str | None
+    refused_request: RefusedRequest | None = None
     plan: Plan | None = None
     closed_window: ClosedWindow | None = None
     drift: Drift | None = None

@@ -235,6 +235,8 @@ class Facts:
     tracking: Tracking = field(default_factory=Tracking)
     tags: Tags = field(default_factory=Tags)
     images: Images = field(default_factory=Images)
+    refused_requests: Mapping[str, str] = field(default_factory=dict)
+    """Requests, by annotation, that lack the reason that the Environment requires. The Release is as if they had not been made."""
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
 
     @property

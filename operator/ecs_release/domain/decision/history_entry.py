@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ecs_release.api.names import REFRESH_ANNOTATION, RETRY_ANNOTATION
 from ecs_release.api.record_status import AttemptRecord
 from ecs_release.api.release_status import HistoryEntry, Rollout
 from ecs_release.domain.artifacts.pin_key import Membership, pin_key
 from ecs_release.domain.artifacts.source import display_hash
 from ecs_release.domain.decision.decision import Draft
 from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.decision.request_annotations import reason_of, token_of
 from ecs_release.domain.model.applied_by import applied_by
 
 REQUESTED_AT_START = frozenset({"Retry", "DriftCorrection", "BaseRevisionChanged"})
@@ -49,12 +51,19 @@ def entry(facts: Facts, draft: Draft, rollout: Rollout) -> HistoryEntry:
         requested_by=change.requested_by if change else None,
         applied_by=applied_by(facts.release.metadata),
         description=change.description if change else None,
+        reason=_reason(facts, rollout),
         url=change.url if change else None,
         revision=change.revision if change else None,
         ticket=change.ticket if change else None,
         record=_record(facts, draft, rollout),
         start_time=rollout.start_time,
     )
+
+
+def _reason(facts: Facts, rollout: Rollout) -> str | None:
+    """Return the reason of the request that an attempt begins by, if it gives one."""
+    asked = RETRY_ANNOTATION if rollout.cause == "Retry" else REFRESH_ANNOTATION if facts.wanted.refreshed else ""
+    return reason_of(token_of(facts.release.metadata, asked)) or None
 
 
 def _record(facts: Facts, draft: Draft, rollout: Rollout) -> AttemptRecord:

@@ -1,7 +1,12 @@
-"""Requests that are not state: annotations that hold a token, each acted on once and acknowledged in status."""
+"""Requests that are not state: annotations of `<token>` or `<token>/<reason>`, each acted on once and acknowledged in status."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
+from ecs_release.api.bounded_types import text_of
+from ecs_release.api.environment import Environment
 from ecs_release.api.meta import ObjectMeta
 from ecs_release.api.names import (
     ABORT_ANNOTATION,
@@ -11,19 +16,79 @@ from ecs_release.api.names import (
     RETRY_ANNOTATION,
 )
 from ecs_release.api.release import Release
-from ecs_release.api.release_status import ReleaseStatus
+from ecs_release.api.release_status import RefusedRequest, ReleaseStatus
 from ecs_release.api.releaseset_status import ReleaseSetStatus
 from ecs_release.domain.decision.decision import Changed, Draft
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.model.errors import Retryable
 
-_MAX_TOKEN = 256
+HANDLED = {
+    RETRY_ANNOTATION: "retry",
+    REFRESH_ANNOTATION: "refresh",
+    ABORT_ANNOTATION: "abort",
+    OVERRIDE_ANNOTATION: "override",
+    OVERRIDE_COMMITS_ANNOTATION: "override_commits",
+}
+"""What acknowledges each annotation: `last_handled_...` of a status, `handled_...` of a draft."""
+_as_in_status = text_of(256)
+
+
+class Answers(Protocol):
+    """A draft, of a Release or a ReleaseSet, in which a request is answered."""
+
+    refused_request: RefusedRequest | None
+
+    def event(self, kind: str, reason: str, action: str, note: str) -> None:
+        """Add an Event."""
 
 
 def token_of(metadata: ObjectMeta, annotation: str) -> str | None:
-    """Return the token that an object's annotation holds, cut to what a status may hold; None if there is none."""
+    """Return the value that an object's annotation holds, as a status holds it; None if there is none."""
     value = (metadata.annotations or {}).get(annotation)
-    return value[:_MAX_TOKEN] if value else None
+    return _as_in_status(value) if value else None
+
+
+def reason_of(request: str | None) -> str:
+    """Return the reason of a request; an empty string if it has none."""
+    token, _, reason = (request or "").partition("/")
+    return reason.strip() if token else ""
+
+
+def refused(environment: Environment, metadata: ObjectMeta, status: ReleaseStatus | ReleaseSetStatus) -> dict[str, str]:
+    """Return the requests that wait and lack the reason that the Environment requires, by annotation.
+
+    What is there at first sight is old, and acknowledged as such.
+    """
+    if environment.spec.reasons != "Required" or is_first_sight(status):
+        return {}
+    waiting = {a: unhandled(metadata, a, getattr(status, f"last_handled_{name}")) for a, name in HANDLED.items()}
+    return {annotation: token for annotation, token in waiting.items() if token is not None and not reason_of(token)}
+
+
+def without(metadata: ObjectMeta, requests: Mapping[str, str]) -> ObjectMeta:
+    """Return metadata as if some requests had not been made."""
+    left = {name: value for name, value in (metadata.annotations or {}).items() if name not in requests}
+    return metadata.model_copy(update={"annotations": left}) if requests else metadata
+
+
+def refuse(draft: Answers, requests: Mapping[str, str], environment: str) -> None:
+    """Answer requests that lack a reason: they are acknowledged, so that they are over, and change nothing."""
+    for annotation, token in requests.items():
+        verb = annotation.partition("/")[2]
+        text = (
+            f"{verb} {token!r} is refused, and nothing is changed: Environment {environment!r} requires a reason."
+            f" Ask again with {annotation}=<token>/<reason>, or kubectl ecs-release --reason"
+        )
+        setattr(draft, f"handled_{HANDLED[annotation]}", token)
+        draft.refused_request = RefusedRequest(request=verb, token=token, message=text)
+        draft.event("Warning", "RequestRefused", "Refuse", text)
+
+
+def standing_refusal(draft: Answers, before: ReleaseStatus | ReleaseSetStatus) -> RefusedRequest | None:
+    """Return the refusal for status: a new one, or the one that stands there if no other request was answered since."""
+    names = HANDLED.values()
+    same = all(getattr(draft, f"handled_{name}") == getattr(before, f"last_handled_{name}") for name in names)
+    return draft.refused_request or (before.refused_request if same else None)
 
 
 def unhandled(metadata: ObjectMeta, annotation: str, handled: str | None) -> str | None:
@@ -73,6 +138,19 @@ def acknowledge_old(facts: Facts, draft: Draft) -> Changed | None:
     draft.handled_override = token_of(facts.release.metadata, OVERRIDE_ANNOTATION)
     draft.handled_override_commits = token_of(facts.release.metadata, OVERRIDE_COMMITS_ANNOTATION)
     return Changed("requests from before are acknowledged")
+
+
+def refuse_unreasoned(facts: Facts, draft: Draft) -> Changed | None:
+    """Answer the requests that the Environment refuses, because they give no reason."""
+    if not facts.refused_requests:
+        return None
+    refuse(draft, facts.refused_requests, facts.release.spec.environment_ref.name)
+    return Changed("requests without a reason are refused")
+
+
+def aborted_text(draft: Draft) -> str:
+    """Return that an attempt was aborted and, if the request gave a reason, why."""
+    return "aborted on request" + (f" ({draft.handled_abort})" if reason_of(draft.handled_abort) else "")
 
 
 def acknowledge_refresh(facts: Facts, draft: Draft) -> Changed | None:

@@ -197,6 +197,7 @@ def _why(entry: HistoryEntry) -> dict[str, Any]:
         "requested_by": entry.requested_by,
         "applied_by": entry.applied_by,
         "description": entry.description,
+        "reason": entry.reason,
         "url": entry.url,
         "revision": entry.revision,
         "ticket": entry.ticket,

@@ -203,6 +203,7 @@ def _why(entry: HistoryEntry | SetHistoryEntry) -> dict[str, Any]:
         "requested_by": entry.requested_by,
         "applied_by": entry.applied_by,
         "description": entry.description,
+        "reason": entry.reason,
         "start_time": entry.start_time,
         "completion_time": entry.completion_time if entry.outcome else None,
     }

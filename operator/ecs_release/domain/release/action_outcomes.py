@@ -7,6 +7,7 @@ from ecs_release.domain.artifacts.environment_tag import RETURNED
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Decision, Draft, Outcome
 from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.decision.request_annotations import aborted_text
 from ecs_release.domain.model.conditions import Situation, progressing, situation_of_problem, stalled
 from ecs_release.domain.model.errors import Ambiguous, Blocked, Problem
 from ecs_release.domain.release.status import report
@@ -42,7 +43,7 @@ def updated(facts: Facts, deployment_id: str, request_id: str = "") -> Decision:
     """UpdateService was accepted (`request_id` is AWS's): the PRIMARY deployment that it returned is ours, or ends an aborted attempt."""
     draft = Draft.of(facts.status)
     if attempts.intended_action(draft.rollout) == attempts.RETURN:
-        return _aborted(facts, draft, f"aborted on request: went back to {_name(draft)} by deployment {deployment_id}")
+        return _aborted(facts, draft, f"{aborted_text(draft)}: went back to {_name(draft)} by deployment {deployment_id}")
     attempts.started(facts, draft, deployment_id, request_id)
     return report(facts, draft, Outcome(_rolling(f"deployment {deployment_id} has begun"), again_s=0))
 
@@ -53,9 +54,9 @@ def stopped(facts: Facts, *, rolls_back: bool) -> Decision:
     rollout = draft.rollout
     assert rollout is not None
     if rolls_back:
-        return _aborted(facts, draft, f"aborted on request: ECS rolls deployment {rollout.deployment_id} back")
+        return _aborted(facts, draft, f"{aborted_text(draft)}: ECS rolls deployment {rollout.deployment_id} back")
     if not rollout.rollback_target or rollout.rollback_target == rollout.task_definition:
-        return _aborted(facts, draft, "aborted on request: there is no former revision to go back to, so the deployment goes on")
+        return _aborted(facts, draft, f"{aborted_text(draft)}: there is no former revision to go back to, so the deployment goes on")
     draft.rollout = attempts.intend(rollout, attempts.RETURN)
     return report(facts, draft, Outcome(_rolling(f"going back to {_name(draft)}"), again_s=0))
 

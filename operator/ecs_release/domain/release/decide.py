@@ -14,7 +14,7 @@ from ecs_release.api.conditions import ConditionType, Reason
 from ecs_release.domain.decision.decision import Changed, Decision, Draft, Outcome, RuleResult
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.holding import holder_of, is_held_by_installation, unknown_holder
-from ecs_release.domain.decision.request_annotations import acknowledge_old, acknowledge_refresh
+from ecs_release.domain.decision.request_annotations import acknowledge_old, acknowledge_refresh, refuse_unreasoned
 from ecs_release.domain.decision.suspension import check_supported
 from ecs_release.domain.environments.targets import check_deployable
 from ecs_release.domain.model.conditions import find, progressing, situation_of_problem, stalled
@@ -120,6 +120,7 @@ def _resolved(facts: Facts, draft: Draft) -> RuleResult:
 
 RULES: tuple[Rule, ...] = (
     acknowledge_old,
+    refuse_unreasoned,
     confirm,
     follow,
     _known,

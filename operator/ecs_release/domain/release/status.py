@@ -11,6 +11,7 @@ from ecs_release.domain.artifacts.source import display_hash
 from ecs_release.domain.decision import attempts, suspension, suspension_end
 from ecs_release.domain.decision.decision import Decision, Draft, Outcome
 from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.decision.request_annotations import standing_refusal
 from ecs_release.domain.decision.running_status import running
 from ecs_release.domain.drift import drift
 from ecs_release.domain.ledger import foreign_deployments, recorded_condition
@@ -74,6 +75,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
         last_handled_override=draft.handled_override,
         last_handled_override_commits=draft.handled_override_commits,
         last_handled_abort=draft.handled_abort,
+        refused_request=standing_refusal(draft, before),
         summary=_summary(facts, draft, now_runs, find(conditions, ConditionType.READY)),
     )
     status, left_out = recorded_condition.with_recorded_condition(facts, draft, status)

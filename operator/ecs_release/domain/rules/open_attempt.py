@@ -12,7 +12,7 @@ from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Changed, Draft, MoveTags, Outcome, Register, RuleResult, Stop, Update
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.plan import plan
-from ecs_release.domain.decision.request_annotations import abort_requested
+from ecs_release.domain.decision.request_annotations import abort_requested, aborted_text
 from ecs_release.domain.decision.suspension import environment_suspension, spread, suspension_of
 from ecs_release.domain.drift import base_revision, drift
 from ecs_release.domain.ecs.service import COMPLETED, Service
@@ -158,7 +158,7 @@ def _take_back(facts: Facts, draft: Draft, rollout: Rollout, intended: str) -> R
 def _stop(facts: Facts, draft: Draft, rollout: Rollout) -> RuleResult:
     if deployment_stages.is_rolling_back(facts.diagnostics.service_deployment):
         # ECS would refuse, and to deploy the former revision instead would come in its way.
-        attempts.end(facts, draft, attempts.ABORTED, f"aborted on request: ECS rolls deployment {rollout.deployment_id} back already")
+        attempts.end(facts, draft, attempts.ABORTED, f"{aborted_text(draft)}: ECS rolls deployment {rollout.deployment_id} back already")
         return Changed("the attempt ended: it is aborted, and ECS rolls it back")
     arn = facts.diagnostics.service_deployment.arn if facts.diagnostics.service_deployment else rollout.service_deployment_arn or ""
     return Outcome(progressing(Reason.ROLLING_OUT, "asking ECS to roll back"), Stop(arn))
@@ -168,10 +168,10 @@ def _return(facts: Facts, draft: Draft, rollout: Rollout) -> RuleResult:
     back = rollout.rollback_target or ""
     assert facts.service is not None
     if not back:
-        attempts.end(facts, draft, attempts.ABORTED, "aborted on request; what ran before is not known, so nothing was taken back")
+        attempts.end(facts, draft, attempts.ABORTED, f"{aborted_text(draft)}; what ran before is not known, so nothing was taken back")
         return Changed("the attempt ended: it is aborted, and there is nothing to go back to")
     if facts.service.task_definition == back:
-        attempts.end(facts, draft, attempts.ABORTED, "aborted on request; the former revision is in place")
+        attempts.end(facts, draft, attempts.ABORTED, f"{aborted_text(draft)}; the former revision is in place")
         return Changed("the attempt ended: it is aborted, and the former revision is in place")
     return Outcome(progressing(Reason.ROLLING_OUT, f"going back to {back.rpartition('/')[2]}"), Update(back))
 

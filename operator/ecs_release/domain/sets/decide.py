@@ -19,7 +19,7 @@ from ecs_release.api.names import (
 )
 from ecs_release.domain.decision import suspension_end
 from ecs_release.domain.decision.commit_rules import Refusal
-from ecs_release.domain.decision.request_annotations import is_first_sight, token_of
+from ecs_release.domain.decision.request_annotations import is_first_sight, reason_of, refuse, token_of
 from ecs_release.domain.decision.suspension import seconds_until
 from ecs_release.domain.model.conditions import progressing, situation_of_problem, stalled
 from ecs_release.domain.model.errors import Retryable
@@ -37,6 +37,7 @@ def decide_set(facts: SetFacts) -> SetDecision:
     """Decide the next status of a set, and which children are written."""
     draft = SetDraft.of(facts.status)
     _acknowledge_old(facts, draft)
+    refuse(draft, facts.refused_requests, facts.release_set.spec.environment_ref.name)
     if facts.problem is not None:
         again = facts.retry_s if isinstance(facts.problem, Retryable) else None
         return _report(facts, draft, SetOutcome(situation_of_problem(facts.problem), again_s=again))
@@ -167,6 +168,7 @@ def _refresh(facts: SetFacts, draft: SetDraft) -> None:
         draft.event("Warning", "RefreshFailed", "Resolve", f"the source was not resolved again: {facts.resolve_problem.message}")
     elif facts.refreshed and facts.resolved is not None:
         deployment_set.begin(facts, draft, facts.resolved)
+        draft.change_current(reason=reason_of(draft.handled_refresh) or None)
     else:
         draft.event("Normal", "RefreshUnchanged", "Resolve", "the source was resolved again and means the same digests")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
+from ecs_release.api.release_status import RefusedRequest
 from ecs_release.api.releaseset_status import ReleaseSetStatus, SetHistoryEntry, SetLastReady, SetService, SetWave
 from ecs_release.domain.artifacts.source import digests_of
 from ecs_release.domain.model.conditions import Situation
@@ -79,6 +80,7 @@ class SetDraft:
     handled_override: str | None
     handled_override_commits: str | None
     handled_abort: str | None
+    refused_request: RefusedRequest | None = None
     right: str = ""
     """By what right a deployment set that begins now goes on against the commit graph."""
     requests: dict[str, str] = field(default_factory=dict)

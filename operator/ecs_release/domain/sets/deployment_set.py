@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ecs_release.api.release_status import Pin
 from ecs_release.api.releaseset_status import PREVIOUS, SetHistoryEntry, SetLastReady, SetLastReadyService
 from ecs_release.domain.artifacts.source import digests_of
+from ecs_release.domain.decision.request_annotations import reason_of
 from ecs_release.domain.model.applied_by import applied_by
 from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.sets import waves
@@ -43,7 +44,7 @@ def begin(facts: SetFacts, draft: SetDraft, resolved: tuple[Resolved, ...]) -> N
 
 def retry(facts: SetFacts, draft: SetDraft, states: Mapping[str, ChildState], token: str) -> None:
     """Begin a deployment set of the same pins on request: what was rolled back goes forward, what failed or is outdated is retried."""
-    draft.begin(_entry(facts, draft, RETRY))
+    draft.begin(_entry(facts, draft, RETRY).model_copy(update={"reason": reason_of(token) or None}))
     for service in draft.members:
         if service.reverting:
             draft.change(service.name, wants=None, start_time=None)

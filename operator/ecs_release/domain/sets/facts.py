@@ -66,6 +66,7 @@ class SetFacts:
     that they must be Ready before the next wave, `deadline_s` to those that an attempt may go without progress. `new_id` is for a
     deployment set that begins now; `interval_s` is after how many seconds a fault that may pass by itself is checked again.
     `commit_rules` is what the Environment asks the commit graph for, if it does; `commits` is what that has answered.
+    `refused_requests` are those, by annotation, that lack the reason which is required: the set is as if they were not there.
     `asks_commits`: the set was pinned, and none of its services has begun, so that it is asked once more.
     """
 
@@ -87,6 +88,7 @@ class SetFacts:
     commits: Answers = field(default_factory=Answers)
     asks_commits: bool = False
     refreshed: bool = False
+    refused_requests: Mapping[str, str] = field(default_factory=dict)
     retry_s: float = 10.0
     interval_s: float = 60.0
 

@@ -15,6 +15,7 @@ from ecs_release.api.releaseset_status import (
     SetService,
 )
 from ecs_release.domain.decision import suspension_end
+from ecs_release.domain.decision.request_annotations import standing_refusal
 from ecs_release.domain.model.applied_by import applied_by
 from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.model.conditions import Situation, find, kstatus_conditions, merge, phase
@@ -58,6 +59,7 @@ def report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecision
         last_handled_override=draft.handled_override,
         last_handled_override_commits=draft.handled_override_commits,
         last_handled_abort=draft.handled_abort,
+        refused_request=standing_refusal(draft, facts.status),
         summary=_summary(facts, draft, progress.text, ready.message if ready else ""),
     )
     events = (*draft.events, *_reason_event(facts, situation), *told)

@@ -16,7 +16,7 @@ from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Draft
 from ecs_release.domain.decision.due import is_at_rest, may_begin, pin_in_force
 from ecs_release.domain.decision.facts import Facts, LedgerFacts, Limits, Permission, Place, Revisions, Seen, Wanted
-from ecs_release.domain.decision.request_annotations import refresh_requested, retry_requested
+from ecs_release.domain.decision.request_annotations import refresh_requested, refused, retry_requested, without
 from ecs_release.domain.decision.suspension import suspension_of
 from ecs_release.domain.drift import base_revision, drift
 from ecs_release.domain.ecs.console_links import service_links
@@ -76,6 +76,8 @@ class Gatherer:
 
     async def _gather(self, release: Release, memory: Memory, now: datetime) -> Facts:
         status = release.status or ReleaseStatus()
+        refused = self._refused(release, status)
+        release = release.model_copy(update={"metadata": without(release.metadata, refused)})
         pin = pin_in_force(release)
         permission = await self._permission(release, pin, now)
         if permission.hold is not None and status.pin is not None:
@@ -92,6 +94,7 @@ class Gatherer:
             place=place,
             ledger=await self._ledger(release, status, place),
             wanted=Wanted(pin),
+            refused_requests=refused,
         )
         if place.target is None:
             return facts
@@ -99,6 +102,14 @@ class Gatherer:
         if facts.service is None or facts.seen.unread is not None:
             return facts
         return await self._with_service(facts, place.target, memory)
+
+    def _refused(self, release: Release, status: ReleaseStatus) -> dict[str, str]:
+        """Return the requests that lack a reason, where one is required; none while the Environment is not there: nothing is done then."""
+        try:
+            environment = self.references.environment(release.spec.environment_ref.name)
+        except Problem:
+            return {}
+        return refused(environment, release.metadata, status)
 
     async def _with_wanted_and_seen(self, facts: Facts, target: Target, memory: Memory) -> Facts:
         """Resolve what is wanted and look at what runs, at the same time."""

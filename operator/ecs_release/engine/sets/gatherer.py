@@ -15,7 +15,7 @@ from ecs_release.api.release import Release
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.domain.artifacts.environment_tag import METHOD
 from ecs_release.domain.artifacts.source import digests_of
-from ecs_release.domain.decision.request_annotations import token_of
+from ecs_release.domain.decision.request_annotations import refused, token_of, without
 from ecs_release.domain.environments.rollout_policy import rollout_policy
 from ecs_release.domain.model.errors import Problem
 from ecs_release.domain.model.parsing import read_object
@@ -84,6 +84,9 @@ class SetGatherer:
             check_spec(spec, there)
         except Problem as problem:
             return replace(facts, problem=problem)
+        requests = refused(environment, release_set.metadata, facts.status)
+        asked = release_set.model_copy(update={"metadata": without(release_set.metadata, requests)})
+        facts = replace(facts, release_set=asked, refused_requests=requests)
         members = tuple(name for name in there if spec.services is None or name in spec.services)
         policies = {s.name: rollout_policy(environment.spec.rollout, s.rollout) for s in services}
         interval_s = float(environment.spec.observation.interval_seconds)

@@ -1,4 +1,4 @@
-"""Requests to the operator: a token in an annotation, which it handles once and acknowledges in status."""
+"""Requests to the operator: a token and a reason in an annotation, which it handles once and acknowledges in status."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecs_release.api.meta import to_microtime
+from ecs_release.api.visible_text import visible
 from ecs_release.cli.kubectl.changes import confirmation
 from ecs_release.cli.kubectl.client.object_references import resolve
 from ecs_release.cli.kubectl.terminal.durations import parse_duration
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ecs_release.cli.kubectl.client.session import Session
 
 _POLL_S = 0.5
+_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +37,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--wait", action=argparse.BooleanOptionalAction, default=True, help="Wait until the operator has acknowledged it (the default)"
     )
     parser.add_argument("--timeout", type=parse_duration, default=60.0, metavar="DURATION", help="How long to wait: 60s by default")
+    parser.add_argument("--reason", metavar="TEXT", help="Why, for history and ledger; an Environment may require it")
     confirmation.add_force(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace, request: Request) -> int:
-    """Set the annotation, and wait for the acknowledgement. Raises CommandError."""
+    """Set the annotation, and wait for the answer. Raises CommandError, also if the operator refuses the request."""
     body = resolve(session, arguments.name)
     kind, meta = str(body["kind"]), body["metadata"]
     confirmation.check_not_a_child(body, request.verb, force=arguments.force)
     confirmation.check_access(session, kind, meta["name"], meta["namespace"])
-    token = to_microtime(session.now())
+    token = _token(to_microtime(session.now()), arguments.reason)
     session.api.patch(kind, meta["name"], meta["namespace"], {"metadata": {"annotations": {request.annotation: token}}})
     if arguments.wait:
         _await(session, kind, meta, request, token, arguments.timeout)
     session.out.write_line(f"{confirmation.reference_of(body)} {'acknowledged' if arguments.wait else 'asked'}: {request.verb} {token}")
     return 0
+
+
+def _token(time: str, reason: str | None) -> str:
+    """Return the annotation's value. Raises CommandError for a reason that status cannot hold as it is."""
+    if reason is None:
+        return time
+    if not reason.strip() or len(reason) > _LONGEST_REASON or visible(reason) != reason:
+        raise CommandError(f"--reason must be a text of 1 to {_LONGEST_REASON} characters, without control characters")
+    return f"{time}/{reason.strip()}"
 
 
 def _await(session: Session, kind: str, meta: dict[str, Any], request: Request, token: str, timeout_s: float) -> None:
@@ -58,6 +70,9 @@ def _await(session: Session, kind: str, meta: dict[str, Any], request: Request, 
         body = session.api.get(kind, meta["name"], meta["namespace"])
         status = body.get("status") or {}
         if status.get(request.acknowledged) == token:
+            refused = status.get("refusedRequest") or {}
+            if (refused.get("request"), refused.get("token")) == (request.verb, token):
+                raise CommandError(str(refused.get("message")))
             return
         if (body["metadata"].get("annotations") or {}).get(request.annotation) != token:
             raise CommandError(f"somebody else has asked to {request.verb} {confirmation.reference_of(body)} since: see its status")

@@ -136,6 +136,7 @@ _WIDE: tuple[tuple[str, Callable[[Entry, datetime], str | Cell]], ...] = (
     ("TIME (UTC)", _when),
     ("ATTEMPT", _text("attemptID", "id")),
     ("TASK DEFINITION", _revision),
+    ("REASON", _text("reason")),
     ("WINDOW", _text("window")),
     ("AGAINST THE GRAPH", _text("commits")),
     ("LEAD TIME", _lead_time),

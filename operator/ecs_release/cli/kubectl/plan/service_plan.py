@@ -16,7 +16,7 @@ from ecs_release.domain.artifacts.claimed_hash import claimed
 from ecs_release.domain.artifacts.source import Lookup, hash_of_image, lookups, source_hash, unpinned
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.commit_rules import why_unjudged
-from ecs_release.domain.decision.request_annotations import override_requested, retry_requested
+from ecs_release.domain.decision.request_annotations import override_requested, refused, retry_requested, without
 from ecs_release.domain.decision.suspension import environment_suspensions
 from ecs_release.domain.ecs.service import RegistryImage
 from ecs_release.domain.environments.targets import Target, resolve_target
@@ -106,6 +106,8 @@ def plan_service(
     before = running_images(status)
     if place.project is None or place.environment is None:
         return ServicePlan(service, UNKNOWN, "where it goes is not known", before)
+    if requests is not None:
+        requests = without(requests, refused(place.environment, requests, status))
     try:
         target = resolve_target(place.environment, place.project, service, place.labels)
         added = _added(target, status, source, pinned)
