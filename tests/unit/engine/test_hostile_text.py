@@ -93,8 +93,8 @@ async def test_requests_name_only_what_is_there(tmp_path: Path) -> None:
                 engine.changed(body["kind"], copy.deepcopy(body))
                 await asyncio.sleep(0)
             leading.set()
-            await until(lambda: not _left_alone(remote, bodies), 240)
-            await until(lambda: aws.asked.keys() >= {"describe_services", "describe_task_definition", "image"}, 240)
+            await until(lambda: not _left_alone(remote, bodies), 600)
+            await until(lambda: aws.asked.keys() >= {"describe_services", "describe_task_definition", "image"}, 600)
             assert not any(task.done() for task in running), "nothing of this ends the engine"
         finally:
             for task in running:
