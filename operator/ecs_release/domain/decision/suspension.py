@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.environment import Environment
@@ -21,6 +21,8 @@ from ecs_release.domain.model.errors import Blocked
 
 _SPREAD_S = 60.0
 """The Releases that the end of an Environment's suspension sets free begin within so many seconds, not all at once."""
+_LAST = datetime(9999, 12, 31, tzinfo=UTC)
+"""The last day of a calendar: a delay cannot be added to its end."""
 _LONGEST_S = 3600.0
 """After an hour a clock that was wrong may have been put right."""
 
@@ -60,7 +62,7 @@ def environment_suspensions(environment: Environment | None, now: datetime, dela
     if is_observed_only(environment):
         yield Suspended(Reason.OBSERVING, f"Environment {name!r} is in mode Observe: nothing is changed in AWS")
     if suspend is not None and suspension_end.holds(suspend, now, delay):
-        ends = suspend.until + delay if suspend.until is not None else None
+        ends = min(suspend.until, _LAST) + delay if suspend.until is not None else None
         until = f" until {described(suspend.until)}" if suspend.until is not None else ""
         yield Suspended(Reason.SUSPENDED, f"Environment {name!r} is suspended{until}: {suspend.reason or 'no reason given'}", ends)
 

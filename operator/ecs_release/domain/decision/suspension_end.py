@@ -23,7 +23,7 @@ def of_spec(spec: EnvironmentSpec | ReleaseSpec | ReleaseSetSpec) -> Suspension 
 
 def holds(suspension: Suspension | EnvironmentSuspension | None, now: datetime, delay: timedelta = timedelta()) -> bool:
     """Return whether a suspension holds. `delay` is by how much later than others an object is released from it."""
-    return suspension is not None and (suspension.until is None or now < suspension.until + delay)
+    return suspension is not None and (suspension.until is None or now - delay < suspension.until)
 
 
 def told(
@@ -37,7 +37,7 @@ def told(
     if suspension is None or suspension.until is None:
         return None, ()
     until = suspension.until.replace(microsecond=0)
-    state = ENDED if not holds(suspension, now) else ENDS_SOON if now >= until - SOON else SUSPENDED
+    state = ENDED if not holds(suspension, now) else ENDS_SOON if until - now <= SOON else SUSPENDED
     end = SuspensionEnd(until=until, state=state)
     if end == before or state == SUSPENDED:
         return end, ()
@@ -53,6 +53,6 @@ def told(
 def next_step(spec: EnvironmentSpec | ReleaseSpec | ReleaseSetSpec, now: datetime) -> datetime | None:
     """Return when there is something to tell next; None if time alone changes nothing."""
     suspension = of_spec(spec)
-    if suspension is None or suspension.until is None:
+    if suspension is None or suspension.until is None or suspension.until <= now:
         return None
-    return next((at for at in (suspension.until - SOON, suspension.until) if at > now), None)
+    return suspension.until - SOON if suspension.until - now > SOON else suspension.until

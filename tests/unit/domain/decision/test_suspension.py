@@ -133,6 +133,14 @@ def test_an_end_that_is_edited_is_told_anew(what: str, until: timedelta, before:
     assert [note.partition(":")[0] for note in notes] == ([event] if event else []), what
 
 
+@pytest.mark.parametrize(("until", "holds"), [("0001-01-01T00:00:00Z", False), ("9999-12-31T23:59:59Z", True)])
+def test_an_end_may_be_as_far_away_as_a_calendar_goes(until: str, holds: bool) -> None:
+    found = given({"suspend": True, "suspension": {"until": until}}, {"reason": "audit", "until": until})
+    assert (suspension_of(found) is not None) is holds
+    assert again_s(found) == (3600 if holds else None)
+    assert decide(found).status.suspension == SuspensionEnd(until=datetime.fromisoformat(until), state="Suspended" if holds else "Ended")
+
+
 def test_without_an_end_there_is_nothing_to_tell() -> None:
     assert told(None, SuspensionEnd(until=NOW, state="Ended")) == (None, [])
 
