@@ -14,7 +14,7 @@ import aiohttp
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
 
 from ecs_release.cluster.credentials import CONNECTIONS, Credentials, credentials_of, load
-from ecs_release.cluster.pages import read_bounded
+from ecs_release.cluster.pages import read_bounded, trimmed_events
 from ecs_release.cluster.request_body import apply_body
 from ecs_release.cluster.turns import Turns
 from ecs_release.domain.model.api_paths import ApiPath
@@ -30,6 +30,8 @@ NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _ATTEMPTS, _FIRST_PAUSE_S = 4, 0.25
 _DEADLINE_S = 30.0
 _TIMEOUT = aiohttp.ClientTimeout(total=10.0, sock_connect=5.0)
+# Bookmarks come every minute: a connection without data for longer is dead.
+_WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=70.0)
 # 410: the continue token of a LIST is too old, restart it. The others as in client-go's rest/with_retry.go, and a server shutting down.
 _TRANSIENT = frozenset({410, 429, 500, 502, 503, 504})
 _AGAIN = _TRANSIENT - {410}
@@ -45,6 +47,10 @@ class _FaultError(Exception):
 
 class _UnauthorizedError(Exception):
     """The API server does not accept the credentials (any more)."""
+
+
+class Gone(Exception):
+    """The version that a watch was to go on from is too old: list again."""
 
 
 class TooLargeError(Problem):
@@ -140,6 +146,13 @@ class ApiServer:
         self, path: ApiPath, *, query: Sequence[tuple[str, str]] = (), accept: str = "application/json"
     ) -> AsyncIterator[list[dict[str, Any]]]:
         """Read a list page by page, each of about as many bytes. Raises as `request` does."""
+        async for items, _ in self.versioned_pages(path, query=query, accept=accept):
+            yield items
+
+    async def versioned_pages(
+        self, path: ApiPath, *, query: Sequence[tuple[str, str]] = (), accept: str = "application/json"
+    ) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
+        """Read a list as `pages` does; with each page comes the version of the whole list, for a watch to go on from."""
         size, token = PageSize(), ""
         while True:
             asked = [*query, ("limit", str(size.limit)), *([("continue", token)] if token else ())]
@@ -152,10 +165,43 @@ class ApiServer:
                 continue
             items = list[dict[str, Any]](page["items"] or ())
             size.seen(len(items), read)
-            yield items
+            yield items, page["metadata"].get("resourceVersion", "")
             token = page["metadata"].get("continue", "")
             if not token:
                 return
+
+    async def watch(self, path: ApiPath, version: str) -> AsyncIterator[dict[str, Any]]:
+        """Yield what is changed after a version, as watch events, bookmarks included, until the API server ends the watch.
+
+        The first, of type OPENED and without an object, says that the API server has accepted the watch.
+        A watch takes no turn: it lasts, and its owner has few of them. Raises Gone if the version is too old, Retryable also if nothing
+        comes for longer than bookmarks take, and else as `request` does.
+        """
+        client = self._client
+        query = [("watch", "true"), ("allowWatchBookmarks", "true"), ("resourceVersion", version)]
+        try:
+            async with self._used(client):
+                parameters = await client.param_serialize(
+                    method="GET", resource_path=str(path), query_params=query, header_params={"Accept": "application/json"},
+                    auth_settings=["BearerToken"],
+                )  # fmt: skip
+                answer = await client.call_api(*parameters, _request_timeout=_WATCH_TIMEOUT)
+                async with answer.response:
+                    if answer.status >= 400:
+                        await self._refused_watch(
+                            client, answer.status, path, await read_bounded(answer.response.content, OBJECT_BYTES) or b""
+                        )
+                    yield {"type": "OPENED"}
+                    async for line in trimmed_events(answer.response.content):
+                        yield _event(path, line)
+        except (aiohttp.ClientError, OSError, TimeoutError, ApiException) as error:
+            raise Retryable(f"the watch of {path} broke: {type(error).__name__} {error}") from error
+
+    async def _refused_watch(self, client: ApiClient, status: int, path: ApiPath, data: bytes) -> None:
+        if status == 401:
+            await self._renew(client)
+            raise Retryable(f"the Kubernetes API does not know the credentials any more (watch {path}): {_message(data)}")
+        raise Gone(_message(data)) if status == 410 else _problem(status, "watch", path, data)
 
     async def _once(
         self, client: ApiClient, method: str, path: ApiPath, query: Sequence[tuple[str, str]], body: Mapping[str, Any] | None,
@@ -250,6 +296,20 @@ def _parsed(data: bytes) -> dict[str, Any]:
     except ValueError as error:
         # A proxy's error page, or a truncated response.
         raise _FaultError(f"an answer that is no JSON: {data[:100]!r}") from error
+
+
+def _event(path: ApiPath, line: bytes) -> dict[str, Any]:
+    """Parse a watch event. Raises Gone, or Retryable for any other error that the API server reports in a watch."""
+    try:
+        event = dict(json.loads(line))
+    except ValueError as error:
+        raise Retryable(f"the watch of {path} sent what is no JSON: {line[:100]!r}") from error
+    if event.get("type") != "ERROR":
+        return event
+    status = event.get("object") or {}
+    if status.get("code") == 410:
+        raise Gone(str(status.get("message", ""))[:1000])
+    raise Retryable(f"the watch of {path} ended with {status.get('code')}: {str(status.get('message', ''))[:1000]}")
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float:

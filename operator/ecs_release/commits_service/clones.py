@@ -19,9 +19,9 @@ from ecs_release.commits_service.clone import Clone
 from ecs_release.commits_service.config import ServiceConfig
 from ecs_release.commits_service.fetching import Fetching, OnFetch
 from ecs_release.commits_service.git import Git
-from ecs_release.commits_service.lru import Lru
 from ecs_release.commits_service.repository import Memory, RepositoryGraph
 from ecs_release.commits_service.slots import FetchSlots, QuerySlots
+from ecs_release.domain.model.lru import Lru
 
 _CLONE = re.compile(r"[0-9a-f]{32}-\d+")
 _RANGES = 128

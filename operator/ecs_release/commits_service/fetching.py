@@ -12,9 +12,9 @@ from ecs_release.commits_service.bindings import Location
 from ecs_release.commits_service.clone import Clone, FetchError, TooLarge
 from ecs_release.commits_service.config import Limits
 from ecs_release.commits_service.git import GitError, Settings
-from ecs_release.commits_service.lru import Lru
 from ecs_release.commits_service.remote import CredentialError
 from ecs_release.commits_service.slots import FetchSlots
+from ecs_release.domain.model.lru import Lru
 from ecs_release.domain.ports.commits import UnknownReason
 
 log = logging.getLogger(__name__)

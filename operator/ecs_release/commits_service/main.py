@@ -17,7 +17,8 @@ from ecs_release.commits_service.clones import Clones
 from ecs_release.commits_service.config import ConfigError, ServiceConfig, load
 from ecs_release.commits_service.git import Bounds, Git, GitError
 from ecs_release.commits_service.questions import Questions
-from ecs_release.commits_service.server import application, listening, metrics_application
+from ecs_release.commits_service.server import application, metrics_application
+from ecs_release.listening import listening
 from ecs_release.metrics.commits_service import CONTENT_TYPE, CommitsMetrics
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from ecs_release.commits_service.clone import Clone, FetchError
 from ecs_release.commits_service.fetching import Branch, Fetching, Want
-from ecs_release.commits_service.lru import Lru
 from ecs_release.commits_service.names import is_full_hash
 from ecs_release.commits_service.slots import QuerySlots
+from ecs_release.domain.model.lru import Lru
 from ecs_release.domain.ports.commits import (
     MOST_CANDIDATES,
     Commit,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -18,7 +17,6 @@ from ecs_release.commits_service.questions import Questions, RequestError
 log = logging.getLogger(__name__)
 
 _BODY_BYTES = 16 * 1024
-_STOP_S = 2.0
 OnAnswer = Callable[[str, str, float], None]
 """Is told the question, the result and how many seconds it took."""
 
@@ -64,19 +62,6 @@ def application(config: ServiceConfig, token: Token, questions: Questions, on_an
     made = web.Application(client_max_size=_BODY_BYTES)
     made.add_routes([web.post("/v1/{question}", answer), web.get("/healthz", healthz)])
     return made
-
-
-@asynccontextmanager
-async def listening(made: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """Serve an application; yields the port. Port 0 takes a free one. Raises OSError if the port is taken."""
-    runner = web.AppRunner(made, access_log=None, shutdown_timeout=_STOP_S)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-        taken: int = runner.addresses[0][1]
-        yield taken
-    finally:
-        await runner.cleanup()
 
 
 def metrics_application(render: Callable[[], bytes], content_type: str) -> web.Application:

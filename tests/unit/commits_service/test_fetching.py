@@ -12,8 +12,8 @@ from ecs_release.commits_service.clone import Clone, FetchError
 from ecs_release.commits_service.config import Limits
 from ecs_release.commits_service.fetching import Fetching, Want
 from ecs_release.commits_service.git import Settings
-from ecs_release.commits_service.lru import Lru
 from ecs_release.commits_service.slots import FetchSlots, QuerySlots
+from ecs_release.domain.model.lru import Lru
 from ecs_release.domain.ports.commits import UnknownReason
 from tests.builders.simulated_time import run_simulated
 

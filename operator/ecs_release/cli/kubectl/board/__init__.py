@@ -1,4 +1,4 @@
-"""What runs where: the table of services and environments, as text and as a page, and differences between two environments.
+"""The table of services and environments for a terminal, and differences between two environments.
 
-Begin with `matrix`.
+Begin with `matrix_table`; what it shows is of `pages.matrix`.
 """

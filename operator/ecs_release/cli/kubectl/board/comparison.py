@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecs_release.cli.kubectl.board.matrix import short
 from ecs_release.cli.kubectl.client.api_server import Object
 from ecs_release.cli.kubectl.terminal.links import compare_link
 from ecs_release.cli.kubectl.terminal.tables import Cell, Row
 from ecs_release.domain.model.image_names import parse_image, short_digest
+from ecs_release.pages.matrix import short
 
 _LEFT = frozenset({"revision", "taskDefinitionArn", "registeredAt", "registeredBy", "status", "requiresAttributes", "compatibilities"})
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 
 from ecs_release.api.names import ENVIRONMENT, RELEASE
-from ecs_release.cli.kubectl.board import html_page, matrix
+from ecs_release.cli.kubectl.board import matrix_table
 from ecs_release.cli.kubectl.client import flags
 from ecs_release.cli.kubectl.client.api_server import Object
 from ecs_release.cli.kubectl.client.session import Session
 from ecs_release.cli.kubectl.terminal import sorting
 from ecs_release.cli.kubectl.terminal.errors import Denied
+from ecs_release.pages import matrix
 
 _EPILOG = """\
 A cell is what runs, by digest. Beside it stands what is not as it should be: what is wanted, and the phase.
@@ -35,7 +36,9 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     if arguments.sort_by:
         shown = matrix.in_order(shown, sorting.sort_by(arguments.sort_by, releases))
     if arguments.output == "html":
-        session.out.write_text(html_page.render(shown))
+        from ecs_release.pages import matrix_page
+
+        session.out.write_text(matrix_page.whole(shown))
     elif arguments.output in ("json", "yaml"):
         session.out.data(matrix.data(shown), arguments.output)
     elif not shown.rows:
@@ -43,7 +46,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         labelled = f" with labels {arguments.selector}" if arguments.selector else ""
         session.out.note(f"No Releases {where}{labelled}.")
     else:
-        head, rows = matrix.rows(shown, wide=arguments.output == "wide", namespaces=session.all_namespaces)
+        head, rows = matrix_table.rows(shown, wide=arguments.output == "wide", namespaces=session.all_namespaces)
         session.out.rows(head, rows, no_headers=arguments.no_headers)
     return 0
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.api.names import RELEASE, RELEASE_SET
-from ecs_release.cli.kubectl.board.matrix import short
 from ecs_release.cli.kubectl.client import flags
 from ecs_release.cli.kubectl.client.api_server import Object
 from ecs_release.cli.kubectl.client.object_references import resolve
@@ -21,6 +20,7 @@ from ecs_release.cli.kubectl.own_clone.commit_ranges import CommitRanges
 from ecs_release.cli.kubectl.terminal import sorting
 from ecs_release.cli.kubectl.terminal.durations import parse_time
 from ecs_release.cli.kubectl.terminal.errors import CommandError
+from ecs_release.pages.matrix import short
 
 _EPILOG = """\
 Without NAME the ledger is asked: by --project, --person, --number (of --project), --since and --until; times are RFC 3339, dates, or

@@ -15,7 +15,6 @@ from ecs_release.api.project import Project
 from ecs_release.api.release import Release
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.cli.kubectl.artifacts.hash_prefix import namespace_labels
-from ecs_release.cli.kubectl.board.matrix import short
 from ecs_release.cli.kubectl.client import flags
 from ecs_release.cli.kubectl.client.api_server import Object, is_ours
 from ecs_release.cli.kubectl.client.aws_reader import AwsReader
@@ -29,6 +28,7 @@ from ecs_release.cli.kubectl.plan.service_plan import ADOPT, BLOCKED, DEPLOY, NO
 from ecs_release.cli.kubectl.terminal.errors import CommandError, Denied
 from ecs_release.cli.kubectl.terminal.tables import Cell, Row
 from ecs_release.domain.model.image_names import short_digest
+from ecs_release.pages.matrix import short
 
 _EPILOG = """\
 The API server checks the file (a dry run); nothing is changed. What new release hashes and tags mean is looked up in ECR with your own

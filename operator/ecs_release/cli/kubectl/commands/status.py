@@ -19,11 +19,12 @@ from ecs_release.cli.kubectl.status import snapshot
 from ecs_release.cli.kubectl.status.events import events_of, rows
 from ecs_release.cli.kubectl.status.header import header
 from ecs_release.cli.kubectl.status.informer import Informer
-from ecs_release.cli.kubectl.status.readiness import Readiness, Verdict, readiness
 from ecs_release.cli.kubectl.status.snapshot import Snapshot
 from ecs_release.cli.kubectl.status.tree import tree
 from ecs_release.cli.kubectl.status.watch_log import changes
-from ecs_release.cli.kubectl.terminal.durations import age, parse_duration, since
+from ecs_release.cli.kubectl.terminal.durations import parse_duration
+from ecs_release.pages.ages import age, since
+from ecs_release.pages.readiness import Readiness, Verdict, readiness
 
 # Ages change without an update: redraw often enough to read, and rarely enough for a slow connection.
 _REDRAW_S, _QUIET_S = 1.0, 30.0

@@ -16,7 +16,7 @@ from ecs_release.cli.kubectl.client import flags
 from ecs_release.cli.kubectl.client.session import Session
 from ecs_release.cli.kubectl.own_clone.clone import Clone, NamedCommit
 from ecs_release.cli.kubectl.status.informer import Informer
-from ecs_release.cli.kubectl.terminal.durations import age, parse_duration
+from ecs_release.cli.kubectl.terminal.durations import parse_duration
 from ecs_release.cli.kubectl.terminal.errors import CommandError, Denied, NotFound
 from ecs_release.cli.kubectl.terminal.tables import Row, lines
 from ecs_release.cli.kubectl.where import cluster_state, rendering
@@ -26,6 +26,7 @@ from ecs_release.cli.kubectl.where.projects import Choice, choose
 from ecs_release.domain.presence import table
 from ecs_release.domain.presence.answers import mentioned
 from ecs_release.domain.presence.table import PresenceTable
+from ecs_release.pages.ages import age
 
 # Ages change without an update, and a fetch may bring what the clone lacks.
 _REDRAW_S = 5.0

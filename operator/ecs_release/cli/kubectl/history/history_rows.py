@@ -8,12 +8,12 @@ from typing import Any
 
 from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.ledger import LedgerEntry, Stage
-from ecs_release.cli.kubectl.board.matrix import short
 from ecs_release.cli.kubectl.own_clone.commit_ranges import recorded
-from ecs_release.cli.kubectl.terminal.durations import age, since
 from ecs_release.cli.kubectl.terminal.tables import Cell, Row
 from ecs_release.domain.model.image_names import short_digest
 from ecs_release.domain.notifications.outcome_measures import measure
+from ecs_release.pages.ages import age, since
+from ecs_release.pages.matrix import short
 
 Entry = dict[str, Any]
 

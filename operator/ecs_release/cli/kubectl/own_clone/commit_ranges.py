@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 from ecs_release.api.commits import AttemptCommits
 from ecs_release.cli.kubectl.own_clone.clone import Clone
-from ecs_release.cli.kubectl.terminal.durations import since
 from ecs_release.cli.kubectl.terminal.errors import CommandError
 from ecs_release.cli.kubectl.terminal.output import Output
 from ecs_release.cli.kubectl.terminal.tables import Row, lines
 from ecs_release.domain.artifacts.claimed_hash import given_hash
 from ecs_release.domain.decision.commit_rules import is_commit_hash
+from ecs_release.pages.ages import since
 
 MOST_LISTED = 20
 _SHORT = 10

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from ecs_release.cli.kubectl.client.api_server import Api, Object
-from ecs_release.cli.kubectl.terminal.durations import since
 from ecs_release.cli.kubectl.terminal.errors import CommandError
 from ecs_release.cli.kubectl.terminal.tables import Cell, Row
 from ecs_release.domain.model.api_paths import group_path
+from ecs_release.pages.ages import since
 
 _MOST = 8
 

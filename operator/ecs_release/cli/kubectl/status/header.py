@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rich.text import Text
 
 from ecs_release.api.change import Change
-from ecs_release.api.environment import Environment
 from ecs_release.api.names import APPLIED_BY_ANNOTATION
 from ecs_release.api.release_status import PlannedImage
 from ecs_release.api.windows import ClosedWindow
-from ecs_release.cli.kubectl.status.readiness import Verdict, readiness
 from ecs_release.cli.kubectl.status.snapshot import Snapshot
 from ecs_release.cli.kubectl.status.tree import STYLES
-from ecs_release.cli.kubectl.terminal.durations import since
 from ecs_release.cli.kubectl.terminal.tables import plain
 from ecs_release.domain.decision.suspension import environment_suspensions, spec_suspensions
 from ecs_release.domain.model.image_names import short_digest
+from ecs_release.pages.ages import since
+from ecs_release.pages.observation import sweep_of
+from ecs_release.pages.readiness import Verdict, readiness
 
 _WIDTH = 14
-# An observation is old when three sweeps in a row did not come: one may be slow, and the time is written once a minute at most.
-_SWEEPS, _WRITTEN_S = 3, 60
 
 
 def header(snapshot: Snapshot, now: datetime) -> list[Text]:
@@ -67,18 +65,11 @@ def _environment(snapshot: Snapshot, now: datetime) -> Text:
         return text
     aws = environment.spec.aws
     text.append(f"  {aws.account_id} {aws.region}, cluster {environment.spec.target.cluster}", STYLES["dim"])
-    seen = environment.status.last_sweep_time if environment.status else None
-    if seen is None:
+    sweep = sweep_of(environment)
+    if sweep.time is None:
         return text.append(", not observed yet", STYLES["warn"])
-    style = STYLES["warn"] if is_stale(environment, now) else STYLES["dim"]
-    return text.append(f", observed {since(seen, now)} ago", style)
-
-
-def is_stale(environment: Environment, now: datetime) -> bool:
-    """Return whether the last observation of an Environment is too old to prove what runs."""
-    seen = environment.status.last_sweep_time if environment.status else None
-    allowed = timedelta(seconds=_SWEEPS * max(environment.spec.observation.interval_seconds, _WRITTEN_S))
-    return seen is None or now - seen > allowed
+    style = STYLES["warn"] if sweep.is_stale(now) else STYLES["dim"]
+    return text.append(f", observed {since(sweep.time, now)} ago", style)
 
 
 def _by(change: Change, applied_by: str | None) -> str | None:

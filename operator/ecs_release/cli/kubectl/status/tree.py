@@ -12,14 +12,14 @@ from ecs_release.api.release import Release
 from ecs_release.api.release_status import Evidence, PinnedImage, ReleaseStatus, RunningContainer
 from ecs_release.api.releaseset_status import SetService
 from ecs_release.cli.kubectl.client.api_server import Object
-from ecs_release.cli.kubectl.status.readiness import PENDING, Verdict, readiness
 from ecs_release.cli.kubectl.status.snapshot import Snapshot
-from ecs_release.cli.kubectl.terminal.durations import since
 from ecs_release.cli.kubectl.terminal.tables import plain
 from ecs_release.domain.decision.attempts import is_open, proofs
 from ecs_release.domain.model.image_names import short_digest
 from ecs_release.domain.sets.child_state import wanted_images
 from ecs_release.domain.verification.proof import Match
+from ecs_release.pages.ages import since
+from ecs_release.pages.readiness import PENDING, Verdict, readiness
 
 STYLES = {"good": "green", "bad": "red", "warn": "yellow", "busy": "cyan", "dim": "dim", "strong": "bold", "": ""}
 BAR = 12

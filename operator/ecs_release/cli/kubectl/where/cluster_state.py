@@ -11,10 +11,10 @@ from ecs_release.api.names import ENVIRONMENT, RELEASE, RELEASE_SET
 from ecs_release.api.release import Release
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.cli.kubectl.client.api_server import Api, Object
-from ecs_release.cli.kubectl.status.header import is_stale
 from ecs_release.cli.kubectl.status.informer import Selection
-from ecs_release.cli.kubectl.terminal.durations import since
 from ecs_release.cli.kubectl.terminal.errors import Denied
+from ecs_release.pages.ages import since
+from ecs_release.pages.observation import sweep_of
 
 
 @dataclass
@@ -77,7 +77,7 @@ def project_of(body: Object) -> tuple[str, str]:
 def _why_unobserved(environment: Environment | None, name: str, now: datetime) -> str:
     if environment is None:
         return f"there is no Environment {name}"
-    if not is_stale(environment, now):
+    if not sweep_of(environment).is_stale(now):
         return ""
     seen = environment.status.last_sweep_time if environment.status else None
     return f"not observed {f'for {since(seen, now)}' if seen else 'yet'}: it is not known what runs there now"

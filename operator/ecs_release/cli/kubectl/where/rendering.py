@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from ecs_release.api.meta import to_time
-from ecs_release.cli.kubectl.board.matrix import short
 from ecs_release.cli.kubectl.own_clone.clone import NamedCommit
-from ecs_release.cli.kubectl.status.readiness import MARKS, PENDING
-from ecs_release.cli.kubectl.terminal.durations import since
 from ecs_release.cli.kubectl.terminal.tables import Cell, Row
 from ecs_release.domain.presence.presence import Cell as PresenceCell
 from ecs_release.domain.presence.presence import State, is_there
 from ecs_release.domain.presence.table import PresenceTable, ServiceRow
+from ecs_release.pages.ages import since
+from ecs_release.pages.matrix import short
+from ecs_release.pages.readiness import MARKS, PENDING
 
 _WORDS = {
     State.LIVE: ("live", *MARKS["Ready"]),

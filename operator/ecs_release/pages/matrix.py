@@ -1,21 +1,20 @@
-"""The board: services × environments, what runs in each, whether that is wanted, and how old the observation is. Pure."""
+"""The matrix: services × environments, what runs in each, whether that is wanted, and how old the observation is. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from ecs_release.api.environment import Environment
 from ecs_release.api.meta import to_time
-from ecs_release.cli.kubectl.client.api_server import Object
-from ecs_release.cli.kubectl.status.header import is_stale
-from ecs_release.cli.kubectl.status.readiness import Verdict, readiness
-from ecs_release.cli.kubectl.terminal.durations import since
-from ecs_release.cli.kubectl.terminal.tables import Cell, Row
+from ecs_release.api.names import LABEL_SERVICE_SET
 from ecs_release.domain.artifacts.claimed_hash import CLAIMED
+from ecs_release.pages.ages import since
+from ecs_release.pages.observation import Sweep, sweep_of
+from ecs_release.pages.readiness import Verdict, readiness
 
 _GIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT = 10
@@ -51,6 +50,28 @@ class MatrixCell:
     mark: str
     differs: bool
 
+    @property
+    def is_as_wanted(self) -> bool:
+        """Whether what runs is proven to be what is wanted, and something runs."""
+        return self.phase == "Ready" and self.reason != "NothingRunning"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """All that a matrix shows of one Release. `service_set` is empty for one that no ReleaseSet has made."""
+
+    namespace: str
+    project: str
+    service: str
+    service_set: str
+    environment: str
+    cell: MatrixCell
+
+    @property
+    def rank(self) -> tuple[bool, str]:
+        """What it comes by: of two Releases that claim one service, the one that holds it is shown."""
+        return self.cell.reason == "TargetConflict", self.cell.release
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceRow:
@@ -59,6 +80,7 @@ class ServiceRow:
     namespace: str
     project: str
     service: str
+    service_set: str = ""
     cells: dict[str, MatrixCell] = field(default_factory=dict)
 
 
@@ -71,21 +93,29 @@ class Board:
     rows: tuple[ServiceRow, ...]
 
 
-def build(releases: Sequence[Object], environments: Sequence[Object] | None, now: datetime) -> Board:
+def build(releases: Sequence[Mapping[str, Any]], environments: Sequence[Mapping[str, Any]] | None, now: datetime) -> Board:
     """Arrange Releases by service and environment. `environments` is None if they may not be read."""
-    known = {e["metadata"]["name"]: Environment.model_validate(e) for e in environments or ()}
-    names = sorted({r["spec"]["environmentRef"]["name"] for r in releases})
+    sweeps = None if environments is None else {e["metadata"]["name"]: sweep_of(Environment.model_validate(e)) for e in environments}
+    return arrange(map(entry, releases), sweeps, now)
+
+
+def arrange(entries: Iterable[Entry], sweeps: Mapping[str, Sweep] | None, now: datetime) -> Board:
+    """Arrange what is known of Releases. `sweeps` are those of Environments by name; None if those may not be read."""
     rows: dict[tuple[str, str, str], ServiceRow] = {}
-    # Of two Releases that claim one service, the one that holds it is shown.
-    for body in sorted(releases, key=lambda r: (readiness(r).reason == "TargetConflict", r["metadata"]["name"])):
-        spec = body["spec"]
-        key = (body["metadata"]["namespace"], spec["projectRef"]["name"], spec["service"])
-        rows.setdefault(key, ServiceRow(*key)).cells.setdefault(spec["environmentRef"]["name"], _cell(body))
-    columns = tuple(_column(name, known.get(name), now, readable=environments is not None) for name in names)
-    return Board(now, columns, tuple(rows[key] for key in sorted(rows)))
+    names = set[str]()
+    for one in sorted(entries, key=lambda e: e.rank):
+        names.add(one.environment)
+        key = (one.namespace, one.project, one.service)
+        row = rows.get(key)
+        if row is None or (one.service_set and not row.service_set):
+            # In one environment it may be released with its set, and by itself in another.
+            row = rows[key] = ServiceRow(*key, one.service_set, row.cells if row else {})
+        row.cells.setdefault(one.environment, one.cell)
+    columns = tuple(column(name, None if sweeps is None else sweeps.get(name), now, readable=sweeps is not None) for name in sorted(names))
+    return Board(now, columns, tuple(sorted(rows.values(), key=lambda r: (r.namespace, r.project, r.service))))
 
 
-def in_order(board: Board, releases: Sequence[Object]) -> Board:
+def in_order(board: Board, releases: Sequence[Mapping[str, Any]]) -> Board:
     """Sort the rows in the order of Releases: each by the first of its Releases."""
     columns: dict[tuple[str, str, str], int] = {}
     for number, body in enumerate(releases):
@@ -94,16 +124,30 @@ def in_order(board: Board, releases: Sequence[Object]) -> Board:
     return replace(board, rows=tuple(sorted(board.rows, key=lambda row: columns[row.namespace, row.project, row.service])))
 
 
-def _column(name: str, environment: Environment | None, now: datetime, *, readable: bool) -> Column:
-    if environment is None:
+def column(name: str, sweep: Sweep | None, now: datetime, *, readable: bool) -> Column:
+    """Return the column of an environment; `readable` is whether the user may read Environments."""
+    if sweep is None:
         return Column(name, known=False, stale=readable)
-    seen = environment.status.last_sweep_time if environment.status else None
-    return Column(name, environment.spec.display_name or "", seen, is_stale(environment, now))
+    return Column(name, sweep.title, sweep.time, sweep.is_stale(now))
 
 
-def _cell(body: Object) -> MatrixCell:
+def entry(body: Mapping[str, Any]) -> Entry:
+    """Return what a matrix shows of a Release."""
+    meta, spec = body["metadata"], body["spec"]
+    return Entry(
+        namespace=meta["namespace"],
+        project=spec["projectRef"]["name"],
+        service=spec["service"],
+        service_set=str((meta.get("labels") or {}).get(LABEL_SERVICE_SET) or ""),
+        environment=spec["environmentRef"]["name"],
+        cell=_cell(body),
+    )
+
+
+def _cell(body: Mapping[str, Any]) -> MatrixCell:
     state = readiness(body)
-    summary, running = body.get("status", {}).get("summary") or {}, body.get("status", {}).get("running") or {}
+    status = body.get("status") or {}
+    summary, running = status.get("summary") or {}, status.get("running") or {}
     runs, wanted = str(running.get("hash") or summary.get("runningHash") or ""), str(summary.get("hash") or "")
     change = body["spec"].get("change") or {}
     since_time = running.get("sinceTime")
@@ -133,43 +177,25 @@ def short(name: str) -> str:
     return f"{name.removesuffix(bare)}{bare[:_SHORT]}" if _GIT.fullmatch(bare) else name
 
 
+def state_text(cell: MatrixCell) -> str:
+    """Return how a Release stands, in words: its phase, or the reason where that says more."""
+    if cell.phase == "Ready":
+        return "Ready" if cell.is_as_wanted else "nothing runs"
+    return cell.reason if cell.phase == "Failed" else cell.phase
+
+
 def cell_text(cell: MatrixCell) -> str:
     """Return the text of a cell: what runs, and what is not as it should be."""
     runs = short(cell.running) or "-"
     if cell.phase == "Ready":
-        return runs if cell.reason != "NothingRunning" else f"{runs} (nothing runs)"
+        return runs if cell.is_as_wanted else f"{runs} ({state_text(cell)})"
     goal = f" {short(cell.wanted)}" if cell.differs and cell.wanted else ""
-    what = cell.reason if cell.phase == "Failed" else cell.phase
-    return f"{runs} {cell.mark}{goal} {what}"
-
-
-def rows(board: Board, *, wide: bool = False, namespaces: bool = False) -> tuple[list[str], list[Row]]:
-    """Return the head and the rows of the board as a table."""
-    head = [*(["NAMESPACE"] if namespaces else []), "PROJECT", "SERVICE", *(_head(column, board.time) for column in board.columns)]
-    found: list[Row] = []
-    for row in board.rows:
-        cells = [_table_cell(row.cells.get(column.name), column, board.time, wide=wide) for column in board.columns]
-        found.append([*([row.namespace] if namespaces else []), row.project, row.service, *cells])
-    return head, found
-
-
-def _head(column: Column, now: datetime) -> str:
-    return f"{column.name} ({age_of(column, now)})" if column.stale else column.name
+    return f"{runs} {cell.mark}{goal} {state_text(cell)}"
 
 
 def age_of(column: Column, now: datetime) -> str:
     """Return how long ago a stale column was observed."""
     return f"seen {since(column.seen, now)} ago" if column.seen else "never seen" if column.known else "no such Environment"
-
-
-def _table_cell(cell: MatrixCell | None, column: Column, now: datetime, *, wide: bool) -> Cell:
-    if cell is None:
-        return Cell("", "dim")
-    text = cell_text(cell)
-    if wide:
-        more = [cell.tasks, since(cell.since, now), cell.requested_by]
-        text = " ".join([text, *(part for part in more if part)])
-    return Cell(f"{text} ?" if column.stale else text, "dim" if column.stale else cell.style)
 
 
 def data(board: Board) -> dict[str, Any]:
@@ -184,6 +210,7 @@ def data(board: Board) -> dict[str, Any]:
             {
                 "namespace": w.namespace,
                 "project": w.project,
+                "serviceSet": w.service_set,
                 "service": w.service,
                 "environments": {n: _json(s) for n, s in w.cells.items()},
             }

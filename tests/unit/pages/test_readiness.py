@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ecs_release.cli.kubectl.status.readiness import Verdict, readiness
+from ecs_release.pages.readiness import Verdict, readiness
 from tests.unit.cli.kubectl.objects import (
     READY,
     ROLLED_BACK,

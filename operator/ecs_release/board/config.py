@@ -1,0 +1,57 @@
+"""Settings of the board: flags, each also an environment variable with the prefix ECS_RELEASE_BOARD_."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_HOST = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+_HEADER = r"^[A-Za-z0-9-]{1,64}$"
+Prefix = Annotated[str, Field(max_length=64)]
+Header = Annotated[str, Field(pattern=_HEADER)]
+
+
+class BoardSettings(BaseSettings):
+    """The board of the ecs-release operator: pages of what runs where.
+
+    It finds the cluster by KUBECONFIG or its service account. It listens on loopback only: a login proxy in the same pod is in front of it.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="ECS_RELEASE_BOARD_",
+        cli_prog_name="ecs-release-board",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        extra="ignore",
+    )
+
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged")] = "info"
+    log_format: Annotated[Literal["json", "text"], Field(description="How it is logged")] = "json"
+    host: Annotated[
+        Literal["127.0.0.1", "::1"], Field(description="Address that the pages listen on: one of loopback, for the login is the proxy's")
+    ] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="Port of the pages (0: any free one)")] = 8082
+    probe_host: Annotated[str, Field(description="Address that the probes /healthz and /readyz listen on")] = "0.0.0.0"  # noqa: S104 - the kubelet asks from outside
+    probe_port: Annotated[int | None, Field(ge=0, le=65535, description="Port of the probes (0: any free one); none without it")] = None
+    login: Annotated[
+        Literal["none", "headers"],
+        Field(description="Who looks: `headers` of a login proxy; `none`: nobody is asked, and whoever reaches the port sees everything"),
+    ] = "none"
+    user_header: Annotated[Header, Field(description="Header with the user's name")] = "X-Forwarded-User"
+    groups_header: Annotated[Header, Field(description="Header with the groups, comma-separated")] = "X-Forwarded-Groups"
+    user_prefix: Annotated[Prefix, Field(description="Put before the name, as the API server's own login does")] = ""
+    groups_prefix: Annotated[Prefix, Field(description="Put before each group")] = ""
+    hosts: Annotated[
+        list[Annotated[str, Field(max_length=253, pattern=_HOST)]],
+        NoDecode,
+        Field(max_length=16, description="Names that the board is reached by, comma-separated; loopback's are always taken"),
+    ] = []  # fmt: skip
+    streams: Annotated[int, Field(ge=1, le=10000, description="Pages that are kept up to date at a time; more are refused")] = 1000
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: Any) -> Any:
+        return list(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip())) if isinstance(value, str) else value

@@ -1,0 +1,94 @@
+"""The command `ecs-release-board`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from kubernetes.aio.config import ConfigException
+from pydantic import ValidationError
+from pydantic_settings import CliApp
+
+from ecs_release import logs
+from ecs_release.board.access import Access
+from ecs_release.board.config import BoardSettings
+from ecs_release.board.feed import Feed
+from ecs_release.board.freshness import Freshness
+from ecs_release.board.inventory import WATCHED, Inventory
+from ecs_release.board.server import Board, probes
+from ecs_release.board.watch import follow
+from ecs_release.cluster.api_server import ApiServer
+from ecs_release.listening import listening
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Run the board. Exit code 0 after SIGTERM or SIGINT, 1 after a failure, 2 for wrong settings."""
+    try:
+        settings = CliApp.run(BoardSettings)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False):
+            name = ".".join(str(part) for part in problem["loc"])
+            print(f"ecs-release-board: {name}: {problem['msg'].removeprefix('Value error, ')}; see --help", file=sys.stderr)  # noqa: T201 - as the operator tells of its settings
+        sys.exit(2)
+    logs.configure(settings.log_level, as_json=settings.log_format == "json")
+    try:
+        asyncio.run(run(settings))
+    except (ConfigException, OSError) as error:
+        print(f"ecs-release-board: {error}", file=sys.stderr)  # noqa: T201 - as above
+        sys.exit(1)
+
+
+async def run(settings: BoardSettings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ConfigException without a cluster, OSError without a port."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    its_version = version("ecs-release-operator")
+    server = await ApiServer.connect(None, f"ecs-release-board/{its_version}")
+    inventory = Inventory(_now)
+    feed = Feed(inventory)
+    freshness = Freshness(WATCHED, _now, lambda: feed.tell(freshness.age))
+    inventory.on_change = feed.wake
+    board = Board(settings, inventory, freshness, feed, Access(server, lambda: inventory.namespaces))
+    background = [asyncio.create_task(follow(server, kind, inventory, freshness), name=f"watch {kind}") for kind in WATCHED]
+    background += [asyncio.create_task(feed.run(), name="feed"), asyncio.create_task(feed.keep_time(), name="time")]
+    try:
+        async with AsyncExitStack() as stack:
+            if settings.probe_port is not None:
+                await stack.enter_async_context(listening(probes(lambda: freshness.complete), settings.probe_host, settings.probe_port))
+            taken = await stack.enter_async_context(listening(board.application(), settings.host, settings.port))
+            log.info("ecs-release-board %s at http://%s:%d/", its_version, settings.host, taken)
+            if settings.login == "none":
+                log.warning("there is no login in front of this board: whoever reaches %s:%d sees everything", settings.host, taken)
+            await _until_stopped(stop, background)
+    finally:
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        await server.close()
+    log.info("stopped")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _until_stopped(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Wait for the stop signal; raise the error of a task that ends before it."""
+    stopping = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    for task in done:
+        if task is not stopping:
+            task.result()
+
+
+if __name__ == "__main__":
+    main()

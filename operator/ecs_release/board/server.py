@@ -1,0 +1,185 @@
+"""What the board answers: the matrix as a page and as JSON, and the stream of what changes in it."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import logging
+from collections.abc import Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from ecs_release.api.meta import to_time
+from ecs_release.board.access import Access, AccessUnknownError, Sight
+from ecs_release.board.assets import StaticFiles
+from ecs_release.board.config import BoardSettings
+from ecs_release.board.feed import Feed, Subscription, state_event
+from ecs_release.board.freshness import Freshness
+from ecs_release.board.guard import add_headers, guard
+from ecs_release.board.inventory import Inventory, View
+from ecs_release.board.viewer import UnknownViewerError, Viewer, viewer_of
+from ecs_release.domain.model.lru import Lru
+from ecs_release.pages import board_page
+from ecs_release.pages.board_page import Frame
+from ecs_release.pages.filters import FilterError, parse
+from ecs_release.pages.matrix import data
+
+log = logging.getLogger(__name__)
+
+_BEAT_S, _SEND_S = 15.0, 15.0
+_STREAMS_OF_ONE = 50
+_PAGES = 16
+_LEVEL = 5
+
+
+class Board:
+    """The handlers, and what they ask."""
+
+    def __init__(self, settings: BoardSettings, inventory: Inventory, freshness: Freshness, feed: Feed, access: Access) -> None:
+        """All of them are run by their owner."""
+        self._settings = settings
+        self._inventory = inventory
+        self._freshness = freshness
+        self._feed = feed
+        self._access = access
+        self._files = StaticFiles()
+        self._pages: Lru[tuple[object, ...], bytes] = Lru(_PAGES)
+        self._streams: dict[Viewer | None, int] = {}
+
+    def application(self) -> web.Application:
+        """Make the application."""
+        made = web.Application(middlewares=[guard(self._settings.hosts), self._explained], client_max_size=1024)
+        made.on_response_prepare.append(add_headers)
+        # Nothing but GET and HEAD has a route.
+        made.add_routes([web.get("/", self.matrix), web.get("/events", self.events), web.get("/static/{name}", self._files.answer)])
+        return made
+
+    async def matrix(self, request: web.Request) -> web.Response:
+        """Answer with the matrix: JSON where that is asked for by `format=json`, or by an Accept header that takes no HTML."""
+        viewer = self._viewer(request)
+        view = View(await self._access.sight(viewer), parse(request.query))
+        as_json = _wants_json(request)
+        age = self._freshness.age
+        # Whoever may see nothing is told who they are; all others with the same rights share a page.
+        named = viewer.user if viewer is not None and not view.sight.shows_any else ""
+        key = (view, as_json, self._inventory.version, age.as_of if not age.fresh else None, named)
+        packed = self._pages.get(key)
+        if packed is None:
+            text = self._json(view) if as_json else self._html(view, viewer)
+            # Outside of the event loop: it takes as long as the page is large.
+            packed = await asyncio.to_thread(gzip.compress, text.encode(), _LEVEL, mtime=0)
+            self._pages.put(key, packed)
+        return await _answer(request, packed, "application/json" if as_json else "text/html")
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Send what changes in a view, until the viewer leaves or may see something else."""
+        viewer = self._viewer(request)
+        view = View(await self._access.sight(viewer), parse(request.query))
+        if self._feed.viewers >= self._settings.streams or self._streams.get(viewer, 0) >= _STREAMS_OF_ONE:
+            raise web.HTTPServiceUnavailable(
+                text="too many pages are kept up to date: reload this one by hand\n", headers={"Retry-After": "60"}
+            )
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+        await response.prepare(request)
+        self._streams[viewer] = self._streams.get(viewer, 0) + 1
+        try:
+            async with self._feed.subscribed(view, request.query.get("at", "")) as subscription:
+                await self._send(response, viewer, view.sight, subscription)
+        finally:
+            self._streams[viewer] -= 1
+            if not self._streams[viewer]:
+                del self._streams[viewer]
+        return response
+
+    async def _send(self, response: web.StreamResponse, viewer: Viewer | None, sight: Sight, subscription: Subscription) -> None:
+        sent = state_event(self._freshness.age)
+        while True:
+            async with asyncio.timeout(_SEND_S):
+                await response.write(sent)
+            try:
+                async with asyncio.timeout(_BEAT_S):
+                    sent = await subscription.next()
+            except TimeoutError:
+                sent = state_event(self._freshness.age)
+            try:
+                if await self._access.sight(viewer) != sight:
+                    return
+            except AccessUnknownError:
+                return
+
+    def _viewer(self, request: web.Request) -> Viewer | None:
+        if not self._freshness.complete:
+            raise web.HTTPServiceUnavailable(
+                text="the board has not read everything yet: try again in a moment", headers={"Retry-After": "2"}
+            )
+        return viewer_of(self._settings, lambda name: request.headers.getall(name, []))
+
+    def _json(self, view: View) -> str:
+        age = self._freshness.age
+        found = data(self._inventory.board(view)) | {"fresh": age.fresh}
+        if not age.fresh:
+            found["asOf"] = to_time(age.as_of) if age.as_of else None
+        return json.dumps(found, separators=(",", ":"))
+
+    def _html(self, view: View, viewer: Viewer | None) -> str:
+        frame = Frame(self._files.addresses, viewer.user if viewer is not None else "")
+        options = board_page.options_of(self._inventory.entries(view.sight))
+        return board_page.matrix(
+            frame, self._inventory.board(view), self._inventory.cell, options, view.filters, self._freshness.age, self._feed.position
+        )
+
+    @web.middleware
+    async def _explained(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Turn errors into pages, or JSON, that say what to do."""
+        try:
+            return await handler(request)
+        except FilterError as error:
+            return self._refusal(request, 400, "Not understood", str(error))
+        except UnknownViewerError as error:
+            return self._refusal(request, 401, "Who are you?", str(error))
+        except AccessUnknownError as error:
+            return self._refusal(request, 503, "Not now", str(error))
+        except web.HTTPServiceUnavailable as error:
+            return self._refusal(request, 503, "Not now", error.text or "", dict(error.headers))
+        except web.HTTPNotFound:
+            return self._refusal(request, 404, "Not found", "There is no such page, or you may not see it.")
+
+    def _refusal(self, request: web.Request, status: int, title: str, text: str, headers: dict[str, str] | None = None) -> web.Response:
+        kept = {"Retry-After": headers["Retry-After"]} if headers and "Retry-After" in headers else None
+        if _wants_json(request):
+            return web.json_response({"error": text.strip()}, status=status, headers=kept)
+        page = board_page.message(Frame(self._files.addresses, "somebody"), title, text.strip())
+        return web.Response(text=page, status=status, content_type="text/html", charset="utf-8", headers=kept)
+
+
+def probes(ready: Callable[[], bool]) -> web.Application:
+    """Make the application of /healthz (200 while the event loop runs) and /readyz (200 once `ready`)."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n") if ready() else web.Response(status=503, text="not everything has been read yet\n")
+
+    made = web.Application()
+    made.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])
+    return made
+
+
+def _wants_json(request: web.Request) -> bool:
+    if (wanted := request.query.get("format", "")) in ("json", "html"):
+        return wanted == "json"
+    accepted = request.headers.get("Accept", "")
+    return "application/json" in accepted and "text/html" not in accepted
+
+
+async def _answer(request: web.Request, packed: bytes, content_type: str) -> web.Response:
+    """Answer with what is kept compressed."""
+    headers = {"Vary": "Accept, Accept-Encoding"}
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        return web.Response(body=packed, content_type=content_type, charset="utf-8", headers=headers)
+    plain = await asyncio.to_thread(gzip.decompress, packed)
+    return web.Response(body=plain, content_type=content_type, charset="utf-8", headers=headers)

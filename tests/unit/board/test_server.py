@@ -1,0 +1,188 @@
+"""What the board answers: by rights, by address, and to what it does not take."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import aiohttp
+import pytest
+
+from ecs_release.api.names import ENVIRONMENT, RELEASE
+from ecs_release.board.access import Access, Sight
+from ecs_release.board.config import BoardSettings
+from ecs_release.board.feed import Feed
+from ecs_release.board.freshness import Freshness
+from ecs_release.board.inventory import Inventory
+from ecs_release.board.server import Board
+from ecs_release.board.viewer import Viewer
+from ecs_release.listening import listening
+from tests.builders.board import RELEASES, Clock, elsewhere
+from tests.unit.cli.kubectl.objects import ROLLED_BACK, environment, release
+
+SEES = {"ben": Sight(frozenset({"shop"})), "ada": Sight(None, environments=True), "eve": Sight()}
+
+
+class Rights:
+    """Says what each may see, as SubjectAccessReviews would."""
+
+    async def sight(self, viewer: Viewer | None) -> Sight:
+        assert viewer is not None
+        return SEES[viewer.user]
+
+
+class Desk:
+    def __init__(self, **settings: Any) -> None:
+        self.clock = Clock()
+        self.inventory = Inventory(self.clock.now)
+        self.feed = Feed(self.inventory)
+        self.inventory.on_change = self.feed.wake
+        self.freshness = Freshness((RELEASE, ENVIRONMENT), self.clock.now, lambda: self.feed.tell(self.freshness.age))
+        taken = BoardSettings(login="headers", hosts=["releases.example.com"], **settings)
+        self.board = Board(taken, self.inventory, self.freshness, self.feed, cast("Access", Rights()))
+        self.client: aiohttp.ClientSession
+
+    def fill(self) -> None:
+        self.inventory.changed(ENVIRONMENT, environment(spec={"displayName": "Staging of all"}))
+        for body in (*RELEASES, elsewhere(release("treasure", wanted="c"), "vault")):
+            self.inventory.changed(RELEASE, body)
+        for kind in (RELEASE, ENVIRONMENT):
+            self.freshness.heard(kind)
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[None]:
+        async with listening(self.board.application(), "127.0.0.1", 0) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            self.client = client
+            yield
+
+    async def get(self, path: str, user: str = "ben", **headers: str) -> tuple[int, str, Mapping[str, str]]:
+        async with self.client.get(path, headers={"X-Forwarded-User": user, **headers}, allow_redirects=False) as answer:
+            return answer.status, await answer.text(), answer.headers
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    made = Desk(streams=2)
+    made.fill()
+    async with made.served():
+        yield made
+
+
+async def test_each_sees_what_they_may_and_nothing_else_of_anything(desk: Desk) -> None:
+    for path in ("/", "/?q=ccc", "/?only=troubled", "/?environment=staging", "/?format=json", "/?project=shop"):
+        status, text, _ = await desk.get(path, "ben")
+        assert status == 200
+        assert not {word for word in ("treasure", "vault", "ccccccc", "Staging of all") if word in text}, path
+    _, text, _ = await desk.get("/", "ada")
+    assert "treasure" in text and "Staging of all" in text
+    # Neither by a number: the same page, whether or not there is more.
+    _, before, _ = await desk.get("/", "ben")
+    desk.inventory.changed(RELEASE, elsewhere(release("more"), "vault"))
+    _, after, _ = await desk.get("/", "ben")
+    assert before.partition("data-position")[2].partition(">")[2] == after.partition("data-position")[2].partition(">")[2]
+
+
+async def test_whoever_may_see_nothing_is_told_what_would_let_them(desk: Desk) -> None:
+    status, text, _ = await desk.get("/", "eve")
+    assert status == 200
+    assert "There are no Releases that you may see." in text and "You are eve to the cluster" in text
+    assert "You are" not in (await desk.get("/", "ben"))[1]
+
+
+async def test_the_same_address_answers_with_json(desk: Desk) -> None:
+    _, text, headers = await desk.get("/?only=troubled", Accept="application/json")
+    assert headers["Content-Type"] == "application/json; charset=utf-8"
+    found = json.loads(text)
+    assert (found["fresh"], len(found["services"])) == (True, 5)
+    assert (await desk.get("/?only=troubled&format=json", Accept="text/html"))[1] == text
+    assert (await desk.get("/", Accept="text/html,application/json"))[2]["Content-Type"] == "text/html; charset=utf-8"
+
+
+async def test_an_answer_says_how_old_it_is_while_the_cluster_does_not_answer(desk: Desk) -> None:
+    desk.freshness.lost(RELEASE)
+    _, text, _ = await desk.get("/")
+    assert "Not up to date: the cluster does not answer." in text and "bbbbbbb" in text
+    found = json.loads((await desk.get("/?format=json"))[1])
+    assert (found["fresh"], found["asOf"]) == (False, "2026-11-24T12:00:00Z")
+    desk.freshness.heard(RELEASE)
+    assert "Not up to date" not in (await desk.get("/"))[1]
+
+
+async def test_before_everything_was_read_there_is_no_page() -> None:
+    empty = Desk()
+    async with empty.served():
+        status, text, headers = await empty.get("/")
+        assert (status, headers["Retry-After"]) == (503, "2")
+        assert "has not read everything yet" in text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("POST", "/", {}, 405), ("PUT", "/", {}, 405), ("DELETE", "/?only=troubled", {}, 405), ("OPTIONS", "/", {}, 405),
+        ("GET", "/", {"Host": "evil.example.com"}, 421), ("GET", "/", {"Host": "127.0.0.1.evil.example.com"}, 421),
+        ("GET", "/", {"Host": "releases.example.com"}, 200), ("GET", "/", {"Host": "RELEASES.example.com:443"}, 200),
+        ("GET", "/", {"X-Forwarded-User": ""}, 401), ("GET", "/", {"X-Forwarded-User": "system:admin"}, 401),
+        ("GET", "/events", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+        ("GET", "/", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),
+        ("GET", "/nothing", {}, 404), ("GET", "/static/server.py", {}, 404), ("GET", "/static/..%2fserver.py", {}, 404),
+        ("GET", f"/?q={'x' * 254}", {}, 400), ("GET", "/?only=all", {}, 400), ("HEAD", "/", {}, 200),
+        ("GET", f"/?q={'x' * 9000}", {}, 400),
+    ],
+)  # fmt: skip
+async def test_what_is_not_taken(desk: Desk, method: str, path: str, headers: dict[str, str], status: int) -> None:
+    async with desk.client.request(method, path, headers={"X-Forwarded-User": "ben", **headers}) as answer:
+        assert answer.status == status
+
+
+async def test_every_answer_is_guarded(desk: Desk) -> None:
+    for path in ("/", "/?format=json", "/nothing", "/?only=all", "/static/board.js"):
+        _, _, headers = await desk.get(path)
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "Set-Cookie" not in headers
+        assert headers["Cache-Control"] == ("public, max-age=31536000, immutable" if "static" in path else "no-store")
+
+
+async def test_pages_hold_neither_script_nor_style_and_name_only_their_own_files(desk: Desk) -> None:
+    desk.inventory.changed(RELEASE, release("web", readiness=ROLLED_BACK, spec={"change": {"description": "<script>alert(1)</script>"}}))
+    _, text, _ = await desk.get("/")
+    assert text.count("<script") == 1 and "<style" not in text and " style=" not in text
+    assert "http://" not in text and "https://" not in text
+
+
+async def test_streams_are_bounded(desk: Desk) -> None:
+    async with (
+        desk.client.get("/events", headers={"X-Forwarded-User": "ben"}) as one,
+        desk.client.get("/events", headers={"X-Forwarded-User": "ada"}) as other,
+    ):
+        assert (one.status, other.status) == (200, 200)
+        assert await one.content.readuntil(b"\n\n") == b'event: state\ndata: {"fresh":true,"asOf":"2026-11-24T12:00:00Z"}\n\n'
+        assert (await desk.get("/events"))[0] == 503
+
+
+async def test_who_loses_a_right_loses_the_stream(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with desk.client.get(f"/events?at={desk.feed.position}", headers={"X-Forwarded-User": "ben"}) as stream:
+        await stream.content.readuntil(b"\n\n")
+        monkeypatch.setitem(SEES, "ben", Sight())
+        desk.feed.tell(desk.freshness.age)
+        async with asyncio.timeout(30):
+            assert await stream.content.read() == b""
+
+
+async def test_5000_releases_are_a_page_of_less_than_150_kb(desk: Desk) -> None:
+    for number in range(5000):
+        name = f"service-{number % 1250:04}"
+        wanted = f"{number * 7919:07x}"[:7]
+        body = release(name, environment=("dev", "test", "staging", "production")[number // 1250])
+        body["status"]["running"] |= {"hash": wanted, "sinceTime": f"2026-11-{1 + number % 27:02}T{number % 24:02}:{number % 60:02}:00Z"}
+        body["status"]["summary"]["hash"] = wanted
+        desk.inventory.changed(RELEASE, body)
+    async with desk.client.get("/", headers={"X-Forwarded-User": "ben", "Accept-Encoding": "gzip"}) as answer:
+        text = await answer.text()
+        assert int(answer.headers["Content-Length"]) < 150_000
+    assert text.count("<tr><th") == 1250 + 6 + 1

@@ -1,0 +1,141 @@
+"""The matrix as HTML: safe whatever texts are in it, and the same from the plugin as on the board."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import hashlib
+import json
+from html.parser import HTMLParser
+
+import pytest
+
+from ecs_release.pages import matrix, matrix_page
+from tests.builders.board import RELEASES
+from tests.unit.cli.kubectl.objects import NOW, ROLLED_BACK, ago, environment, release
+
+
+class Page(HTMLParser):
+    """Collects what a page is made of."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_needs_nothing_else_and_shows_text_as_text() -> None:
+    evil = "</td><script>alert(1)</script><img src=x onerror=y>\"'"
+    bodies = [release("web", readiness=ROLLED_BACK, spec={"change": {"description": evil, "requestedBy": evil}}), *RELEASES[1:]]
+    page = Page(matrix_page.whole(matrix.build(bodies, [environment(spec={"displayName": evil})], NOW)))
+
+    assert page.open == []
+    names = [name for name, _ in page.tags]
+    assert "script" not in names
+    assert "img" not in names
+    assert "link" not in names
+    assert [a for _, a in page.tags if "src" in a or "href" in a or any(k.startswith("on") for k in a)] == []
+    assert "alert(1)" in page.text
+    assert ("html", {"lang": "en"}) in page.tags
+    heads = [a.get("scope") for n, a in page.tags if n == "th"]
+    assert sorted(set(map(str, heads))) == ["col", "row", "rowgroup"]
+    assert "prefers-color-scheme: dark" in page.text
+    assert "caption" in names
+
+
+HOSTILE = {
+    "script": "</td></table><script>alert(1)</script>",
+    "attribute": "\" onmouseover=alert(1) x='",
+    "url": "javascript:alert(1)",
+    "template": "{{ 7*7 }}{% raw %}",
+    "bidi": "safe\u202egnp.exe\u2066",
+    "terminal": "\x1b[31mred\x1b]0;title\x07\x00",
+    "surrogate": "half \ud800 of a pair",
+    "large": "<" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_no_text_of_anybody_becomes_markup_or_changes_the_order_of_what_is_read(text: str) -> None:
+    """Each field that a tenant, a committer or AWS can write; those that the API server has no pattern for, and those that it has."""
+    bodies = [hostile(release("web", readiness=ROLLED_BACK), text), release("search")]
+    plain = [hostile(release("web", readiness=ROLLED_BACK), "plain"), release("search")]
+    columns = [hostile_environment(text), environment()]
+
+    html = matrix_page.whole(matrix.build(bodies, columns, NOW))
+
+    page, expected = Page(html), Page(matrix_page.whole(matrix.build(plain, [hostile_environment("plain"), environment()], NOW)))
+    assert page.open == []
+    # In another order, for the names are others.
+    assert sorted((name, *sorted(its)) for name, its in page.tags) == sorted((name, *sorted(its)) for name, its in expected.tags)
+    assert not set("\u202e\u2066\x1b\x07\x00") & set(html)
+    html.encode()
+    assert len(html) < 60_000
+    assert len(json.dumps(matrix.data(matrix.build(bodies, columns, NOW)))) > 0
+
+
+def hostile(body: dict, text: str) -> dict:
+    body = copy.deepcopy(body)
+    # Names and what pydantic reads are of well-formed text, and names are bounded, by the API server.
+    name, read = text[:63], text.encode(errors="replace").decode()
+    body["metadata"] |= {"name": name, "labels": {"ecs-release.dev/service-set": name}}
+    body["spec"] |= {"service": name, "environmentRef": {"name": name}, "projectRef": {"name": name}}
+    body["spec"]["change"] = {"description": text, "requestedBy": text, "url": text}
+    body["status"]["summary"] = {"hash": text, "runningHash": text}
+    body["status"]["running"] |= {"hash": text + "2", "runningCount": text}
+    for one in body["status"]["conditions"]:
+        one |= {"reason": read[:1000], "message": read[:4000]}
+    return body
+
+
+def hostile_environment(text: str) -> dict:
+    body = environment(spec={"displayName": text.encode(errors="replace").decode()[:128]}, seen=ago(minutes=20))
+    body["metadata"]["name"] = text[:63]
+    return body
+
+
+def test_the_style_of_the_saved_page_is_the_one_that_its_policy_allows() -> None:
+    html = matrix_page.whole(matrix.build(RELEASES, [environment()], NOW))
+    style = html.partition("<style>")[2].partition("</style>")[0]
+    assert f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'" in html
+    assert "unsafe-inline" not in html
+
+
+def test_a_cell_says_how_it_stands_in_words_and_what_is_not_observed_says_so() -> None:
+    board = matrix.build(
+        [*RELEASES, release("web", environment="production")], [environment(), environment("production", seen=ago(minutes=20))], NOW
+    )
+    words = " ".join(Page(matrix_page.whole(board)).text.split())
+    for said in ("RolledBack", "Drifted", "Progressing", "TasksUnhealthy", "Pending", "something else runs", "no Release"):
+        assert said in words
+    assert "not observed since 2026-11-24 11:40 UTC" in words
+    assert "last seen 2026-11-24 11:40 UTC: may no longer be so" in words
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_few_releases(number: int) -> None:
+    assert Page(matrix_page.whole(matrix.build(RELEASES[:number], [environment()], NOW))).open == []
+
+
+def test_services_are_grouped_by_project_and_set() -> None:
+    of_set = release("web")
+    of_set["metadata"]["labels"] = {"ecs-release.dev/service-set": "storefront"}
+    board = matrix.build([release("api"), of_set, release("web", environment="production")], None, NOW)
+    found = matrix_page.groups(board, matrix_page.rendered)
+    assert [(g.project, g.service_set, [service for service, _ in g.rows]) for g in found] == [
+        ("shop", "", ["api"]),
+        ("shop", "storefront", ["web"]),
+    ]
