@@ -42,7 +42,7 @@ playground-down: bootstrap ## End the playground
 
 ##@ Before a pull request
 .PHONY: test
-test: check control-plane chart-tools ## All that CI runs: check, then unit, contract, apiserver, chart, attack and e2e tests, and whether all rights were used
+test: check control-plane chart-tools browser ## All that CI runs: check, then unit, contract, apiserver, chart, attack and e2e tests, and whether all rights were used
 	@echo "test: $(SUITES) with $(WORKERS) workers" >&2
 	@rm -rf build/used
 	@ECS_RELEASE_TEST_USED=$(CURDIR)/build/used $(RUN) pytest $(SUITES) --numprocesses=$(WORKERS) --dist=loadgroup $(PYTEST_ARGS)
@@ -155,6 +155,10 @@ control-plane: bootstrap ## Build the control plane for tests, unless it is ther
 .PHONY: chart-tools
 chart-tools: bootstrap ## Build helm and kubeconform for tests, unless they are there
 	@$(RUN) tests.chart.programs
+
+.PHONY: browser
+browser: bootstrap ## Have a Chromium for the tests of the board, unless there is one
+	@$(RUN) tests.browser
 
 .PHONY: bootstrap
 bootstrap: ## Make .venv ready

@@ -76,6 +76,17 @@ COMMITS: dict[str, Any] = {
     },
     "networkPolicy": {"enabled": True, "metricsFrom": [{"namespaceSelector": {}}]},
 }  # fmt: skip
+BOARD: dict[str, Any] = {
+    "board": {
+        "enabled": True,
+        "host": "releases.example.com",
+        "groupsPrefix": "oidc:",
+        "proxy": {"args": ["--provider=oidc", "--oidc-issuer-url=https://login.example.com", "--email-domain=*"], "secret": "board-login"},
+        "ingress": {"enabled": True, "className": "nginx", "annotations": {"example.com/x": "y"}, "tlsSecret": "board-tls"},
+        "gateway": {"parentRefs": [{"name": "public", "namespace": "gateways"}]},
+        "networkPolicy": {"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}]},
+    },
+}
 MATRIX: dict[str, tuple[Mapping[str, Any], str]] = {
     "defaults": ({}, "1.36.3"),
     "everything": (EVERYTHING, "1.36.3"),
@@ -90,6 +101,7 @@ MATRIX: dict[str, tuple[Mapping[str, Any], str]] = {
     ),
     "namespaced": (NAMESPACED, "1.36.3"),
     "commits": (COMMITS, "1.36.3"),
+    "board": (BOARD, "1.36.3"),
     "old-kubernetes": ({}, "1.32.0"),
 }  # fmt: skip
 """Values, and the cluster's version."""

@@ -19,8 +19,8 @@ from tests.e2e.people import APPLIED_BY, MERGE, Person, grant, is_refused, path_
 from tests.e2e.sets import push
 from tests.operator_process import Operator
 
-# Kinds of Prometheus Operator, whose CRDs are not here.
-OTHERS = ("ServiceMonitor", "PrometheusRule")
+# Kinds of Prometheus Operator and Gateway API, whose CRDs are not here.
+OTHERS = ("ServiceMonitor", "PrometheusRule", "HTTPRoute")
 IN_SOME = GUEST["serviceAccount"]["name"]
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:{IN_SOME}"
 

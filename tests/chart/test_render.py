@@ -93,14 +93,14 @@ def test_pods_are_restricted(case: str, rendered: dict[str, Objects]) -> None:
     """Pod Security Standards, profile Restricted, and a root file system that nobody writes to."""
     for deployment in of_kind(rendered[case], "Deployment").values():
         pod = deployment["spec"]["template"]["spec"]
-        (container,) = pod["containers"]
         assert pod["securityContext"]["runAsNonRoot"] is True and pod["securityContext"]["runAsUser"] > 0
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert container["securityContext"] == {
-            "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
-        }  # fmt: skip
-        writable = [m["mountPath"] for m in container["volumeMounts"] if not m.get("readOnly")]
-        assert writable == (["/cache"] if container["name"] == "commits" else ["/tmp"])
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+            }  # fmt: skip
+            writable = [m["mountPath"] for m in container.get("volumeMounts", ()) if not m.get("readOnly")]
+            assert writable == {"commits": ["/cache"], "operator": ["/tmp"]}.get(container["name"], [])
         assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
         labels = deployment["spec"]["template"]["metadata"]["labels"]
         assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
@@ -218,6 +218,7 @@ def test_a_budget_above_one_replica_only(rendered: dict[str, Objects]) -> None:
         "guest": False,
         "namespaced": True,
         "commits": True,
+        "board": True,
         "old-kubernetes": True,
     }
 

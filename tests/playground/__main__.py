@@ -15,6 +15,7 @@ import threading
 import time
 from pathlib import Path
 
+from tests.board_process import BoardProcess
 from tests.control_plane.build import binaries
 from tests.demo.bed import EXAMPLES, ROOT, demo_bed
 from tests.playground import by_hand
@@ -26,7 +27,7 @@ ENV = FOLDER / "env"
 _START_S, _STOP_S = 120, 40
 
 _HOW = """
-The playground runs: a Kubernetes API server, a simulated AWS with two accounts, and the operator.
+The playground runs: a Kubernetes API server, a simulated AWS with two accounts, the operator, and the board: {board}
 
 {variables}
 The same is in a file:  . {env}
@@ -74,9 +75,9 @@ def serve() -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with demo_bed(FOLDER) as bed:
-        facts = {"pid": os.getpid(), "kubeconfig": str(bed.cluster.kubeconfig), "endpoint": bed.aws.endpoint}
-        ENV.write_text(variables(facts["kubeconfig"], facts["endpoint"]))
+    with demo_bed(FOLDER) as bed, BoardProcess(bed.cluster.kubeconfig, log=FOLDER / "board.log") as board:
+        facts = {"pid": os.getpid(), "kubeconfig": str(bed.cluster.kubeconfig), "endpoint": bed.aws.endpoint, "board": board.address}
+        ENV.write_text(variables(str(facts["kubeconfig"]), str(facts["endpoint"])))
         part = _READY.with_suffix(".part")
         part.write_text(json.dumps(facts))
         part.rename(_READY)
@@ -134,7 +135,13 @@ def _how() -> str:
     facts = _facts()
     shell = textwrap.indent(variables(facts.get("kubeconfig", ""), facts.get("endpoint", "")), "  ")
     log = FOLDER / "operator.log"
-    return _HOW.format(variables=shell, env=ENV.relative_to(ROOT), examples=EXAMPLES.relative_to(ROOT), log=log.relative_to(ROOT))
+    return _HOW.format(
+        board=facts.get("board", ""),
+        variables=shell,
+        env=ENV.relative_to(ROOT),
+        examples=EXAMPLES.relative_to(ROOT),
+        log=log.relative_to(ROOT),
+    )
 
 
 def main() -> int:

@@ -63,6 +63,27 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (printf "%s-token" (include "ecs-release.commitsName" . | trunc 57 | trimSuffix "-")) .Values.commits.tokenSecret -}}
 {{- end -}}
 
+{{- define "ecs-release.boardName" -}}
+{{- printf "%s-board" (include "ecs-release.fullname" . | trunc 57 | trimSuffix "-") -}}
+{{- end -}}
+
+{{- define "ecs-release.boardSelectorLabels" -}}
+app.kubernetes.io/name: {{ printf "%s-board" (include "ecs-release.name" . | trunc 57 | trimSuffix "-") }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "ecs-release.boardLabels" -}}
+{{ include "ecs-release.boardSelectorLabels" . }}
+app.kubernetes.io/component: board
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: ecs-release
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{- define "ecs-release.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "ecs-release.fullname" .) .Values.serviceAccount.name -}}

@@ -39,7 +39,9 @@
       return;
     }
     shown.classList.remove("late");
-    shown.textContent = `Up to date: changes are shown as they come. Last heard at ${clock.format(new Date())}.`;
+    // Only when it becomes so: a screen reader says what changes here.
+    const text = "Up to date: changes are shown as they come.";
+    if (shown.textContent !== text) shown.textContent = text;
   }
 
   function count() {

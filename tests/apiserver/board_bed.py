@@ -1,0 +1,80 @@
+"""A board on a real API server, behind a login that the tests play: objects, viewers with rights of their own, and the board as a process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.board_process import BoardProcess
+from tests.chart.helm import BOARD, objects, render
+from tests.control_plane.control_plane import Cluster
+from tests.unit.cli.kubectl.objects import environment, release
+
+RELEASES, ENVIRONMENTS = "releases.ecs-release.dev", "environments.ecs-release.dev"
+ACCOUNT = "ecs-release-operator-board"
+
+
+class BoardBed:
+    """The board and its cluster."""
+
+    def __init__(self, cluster: Cluster, process: BoardProcess) -> None:
+        self.cluster = cluster
+        self.process = process
+        self.environments: set[str] = set()
+
+    def put(self, namespace: str, body: dict[str, Any]) -> None:
+        """Write a Release with its status, as the operator would."""
+        spec = {k: v for k, v in body["spec"].items() if v is not None}
+        self.cluster.apply(
+            {
+                "apiVersion": body["apiVersion"],
+                "kind": "Release",
+                "metadata": {"name": body["metadata"]["name"], "namespace": namespace},
+                "spec": spec,
+            }
+        )
+        status = json.dumps({"status": body["status"]})
+        self.cluster.kubectl(
+            "patch", RELEASES, body["metadata"]["name"], "-n", namespace, "--subresource=status", "--type=merge", "-p", status
+        )
+
+    def observe(self, name: str) -> None:
+        """Write an Environment that was observed just now."""
+        body = environment(name)
+        self.environments.add(name)
+        self.cluster.apply({"apiVersion": body["apiVersion"], "kind": "Environment", "metadata": {"name": name}, "spec": body["spec"]})
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        status = json.dumps({"status": {"lastSweepTime": now}})
+        self.cluster.kubectl("patch", ENVIRONMENTS, name, "--subresource=status", "--type=merge", "-p", status)
+
+    def allow(self, namespace: str, user: str) -> None:
+        """Let somebody get the Releases of a namespace."""
+        self.cluster.kubectl("create", "role", f"{user}-sees", "-n", namespace, "--verb=get", f"--resource={RELEASES}")
+        self.cluster.kubectl("create", "rolebinding", f"{user}-sees", "-n", namespace, f"--role={user}-sees", f"--user={user}")
+
+    def forbid(self, namespace: str, user: str) -> None:
+        """Take that right away."""
+        self.cluster.kubectl("delete", "rolebinding", f"{user}-sees", "-n", namespace)
+
+
+@contextmanager
+def board_bed(cluster: Cluster) -> Iterator[BoardBed]:
+    """Run the board with the account and the rights that the chart gives it."""
+    rendered = objects(render(BOARD))
+    cluster.kubectl("create", "namespace", "ecs-release", check=False)
+    cluster.apply(*(rendered[kind, ACCOUNT] for kind in ("ServiceAccount", "ClusterRole", "ClusterRoleBinding")))
+    kubeconfig = cluster.service_account_kubeconfig("ecs-release", ACCOUNT)
+    with BoardProcess(kubeconfig, {"ECS_RELEASE_BOARD_LOGIN": "headers"}) as process:
+        bed = BoardBed(cluster, process)
+        yield bed
+    # They are of no namespace, and other tests have Environments of these names.
+    for name in sorted(bed.environments):
+        cluster.kubectl("delete", ENVIRONMENTS, name)
+
+
+def running(service: str, letter: str, **more: Any) -> dict[str, Any]:
+    """A Release that wants and runs a digest, and is Ready unless `more` says otherwise."""
+    return release(service, wanted=letter, **more)

@@ -1,0 +1,129 @@
+"""The board with real rights: each sees what the cluster lets them get, by page, JSON and stream, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.apiserver.board_bed import RELEASES, BoardBed, board_bed, running
+from tests.control_plane.control_plane import Cluster, ControlPlane
+from tests.unit.cli.kubectl.objects import ROLLED_BACK
+from tests.waiting import until
+
+
+@pytest.fixture(scope="module")
+def bed(cluster: Cluster) -> Iterator[BoardBed]:
+    with board_bed(cluster) as running_board:
+        running_board.observe("staging")
+        yield running_board
+
+
+class Visitor:
+    """Somebody behind the login."""
+
+    def __init__(self, bed: BoardBed, session: aiohttp.ClientSession, user: str) -> None:
+        self.bed, self.session, self.headers = bed, session, {"X-Forwarded-User": user}
+        self.streamed = ""
+
+    async def get(self, path: str = "/") -> str:
+        async with self.session.get(self.bed.process.address + path, headers=self.headers) as answer:
+            return await answer.text()
+
+    async def sees(self) -> list[str]:
+        """The services that JSON has."""
+        return [f"{s['namespace']}/{s['service']}" for s in json.loads(await self.get("/?format=json"))["services"]]
+
+    async def until_sees(self, expected: list[str], timeout_s: float = 90) -> None:
+        async with asyncio.timeout(timeout_s):
+            while await self.sees() != expected:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+
+    @asynccontextmanager
+    async def streaming(self) -> AsyncIterator[asyncio.Task[None]]:
+        """Keep what the stream sends; the task ends with the stream."""
+
+        async def read() -> None:
+            position = (await self.get()).partition('data-position="')[2].partition('"')[0]
+            timeout = aiohttp.ClientTimeout(total=None, sock_read=60)
+            url = f"{self.bed.process.address}/events?at={position}"
+            async with self.session.get(url, headers=self.headers, timeout=timeout) as answer:
+                async for chunk in answer.content.iter_any():
+                    self.streamed += chunk.decode()
+
+        task = asyncio.create_task(read())
+        try:
+            await until(lambda: "event: state" in self.streamed, 60)
+            yield task
+        finally:
+            task.cancel()
+
+
+@pytest.fixture
+async def visit(bed: BoardBed) -> AsyncIterator[Any]:
+    async with aiohttp.ClientSession() as session:
+        yield lambda user: Visitor(bed, session, user)
+
+
+async def test_each_sees_what_they_may_get_and_what_changes_there(bed: BoardBed, namespace: str, visit: Any) -> None:
+    other = f"{namespace}-2"
+    bed.cluster.kubectl("create", "namespace", other)
+    for place, user, letter in ((namespace, "ben", "b"), (other, "ada", "c")):
+        bed.put(place, running("web", letter))
+        bed.allow(place, user)
+    ben, ada, eve = visit("ben"), visit("ada"), visit("eve")
+
+    await ben.until_sees([f"{namespace}/web"])
+    await ada.until_sees([f"{other}/web"])
+    assert await eve.sees() == []
+    for text in (await ben.get(), await ben.get("/?q=ccc"), await ben.get("/?format=json"), await eve.get()):
+        assert other not in text and "ccccccc" not in text
+
+    async with ben.streaming(), ada.streaming(), eve.streaming():
+        bed.put(other, running("web", "c", readiness=ROLLED_BACK))
+        bed.put(other, running("second", "d"))
+        await until(lambda: "event: reload" in ada.streamed, 30)
+        bed.put(namespace, running("web", "b", readiness=ROLLED_BACK))
+        await until(lambda: "RolledBack" in ben.streamed, 30)
+        for quiet in (ben, eve):
+            assert other not in quiet.streamed and "ccccccc" not in quiet.streamed
+        assert "event: reload" not in ben.streamed
+        assert "event: change" not in eve.streamed and "event: reload" not in eve.streamed
+
+
+async def test_a_right_that_is_lost_ends_the_stream_within_a_minute(bed: BoardBed, namespace: str, visit: Any) -> None:
+    bed.put(namespace, running("web", "b"))
+    bed.allow(namespace, "leaver")
+    leaver = visit("leaver")
+    await leaver.until_sees([f"{namespace}/web"])
+    async with leaver.streaming() as stream:
+        bed.forbid(namespace, "leaver")
+        async with asyncio.timeout(75):
+            await asyncio.wait([stream])
+        assert stream.done()
+    assert await leaver.sees() == []
+
+
+async def test_it_does_not_write(bed: BoardBed) -> None:
+    account = "--as=system:serviceaccount:ecs-release:ecs-release-operator-board"
+    for verb in ("create", "update", "patch", "delete"):
+        assert bed.cluster.kubectl("auth", "can-i", verb, RELEASES, account, check=False).strip() == "no"
+    assert bed.cluster.kubectl("auth", "can-i", "get", "secrets", account, check=False).strip() == "no"
+
+
+async def test_the_last_page_stays_while_the_api_server_is_away_and_it_comes_back(
+    bed: BoardBed, own_control_plane: ControlPlane, namespace: str, visit: Any
+) -> None:
+    bed.put(namespace, running("web", "b"))
+    bed.allow(namespace, "stayer")
+    stayer = visit("stayer")
+    await stayer.until_sees([f"{namespace}/web"])
+    own_control_plane.restart_apiserver()
+    bed.put(namespace, running("second", "c"))
+    await stayer.until_sees([f"{namespace}/second", f"{namespace}/web"])
+    assert json.loads(await stayer.get("/?format=json"))["fresh"] is True

@@ -1,0 +1,95 @@
+"""The board as the chart installs it: nobody reaches it but through the login, and it may do nothing but read and ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ecs_release.board.config import BoardSettings
+from tests.chart.helm import BOARD, HelmError, objects, render
+
+NAME, OPERATOR = "ecs-release-operator-board", "ecs-release-operator"
+Objects = dict[tuple[str, str], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def rendered() -> Objects:
+    return objects(render(BOARD))
+
+
+def containers(rendered: Objects) -> dict[str, dict[str, Any]]:
+    return {c["name"]: c for c in rendered["Deployment", NAME]["spec"]["template"]["spec"]["containers"]}
+
+
+def test_it_is_off_by_default() -> None:
+    assert not [key for key in objects(render()) if key[1].endswith("-board")]
+
+
+def test_its_settings_are_those_that_it_takes(rendered: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {f"ECS_RELEASE_BOARD_{name.upper()}" for name in BoardSettings.model_fields}
+    for entry in containers(rendered)["board"]["env"]:
+        assert entry["name"] in known
+        monkeypatch.setenv(entry["name"], entry["value"])
+    settings = BoardSettings()
+    assert (settings.login, settings.host, settings.hosts, settings.groups_prefix) == (
+        "headers",
+        "127.0.0.1",
+        ["releases.example.com"],
+        "oidc:",
+    )
+    login = containers(rendered)["login"]
+    assert f"--upstream=http://127.0.0.1:{settings.port}/" in login["args"]
+    ports = {p["name"]: p["containerPort"] for c in containers(rendered).values() for p in c["ports"]}
+    assert ports == {"probes": settings.probe_port, "http": 4180}
+
+
+def test_only_the_login_is_reached(rendered: Objects) -> None:
+    (port,) = rendered["Service", NAME]["spec"]["ports"]
+    assert port["targetPort"] == "http"
+    (ingress,) = rendered["NetworkPolicy", NAME]["spec"]["ingress"]
+    assert ingress["ports"] == [{"port": "http", "protocol": "TCP"}]
+    assert ingress["from"] == BOARD["board"]["networkPolicy"]["from"]
+
+
+def test_it_may_read_and_ask_who_may_see_and_nothing_else(rendered: Objects) -> None:
+    (role,) = [o for (kind, name), o in rendered.items() if kind == "ClusterRole" and name == NAME]
+    given = {(g, r, v) for rule in role["rules"] for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]}
+    assert {(g, r) for g, r, _ in given} == {
+        ("ecs-release.dev", "releases"), ("ecs-release.dev", "environments"), ("authorization.k8s.io", "subjectaccessreviews"),
+    }  # fmt: skip
+    assert {v for g, _, v in given if g == "ecs-release.dev"} == {"get", "list", "watch"}
+    assert {v for g, _, v in given if g == "authorization.k8s.io"} == {"create"}
+    bound = [o for (kind, _), o in rendered.items() if "Binding" in kind for s in o.get("subjects", ()) if s["name"] == NAME]
+    assert [b["roleRef"]["name"] for b in bound] == [NAME]
+    assert "annotations" not in rendered["ServiceAccount", NAME]["metadata"], "no role of AWS"
+
+
+def test_what_faces_browsers_has_no_token(rendered: Objects) -> None:
+    pod = rendered["Deployment", NAME]["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert "volumeMounts" not in containers(rendered)["login"]
+    assert containers(rendered)["board"]["volumeMounts"][0]["mountPath"] == "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
+def test_selectors_choose_one_of_both(rendered: Objects) -> None:
+    labels = {name: rendered["Deployment", name]["spec"]["template"]["metadata"]["labels"] for name in (OPERATOR, NAME)}
+    for (kind, name), its in rendered.items():
+        spec = its.get("spec", {})
+        selector = spec.get("podSelector", {}).get("matchLabels") or (spec.get("selector") if kind == "Service" else None)
+        if selector:
+            assert [n for n in labels if selector.items() <= labels[n].items()] == [NAME if name == NAME else OPERATOR], (kind, name)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"board": {"enabled": True, "proxy": {"secret": "s"}}}, "board.host is needed"),
+        ({"board": {"enabled": True, "host": "a.example.com"}}, "board.proxy.secret is needed"),
+        ({"board": {**BOARD["board"]}, "watchNamespaces": ["shop"]}, "cannot be had with watchNamespaces"),
+        ({"board": {**BOARD["board"], "host": "https://a.example.com"}}, "host"),
+    ],
+)
+def test_what_is_missing_is_said(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(HelmError, match=message):
+        render(values)
