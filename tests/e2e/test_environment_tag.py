@@ -95,12 +95,13 @@ def test_after_a_rollback_the_tag_returns(tagged: Place) -> None:
 
 
 def test_a_tag_that_somebody_moved_on_is_left_where_it_is(tagged: Place) -> None:
-    tagged.push("crash.v2", "v2")
+    digest = tagged.push("unhealthy.v2", "v2")
     other = tagged.push("v3")
     tagged.release("v2")
-    tagged.until(tagged.updates, "the deployment")
-    tagged.until(lambda: any(d["failedTasks"] for d in tagged.ecs_service()["deployments"]), "a failed task")
+    tagged.until(lambda: digest in tagged.running().get("app", ()), "a task")
+    deployment = tagged.until(lambda: tagged.status()["rollout"].get("serviceDeploymentARN"), "what ECS calls it")
     retag(tagged, other)
+    tagged.ecs().stop_service_deployment(serviceDeploymentArn=deployment, stopType="ROLLBACK")
     tagged.until(lambda: condition(tagged.status(), "Ready").get("reason") in ("RolledBack", "TagMoved"), "the end")
     tagged.until(lambda: tagged.status()["rollout"].get("environmentTag") == "TakenOver", "TakenOver")
     assert points_to(tagged) == other
