@@ -129,7 +129,11 @@ class Process:
         self.died(self)
 
     def _told(self, key: Key, body: Body | None, uid: str) -> None:
-        delay = 0.01 if self.faults.lag == FRESH else self.faults.chance.choice((0.01, 0.5, 2.0))
+        delay = 0.01
+        if self.faults.lag != FRESH:
+            delay = self.faults.chance.choice((0.01, 0.5, 2.0))
+            # Calls may be quick again by then: what they rest on is old all the same.
+            self.faults.slow = max(self.faults.slow, asyncio.get_running_loop().time() + delay)
         # A watch keeps the order, and a loop does not between calls that are due at the same moment.
         due = max(getattr(self, "_watch_due", 0.0) + 1e-6, asyncio.get_running_loop().time() + delay)
         self._watch_due = due

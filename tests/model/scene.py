@@ -102,6 +102,8 @@ class Scene:
             self.objects.create(("Environment", "", STAGE), self._environment())
             for name in self.services:
                 self.add_service(name, "a", STAGE)
+        # One state is kept of each moment, and gates may be shut in the very one in which a run begins.
+        self.note_gates()
         self.timeline.advance(SETTLED_S)
         if self.promotes:
             for name in self.services:

@@ -399,6 +399,12 @@ WHOLE: dict[str, Shown] = {
     "an alarm fails a deployment whose tasks all run": Shown(
         "", (_B, ("run", 16), ("alarm_goes_off",), _REST), Switches(alarms=True, rollback=False)
     ),
+    "a suspension that is heard of late": Shown(
+        "",
+        (("lag", "wild"), ("somebody_moves_the_tag", "d"), ("suspend_environment", True), ("lag", "fresh"), ("run", 10)),
+        Switches(uses_tag=True),
+        first_seed=737712777,
+    ),
     "a release that is rolled back": Shown("", (("behave", "b", CRASHES), _B, ("run", 400), _REST)),
     "a release, and two days": Shown("", (_B, _DONE, ("quiet",))),
     "a set, wave by wave": Shown("", (("run", 60), _B, _DONE, _REST), Switches(has_set=True)),
