@@ -189,7 +189,7 @@ class Api:
     def _parsed(self, data: bytes, path: ApiPath) -> Object:
         try:
             return dict(json.loads(data))
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise Unreachable(f"{self._host} answers {path} with no JSON: is it a Kubernetes API server? {data[:80]!r}") from error
 
     def _send(
@@ -211,6 +211,9 @@ class Api:
             answer = self._pool.request(method, url, headers=headers, body=data, timeout=timeout, retries=_RETRIES, preload_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._unreachable(error) from error
+        except ValueError as error:
+            # The error shows the header, which may be a credential.
+            raise CommandError("a header cannot be sent: the token, or whom to act as, has characters that HTTP does not admit") from error
         if self._log is not None:
             self._log(f"{method} {url} {answer.status}")
         if answer.status >= 400:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from kubernetes.client import Configuration
 from kubernetes.config import ConfigException, load_incluster_config
 from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
+from pydantic import BaseModel, Field, ValidationError
 
 from ecs_release.cli.kubectl.terminal.errors import CommandError
 
@@ -20,6 +21,15 @@ _DEFAULT = "~/.kube/config"
 _OURS = "kubectl ecs-release"
 _Headers = tuple[tuple[str, str], ...]
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+class KubeconfigUser(BaseModel):
+    """Whom a kubeconfig's user acts as: fields of client-go's AuthInfo, which the Python client leaves out."""
+
+    name: str | None = Field(None, alias="as")
+    uid: str | None = Field(None, alias="as-uid")
+    groups: list[str] | None = Field(None, alias="as-groups")
+    extra: dict[str, list[str]] | None = Field(None, alias="as-user-extra")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,7 @@ def connect(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Co
     there = [file for file in files.split(os.pathsep) if file and Path(file).expanduser().is_file()]
     if arguments.kubeconfig and not there:
         raise CommandError(f"there is no file {arguments.kubeconfig}: correct --kubeconfig")
-    user: Mapping[str, Any] = {}
+    user = KubeconfigUser()
     if there:
         namespace, user = _from_files(configuration, files, arguments)
     elif environment.get("KUBERNETES_SERVICE_HOST") and not arguments.server:
@@ -51,25 +61,33 @@ def connect(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Co
     else:
         raise CommandError(f"no cluster to connect to: there is no file {files}; set KUBECONFIG or give --kubeconfig")
     _override(configuration, arguments)
+    if not configuration.host.startswith(("https://", "http://")):
+        raise CommandError(
+            f"the API server's address {configuration.host!r} does not begin with https://: correct the kubeconfig or --server"
+        )
     return Connection(configuration, namespace, _acting_as(user, arguments))
 
 
-def _from_files(configuration: Configuration, files: str, arguments: argparse.Namespace) -> tuple[str, Mapping[str, Any]]:
-    """Load kubeconfig files and return the context's namespace, and its user."""
+def _from_files(configuration: Configuration, files: str, arguments: argparse.Namespace) -> tuple[str, KubeconfigUser]:
+    """Load kubeconfig files and return the context's namespace, and its user. Raises CommandError."""
     try:
         merged = KubeConfigMerger(files).config
         context = _context(merged.value, arguments)
         # Renewed OIDC tokens stay in memory: kubectl writes that file, too.
         loader = KubeConfigLoader(config_dict=merged, active_context=_OURS, config_base_path=None)
         loader.load_and_set(configuration)
+        users = {entry["name"]: _plain(entry).get("user") or {} for entry in merged.value.get("users") or ()}
+        user = KubeconfigUser.model_validate(users.get(context.get("user", ""), {}))
     except CommandError:
         raise
     except ConfigException as error:
         raise CommandError(f"kubeconfig {files}: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise CommandError(f"kubeconfig {files}: {'.'.join(map(str, first['loc']))} of the user: {first['msg']}") from error
     except Exception as error:
         raise CommandError(f"cannot read the kubeconfig {files}: {type(error).__name__}: {error}") from error
-    users = {entry["name"]: _plain(entry).get("user") or {} for entry in merged.value.get("users") or ()}
-    return str(context.get("namespace") or "default"), users.get(context.get("user", ""), {})
+    return str(context.get("namespace") or "default"), user
 
 
 def _plain(node: Any) -> dict[str, Any]:
@@ -77,14 +95,14 @@ def _plain(node: Any) -> dict[str, Any]:
     return dict(getattr(node, "value", node))
 
 
-def _acting_as(user: Mapping[str, Any], arguments: argparse.Namespace) -> _Headers:
+def _acting_as(user: KubeconfigUser, arguments: argparse.Namespace) -> _Headers:
     """Return the headers for impersonation (Kubernetes, "User impersonation"). Raises CommandError.
 
     Each flag replaces its own field of the kubeconfig's user and leaves the others, as client-go merges an AuthInfo; the Python client
     supports neither.
     """
-    name, uid = arguments.as_user or user.get("as"), arguments.as_uid or user.get("as-uid")
-    groups, extra = arguments.as_group or user.get("as-groups") or (), user.get("as-user-extra") or {}
+    name, uid = arguments.as_user or user.name, arguments.as_uid or user.uid
+    groups, extra = arguments.as_group or user.groups or (), user.extra or {}
     if not name:
         if groups or uid or extra:
             raise CommandError("--as-group and --as-uid need --as: name the user to impersonate")

@@ -17,6 +17,8 @@ from ecs_release.cli.kubectl.terminal.tables import Row, lines
 if TYPE_CHECKING:
     from rich.console import Console
 
+_LONGEST_ERROR = 2000
+
 
 class Output:
     """The output of a command."""
@@ -107,5 +109,6 @@ class Output:
 
 
 def write_error(message: str) -> None:
-    """Print why a command ends, where there may be no Output yet."""
-    print(f"error: {visible(message)}", file=sys.stderr)
+    """Print why a command ends, where there may be no Output yet. What is quoted may be of any length, and is cut."""
+    cut = f"{message[:_LONGEST_ERROR]} ..." if len(message) > _LONGEST_ERROR else message
+    print(f"error: {visible(cut)}", file=sys.stderr)

@@ -55,6 +55,31 @@ def test_a_kubeconfig_may_act_as_somebody(tmp_path: Path, user: dict[str, object
     assert (found.namespace, found.impersonation) == ("shop", expected)
 
 
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ({"as": "ana", "as-groups": 7}, "as-groups of the user: Input should be a valid list"),
+        ({"as": ["ana"]}, "as of the user: Input should be a valid string"),
+        ({"as": "ana", "as-user-extra": {"why": "audit"}}, "as-user-extra.why of the user: Input should be a valid list"),
+        ({"token": "\u0100secret"}, "a header cannot be sent"),
+    ],
+)
+def test_a_kubeconfig_whose_user_is_odd_is_an_error_for_people(
+    tmp_path: Path, user: dict[str, object], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "config", "c", "http://127.0.0.1:1", **user)))
+
+    assert main.run(["status", "release/web"]) == 1
+    error = capsys.readouterr().err
+    assert said in error and "secret" not in error and "defect" not in error and len(error.splitlines()) == 1
+
+
+def test_an_address_without_a_scheme_is_an_error_for_people(tmp_path: Path) -> None:
+    arguments, _ = main.parse(["version", "--server", "127.0.0.1:1"])
+    with pytest.raises(errors.CommandError, match=r"'127\.0\.0\.1:1' does not begin with https://"):
+        connect(arguments, {"KUBECONFIG": str(kubeconfig(tmp_path / "config", "c", "http://127.0.0.1:1"))})
+
+
 WEB = "/apis/ecs-release.dev/v1alpha1/namespaces/shop/releases/web"
 
 
