@@ -25,7 +25,7 @@ unexport VIRTUAL_ENV
 
 RUN := .venv/bin/python -m
 BIN := .venv/bin
-SUITES = $(wildcard tests/unit tests/model tests/contract tests/apiserver tests/chart tests/attacks tests/e2e)
+SUITES = $(wildcard tests/unit tests/model tests/fuzz tests/contract tests/apiserver tests/chart tests/attacks tests/e2e)
 
 ##@ Try it
 .PHONY: demo
@@ -42,7 +42,7 @@ playground-down: bootstrap ## End the playground
 
 ##@ Before a pull request
 .PHONY: test
-test: check control-plane chart-tools browser ## All that CI runs: check, then unit, contract, apiserver, chart, attack and e2e tests, and whether all rights were used
+test: check control-plane chart-tools browser ## All that CI runs: check, then unit, model, fuzz, contract, apiserver, chart, attack and e2e tests, and whether all rights were used
 	@echo "test: $(SUITES) with $(WORKERS) workers" >&2
 	@rm -rf build/used
 	@ECS_RELEASE_TEST_USED=$(CURDIR)/build/used $(RUN) pytest $(SUITES) --numprocesses=$(WORKERS) --dist=loadgroup $(PYTEST_ARGS)
@@ -135,11 +135,12 @@ bench-page: bootstrap ## Write what bench has measured into docs/benchmarks.md
 	@$(RUN) tests.benchmarks.page
 
 .PHONY: soak
-soak: control-plane ## An hour: made-up histories of the model, mended mistakes made again, crash points, bad wires, restarts (MINUTES=20 for each of the long ones, SEED=...)
+soak: control-plane ## An hour: made-up histories of the model, mended mistakes made again, made-up inputs, crash points, bad wires, restarts (MINUTES=20 for each of the long ones, SEED=...)
 	@rm -f build/soak.json
 	@$(RUN) tests.model walk --minutes $(MINUTES) $(if $(strip $(SEED)),--seed $(SEED))
 	@$(RUN) tests.model crash
 	@$(RUN) tests.model mutants
+	@$(RUN) tests.fuzz --minutes 5 $(if $(strip $(SEED)),--seed $(SEED))
 	@$(RUN) tests.reliability crash --minutes $(MINUTES) $(if $(strip $(SEED)),--seed $(SEED))
 	@$(RUN) tests.reliability faults --minutes $(MINUTES) $(if $(strip $(SEED)),--seed $(SEED))
 	@ECS_RELEASE_TEST_SOAK=1 $(RUN) pytest tests/e2e -k soak

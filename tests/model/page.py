@@ -36,7 +36,20 @@ def tables(figures: dict[str, Any]) -> str:
         found = mutants.get(name)
         told = f"{found['found']} of {found['walks']} | {found['longest_s']:.0f}" if found else "not run | "
         rows.append(f"| {mutant.what} | {told} |")
-    return "\n".join([*rows, *_processes(figures.get("processes")), *_wires(figures.get("wires"))]) + "\n"
+    more = [*_inputs(figures.get("fuzz")), *_processes(figures.get("processes")), *_wires(figures.get("wires"))]
+    return "\n".join([*rows, *more]) + "\n"
+
+
+def _inputs(figures: dict[str, Any] | None) -> list[str]:
+    if not figures:
+        return []
+    rows = ["", "| inputs made by chance | tried | that did harm |", "| --- | --- | --- |"]
+    rows += [f"| {name} | {number} | {figures['found'].get(name, 0)} |" for name, number in figures["inputs"].items()]
+    return [
+        *rows,
+        "",
+        f"From seed {figures['seed']} on; the longest turn of the loop took {figures['longest turn in ms of CPU']} ms of CPU.",
+    ]
 
 
 def _processes(figures: dict[str, Any] | None) -> list[str]:

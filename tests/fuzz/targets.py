@@ -1,0 +1,28 @@
+"""What is fuzzed: each target is a strategy, and a check of what it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis.strategies import SearchStrategy
+
+from tests.fuzz import aws_events, plugin_files, specs
+
+
+@dataclass(frozen=True)
+class Target:
+    """One target. `runs_loop`: the check runs an event loop, whose turns have a bound."""
+
+    inputs: SearchStrategy[Any]
+    check: Callable[[Any], None]
+    runs_loop: bool = False
+
+
+TARGETS = {
+    "specs and annotations": Target(specs.INPUTS, specs.check, runs_loop=True),
+    "events": Target(aws_events.BODIES, aws_events.check),
+    "kubeconfigs": Target(plugin_files.KUBECONFIGS, plugin_files.check_kubeconfig),
+    "manifests": Target(plugin_files.MANIFESTS, plugin_files.check_manifest),
+}
