@@ -114,7 +114,8 @@ class Oracle:
             if all(2 * len(s.running) <= s.desired and s.desired > 0 for s in before) and len(before) < MANY_STATES:
                 self.say(f"ready/too-few-tasks/{ready.get('reason')}", f"Ready=True: {ready.get('message')}; {len(states[-1].running)} run")
             return
-        if ready.get("reason") in NOTHING_WANTED and any(s.desired == 0 and self._would_start(s, pinned) for s in states):
+        kept = self._of_listed(body, pinned)
+        if ready.get("reason") in NOTHING_WANTED and any(s.desired == 0 and self._would_start(s, p) for s in states for p in kept):
             return
         self.say(f"ready/{self._kind_of_unproven(body, states, pinned)}/{ready.get('reason')}", f"Ready=True: {ready.get('message')}")
 
@@ -445,7 +446,8 @@ class Oracle:
         if body is None:
             return False
         states = self._service_states(body.get("status") or {}, now - seconds, now, name)
-        wanted = [self._is_proven(s, pinned, pinned) or (s.desired == 0 and self._would_start(s, pinned)) for s in states]
+        kept = self._of_listed(body, pinned)
+        wanted = [self._is_proven(s, p, p) or (s.desired == 0 and self._would_start(s, p)) for s in states for p in kept]
         return bool(pinned) and any(wanted)
 
     # At rest.
@@ -550,6 +552,10 @@ class Oracle:
         projects, name = self.scene.objects.history[self.scene.project].between(now - PASS_S, now), body["spec"]["service"]
         services = [s for p in projects if p is not None for s in p["spec"]["serviceSets"][0]["services"] if s["name"] == name]
         return [[c["name"] for c in s["containers"]] for s in services]
+
+    def _of_listed(self, body: Mapping[str, Any], pinned: Mapping[str, str]) -> list[dict[str, str]]:
+        """Leave out of pinned digests what the Project does not list any more, by each of its lists of a moment ago and now."""
+        return [{c: d for c, d in pinned.items() if c in listed} for listed in self._listed(body, self.scene.timeline.now)]
 
     def _release_of(self, digest: str) -> str:
         image = self.scene.registry.of_digest(digest)

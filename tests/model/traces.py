@@ -399,6 +399,24 @@ WHOLE: dict[str, Shown] = {
     "an alarm fails a deployment whose tasks all run": Shown(
         "", (_B, ("run", 16), ("alarm_goes_off",), _REST), Switches(alarms=True, rollback=False)
     ),
+    "a child is edited, nothing may be done, and a newer base is there": Shown(
+        "",
+        (("rest",), ("mode", "Observe"), ("edit_child", False), ("terraform_registers", "d", False), ("run", 900), ("run", 30)),
+        Switches(base_latest=True, corrects=True, has_set=True),
+        first_seed=609245758,
+    ),
+    "a set, and a container that is not listed any more": Shown(
+        "",
+        (("run", 400), ("console_deploys", "b", False), ("list_containers", 1), ("run", 900)),
+        Switches(corrects=True, container_count=2, has_set=True),
+        first_seed=609246040,
+    ),
+    "nothing runs, and a container that has the tag of before is not listed any more": Shown(
+        "",
+        (("console_deploys", "d", False), ("release", "b"), ("run", 400), ("scale", 0), ("list_containers", 1), ("alarm_goes_off",), _REST),
+        Switches(alarms=True, scaling_is_progress=True, container_count=2, uses_tag=True),
+        first_seed=609245125,
+    ),
     "a suspension that is heard of late": Shown(
         "",
         (("lag", "wild"), ("somebody_moves_the_tag", "d"), ("suspend_environment", True), ("lag", "fresh"), ("run", 10)),

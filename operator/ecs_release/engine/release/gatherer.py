@@ -159,7 +159,8 @@ class Gatherer:
     async def _permission_to_rebuild(self, facts: Facts) -> Permission:
         """Read what the set permits, too, if nothing is to be done but to follow a newer base, which nobody requested."""
         release, pin = facts.release, facts.wanted.pin
-        if pin is None or facts.permission.may_correct or not is_at_rest(release, pin):
+        # What is held stays so: the release is as it was pinned by now, and the set would be asked about another spec than people see.
+        if pin is None or facts.permission.hold is not None or facts.permission.may_correct or not is_at_rest(release, pin):
             return facts.permission
         if not base_revision.must_follow(facts, Draft.of(facts.status), pin):
             return facts.permission
