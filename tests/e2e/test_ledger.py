@@ -134,7 +134,8 @@ def test_a_hash_that_a_manifest_claims_is_never_shown_as_one(place: Place) -> No
         assert (status["summary"]["hash"], status["summary"]["runningHash"], status["history"][0]["hash"]) == (shown,) * 3
         assert status["history"][0]["images"][0]["toHash"] == status["pin"]["images"][0]["releaseHash"] == shown
         recorded(place)
-        latest = max((e for e in entries(place) if e.stage == "end"), key=lambda e: e.start_time)
+        attempt = status["history"][0]["attemptID"]
+        latest = next(e for e in entries(place) if (e.attempt_id, e.stage) == (attempt, "end"))
         assert (latest.hash, [i.to_hash for i in latest.images or ()]) == (shown, [shown])
         now = current(place)
         assert now.wanted.hash == now.observed.hash == shown
