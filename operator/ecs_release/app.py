@@ -33,6 +33,7 @@ from ecs_release.handlers.metrics_endpoint import serve_metrics
 from ecs_release.handlers.probes import serve_probes
 from ecs_release.handlers.watch_thread import run_watch
 from ecs_release.metrics.registry import CONTENT_TYPE, Metrics
+from ecs_release.shutdown import until_stopped
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ async def run(settings: Settings) -> None:
     log.info("ecs-release-operator %s, installation %r, shard %r", its_version, settings.installation, settings.shard)
     try:
         async with _probes(settings, engine), _metrics(settings, engine, metrics):
-            await _until_stopped(stop, [watch, election, *background])
+            await until_stopped(stop, [watch, election, *background])
     finally:
         stop.set()
         # After the Lease is lost nothing can be changed any more, so that a graceful end is not needed.
@@ -184,16 +185,6 @@ def _metrics(settings: Settings, engine: Engine, metrics: Metrics) -> AbstractAs
         render=metrics.render,
         content_type=CONTENT_TYPE,
     )
-
-
-async def _until_stopped(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
-    """Wait for the stop signal; raise the error of a task that ends before it."""
-    stopping = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    for task in done:
-        if task is not stopping:
-            task.result()
 
 
 async def _end(tasks: list[asyncio.Task[None]], patience_s: float, *, cancel: bool) -> None:

@@ -198,6 +198,7 @@ ABOUT = {
     "board": "a process with pages",
     "pages": "what is shown, and Jinja2",
     "listening": "serves HTTP",
+    "shutdown": "the end of a process",
     "domain": "decisions: no I/O, clock, log or randomness",
     "api": "the four kinds and their CRDs; pydantic only",
 }

@@ -24,6 +24,7 @@ from ecs_release.board.server import Board, probes
 from ecs_release.board.watch import follow
 from ecs_release.cluster.api_server import ApiServer
 from ecs_release.listening import listening
+from ecs_release.shutdown import until_stopped
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ async def run(settings: BoardSettings) -> None:
             log.info("ecs-release-board %s at http://%s:%d/", its_version, settings.host, taken)
             if settings.login == "none":
                 log.warning("there is no login in front of this board: whoever reaches %s:%d sees everything", settings.host, taken)
-            await _until_stopped(stop, background)
+            await until_stopped(stop, background)
     finally:
         for task in background:
             task.cancel()
@@ -78,16 +79,6 @@ async def run(settings: BoardSettings) -> None:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-async def _until_stopped(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
-    """Wait for the stop signal; raise the error of a task that ends before it."""
-    stopping = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    for task in done:
-        if task is not stopping:
-            task.result()
 
 
 if __name__ == "__main__":
