@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ecs_release.domain.ecs.events import parse_event
-from tests.fuzz.plugin_files import paths, replaced
+from tests.builders.changed_values import changed
 
 _LONGEST = 2048
 _ODD: tuple[Any, ...] = (
@@ -51,8 +51,7 @@ RECORDED = (
 
 
 def _changed(event: Any) -> st.SearchStrategy[Any]:
-    odd = st.one_of(st.sampled_from(_ODD), st.text(max_size=20))
-    return st.builds(lambda path, o: replaced(event, path, o), st.sampled_from(list(paths(event))), odd)
+    return changed(event, _ODD)
 
 
 BODIES = st.one_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from ecs_release.cli.kubectl.main import run
 from ecs_release.cli.kubectl.manifests.yaml_edit import edit
 from ecs_release.cli.kubectl.manifests.yaml_text import load_documents
+from tests.builders.changed_values import changed
 
 _LONGEST = 16_384
 """Of a message with what cannot be seen written out, which is longer than what it stands for."""
@@ -40,35 +41,11 @@ MANIFEST = [
         "spec": {"projectRef": {"name": "shop"}, "source": {"releaseHash": "1a2b3c4"}, "overrides": [{"service": "web"}], "suspend": False},
     },
 ]  # fmt: skip
-Path_ = tuple[Any, ...]
-
-
-def paths(value: Any, path: Path_ = ()) -> Iterator[Path_]:
-    """Yield where each value is below a value."""
-    yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, below in items:
-        yield from paths(below, (*path, key))
-
-
-def replaced(value: Any, path: Path_, odd: Any) -> Any:
-    """Return a copy with another value at a path."""
-    if not path:
-        return odd
-    first, *rest = path
-    made = dict(value) if isinstance(value, dict) else list(value)
-    made[first] = replaced(made[first], tuple(rest), odd)
-    return made
 
 
 def _changed(whole: Any) -> st.SearchStrategy[Any]:
     """Change one or two values of a document to odd ones."""
-
-    def once(value: Any) -> st.SearchStrategy[Any]:
-        odd = st.one_of(st.sampled_from(_ODD), st.text(max_size=20))
-        return st.builds(lambda path, o: replaced(value, path, o), st.sampled_from(list(paths(value))), odd)
-
-    return st.one_of(once(whole), once(whole).flatmap(once))
+    return st.one_of(changed(whole, _ODD), changed(whole, _ODD).flatmap(lambda once: changed(once, _ODD)))
 
 
 def _texts(whole: Any, dump: Callable[[Any], str]) -> st.SearchStrategy[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -28,6 +27,7 @@ from ecs_release.domain.ecs.service import Access, RegistryImage
 from ecs_release.domain.model.errors import Ambiguous, BrokenAnswer, Problem, Retryable
 from ecs_release.domain.model.halving import is_faulty
 from ecs_release.domain.ports.protocols import ImagesAnswer
+from tests.builders.changed_values import paths, replaced
 from tests.builders.simulated_time import SimulatedClock
 
 ACCESS = Access("111122223333", "eu-west-1")
@@ -233,24 +233,6 @@ def test_what_is_no_answer_at_all_is_a_problem_of_that_call(wire: Wire, name: st
     if isinstance(found, Problem):
         assert isinstance(found, Ambiguous if name in CHANGES else Retryable)
         assert found.message.startswith(f"{service}:{name.split(' ', maxsplit=1)[0]}")
-
-
-def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, below in items:
-        yield from paths(below, (*path, key))
-
-
-def replaced(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
-    made = copy.deepcopy(value)
-    if not path:
-        return odd
-    at = made
-    for key in path[:-1]:
-        at = at[key]
-    at[path[-1]] = odd
-    return made
 
 
 @pytest.mark.parametrize("name", [*CALLS, *CHANGES])
