@@ -70,6 +70,8 @@ class Oracle:
     _promoted: set[str] = field(default_factory=set)
     """When what was promoted was resolved, as statuses have it."""
     _begun: set[str] = field(default_factory=set)
+    _opened: dict[str, float] = field(default_factory=dict)
+    """When each attempt was first seen under way: it may follow a deployment that is older than itself."""
     """Attempts that were announced."""
     _ended: set[tuple[str, str]] = field(default_factory=set)
     _blocked: dict[str, float] = field(default_factory=dict)
@@ -240,7 +242,8 @@ class Oracle:
             if not goes_back and now - max(fate.ended, self.last_fault, self.scene.recreated) > self._ended_s():
                 self.say("history/open", f"attempt {rollout['attemptID']} is under way, but its deployment ended {fate.end}")
             return
-        waited = now - max(fate.created, fate.progressed, self.scene.recreated)
+        opened = self._opened.setdefault(rollout["attemptID"], now)
+        waited = now - max(fate.created, fate.progressed, opened, self.scene.recreated)
         if waited > 2 * self.scene.switches.deadline_s + SLOW_S + self.outages_s and not self.scene.switches.pauses:
             self.say("history/no-deadline", f"attempt {rollout['attemptID']} is open, and came no further for {waited:.0f} s")
 

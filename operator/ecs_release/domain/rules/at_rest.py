@@ -19,6 +19,7 @@ from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.model.conditions import Situation, find, held, progressing, ready, stalled, unready
 from ecs_release.domain.model.image_names import parse_image
 from ecs_release.domain.retention import image_availability
+from ecs_release.domain.rules.tag_return import owes_return
 from ecs_release.domain.verification.proof import (
     Accepted,
     Match,
@@ -28,6 +29,7 @@ from ecs_release.domain.verification.proof import (
     why_nothing_runs,
     why_unproven,
 )
+from ecs_release.domain.verification.replaced_deployment import started_by_ecs
 
 _BEHIND = "its configuration is behind:"
 
@@ -108,8 +110,26 @@ def _would_run(facts: Facts, wanted: Accepted) -> dict[str, str]:
         return {}
     if target is None or not environment_tag.uses(target):
         return named_digests(revision, wanted)
+    if _keeps_earlier(facts):
+        return {}
     images = {c: parse_image(revision.image_of(c) or "") for c in wanted}
     return {c: tagged[c] if i.tag == target.environment_tag else i.digest for c, i in images.items() if c in tagged}
+
+
+def _keeps_earlier(facts: Facts) -> bool:
+    """Return whether PRIMARY resolved its tag earlier: ECS went back to it, and its tasks run what the tag pointed to then.
+
+    ECS keeps the digest that the first task of a deployment resolved, its rollbacks included (Amazon ECS developer guide, "Container image
+    resolution"), while the tag still points to what the failed attempt wanted, until it is moved back.
+    """
+    primary, rollout = facts.service.primary if facts.service is not None else None, facts.status.rollout
+    if primary is None:
+        return False
+    if started_by_ecs(primary):
+        return True
+    if rollout is None or not owes_return(rollout):
+        return False
+    return rollout.deployment_id != primary.id and primary.id in ((rollout.intent.deployments if rollout.intent else None) or ())
 
 
 def _pulls_tag(facts: Facts) -> bool:

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from ecs_release.api.release_status import LastReady, ReadyImage
+from ecs_release.api.release_status import Intent, LastReady, ReadyImage
 from ecs_release.api.suspension import EnvironmentSuspension
 from ecs_release.domain.decision.facts import Facts
-from ecs_release.domain.ecs.service import Service, TaskDefinition
+from ecs_release.domain.ecs.service import Deployment, Service, TaskDefinition
 from ecs_release.domain.model import conditions
 from ecs_release.domain.model.errors import Waiting
 from ecs_release.domain.release.decide import decide
+from ecs_release.domain.rules import at_rest
 from ecs_release.domain.verification.health import Health
+from ecs_release.domain.verification.proof import Match
 from tests.builders.conditions import ready
 from tests.builders.ecs import NEW, NOW, OTHER, deployment, revision, service, task, task_definition
 from tests.builders.facts import changed
@@ -126,6 +128,42 @@ def test_a_deployment_that_follows_another_tag_than_the_environments_proves_noth
     rules: dict[str, Any] = {"rollout": {"method": "EnvironmentTag"}, "place": {"artifacts": {"environmentTag": "env"}}}
     found = given(BEGINS, task_definition(3, tag), tags={"app": NEW}, **rules)
     assert ready(decide(found).status) == expected, what
+
+
+@pytest.mark.parametrize(
+    ("what", "primary", "listed", "kept", "known"),
+    [
+        ("ECS rolls back to it", deployment(3, state="IN_PROGRESS", rollout_state_reason="ECS deployment rolling back"), (), "", False),
+        ("it was listed before ours, whose tag is not moved back", deployment(3, state="IN_PROGRESS"), ("ecs-svc/3",), "Moved", False),
+        ("it was listed before ours, whose tag is moved back", deployment(3, state="IN_PROGRESS"), ("ecs-svc/3",), "Returned", True),
+        ("it is newer than ours", deployment(3, state="IN_PROGRESS"), ("ecs-svc/1",), "Moved", True),
+    ],
+)
+@pytest.mark.parametrize("desired", [2, 0])
+def test_the_tag_tells_nothing_of_a_deployment_that_ecs_went_back_to(
+    what: str, primary: Deployment, listed: tuple[str, ...], kept: str, known: bool, desired: int
+) -> None:
+    """Nor of one at desiredCount 0: its tasks run what the tag pointed to when its first one began."""
+    rules: dict[str, Any] = {"rollout": {"method": "EnvironmentTag"}, "place": {"artifacts": {"environmentTag": "env"}}}
+    tasks = (task(2), task(2)) if desired else ()
+    found = given(
+        service(primary, deployment(2, status="ACTIVE"), tasks=tasks, desired=desired),
+        task_definition(3, ":env"),
+        tags={"app": NEW},
+        **rules,
+    )
+    assert found.status.rollout is not None
+    failed = found.status.rollout.model_copy(
+        update={
+            "outcome": "RolledBack",
+            "intent": Intent(action="UpdateService", deployments=list(listed)),
+            "environment_tag": kept or None,
+        }
+    )
+    found, pin = changed(found, status=found.status.model_copy(update={"rollout": failed})), found.wanted.pin
+    assert pin is not None
+    proven = Match.YES if desired else Match.NOTHING_RUNS
+    assert at_rest.runs_wanted(found, pin) is (proven if known else Match.UNKNOWN), what
 
 
 def test_nothing_running_proves_nothing_that_outlives_it() -> None:
