@@ -275,6 +275,18 @@ class Place:
 
         return self.until(there, f"Ready to be {reason}", name, deadline_s)
 
+    def deployed(self, name: str = "web", *, deadline_s: float = DEADLINE_S) -> str:
+        """Wait until an attempt at the newest spec has reached ECS; returns the id of its deployment. Ready may be RollingOut before that."""
+
+        def there() -> str:
+            release = self.get(name)
+            status = release.get("status") or {}
+            rollout, pin = status.get("rollout") or {}, status.get("pin") or {}
+            up_to_date = status.get("observedGeneration") == release["metadata"]["generation"] and rollout.get("pinID") == pin.get("id")
+            return str(rollout.get("deploymentID") or "") if up_to_date else ""
+
+        return str(self.until(there, "a deployment", name, deadline_s))
+
     def until(
         self,
         there: Callable[[], Any],

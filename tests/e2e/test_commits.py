@@ -173,6 +173,7 @@ def test_the_race_of_builds_ends_on_the_newer_commit(shop: Shop) -> None:
     place.wait("Succeeded", deadline_s=DEADLINE_S)
     shop.build(2, {"releaseHash": two})
     place.wait("RollingOut", deadline_s=DEADLINE_S)
+    place.deployed(deadline_s=DEADLINE_S)
     shop.build(1, {"releaseHash": one})
     status = place.wait("GoesBackwards", deadline_s=DEADLINE_S)
     assert triple(status) == WAITING, "2 may fail"

@@ -29,8 +29,7 @@ def test_1_ours_is_the_deployment_that_update_service_answered(judged: Place) ->
     try:
         judged.push("slow.v2", "v2")
         judged.release("v2")
-        status = judged.until(lambda: (s := judged.status()).get("rollout", {}).get("deploymentID") and s, "the deployment's id")
-        ours = status["rollout"]["deploymentID"]
+        ours = judged.deployed()
         judged.stays("RollingOut", seconds=2.0)
     finally:
         judged.aws.configure(switches={"visibility_lag_s": 0.0})
@@ -109,7 +108,7 @@ def test_2_without_rollout_state_ours_alone_and_whole_is_done(judged: Place) -> 
 def test_3_overtaken_by_the_same_digests_is_followed(judged: Place) -> None:
     digest = judged.push("slow.v2", "v2")
     judged.release("v2")
-    judged.until(lambda: judged.status().get("rollout", {}).get("deploymentID"), "our deployment")
+    judged.deployed()
     theirs = judged.deploy("v2")
     status = judged.wait("Succeeded")
     assert status["rollout"]["outcome"] == status["history"][0]["outcome"] == "OvertakenSameDigests"
@@ -123,7 +122,7 @@ def test_3_other_digests_supersede_and_primary_again_is_in_sync_again(judged: Pl
     judged.push("crash.v3", "v3")
     judged.push("slow.v2b", "v2b")
     judged.release("v2b")
-    ours = judged.until(lambda: judged.status().get("rollout", {}).get("deploymentID"), "our deployment")
+    ours = judged.deployed()
     judged.deploy("v2")
     status = judged.wait("Superseded")
     assert status["rollout"]["deploymentID"] == ours

@@ -230,7 +230,7 @@ def test_law_8_a_sidecar_that_changed_by_itself_is_told(place: Place) -> None:
 def test_law_9_deleting_touches_nothing_and_never_hangs(shop: Place) -> None:
     shop.push("slow.v2", "v2")
     shop.release("v2")
-    shop.until(lambda: shop.status().get("rollout", {}).get("deploymentID"), "a deployment")
+    shop.deployed()
     mutations = len(shop.mutations())
     for kind, name in (("release", "web"), ("project", "shop"), ("environment", shop.name)):
         shop.delete(kind, name)
@@ -410,7 +410,7 @@ def test_law_16_another_installation_holds_the_service(shop: Place) -> None:
 def test_terraform_deploying_our_digests_during_our_rollout_ends_well(shop: Place) -> None:
     digest = shop.push("v2")
     shop.release("v2")
-    ours = shop.until(lambda: shop.status().get("rollout", {}).get("deploymentID"), "our deployment")
+    ours = shop.deployed()
     repository = image_name(shop.repository(), "x").rpartition(":")[0]
     theirs = shop.deploy(containers={"app": f"{repository}@{digest}"})
     status = shop.wait("Succeeded")
@@ -425,7 +425,7 @@ def test_a_new_source_takes_over_a_rollout_under_way(shop: Place) -> None:
     shop.push("slow.v2", "v2")
     shop.push("v3")
     shop.release("v2")
-    shop.until(lambda: shop.status().get("rollout", {}).get("deploymentID"), "our deployment")
+    shop.deployed()
     shop.release("v3")
     status = shop.wait("Succeeded")
     assert [h["outcome"] for h in status["history"]] == ["Succeeded", "Superseded"]

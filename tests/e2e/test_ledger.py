@@ -230,7 +230,7 @@ def test_a_killed_operator_writes_what_it_had_not(place: Place, bed: Bed) -> Non
     place.aws.fault("TransactWriteItems", kind="lost", times=3, match=TABLE)
     place.push("v2")
     place.release("v2")
-    place.until(lambda: place.status().get("rollout", {}).get("deploymentID"), "the deployment")
+    place.deployed()
     bed.operator.kill()
     bed.restart_operator()
     place.wait("Succeeded")

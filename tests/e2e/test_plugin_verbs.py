@@ -191,7 +191,7 @@ def test_what_is_under_way_is_aborted(place: Place) -> None:
     # Without a circuit breaker it crashes for ever.
     place.push("crash.v2", "v2")
     place.release("v2")
-    place.until(lambda: (place.status().get("rollout") or {}).get("deploymentID"), "the rollout")
+    place.deployed()
     run(place, "abort", "web")
     place.wait("Aborted")
 

@@ -140,8 +140,7 @@ def test_superseded(shop: Place) -> None:
     shop.push("slow.v2", "v2")
     shop.push("v3")
     shop.release("v2")
-    shop.wait("RollingOut")
-    shop.until(lambda: shop.status()["rollout"].get("deploymentID"), "our deployment")
+    shop.deployed()
     shop.deploy("v3")
     status = shop.wait("Superseded")
     assert triple(status) == STALLED
@@ -163,7 +162,7 @@ def test_deadline_exceeded(place: Place) -> None:
 def test_aborted(shop: Place) -> None:
     shop.push("slow.v2", "v2")
     shop.release("v2")
-    shop.until(lambda: shop.status().get("rollout", {}).get("deploymentID"), "a deployment")
+    shop.deployed()
     shop.annotate("web", abort="one")
     status = shop.wait("Aborted", lastHandledAbort="one")
     assert triple(status) == STALLED
@@ -176,7 +175,7 @@ def test_aborted(shop: Place) -> None:
 def test_aborted_without_the_service_deployment_api(shop: Place) -> None:
     shop.push("slow.v2", "v2")
     shop.release("v2")
-    shop.until(lambda: shop.status().get("rollout", {}).get("deploymentID"), "a deployment")
+    shop.deployed()
     shop.aws.fault("StopServiceDeployment", code="UnknownOperationException", message="", status=400, times=1, match=shop.name)
     shop.annotate("web", abort="one")
     shop.wait("Aborted")

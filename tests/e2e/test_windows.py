@@ -67,7 +67,7 @@ def test_a_bad_window_holds_everything_and_is_named(shop: Place) -> None:
 def test_what_is_under_way_is_left_to_finish(shop: Place) -> None:
     shop.push("slow.v2", "v2")
     shop.release("v2")
-    shop.wait("RollingOut")
+    shop.deployed()
     shop.environment(windows=[deny()])
     shop.wait("Succeeded")
 
@@ -120,7 +120,7 @@ def test_a_return_to_what_was_ready_lately_passes_and_is_recorded(shop: Place) -
 def test_an_abort_passes(shop: Place) -> None:
     shop.push("slow.v2", "v2")
     shop.release("v2")
-    shop.wait("RollingOut")
+    shop.deployed()
     shop.environment(windows=[deny()])
     shop.annotate("web", abort="1")
     shop.wait("Aborted")
