@@ -56,7 +56,7 @@ def test_a_deployment_by_hand_is_seen_at_once_and_by_whom(shop: Place) -> None:
     shop.push("v9")
     begun = time.monotonic()
     deployment = shop.deploy("v9")
-    status = shop.wait("Drifted", deadline_s=20)
+    status = shop.wait("Drifted")
     print(f"seen after {time.monotonic() - begun:.1f} s")
 
     status = shop.until(lambda: (s := shop.status()).get("running", {}).get("changedBy") and s, "changedBy")
@@ -93,7 +93,7 @@ def test_no_message_does_any_harm(shop: Place) -> None:
     shop.push("v9")
     shop.deploy("v9")
     shop.aws.control("flush-events")
-    shop.wait("Drifted", deadline_s=20)
+    shop.wait("Drifted")
     shop.until(lambda: sqs.receive_message(QueueUrl=url).get("Messages") is None, "an empty queue")
 
 
@@ -140,7 +140,7 @@ def test_environments_of_one_queue_each_hear_of_theirs_and_nobody_else_does(shop
         shop.push("v9", service=service)
         shop.deploy("v9", service)
     for service in ("web", "api"):
-        status = shop.wait("Drifted", service, deadline_s=20)
+        status = shop.wait("Drifted", service)
         status = shop.until(lambda s=service: (f := shop.status(s))["running"].get("changedBy") and f, "changedBy", service)
         assert "mallory" not in status["running"]["changedBy"]["arn"]
     assert condition(shop.status("log"), "Ready")["reason"] == "Succeeded", "seen at the next sweep only"
@@ -202,4 +202,4 @@ def test_an_image_that_was_missing_is_found_when_it_comes(shop: Place) -> None:
     shop.release("v7")
     shop.wait("ArtifactNotFound")
     shop.push("v7")
-    shop.wait("Succeeded", deadline_s=20)
+    shop.wait("Succeeded")

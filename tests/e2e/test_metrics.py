@@ -88,7 +88,7 @@ def test_drift_is_a_gauge_and_a_counter(shop: Place) -> None:
     shop.wait("Drifted")
     operator = shop.bed.operator
     shop.until(lambda: operator.metric("ecs_release_drifts_total", environment=shop.name) == 1, "the drift to be counted")
-    assert operator.metric("ecs_release_releases_drifted", environment=shop.name) == 1
+    shop.until(lambda: operator.metric("ecs_release_releases_drifted", environment=shop.name) == 1, "the gauge")
     assert operator.metric("ecs_release_rollouts_total", environment=shop.name) == 0, "it was adopted, then somebody else deployed"
 
 

@@ -355,7 +355,7 @@ def test_events_are_lost_doubled_and_reordered(sim: Simulator, switch: str, valu
     sim.push_image("app", ["v1"])
     sim.push_image("app", ["v2"])
     sim.control("flush-events")
-    found = take(lambda found: count and len(found) == count, deadline_s=10 if count else 0.5)
+    found = take(lambda found: count and len(found) == count, deadline_s=60 if count else 0.5)
     assert len(found) == count
     if switch == "double_events":
         assert len({e["id"] for e in found}) == 2
