@@ -79,7 +79,7 @@ def _measure(worst: Worst) -> list[Result]:
             quiet = _times(bed, seen, 2 * _ROUNDS)
     print(
         f"  {worst.what}: {_p90(times):.3f} s, quiet {_p90(quiet):.3f} s, {a_second:.0f} changes a second, {peak:.0f} MB, "
-        f"at most {max(times):.2f} s", flush=True,
+        f"at most {max(times):.2f} s (the {times.index(max(times)) + 1}. of {len(times)})", flush=True,
     )  # fmt: skip
     return [
         Result(f"a neighbour's decision, p90, while {worst.what}", _p90(times), "s", max(_p90(quiet), _LEAST_S), 2, n=len(times)),
