@@ -489,6 +489,18 @@ def test_one_service_refuses_the_set_before_its_first_wave(shop: Shop) -> None:
     assert place.children()["web"]["status"]["history"][0]["commits"] == "override inc-8: must go"
 
 
+def test_a_set_says_what_goes_out(shop: Shop) -> None:
+    place, (zero, one, two, _) = two_services(shop), shop.line
+    inbox = Inbox(place)
+    place.environment(commits=HOLD, rollout={"settleSeconds": 0}, notify={"snsTopicARN": topic(place, inbox)})
+    place.release_set(two, strategy={"waves": [{"services": ["api"]}]})
+    found = place.wait_set("Succeeded", deadline_s=DEADLINE_S)["history"][0]["commitRange"]
+    assert (found["before"], found["after"], found["added"], found["first"], found["last"]) == (zero, two, 2, one, two)
+    inbox.until("all deployment-set.started", "all deployment-set.succeeded", deadline_s=DEADLINE_S)
+    data = inbox.of("deployment-set.succeeded")["data"]
+    assert data["commitRange"] == found and [c["hash"] for c in data["commits"]] == [two, one]
+
+
 def test_a_set_under_way_goes_on_while_an_older_commit_waits(shop: Shop) -> None:
     place, (_, one, two, _) = two_services(shop), shop.line
     shop.rules(**HOLD)

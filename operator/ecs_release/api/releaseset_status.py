@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ecs_release.api.bounded_types import Count, Generation, Text, Word
+from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.conditions import Condition
 from ecs_release.api.meta import MicroTime, Model, Time
 from ecs_release.api.release_status import Pin, PinnedImage, PlannedImage, RefusedRequest
@@ -86,6 +87,10 @@ class SetHistoryEntry(Model):
     cause: Annotated[Word | None, Field(description="Why it was made.")] = None
     override: Annotated[Word | None, Field(description="The override-window that lets it through closed windows.")] = None
     commits: Annotated[Text | None, Field(description="By what right it began although the commit graph speaks against it.")] = None
+    commit_range: Annotated[
+        AttemptCommits | None,
+        Field(description="The commits that it brings, if known by its end, and the same for each service that changes its commit."),
+    ] = None
     requested_by: Annotated[Word | None, Field(description="Who asked for it, as spec.change claims.")] = None
     applied_by: Annotated[Word | None, Field(description="Who applied it, as the API server authenticated them.")] = None
     description: Annotated[Text | None, Field(description="Why.")] = None

@@ -160,7 +160,7 @@ def _difference(status: ReleaseStatus) -> list[NotifiedImage]:
     return found
 
 
-def _commits(entry: HistoryEntry, place: Origin) -> list[NotifiedCommit] | None:
+def _commits(entry: HistoryEntry | SetHistoryEntry, place: Origin) -> list[NotifiedCommit] | None:
     listed = place.listed(entry.commit_range) if entry.commit_range is not None else ()
     return [NotifiedCommit(hash=c.hash, subject=c.subject, author=c.author, committed_time=c.committed_at) for c in listed] or None
 
@@ -182,6 +182,8 @@ def _deployment_set(release_set: ReleaseSet, entry: SetHistoryEntry, place: Orig
         services=services or None,
         target=_environment_target(place),
         attempt_id=entry.id,
+        commit_range=entry.commit_range,
+        commits=_commits(entry, place),
         **_why(entry),
     )
     begun = data.model_copy(update={"message": None, "outcome": None, "completion_time": None})

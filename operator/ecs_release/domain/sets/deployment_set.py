@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.release_status import Pin
 from ecs_release.api.releaseset_status import PREVIOUS, SetHistoryEntry, SetLastReady, SetLastReadyService
 from ecs_release.domain.artifacts.source import digests_of
@@ -11,7 +12,7 @@ from ecs_release.domain.decision.request_annotations import reason_of
 from ecs_release.domain.model.applied_by import applied_by
 from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.sets import waves
-from ecs_release.domain.sets.child_state import LEFT, ChildState, State
+from ecs_release.domain.sets.child_state import LEFT, ChildState, State, asks_for_wanted
 from ecs_release.domain.sets.decision import (
     ABORTED,
     FAILED,
@@ -23,6 +24,7 @@ from ecs_release.domain.sets.decision import (
     SUCCEEDED_LATE,
     SUPERSEDED,
     SetDraft,
+    child_of,
     child_states,
 )
 from ecs_release.domain.sets.facts import Resolved, SetFacts, set_display_hash
@@ -81,6 +83,7 @@ def conclude(facts: SetFacts, draft: SetDraft) -> None:
     if not draft.is_open:
         conclude_late(facts, draft)
         return
+    draft.change_current(commit_range=_commits(facts, draft))
     states = child_states(facts, draft)
     if draft.rolls_back:
         _conclude_rollback(facts, draft, states)
@@ -167,6 +170,22 @@ def _entry(facts: SetFacts, draft: SetDraft, cause: str) -> SetHistoryEntry:
         description=change.description if change else None,
         start_time=facts.now,
     )
+
+
+def _commits(facts: SetFacts, draft: SetDraft) -> AttemptCommits | None:
+    """Return the commits that the attempts of this deployment set bring, as far as its children know them; None if they differ."""
+    begun, found = draft.current.start_time if draft.current else None, dict[tuple[str | None, str | None], AttemptCommits]()
+    for service in draft.members:
+        child = child_of(facts, service.name)
+        if child is None or begun is None or not asks_for_wanted(service, child):
+            continue
+        entry = next(iter((child.release.status.history if child.release.status else None) or ()), None)
+        # An attempt that began before is another's. Times in a status may be whole seconds.
+        if entry is None or entry.start_time is None or entry.start_time < begun.replace(microsecond=0):
+            continue
+        if entry.commit_range is not None:
+            found[entry.commit_range.before, entry.commit_range.after] = entry.commit_range
+    return found.popitem()[1] if len(found) == 1 else None
 
 
 def _former_hash(draft: SetDraft) -> str | None:

@@ -84,11 +84,11 @@ class Past:
         environment = self._store.environments.get(body["spec"]["environmentRef"]["name"])
         if not isinstance(environment, Environment):
             return ()
+        project = self._store.project(key.namespace, body["spec"]["projectRef"]["name"])
+        listed = partial(self._listed, environment, project) if isinstance(project, Project) else lambda _: ()
         if key.kind != RELEASE:
-            return set_notifications(read_object(ReleaseSet, body), Origin(self._installation, environment))
+            return set_notifications(read_object(ReleaseSet, body), Origin(self._installation, environment, listed=listed))
         release = read_object(Release, body)
-        project = self._store.project(key.namespace, release.spec.project_ref.name)
         sets = project.spec.service_sets if isinstance(project, Project) else ()
         its_set = next((s.name for s in sets if any(x.name == release.spec.service for x in s.services)), "")
-        listed = partial(self._listed, environment, project) if isinstance(project, Project) else lambda _: ()
         return release_notifications(release, Origin(self._installation, environment, its_set, listed))

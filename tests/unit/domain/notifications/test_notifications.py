@@ -200,6 +200,15 @@ def test_a_deployment_set_is_told_of_as_one() -> None:
     assert all(not list(VALIDATOR.iter_errors(json.loads(n.to_json()))) for n in found)
 
 
+def test_what_goes_out_with_a_set_is_listed() -> None:
+    place = replace(PLACE, listed=lambda commits: (Commit("2" * 40, "second", "Ben", NOW),) if commits == COMMITS else ())
+    known = SetHistoryEntry(id="d2", start_time=NOW - MINUTE, completion_time=NOW, outcome="Succeeded", commit_range=COMMITS)
+    unknown = SetHistoryEntry(id="d1", start_time=NOW - 3 * MINUTE, completion_time=NOW - 2 * MINUTE, outcome="Succeeded")
+    *first, _, succeeded = [n.data for n in set_notifications(a_set(known, unknown), place)]
+    assert succeeded.commit_range == COMMITS and [c.subject for c in succeeded.commits or ()] == ["second"]
+    assert [(d.commit_range, d.commits) for d in first] == [(None, None)] * 2
+
+
 # Anything that a status may hold.
 
 # Bounds are the models' own tests' business: what is long is only slow to make here.
