@@ -75,6 +75,7 @@ COMMITS: dict[str, Any] = {
         "tokenSecret": "commits-token",
     },
     "networkPolicy": {"enabled": True, "metricsFrom": [{"namespaceSelector": {}}]},
+    "metrics": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "15s"}},
 }  # fmt: skip
 BOARD: dict[str, Any] = {
     "board": {

@@ -106,6 +106,26 @@ def test_only_the_operator_reaches_it_and_it_only_git_hosts(rendered: dict[tuple
     assert ("NetworkPolicy", SERVICE) not in objects(render(off))
 
 
+def test_its_metrics_are_scraped_by_a_monitor_of_its_own(rendered: dict[tuple[str, str], dict[str, Any]]) -> None:
+    monitors = {name: its for (kind, name), its in rendered.items() if kind == "ServiceMonitor"}
+    assert monitors.keys() == {OPERATOR, SERVICE}
+    assert monitors[SERVICE]["metadata"]["labels"]["release"] == "prometheus"
+    for name, its in monitors.items():
+        (endpoint,) = its["spec"]["endpoints"]
+        wanted = its["spec"]["selector"]["matchLabels"].items()
+        chosen = {
+            found["metadata"]["name"]: found
+            for (kind, _), found in rendered.items()
+            if kind == "Service" and wanted <= found["metadata"]["labels"].items()
+        }
+        assert chosen.keys() == {SERVICE if name == SERVICE else f"{OPERATOR}-metrics"}
+        assert endpoint["port"] in {port["name"] for found in chosen.values() for port in found["spec"]["ports"]}
+        assert endpoint["interval"] == "15s"
+    watched = {"metrics": {"serviceMonitor": {"enabled": True}}}
+    assert ("ServiceMonitor", SERVICE) not in objects(render(watched)), "there is nothing to scrape"
+    assert ("ServiceMonitor", SERVICE) not in objects(render(ON)), "nobody has said that there is Prometheus Operator"
+
+
 def test_a_new_configuration_starts_it_anew() -> None:
     def checksum(values: dict[str, Any]) -> str:
         return str(objects(render(values))["Deployment", SERVICE]["spec"]["template"]["metadata"]["annotations"]["checksum/config"])
