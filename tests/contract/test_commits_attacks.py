@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -270,6 +271,48 @@ def test_a_branch_that_is_pushed_by_force_takes_nothing_back(service: CommitsSer
     second = asked.membership(hashes[1])
     assert isinstance(second, Membership) and not second.on_branch and second.as_of >= first.as_of
     assert asked.relation(hashes[0], hashes[1]) == Relation(0, 1)
+
+
+def test_odd_refs_of_a_host_are_left_alone(service: CommitsService, host: GitHost) -> None:
+    """Whoever may push to a repository names its refs; thousands of them are no reason to fetch more than the one branch."""
+    repository = host.repository("shop/odd-refs", password=("shop", PASSWORD))
+    hashes = repository.history([[], [0], [0]], {"main": 1})
+    names = ["heads/-x", "heads/--upload-pack=x", "heads/$(touch_x)", "heads/a'b", "heads/\u202elive", "heads/a/b.c", "x/y"]
+    for name in names:
+        git(repository.folder, "update-ref", f"refs/{name}", hashes[2])
+    many = "".join(f"{hashes[2]} refs/heads/n{n:05}\n" for n in range(5000))
+    git(repository.folder, "pack-refs", "--all")
+    packed = repository.folder / "packed-refs"
+    head, *lines = packed.read_text().splitlines()
+    packed.write_text("\n".join([head.replace(" sorted", ""), *lines]) + f"\n{many}")
+    asked = service.ask("shop", host.url("shop/odd-refs"))
+    found = asked.membership(hashes[1])
+    assert isinstance(found, Membership) and found.on_branch
+    others = asked.membership(hashes[2])
+    assert isinstance(others, Membership) and not others.on_branch
+    assert_own_refs(service)
+
+
+def test_replacements_in_a_repository_count_for_nothing(service: CommitsService, host: GitHost) -> None:
+    repository = host.repository("shop/replaced", password=("shop", PASSWORD))
+    hashes = repository.line(3)
+    git(repository.folder, "replace", "--graft", hashes[2])
+    assert git(repository.folder, "rev-list", "--count", "main") == "1", "so git itself takes it"
+    (repository.folder / "info").mkdir(exist_ok=True)
+    (repository.folder / "info" / "attributes").write_text("* filter=x\n")
+    git(repository.folder, "config", "filter.x.smudge", "touch pwned")
+    assert service.ask("shop", host.url("shop/replaced")).relation(hashes[0], hashes[2]) == Relation(0, 2)
+    assert_own_refs(service)
+
+
+def assert_own_refs(service: CommitsService) -> None:
+    """The clones have what the service has named, and neither hooks nor attributes."""
+    clones = [folder for folder in service.cache.iterdir() if (folder / "HEAD").exists()]
+    assert clones
+    for clone in clones:
+        refs = git(clone, "for-each-ref", "--format=%(refname)").splitlines()
+        assert all(re.fullmatch(r"refs/(branches|commits)/[0-9a-f]{40}", ref) for ref in refs)
+        assert not [path for path in (clone / "hooks", clone / "info" / "attributes") if path.exists()]
 
 
 def test_faults_of_old_clients_are_let_pass(service: CommitsService, host: GitHost) -> None:
