@@ -13,7 +13,7 @@ from lupa import lua51
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "argo-cd"
 STATUSES = frozenset({"Healthy", "Suspended", "Progressing", "Missing", "Degraded", "Unknown"})
-ACTIONS = ("suspend", "resume", "retry", "refresh", "abort")
+ACTIONS = ("suspend", "resume", "retry", "refresh", "abort", "continue")
 
 # `os` before it is hidden: what is left of it is made here.
 _RESTRICT = """

@@ -6,13 +6,13 @@ variable "name" {
 }
 
 variable "policies" {
-  description = "What the role may do, by file: observer, deployer, registry-retag, event-queue, notifications; for the ledger's role ledger-writer, ledger-table, ledger-reader"
+  description = "What the role may do, by file: observer, deployer, continue, registry-retag, event-queue, notifications; for the ledger's role ledger-writer, ledger-table, ledger-reader"
   type        = set(string)
   default     = ["observer"]
 
   validation {
     condition = length(setsubtract(var.policies, [
-      "observer", "deployer", "registry-retag", "event-queue", "notifications", "ledger-writer", "ledger-table", "ledger-reader",
+      "observer", "deployer", "continue", "registry-retag", "event-queue", "notifications", "ledger-writer", "ledger-table", "ledger-reader",
     ])) == 0
     error_message = "A policy of that name is not in this folder."
   }

@@ -12,7 +12,7 @@ KINDS = ("error", "lost", "lost-error", "drop", "delay", "answer")
 MUTATING = ("Register", "Update", "Create", "Delete", "Put", "Stop", "Deregister", "Tag", "Untag", "BatchDelete", "Continue", "Set",
             "TransactWrite", "BatchWrite")  # fmt: skip
 _KEPT = ("cluster", "service", "services", "taskDefinition", "forceNewDeployment", "desiredCount", "repositoryName", "imageIds", "family",
-         "tasks", "serviceName", "tags", "RoleArn", "ExternalId", "RoleSessionName", "serviceDeploymentArn", "stopType", "registryId",
+         "tasks", "serviceName", "tags", "RoleArn", "ExternalId", "RoleSessionName", "serviceDeploymentArn", "stopType", "hookId", "action", "registryId",
          "serviceDeploymentArns", "serviceRevisionArns", "resourceArn", "imageTag", "imageDigest", "TableName", "IndexName",
          "ExclusiveStartKey")  # fmt: skip
 

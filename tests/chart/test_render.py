@@ -195,7 +195,7 @@ def test_roles_for_people(rendered: dict[str, Objects]) -> None:
     }
     assert included == {"ecs-release-view": "view", "ecs-release-edit": "edit"}
     given = {name: {(r, v) for rule in roles[name]["rules"] for r in rule["resources"] for v in rule["verbs"]} for name in included}
-    requests = {"retry", "abort", "override-window", "override-commits", "*"}
+    requests = {"retry", "abort", "continue", "override-window", "override-commits", "*"}
     for name, its in given.items():
         assert not {(r, v) for r, v in its if "/" in r or v in requests}, name
     assert not {v for r, v in given["ecs-release-edit"] if r == "environments"}

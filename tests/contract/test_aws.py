@@ -134,12 +134,34 @@ async def test_update_service_answers_our_deployment(aws: BotoAws, service: str,
     assert await ecs.stop_service_deployment("arn:aws:ecs:eu-west-1:111122223333:service-deployment/a/b/c") is False
 
 
+async def test_a_hook_is_answered_once(aws: BotoAws, sim: Simulator) -> None:
+    ecs, name = aws.ecs(access()), "contract-paused"
+    sim.push_image("contract/paused", ["v1"])
+    image = image_name("contract/paused", "v1")
+    sim.create_service(
+        name, {"app": image}, cluster=name, deploymentConfiguration=strategy("BLUE_GREEN", hooks=[pause_hook("POST_SCALE_UP")])
+    )
+    sim.wait_steady(name, cluster=name)
+    started = await ecs.update_service(name, name, (await ecs.newest_task_definitions(name, 1))[0], force=True)
+    paused = sim.wait_paused(name, cluster=name)
+    found = await ecs.service_deployment(sim.service(name, cluster=name)["serviceArn"], started.deployment_id)
+    assert found is not None
+    (hook,) = found.hooks
+    assert (found.arn, hook.status, hook.target_type) == (paused["serviceDeploymentArn"], "AWAITING_ACTION", "PAUSE")
+    await ecs.continue_service_deployment(found.arn, hook.id, "CONTINUE")
+    with pytest.raises(Blocked, match=f"ecs:ContinueServiceDeployment on hook {hook.id}"):
+        await ecs.continue_service_deployment(found.arn, hook.id, "CONTINUE")
+    after = await ecs.service_deployment(sim.service(name, cluster=name)["serviceArn"], started.deployment_id)
+    assert after is not None and after.hooks[0].status == "SUCCEEDED"
+
+
 @pytest.mark.parametrize(
     ("method", "arguments", "reason"),
     [
         ("describe_services", ("no-cluster", ["x"]), "ServiceNotFound"),
         ("update_service", ("no-cluster", "x", "y:1"), "ServiceNotFound"),
         ("describe_task_definition", ("no-family:1",), "RejectedByAWS"),
+        ("continue_service_deployment", (f"arn:aws:ecs:{REGION}:{ACCOUNT}:service-deployment/a/b/c", "hook", "CONTINUE"), "RejectedByAWS"),
     ],
 )
 async def test_what_is_not_there_is_blocked(aws: BotoAws, method: str, arguments: tuple[object, ...], reason: str) -> None:

@@ -28,6 +28,7 @@ NOT_RUN = {
     "needs a cluster with nodes: `make test-kind` installs the chart there, tests/chart on the test control plane": 1,
     "needs a git host; tests/e2e/test_commits.py runs all of this page with one of its own": 2,
     "needs a clone of yours; tests/e2e/test_where.py runs it, on clusters and clones of its own": 2,
+    "needs a service with a pause hook; tests/e2e/test_hooks.py has some": 2,
     "needs an image that was published, and GitHub": 1,
     "needs the AWS CLI and AWS itself": 3,
     "needs the AWS CLI, docker and AWS itself": 1,

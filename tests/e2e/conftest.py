@@ -42,7 +42,7 @@ def secured() -> Iterator[Bed]:
 
 @pytest.fixture(scope="session")
 def desk(secured: Bed) -> Place:
-    """A place where ana may retry and abort, and all policies are in force: tests that only write objects share it."""
+    """A place where ana may retry, abort and continue, and all policies are in force: tests that only write objects share it."""
     return _ready(secured)
 
 
@@ -56,5 +56,6 @@ def office(secured: Bed) -> Iterator[Place]:
 def _ready(secured: Bed) -> Place:
     place = Place(secured)
     grant(secured.cluster, "ecs-release-retry-abort", "ana", namespace=place.name)
+    grant(secured.cluster, "ecs-release-continue", "ana", namespace=place.name)
     place.until(lambda: in_force(place), "the policies to be in force", show=dict)
     return place

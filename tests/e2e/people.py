@@ -116,10 +116,11 @@ def secure(cluster: Cluster) -> Path:
 def in_force(place: Place) -> bool:
     """Return whether forgeries are put right, and refused is what people have no right to."""
     ana, ben = (Person(place.bed, name) for name in ("ana", "ben"))
-    path, retry = f"{path_of('Release', place.name)}?dryRun=All", {f"{GROUP}/retry": "1"}
+    path, retry, going_on = f"{path_of('Release', place.name)}?dryRun=All", {f"{GROUP}/retry": "1"}, {f"{GROUP}/continue": "1"}
     try:
         stamped = user(ben.ask("POST", path, body(place, annotations={APPLIED_BY: "admin"}))) == "ben"
-        ana.ask("POST", path, body(place, annotations={**retry, f"{GROUP}/override-window": "1", f"{GROUP}/override-commits": "1"}))
+        overrides = {f"{GROUP}/override-window": "1", f"{GROUP}/override-commits": "1"}
+        ana.ask("POST", path, body(place, annotations={**retry, **going_on, **overrides}))
     except Refused:
         # A role is not known yet.
         return False
@@ -129,6 +130,7 @@ def in_force(place: Place) -> bool:
     return (
         stamped
         and is_refused(lambda: ben.ask("POST", path, body(place, annotations=retry)))
+        and is_refused(lambda: ben.ask("POST", path, body(place, annotations=going_on)))
         and is_refused(lambda: ben.ask("POST", path, body(place, annotations={f"{GROUP}/override-window": "1"})))
         and is_refused(lambda: ben.ask("POST", path, body(place, annotations={f"{GROUP}/override-commits": "1"})))
         and is_refused(lambda: ben.ask("PATCH", f"{probe}/status?dryRun=All", {"status": {"phase": "Ready"}}, MERGE))

@@ -85,6 +85,7 @@ def asking(verb: str, value: str | None = "1/why") -> dict[str, Any]:
 
 
 VERBS = [("Release", "retry"), ("Release", "abort"), ("ReleaseSet", "retry"), ("ReleaseSet", "abort")]
+VERBS += [("Release", "continue"), ("ReleaseSet", "continue")]
 OVERRIDES = [(kind, verb) for kind in ("Release", "ReleaseSet") for verb in ("override-window", "override-commits")]
 
 

@@ -32,7 +32,7 @@ NAMES = (
     scene.ENVIRONMENT, scene.PROJECT, "web", "api", "all", "app", "proxy", "shop/app", hash_of("a"), hash_of("b"), "prod-web", scene.HOST,
 )  # fmt: skip
 """What there is, so that references are right now and then."""
-ANNOTATIONS = tuple(f"ecs-release.dev/{verb}" for verb in ("retry", "refresh", "abort", "override-window", "override-commits"))
+ANNOTATIONS = tuple(f"ecs-release.dev/{verb}" for verb in ("retry", "refresh", "abort", "override-window", "override-commits", "continue"))
 SITUATIONS = {
     "a Release": Switches(),
     "a set": Switches(has_set=True),

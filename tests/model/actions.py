@@ -10,7 +10,7 @@ from tests.model import faults
 from tests.model.ecs import BROKEN
 from tests.model.objects import Body
 from tests.model.registry import BEHAVIOURS, hash_of
-from tests.model.scene import ABORT, CONTAINERS, FREEZE, REFRESH, RELEASES, RETRY, STAGE, Scene
+from tests.model.scene import ABORT, CONTAINERS, CONTINUE, FREEZE, REFRESH, RELEASES, RETRY, STAGE, Scene
 from tests.model.world import time_of
 
 Action: TypeAlias = tuple[Any, ...]
@@ -256,6 +256,16 @@ def answer_hook(scene: Scene, goes_on: bool) -> None:
         scene.ecs.answer_hook(name, goes_on=goes_on)
 
 
+@deed(2, ("CONTINUE", "CONTINUE", "ROLLBACK"), (False, False, False, True))
+def approve(scene: Scene, action: str, late: bool) -> None:
+    """Somebody answers by annotation the hook that pauses a deployment; `late`: that of the deployment before, which they looked at."""
+    state = scene.ecs.services["prod-web"].now
+    looked_at = (state.deployments[-1] if late else state.primary).id
+    hook, _ = scene.ecs.hook_of(looked_at, state)
+    scene.approved.add(f"{hook} {action}")
+    _annotate(scene, CONTINUE, f"/{hook}/{action}/so it is")
+
+
 @deed(1, (True, False))
 def freeze(scene: Scene, on: bool) -> None:
     """ECS makes no progress for a while."""
@@ -347,7 +357,7 @@ def _waits_for_retry(scene: Scene, body: Body) -> bool:
     return not scene.switches.has_set and is_new and is_settled and all(g.shut for g in scene.gates.between(now - HELD_S, now))
 
 
-def _annotate(scene: Scene, annotation: str) -> None:
+def _annotate(scene: Scene, annotation: str, rest: str = "") -> None:
     if scene.objects.get(scene.asked_of) is not None:
-        token = f"{scene.timeline.now:.0f}"
+        token = f"{scene.timeline.now:.0f}{rest}"
         scene.objects.edit(scene.asked_of, lambda body: body["metadata"].setdefault("annotations", {}).update({annotation: token}))

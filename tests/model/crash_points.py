@@ -29,6 +29,14 @@ SCENARIOS: Mapping[str, Trace] = MappingProxyType(
             actions=(("run", 60), ("release", "b"), ("run", 120), ("answer_hook", True), ("run", 300)),
             switches=Switches(strategy="CANARY", pauses=True),
         ),
+        "release with a hook that is answered here": Trace(
+            actions=(("run", 60), ("release", "b"), ("run", 120), ("approve", "CONTINUE", False), ("run", 300)),
+            switches=Switches(strategy="CANARY", pauses=True),
+        ),
+        "release with a hook that is answered by the set, and goes back": Trace(
+            actions=(("run", 60), ("release", "b"), ("run", 120), ("approve", "ROLLBACK", False), ("run", 600)),
+            switches=Switches(strategy="BLUE_GREEN", pauses=True, has_set=True),
+        ),
         "set with rollback": Trace(
             actions=(("run", 60), ("behave", "b", CRASHES), ("release", "b"), ("run", 900)),
             switches=Switches(has_set=True, on_failure="RollBack"),

@@ -309,6 +309,16 @@ class Ecs:
                 self.answer_hook(name, goes_on=True)
         return True
 
+    def hook_of(self, deployment_id: str, service: Service) -> tuple[str, str]:
+        """Return the PAUSE hook of a deployment as a state of its service shows it: its id, and its status; nothing before it is reached."""
+        found, hook = service.deployment(deployment_id), f"pause-{deployment_id.rpartition('/')[2].lstrip('0')}"
+        if found is None or found.stage in ("", SCALE_UP):
+            return hook, ""
+        if found.stage == POST_SCALE_UP:
+            waits = service.primary.id == deployment_id and found.state == IN_PROGRESS
+            return hook, "AWAITING_ACTION" if waits else "FAILED"
+        return hook, "SUCCEEDED"
+
     def answer_hook(self, name: str, *, goes_on: bool) -> None:
         """Have a deployment go on after POST_SCALE_UP: it bakes, then cleans up; or have it rolled back."""
         primary = self.services[name].now.primary

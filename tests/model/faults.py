@@ -17,7 +17,7 @@ LAGS = {FRESH: (0.0,), LATE: (0.0, 1.0, 3.0), WILD: (0.0, 0.0, 0.0, 2.0, 8.0, 29
 """From how old a state a read is answered: one is drawn for each call, so that answers go backwards at times."""
 
 READS = ("describe_services", "list_tasks", "describe_tasks", "describe_task_definition", "service_deployment", "image")
-WRITES = ("register_task_definition", "update_service", "stop_service_deployment", "move_tag")
+WRITES = ("register_task_definition", "update_service", "stop_service_deployment", "continue_service_deployment", "move_tag")
 KUBE = ("get", "write_status")
 MOST_DELAY_S = 8.0
 

@@ -264,6 +264,8 @@ class Oracle:
                 self._judge_update(calls[index], calls[:index])
             if calls[index].call == "move_tag":
                 self._judge_move(calls[index])
+            if calls[index].call == "continue_service_deployment":
+                self._judge_answer(calls[index])
         self._judged_calls = len(calls)
 
     def _judge_move(self, call: Accepted) -> None:
@@ -271,6 +273,17 @@ class Oracle:
         gates = self.scene.gates.between(call.sent - self._slack_s(), call.sent)
         if not any(self._is_open(g, call) for g in gates):
             self.say(f"gates/{self._shut(gates[-1])}", f"PutImage ({call.action or 'back'} of {call.attempt}) found its gates shut")
+
+    def _judge_answer(self, call: Accepted) -> None:
+        """A hook is answered as somebody asked who named it, and as status has announced; nothing goes on while that is stopped."""
+        if call.hook != call.announced_hook:
+            self.say("hooks/unannounced", f"{call.hook} of {call.attempt} was answered, and {call.announced_hook} was announced")
+        if call.hook not in self.scene.approved:
+            self.say("hooks/unasked", f"{call.hook} of {call.attempt} was answered, and nobody asked for that")
+        gates = self.scene.gates.between(call.sent - self._slack_s(), call.sent)
+        back = call.hook.endswith("ROLLBACK")
+        if all(g.environment_suspended or g.observes or (g.suspended and not back) for g in gates):
+            self.say(f"gates/{self._shut(gates[-1])}", f"{call.hook} of {call.attempt} was answered, and its gates were shut")
 
     def _judge_update(self, call: Accepted, before: list[Accepted]) -> None:
         same = [c for c in before if c.call == call.call and (c.uid, c.attempt, c.action) == (call.uid, call.attempt, call.action)]

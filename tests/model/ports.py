@@ -244,8 +244,8 @@ class ModelEcs:
             arn = f"{service_arn.replace(':service/', ':service-deployment/')}/{deployment_id.rpartition('/')[2]}"
             found = state.deployment(deployment_id)
             stage = found.stage if found is not None else ""
-            paused = self._link.scene.switches.pauses and stage == world_ecs.POST_SCALE_UP
-            hooks = (seen.Hook("hook", "AWAITING_ACTION", "PAUSE"),) if paused else ()
+            hook, its_status = self._ecs.hook_of(deployment_id, state)
+            hooks = (seen.Hook(hook, its_status, "PAUSE"),) if self._link.scene.switches.pauses and its_status else ()
             traffic = (0.0 if stage in (world_ecs.SCALE_UP, world_ecs.POST_SCALE_UP) else 100.0) if stage else None
             return seen.ServiceDeployment(arn, self._ecs.status_of(deployment_id, state), stage=stage, traffic=traffic, hooks=hooks)
 
@@ -276,6 +276,19 @@ class ModelEcs:
         except Blocked:
             return False
 
+    async def continue_service_deployment(self, arn: str, hook_id: str, action: str) -> None:
+        name, deployment_id = arn.split("/")[-2], f"ecs-svc/{arn.rpartition('/')[2]}"
+        accepted = self.announced("continue_service_deployment", name)
+
+        def apply() -> None:
+            hook, its_status = self._ecs.hook_of(deployment_id, self._ecs.services[name].now)
+            if (hook, its_status) != (hook_id, "AWAITING_ACTION") or not self._link.scene.switches.pauses:
+                raise Blocked("RejectedByAWS", f"ecs:ContinueServiceDeployment on hook {hook_id}: it does not await an action")
+            self._ecs.answer_hook(name, goes_on=action == "CONTINUE")
+            self.note(accepted, deployment=deployment_id, hook=f"{hook_id} {action}")
+
+        await self._link.write("continue_service_deployment", apply)
+
     # What was announced, and what AWS has accepted.
 
     def announced(self, call: str, service: str) -> Accepted:
@@ -283,10 +296,13 @@ class ModelEcs:
         scene = self._link.scene
         body = scene.release_at(service) if service else scene.objects.get(scene.key()) or {}
         rollout = (body.get("status") or {}).get("rollout") or {}
+        asked = (i for i in rollout.get("interventions") or () if i.get("cause") == "Requested" and not i.get("acceptedTime"))
+        answer: Mapping[str, Any] = next(asked, {})
         return Accepted(
             call, service, self._link.now(), 0.0, (rollout.get("intent") or {}).get("action", ""), rollout.get("attemptID", ""),
             rollout.get("window") or "", rollout.get("cause", ""), scene.called(body), uid=(body.get("metadata") or {}).get("uid", ""),
             has_ended=bool(rollout.get("outcome")), has_moved=rollout.get("environmentTag") == "Moved",
+            announced_hook=f"{answer.get('hookID')} {answer.get('action')}",
         )  # fmt: skip
 
     def note(self, accepted: Accepted, **found: Any) -> None:

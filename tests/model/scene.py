@@ -23,7 +23,7 @@ SETTLED_S = 3600.0
 TAG = "live"
 """The environment's tag."""
 FREEZE = {"name": "freeze", "kind": "Deny", "startTime": BEGAN, "endTime": "2090-01-01T00:00:00Z", "reason": "audit"}
-RETRY, ABORT, REFRESH = (f"ecs-release.dev/{verb}" for verb in ("retry", "abort", "refresh"))
+RETRY, ABORT, REFRESH, CONTINUE = (f"ecs-release.dev/{verb}" for verb in ("retry", "abort", "refresh", "continue"))
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,9 @@ class Accepted:
     """Whether the attempt had ended."""
     has_moved: bool = False
     """Whether the attempt had moved the environment's tag: what is half done goes on."""
+    hook: str = ""
+    """The lifecycle hook that the call answers, and how; `announced_hook` is what status announces of that."""
+    announced_hook: str = ""
 
 
 @dataclass
@@ -76,6 +79,8 @@ class Scene:
 
     withdrawn: list[float] = field(default_factory=list)
     """When somebody took a retry back that had to wait, and nothing else was to be done."""
+    approved: set[str] = field(default_factory=set)
+    """Answers to lifecycle hooks that somebody asked for: hook and action."""
     recreated: float = 0.0
     """When what people say they want was made anew."""
 

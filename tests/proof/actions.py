@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 LEDGER = ("ledger-writer", "ledger-table")
 # Without a role for the ledger it is written with the operator's own identity.
 OWN = ("operator", *LEDGER)
-ENVIRONMENT = ("observer", "deployer", "registry-retag", "event-queue", "notifications")
+ENVIRONMENT = ("observer", "deployer", "continue", "registry-retag", "event-queue", "notifications")
 LEDGER_ROLE = "ledger"
 """The role that the suite's operators write the ledger with; all others are of Environments, or of their registries."""
 PLUGIN_PAGES = ("reference/plugin.md", "how-to/adopt.md", "how-to/publish.md", "how-to/aws-access.md")

@@ -31,6 +31,7 @@ _VERBS = (
 UNSEEN: Mapping[Right, str] = {
     Right("ecs-release.dev", "releases", "retry"): _VERBS,
     Right("ecs-release.dev", "releases", "abort"): _VERBS,
+    Right("ecs-release.dev", "releases", "continue"): _VERBS,
     Right("ecs-release.dev", "environments", "override-window"): _VERBS,
 }
 """Rights that no audit log shows in use, and why they are needed."""

@@ -99,7 +99,12 @@ def _histories(place: Place, scenario: Scenario) -> dict[str, list[tuple[str, st
 def _wrong(place: Place, scenario: Scenario, begun: int) -> Iterator[str]:
     """Yield what ECS accepted too often: an attempt registers one revision and deploys it once."""
     accepted = Counter(c["action"] for c in place.aws.calls(since=begun) if f"/{place.name}/" in c["caller"] and not c["error"])
-    for action, wanted in (("UpdateService", scenario.updates), ("RegisterTaskDefinition", scenario.revisions)):
+    expected = {
+        "UpdateService": scenario.updates,
+        "RegisterTaskDefinition": scenario.revisions,
+        "ContinueServiceDeployment": scenario.answers,
+    }
+    for action, wanted in expected.items():
         if accepted[action] != wanted:
             yield f"{action} was accepted {accepted[action]} times, not {wanted}"
 

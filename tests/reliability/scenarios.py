@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tests.aws_simulator.client import ACCOUNT, REGION, image_name
+from tests.aws_simulator.client_rollouts import pause_hook, strategy
 from tests.e2e.bed import Place
 from tests.e2e.queues import Inbox, event_queue, topic
 
@@ -36,6 +37,7 @@ class Scenario:
     history: Mapping[str, list[tuple[str, str]]]
     updates: int = 0
     revisions: int = 0
+    answers: int = 0
     if_late: Mapping[str, list[tuple[str, str]]] | None = None
 
 
@@ -99,6 +101,32 @@ def _correct(place: Place) -> None:
     place.wait("Succeeded", deadline_s=DEADLINE_S)
 
 
+def _prepare_paused(place: Place) -> None:
+    place.service("v1", deploymentConfiguration=strategy("CANARY", hooks=[pause_hook("PRE_PRODUCTION_TRAFFIC_SHIFT")]))
+    place.push("v2")
+    place.environment(rollout=_SETTLED)
+    place.project()
+    place.release("v1")
+
+
+def _approve(place: Place) -> None:
+    """A canary waits at two steps: each is answered by its own hook, as a person would, who looks first."""
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.release("v2")
+    answered: list[str] = []
+
+    def waits() -> str:
+        hooks = (place.status().get("rollout") or {}).get("hooks") or ()
+        return next((str(h["id"]) for h in hooks if h["id"] not in answered), "")
+
+    for step in ("one", "two"):
+        answered.append(place.until(waits, "a hook that waits", deadline_s=DEADLINE_S))
+        place.annotate("web", **{"continue": f"{step}/{answered[-1]}/CONTINUE/step {step}"})
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    known = place.status()["history"][0]["interventions"]
+    assert [(i["hookID"], bool(i.get("acceptedTime"))) for i in known] == [(hook, True) for hook in answered], known
+
+
 def _restore(place: Place) -> None:
     place.wait("Succeeded", deadline_s=DEADLINE_S)
     place.release("v2")
@@ -158,6 +186,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         "release": Scenario(_prepare_with_sinks, _release, {"web": [_REQUESTED, _ADOPTED]}, updates=1, revisions=1),
         "rollback": Scenario(_prepare, _roll_back, {"web": [("Requested", "RolledBack"), _ADOPTED]}, updates=1, revisions=1),
         "abort": Scenario(_prepare, _abort, {"web": [("Requested", "Aborted"), _ADOPTED]}, updates=1, revisions=1),
+        "approval": Scenario(_prepare_paused, _approve, {"web": [_REQUESTED, _ADOPTED]}, updates=1, revisions=1, answers=2),
         "drift correction": Scenario(
             lambda place: _prepare(place, rollout={"onDrift": "Correct", "correctAfterSeconds": 1}),
             _correct, {"web": [("DriftCorrection", "Succeeded"), _REQUESTED, _ADOPTED]}, updates=2, revisions=2,

@@ -13,10 +13,12 @@ from lupa.lua51 import LuaError
 
 from ecs_release.api.conditions import ConditionType, Reason
 from ecs_release.api.environment import EnvironmentStatus
+from ecs_release.api.hook_status import OpenHook
 from ecs_release.api.names import API_VERSION, ENVIRONMENT, GROUP, PLURALS, PROJECT, RELEASE, RELEASE_SET, REQUEST_ANNOTATIONS
 from ecs_release.api.project import ProjectStatus
 from ecs_release.api.release_status import ReleaseStatus, Rollout
 from ecs_release.api.releaseset_status import ReleaseSetStatus, SetHistoryEntry
+from ecs_release.domain.decision.request_annotations import HookRequest, hook_request
 from ecs_release.domain.model import conditions
 from ecs_release.domain.model.conditions import (
     FALSE,
@@ -227,10 +229,12 @@ def test_scripts_leave_no_globals_behind(path: Path) -> None:
 
 
 OPEN, ENDED = Rollout(attempt_id="a"), Rollout(attempt_id="a", outcome="RolledBack")
+PAUSED = Rollout(attempt_id="a", hooks=[OpenHook(id="ecs-pause-1")])
 SITUATIONS: dict[str, tuple[Situation, dict[str, Any]]] = {
     "ready": (ready(Reason.SUCCEEDED, ""), {}),
     "waiting": (waiting(Reason.AWAITING_PROJECT, ""), {}),
     "moving": (progressing(Reason.ROLLING_OUT, ""), {"rollout": OPEN}),
+    "paused": (waiting(Reason.AWAITING_HOOK, ""), {"rollout": PAUSED}),
     "denied on the way": (stalled(Reason.ACCESS_DENIED, ""), {"rollout": OPEN}),
     "failed": (stalled(Reason.ROLLED_BACK, ""), {"rollout": ENDED}),
     "behind": (unready(Reason.BASE_REVISION_OUTDATED, ""), {"rollout": ENDED}),
@@ -243,6 +247,7 @@ SITUATIONS: dict[str, tuple[Situation, dict[str, Any]]] = {
         ("ready", {"suspend", "refresh"}),
         ("waiting", {"suspend", "refresh"}),
         ("moving", {"suspend", "refresh", "abort"}),
+        ("paused", {"suspend", "refresh", "abort", "continue"}),
         ("denied on the way", {"suspend", "refresh", "abort"}),
         ("failed", {"suspend", "refresh", "retry"}),
         ("behind", {"suspend", "refresh", "retry"}),
@@ -260,7 +265,8 @@ def test_buttons_that_would_do_nothing_are_grey(name: str, able: set[str]) -> No
     made["status"]["observedGeneration"] = GENERATION - 1
     assert not buttons(made)["retry"], "it may have been mended: the operator has not said yet"
     made["metadata"]["ownerReferences"] = [{"kind": RELEASE_SET, "name": "all", "controller": True}]
-    assert not any(buttons(made).values()), "what a child does is its set's to say"
+    able = {action for action, enabled in buttons(made).items() if enabled}
+    assert able == ({"continue"} if name == "paused" else set()), "what a child does is its set's to say, but for its own hook"
 
 
 def test_a_set_can_be_aborted_while_its_newest_deployment_set_is_open() -> None:
@@ -289,6 +295,17 @@ def test_requests_write_one_token_and_nothing_else(kind: str, action: str, annot
     (token,) = patch["metadata"]["annotations"].values()
     assert patch == {"metadata": {"annotations": {f"{GROUP}/{action}": token}}} and f"{GROUP}/{action}" in REQUEST_ANNOTATIONS
     assert re.fullmatch(r"argo-cd-\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", token)
+
+
+def test_continue_names_the_hook_that_waits() -> None:
+    made = body(RELEASE, waiting(Reason.AWAITING_HOOK, ""), rollout=PAUSED)
+    (value,) = press("continue", made)["metadata"]["annotations"].values()
+    token, *rest = value.split("/")
+    assert re.fullmatch(r"argo-cd-\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", token) and rest == ["ecs-pause-1", "CONTINUE"]
+    assert hook_request(value) == HookRequest("ecs-pause-1", "CONTINUE")
+    for hooks in ([], [OpenHook(id="a"), OpenHook(id="b")]):
+        other = body(RELEASE, waiting(Reason.AWAITING_HOOK, ""), rollout=PAUSED.model_copy(update={"hooks": hooks or None}))
+        assert press("continue", other) == {} and not buttons(other)["continue"], "none, or none of several, is guessed"
 
 
 def test_suspend_and_resume_write_their_fields_only() -> None:

@@ -29,6 +29,7 @@ RESOURCES = {
     "ecs:ListServiceDeployments": ("service",),
     "ecs:DescribeServiceDeployments": ("service", "service-deployment"),
     "ecs:StopServiceDeployment": ("service", "service-deployment"),
+    "ecs:ContinueServiceDeployment": ("service", "service-deployment"),
     "ecs:UpdateService": ("service",),
     "ecs:DescribeTasks": ("task",),
     "ecs:GetTaskProtection": ("task",),
@@ -65,7 +66,7 @@ def test_what_its_clients_know_is_called() -> None:
 
 
 def test_a_mode_needs_no_more_than_it_says() -> None:
-    changing = re.compile(r":(Update|Put|Stop|Register|Tag|Pass|Create|Delete|Publish)")
+    changing = re.compile(r":(Update|Put|Stop|Continue|Register|Tag|Pass|Create|Delete|Publish)")
     assert [a for name in ("observer", "ledger-reader") for a in actions(POLICIES[name]) if changing.search(a)] == []
     assert actions(POLICIES["ledger-reader"]) == {"dynamodb:Query"}
 
@@ -152,6 +153,11 @@ REQUESTS = [
     ("deployer", "ecs:StopServiceDeployment", f"{ECS}:service/production/shop-web", CLUSTER, True),
     ("deployer", "ecs:StopServiceDeployment", f"{ECS}:service-deployment/production/shop-web/abc", CLUSTER, True),
     ("deployer", "ecs:StopServiceDeployment", f"{ECS}:service-deployment/production/bank-web/abc", CLUSTER, False),
+    ("deployer", "ecs:ContinueServiceDeployment", f"{ECS}:service-deployment/production/shop-web/abc", CLUSTER, False),
+    ("continue", "ecs:ContinueServiceDeployment", f"{ECS}:service/production/shop-web", CLUSTER, True),
+    ("continue", "ecs:ContinueServiceDeployment", f"{ECS}:service-deployment/production/shop-web/abc", CLUSTER, True),
+    ("continue", "ecs:ContinueServiceDeployment", f"{ECS}:service-deployment/production/bank-web/abc", CLUSTER, False),
+    ("continue", "ecs:UpdateService", f"{ECS}:service/production/shop-web", CLUSTER, False),
     ("deployer", "ecs:RegisterTaskDefinition", "*", {}, True),
     ("deployer", "ecs:RegisterTaskDefinition", f"{ECS}:task-definition/shop-web:7", {}, True),
     ("deployer", "ecs:TagResource", f"{ECS}:task-definition/shop-web:7", {"ecs:CreateAction": ["RegisterTaskDefinition"]}, True),

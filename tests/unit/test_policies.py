@@ -10,6 +10,7 @@ import yaml
 from ecs_release.api.names import (
     ABORT_ANNOTATION,
     APPLIED_BY_ANNOTATION,
+    CONTINUE_ANNOTATION,
     GROUP,
     OVERRIDE_ANNOTATION,
     PLURALS,
@@ -70,6 +71,6 @@ def test_what_stamps_and_what_checks_say_the_same() -> None:
 def test_the_operators_role_has_the_verbs_that_they_ask_for() -> None:
     (role,) = (o for o in objects("rbac") if o["kind"] == "ClusterRole")
     given = {(r, v) for rule in role["rules"] for r in rule["resources"] for v in rule["verbs"]}
-    verbs = {a.partition("/")[2] for a in (RETRY_ANNOTATION, ABORT_ANNOTATION)}
+    verbs = {a.partition("/")[2] for a in (RETRY_ANNOTATION, ABORT_ANNOTATION, CONTINUE_ANNOTATION)}
     assert {("releases", v) for v in verbs} | {("environments", OVERRIDE_ANNOTATION.partition("/")[2])} <= given
     assert not {v for r, v in given if r == "releasesets"} - {"get", "list", "watch"}, "it never writes what a person owns"

@@ -16,11 +16,14 @@ end
 local open = attempt ~= nil and (attempt.outcome == nil or attempt.outcome == "")
 local holds = current and not open and found.Reconciling ~= "True" and found.Ready ~= "True"
 
--- What a ReleaseSet's child does is the set's to say: its buttons are there.
+-- What a ReleaseSet's child does is the set's to say: its buttons are there. A lifecycle hook is the child's own.
 local child = false
 for _, owner in ipairs(obj.metadata.ownerReferences or {}) do
   child = child or (owner.controller == true and owner.kind == "ReleaseSet")
 end
+
+-- Of several hooks that wait one has to be named: kubectl ecs-release continue.
+local waits = open and #((status.rollout or {}).hooks or {}) == 1
 
 return {
   suspend = { disabled = child or suspended, displayName = "Suspend", iconClass = "fa fa-fw fa-pause" },
@@ -28,4 +31,5 @@ return {
   retry = { disabled = child or not holds, displayName = "Retry", iconClass = "fa fa-fw fa-redo" },
   refresh = { disabled = child, displayName = "Resolve again", iconClass = "fa fa-fw fa-search" },
   abort = { disabled = child or not open, displayName = "Abort", iconClass = "fa fa-fw fa-stop" },
+  ["continue"] = { disabled = not waits, displayName = "Continue", iconClass = "fa fa-fw fa-forward" },
 }

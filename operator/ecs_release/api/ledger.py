@@ -13,6 +13,7 @@ from pydantic import Field
 
 from ecs_release.api.bounded_types import Arn, LeadTime, ReleaseNumber, StatusDigest, Text, Word
 from ecs_release.api.commits import AttemptCommits
+from ecs_release.api.hook_status import Intervention
 from ecs_release.api.meta import MicroTime, Model
 from ecs_release.api.release_status import Evidence
 
@@ -89,6 +90,9 @@ class LedgerEntry(LedgerService):
     commit_range: Annotated[AttemptCommits | None, Field(description="The commits that it brings, at its end, if known by then.")] = None
     lead_time_seconds: Annotated[
         LeadTime | None, Field(description="From the oldest commit that it brings to its success, by the committer's claim.")
+    ] = None
+    interventions: Annotated[
+        list[Intervention] | None, Field(max_length=10, description="Who had ECS go on with it or go back, at its end: newest last.")
     ] = None
     requested_time: Annotated[MicroTime | None, Field(description="When the operator first saw the request.")] = None
     start_time: Annotated[MicroTime, Field(description="When the attempt began.")]

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 
 from ecs_release.api.bounded_types import Arn, LeadTime, StatusDigest, Text, Word, text_of
 from ecs_release.api.commits import AttemptCommits
+from ecs_release.api.hook_status import Intervention
 from ecs_release.api.meta import Model, Time
 from ecs_release.api.schema import json_schema
 
@@ -104,6 +105,9 @@ class NotificationData(Model):
     commits: Annotated[
         list[NotifiedCommit] | None,
         Field(max_length=20, description="The newest 20 of them; absent if the operator does not have them any more."),
+    ] = None
+    interventions: Annotated[
+        list[Intervention] | None, Field(max_length=10, description="Who had ECS go on with it or go back, as far as known by then.")
     ] = None
     lead_time_seconds: Annotated[
         LeadTime | None, Field(description="From the oldest commit that it brings to its success, by the committer's claim.")

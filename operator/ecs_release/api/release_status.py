@@ -10,6 +10,7 @@ from ecs_release.api.bounded_types import Arn, Count, ExitCode, Generation, Lead
 from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.conditions import Condition
 from ecs_release.api.drift_status import Drift, LastDrift
+from ecs_release.api.hook_status import Intervention, OpenHook
 from ecs_release.api.meta import MicroTime, Model, Time
 from ecs_release.api.record_status import AttemptRecord, ForeignDeployment, LedgerStatus
 from ecs_release.api.schema import list_map
@@ -208,6 +209,10 @@ class Rollout(Model):
         Field(description="Since when AWS refuses the announced call; absent if it was not refused, or was accepted since."),
     ] = None
     awaiting: Annotated[Text | None, Field(description="Lifecycle hook that awaits action, and its stage.")] = None
+    hooks: Annotated[list[OpenHook] | None, Field(max_length=10, description="Lifecycle hooks that await action.")] = None
+    interventions: Annotated[
+        list[Intervention] | None, Field(max_length=10, description="Who had ECS go on with it or go back, newest last.")
+    ] = None
     message: Annotated[Text | None, Field(description="How far it is, or how it ended.")] = None
     rollback_target: Annotated[Arn | None, Field(description="Revision that ran before.")] = None
     environment_tag: Annotated[
@@ -287,6 +292,9 @@ class HistoryEntry(Model):
     url: Annotated[Arn | None, Field(description="Pull request or build.")] = None
     revision: Annotated[Word | None, Field(description="Git revision of the manifests.")] = None
     ticket: Annotated[Word | None, Field(description="Ticket.")] = None
+    interventions: Annotated[
+        list[Intervention] | None, Field(max_length=10, description="Who had ECS go on with it or go back, newest last.")
+    ] = None
     number: Annotated[ReleaseNumber | None, Field(description="Release number in the ledger: the same artifacts have the same one.")] = None
     record: Annotated[AttemptRecord | None, Field(description="What the ledger has of it, and needs.")] = None
     start_time: Annotated[Time | None, Field(description="When it began.")] = None
@@ -297,7 +305,7 @@ class RefusedRequest(Model):
     """A request that was refused, and why."""
 
     request: Annotated[Word, Field(description="Its annotation, such as retry.")]
-    token: Annotated[Word | None, Field(description="Its value.")] = None
+    token: Annotated[Text | None, Field(description="Its value.")] = None
     message: Annotated[Text | None, Field(description="Why it was refused, and how to ask.")] = None
 
 
@@ -378,6 +386,7 @@ class ReleaseStatus(Model):
     last_handled_override: Annotated[Word | None, Field(description="Token of the last override-window.")] = None
     last_handled_override_commits: Annotated[Word | None, Field(description="Token of the last override-commits.")] = None
     last_handled_abort: Annotated[Word | None, Field(description="Token of the last abort.")] = None
+    last_handled_continue: Annotated[Text | None, Field(description="The last answer to a lifecycle hook that was handled, whole.")] = None
     refused_request: Annotated[
         RefusedRequest | None, Field(description="The request that was refused; absent once a later one was answered.")
     ] = None

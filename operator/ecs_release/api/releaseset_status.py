@@ -160,6 +160,7 @@ class ReleaseSetStatus(Model):
     last_handled_override: Annotated[Word | None, Field(description="Token of the last override-window.")] = None
     last_handled_override_commits: Annotated[Word | None, Field(description="Token of the last override-commits.")] = None
     last_handled_abort: Annotated[Word | None, Field(description="Token of the last abort.")] = None
+    last_handled_continue: Annotated[Text | None, Field(description="The last answer to a lifecycle hook that was handled, whole.")] = None
     refused_request: Annotated[
         RefusedRequest | None, Field(description="The request that was refused; absent once a later one was answered.")
     ] = None

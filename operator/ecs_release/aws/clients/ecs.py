@@ -246,6 +246,16 @@ class BotoEcs:
             return False
         return True
 
+    async def continue_service_deployment(self, arn: str, hook_id: str, action: str) -> None:
+        """Answer the lifecycle hook at which a deployment waits."""
+        await self._call(
+            "continue_service_deployment",
+            pacing.SERVICE_MODIFY,
+            what=f"hook {hook_id} of {arn.rpartition('/')[2]}",
+            mutating=True,
+            parameters={"serviceDeploymentArn": arn, "hookId": hook_id, "action": action},
+        )
+
     async def _deployments_call(self, method: str, parameters: Mapping[str, Any], parse: Callable[[Any], Any]) -> Any:
         return await self._call(method, pacing.SERVICE_DEPLOYMENT_READ, parameters=parameters, parse=parse)
 

@@ -18,7 +18,7 @@ _OPERATIONS = {
     "ECS": {
         "DescribeServices", "DescribeTasks", "ListTasks", "DescribeTaskDefinition", "ListTaskDefinitions", "RegisterTaskDefinition",
         "UpdateService", "ListServiceDeployments", "DescribeServiceDeployments", "StopServiceDeployment", "GetTaskProtection",
-        "ListServices",
+        "ContinueServiceDeployment", "ListServices",
     },
     "ECR": {"DescribeImages", "DescribeRepositories", "BatchGetImage", "PutImage"},
     "SQS": {"ReceiveMessage", "DeleteMessageBatch"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import keyword
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
@@ -34,7 +35,7 @@ class Entry:
         """Import the command's module, only when the command is used."""
         module = self.name.replace("-", "_")
         # A module cannot be named as a keyword of Python.
-        module = "import_" if module == "import" else module
+        module += "_" if keyword.iskeyword(module) else ""
         return cast("Command", import_module(f"ecs_release.cli.kubectl.commands.{module}"))
 
 
@@ -50,6 +51,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("retry", "Try a failure again that is held"),
     Entry("refresh", "Resolve a tag, or a promotion, again"),
     Entry("abort", "End what is under way, and have ECS roll it back"),
+    Entry("continue", "List the lifecycle hooks at which ECS waits, and answer one: go on, or --rollback"),
     Entry("suspend", "Start nothing new, and show what would be done"),
     Entry("resume", "Go on after a suspension"),
     Entry("publish", "Give images in ECR their release hash, and move `latest` to them"),

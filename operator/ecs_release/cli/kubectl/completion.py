@@ -151,11 +151,22 @@ def _arguments(parser: argparse.ArgumentParser, entry: Entry, before: Sequence[s
     metavar = str(places[number].metavar)
     if metavar in _ENVIRONMENTS:
         yield from _with_prefix(_object_names(before, "Environment"), word)
+    if metavar == "HOOK":
+        yield from _with_prefix(_open_hooks(before), word)
     if metavar in _OBJECTS:
         for kind in ("ReleaseSet", "Release"):
             names = _object_names(before, kind) if _may_name(kind, word) else []
             yield from _with_prefix([f"{kind.lower()}/{name}" for name in names], word)
             yield from _with_prefix(names if word and "/" not in word else [], word)
+
+
+def _open_hooks(before: Sequence[str]) -> list[str]:
+    """Return the ids of the hooks at which what was named before them waits, with their stages."""
+    command = import_module("ecs_release.cli.kubectl.commands.continue_")
+    from ecs_release.cli.kubectl.client.session import Session
+
+    with _deadline(), Session(_flags_of(before)) as session:
+        return [f"{w.hook.id}\t{w.hook.stage or ''}" for w in command.waiting_hooks(session, _positions(before)[-1])]
 
 
 def _may_name(kind: str, word: str) -> bool:

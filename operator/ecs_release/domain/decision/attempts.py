@@ -25,11 +25,13 @@ from ecs_release.domain.artifacts.source import digests_of
 from ecs_release.domain.decision.decision import Draft
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.history_entry import entry
+from ecs_release.domain.ecs import interventions
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.verification.proof import Accepted, ImageDigests, seen_digests
 
 REGISTER, UPDATE, STOP, RETURN = "RegisterTaskDefinition", "UpdateService", "StopServiceDeployment", "RollBack"
 PUT = "PutImage"
+ANSWER = "ContinueServiceDeployment"
 
 ABORTED, ABANDONED, ADOPTED = "Aborted", "Abandoned", "Adopted"
 GOOD = frozenset({"Succeeded", "SucceededLate", "OvertakenSameDigests", "NothingRunning"})
@@ -176,6 +178,13 @@ def intended_action(rollout: Rollout | None) -> str:
     return rollout.intent.action or ""
 
 
+def announced_call(rollout: Rollout | None) -> str:
+    """Return which call status announces that AWS has not accepted yet: an action, or an answer to a hook; an empty string if none."""
+    action = intended_action(rollout)
+    answer = interventions.announced(rollout.interventions) if rollout is not None and is_open(rollout) and not action else None
+    return f"{ANSWER} {answer.hook_id}" if answer is not None else action
+
+
 def is_settled(of: Draft | ReleaseStatus, pin: Pin) -> bool:
     """Return whether a pin has had its attempt already, or needed none (law 5: a source that has failed is not tried again by itself)."""
     return covers(of.rollout, pin) or was_ready(of.last_ready, pin)
@@ -306,6 +315,7 @@ def end(facts: Facts, draft: Draft, outcome: str, message: str) -> None:
             "completion_time": facts.now,
             "evidence": list(facts.diagnostics.evidence[:3]) or rollout.evidence,
             "awaiting": None,
+            "hooks": None,
             "traffic_percent": None,
         }
     )

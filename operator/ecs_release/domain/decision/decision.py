@@ -50,7 +50,16 @@ class MoveTags:
     back: bool = False
 
 
-Act: TypeAlias = Register | Update | Stop | MoveTags
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Answer the lifecycle hook at which a service deployment waits: `action` is CONTINUE or ROLLBACK."""
+
+    service_deployment: str
+    hook_id: str
+    action: str
+
+
+Act: TypeAlias = Register | Update | Stop | MoveTags | Continue
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,7 @@ class Draft:
     handled_override: str | None
     handled_override_commits: str | None
     handled_abort: str | None
+    handled_continue: str | None
     refused_request: RefusedRequest | None = None
     plan: Plan | None = None
     closed_window: ClosedWindow | None = None
@@ -135,6 +145,7 @@ class Draft:
             handled_override=status.last_handled_override,
             handled_override_commits=status.last_handled_override_commits,
             handled_abort=status.last_handled_abort,
+            handled_continue=status.last_handled_continue,
         )
 
     def enter(self, entry: HistoryEntry) -> None:

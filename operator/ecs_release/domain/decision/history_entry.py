@@ -30,6 +30,7 @@ def entry(facts: Facts, draft: Draft, rollout: Rollout) -> HistoryEntry:
                 "completion_time": rollout.completion_time,
                 "deployment_id": before.deployment_id or rollout.deployment_id,
                 "task_definition": rollout.task_definition,
+                "interventions": rollout.interventions,
                 "record": (before.record or AttemptRecord()).model_copy(update={"request_id": rollout.request_id}),
             }
         )
@@ -52,6 +53,7 @@ def entry(facts: Facts, draft: Draft, rollout: Rollout) -> HistoryEntry:
         applied_by=applied_by(facts.release.metadata),
         description=change.description if change else None,
         reason=_reason(facts, rollout),
+        interventions=rollout.interventions,
         url=change.url if change else None,
         revision=change.revision if change else None,
         ticket=change.ticket if change else None,

@@ -1,8 +1,12 @@
-"""Requests that are not state: annotations of `<token>` or `<token>/<reason>`, each acted on once and acknowledged in status."""
+"""Requests that are not state: annotations of `<token>` or `<token>/<reason>`, each acted on once and acknowledged in status.
+
+Annotation continue names what it answers, too: `<token>/<hookID>/<CONTINUE or ROLLBACK>/<reason>`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from ecs_release.api.bounded_types import text_of
@@ -10,6 +14,7 @@ from ecs_release.api.environment import Environment
 from ecs_release.api.meta import ObjectMeta
 from ecs_release.api.names import (
     ABORT_ANNOTATION,
+    CONTINUE_ANNOTATION,
     OVERRIDE_ANNOTATION,
     OVERRIDE_COMMITS_ANNOTATION,
     REFRESH_ANNOTATION,
@@ -20,6 +25,7 @@ from ecs_release.api.release_status import RefusedRequest, ReleaseStatus
 from ecs_release.api.releaseset_status import ReleaseSetStatus
 from ecs_release.domain.decision.decision import Changed, Draft
 from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.ecs.interventions import CONTINUE, ROLLBACK
 from ecs_release.domain.model.errors import Retryable
 
 HANDLED = {
@@ -28,9 +34,10 @@ HANDLED = {
     ABORT_ANNOTATION: "abort",
     OVERRIDE_ANNOTATION: "override",
     OVERRIDE_COMMITS_ANNOTATION: "override_commits",
+    CONTINUE_ANNOTATION: "continue",
 }
 """What acknowledges each annotation: `last_handled_...` of a status, `handled_...` of a draft."""
-_as_in_status = text_of(256)
+_as_in_status, _long_as_in_status = text_of(256), text_of(1024)
 
 
 class Answers(Protocol):
@@ -42,16 +49,47 @@ class Answers(Protocol):
         """Add an Event."""
 
 
+HOOK_REQUEST_FORM = f"it is not of the form {CONTINUE_ANNOTATION}=<token>/<hookID>/<CONTINUE or ROLLBACK>/<reason>"
+
+
+@dataclass(frozen=True, slots=True)
+class HookRequest:
+    """What annotation continue asks for: how to answer which lifecycle hook, and why."""
+
+    hook_id: str
+    action: str
+    reason: str = ""
+
+
+def hook_request(value: str) -> HookRequest | None:
+    """Parse annotation continue; None if it is not of its form."""
+    token, _, rest = value.partition("/")
+    hook_id, _, rest = rest.partition("/")
+    action, _, reason = rest.partition("/")
+    known = bool(token and hook_id) and action in (CONTINUE, ROLLBACK)
+    return HookRequest(hook_id, action, reason.strip()) if known else None
+
+
 def token_of(metadata: ObjectMeta, annotation: str) -> str | None:
     """Return the value that an object's annotation holds, as a status holds it; None if there is none."""
     value = (metadata.annotations or {}).get(annotation)
-    return _as_in_status(value) if value else None
+    # An answer to a hook holds more than a token and a reason.
+    bounded = _long_as_in_status if annotation == CONTINUE_ANNOTATION else _as_in_status
+    return bounded(value) if value else None
 
 
 def reason_of(request: str | None) -> str:
     """Return the reason of a request; an empty string if it has none."""
     token, _, reason = (request or "").partition("/")
     return reason.strip() if token else ""
+
+
+def _lacks_reason(annotation: str, request: str) -> bool:
+    """Return whether a request gives no reason. An answer to a hook that is not of its form is refused for that."""
+    if annotation != CONTINUE_ANNOTATION:
+        return not reason_of(request)
+    asked = hook_request(request)
+    return asked is not None and not asked.reason
 
 
 def refused(environment: Environment, metadata: ObjectMeta, status: ReleaseStatus | ReleaseSetStatus) -> dict[str, str]:
@@ -62,7 +100,7 @@ def refused(environment: Environment, metadata: ObjectMeta, status: ReleaseStatu
     if environment.spec.reasons != "Required" or is_first_sight(status):
         return {}
     waiting = {a: unhandled(metadata, a, getattr(status, f"last_handled_{name}")) for a, name in HANDLED.items()}
-    return {annotation: token for annotation, token in waiting.items() if token is not None and not reason_of(token)}
+    return {annotation: token for annotation, token in waiting.items() if token is not None and _lacks_reason(annotation, token)}
 
 
 def without(metadata: ObjectMeta, requests: Mapping[str, str]) -> ObjectMeta:
@@ -74,14 +112,18 @@ def without(metadata: ObjectMeta, requests: Mapping[str, str]) -> ObjectMeta:
 def refuse(draft: Answers, requests: Mapping[str, str], environment: str) -> None:
     """Answer requests that lack a reason: they are acknowledged, so that they are over, and change nothing."""
     for annotation, token in requests.items():
-        verb = annotation.partition("/")[2]
-        text = (
-            f"{verb} {token!r} is refused, and nothing is changed: Environment {environment!r} requires a reason."
-            f" Ask again with {annotation}=<token>/<reason>, or kubectl ecs-release --reason"
-        )
-        setattr(draft, f"handled_{HANDLED[annotation]}", token)
-        draft.refused_request = RefusedRequest(request=verb, token=token, message=text)
-        draft.event("Warning", "RequestRefused", "Refuse", text)
+        form = "<token>/<hookID>/<action>/<reason>" if annotation == CONTINUE_ANNOTATION else "<token>/<reason>"
+        why = f"Environment {environment!r} requires a reason. Ask again with {annotation}={form}, or kubectl ecs-release --reason"
+        refuse_one(draft, annotation, token, why)
+
+
+def refuse_one(draft: Answers, annotation: str, token: str, why: str) -> None:
+    """Answer a request that cannot be carried out: it is acknowledged, and changes nothing."""
+    verb = annotation.partition("/")[2]
+    text = f"{verb} {token!r} is refused, and nothing is changed: {why}"
+    setattr(draft, f"handled_{HANDLED[annotation]}", token)
+    draft.refused_request = RefusedRequest(request=verb, token=token, message=text)
+    draft.event("Warning", "RequestRefused", "Refuse", text)
 
 
 def standing_refusal(draft: Answers, before: ReleaseStatus | ReleaseSetStatus) -> RefusedRequest | None:
@@ -113,6 +155,11 @@ def commits_override_requested(metadata: ObjectMeta, of: Draft | ReleaseStatus) 
     return unhandled(metadata, OVERRIDE_COMMITS_ANNOTATION, handled)
 
 
+def hook_answer_requested(metadata: ObjectMeta, of: Draft | ReleaseStatus) -> str | None:
+    """Return the answer to a lifecycle hook that was not handled yet."""
+    return unhandled(metadata, CONTINUE_ANNOTATION, of.handled_continue if isinstance(of, Draft) else of.last_handled_continue)
+
+
 def abort_requested(facts: Facts, draft: Draft) -> str | None:
     """Return the token of an abort that was not handled yet."""
     return unhandled(facts.release.metadata, ABORT_ANNOTATION, draft.handled_abort)
@@ -137,6 +184,7 @@ def acknowledge_old(facts: Facts, draft: Draft) -> Changed | None:
     draft.handled_refresh = token_of(facts.release.metadata, REFRESH_ANNOTATION)
     draft.handled_override = token_of(facts.release.metadata, OVERRIDE_ANNOTATION)
     draft.handled_override_commits = token_of(facts.release.metadata, OVERRIDE_COMMITS_ANNOTATION)
+    draft.handled_continue = token_of(facts.release.metadata, CONTINUE_ANNOTATION)
     return Changed("requests from before are acknowledged")
 
 
@@ -167,10 +215,11 @@ def acknowledge_refresh(facts: Facts, draft: Draft) -> Changed | None:
 
 
 def has_request(release: Release) -> bool:
-    """Return whether a Release carries any request that was not handled yet, an override too."""
-    status = release.status or ReleaseStatus()
-    overrides = (override_requested(release.metadata, status), commits_override_requested(release.metadata, status))
-    return is_request_pending(release, status) or any(o is not None for o in overrides)
+    """Return whether a Release carries any request that was not handled yet, an override or an answer to a hook too."""
+    status, metadata = release.status or ReleaseStatus(), release.metadata
+    overrides = (override_requested(metadata, status), commits_override_requested(metadata, status))
+    others = (*overrides, hook_answer_requested(metadata, status))
+    return is_request_pending(release, status) or any(o is not None for o in others)
 
 
 def is_request_pending(release: Release, status: ReleaseStatus) -> bool:

@@ -147,7 +147,7 @@ def entry_of(facts: Facts, status: ReleaseStatus, one: PendingEntry) -> LedgerEn
     fields = _attempt(status, one.of) if isinstance(one.of, HistoryEntry) else _foreign(one.of)
     if one.stage is Stage.START:
         fields |= {"outcome": None, "message": None, "completion_time": None, "evidence": None}
-        fields |= {"commit_range": None, "lead_time_seconds": None}
+        fields |= {"commit_range": None, "lead_time_seconds": None, "interventions": None}
     return LedgerEntry(**identity(facts, status), stage=one.stage, **fields)
 
 
@@ -205,6 +205,7 @@ def _why(entry: HistoryEntry) -> dict[str, Any]:
         "commits": entry.commits,
         "commit_range": entry.commit_range,
         "lead_time_seconds": entry.lead_time_seconds,
+        "interventions": entry.interventions,
     }
 
 

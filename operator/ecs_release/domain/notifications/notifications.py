@@ -82,10 +82,12 @@ def _attempt(release: Release, status: ReleaseStatus, entry: HistoryEntry, place
         release, place, **_why(entry),
         attempt_id=entry.attempt_id, revision=entry.revision, ticket=entry.ticket, url=entry.url, window=entry.window,
         commit_range=entry.commit_range, commits=_commits(entry, place), lead_time_seconds=entry.lead_time_seconds,
+        interventions=entry.interventions,
         images=_images(entry), task_definition=entry.task_definition, deployment_id=entry.deployment_id,
         links=rollout.links.to_kubernetes() if rollout and rollout.links else None,
     )  # fmt: skip
-    begun = data.model_copy(update={"message": None, "outcome": None, "completion_time": None, "lead_time_seconds": None})
+    of_the_end = ("message", "outcome", "completion_time", "lead_time_seconds", "interventions")
+    begun = data.model_copy(update=dict.fromkeys(of_the_end))
     yield _notification(f"{entry.attempt_id}.started", NotificationType.STARTED, entry.start_time, begun, place)
     if entry.outcome and entry.completion_time is not None:
         if entry.outcome in GOOD:

@@ -106,6 +106,12 @@ class Ecs(Protocol):
     async def stop_service_deployment(self, arn: str) -> bool:
         """Ask ECS to roll a deployment back. False if it is over, unknown, or the API is not there."""
 
+    async def continue_service_deployment(self, arn: str, hook_id: str, action: str) -> None:
+        """Answer the lifecycle hook at which a deployment waits: `action` is CONTINUE or ROLLBACK.
+
+        A hook that does not wait, and a right that is missing, are Blocked.
+        """
+
 
 class Registry(Protocol):
     """One ECR registry (account and region)."""

@@ -11,6 +11,7 @@ from ecs_release.domain.decision.request_annotations import aborted_text
 from ecs_release.domain.model.conditions import Situation, progressing, situation_of_problem, stalled
 from ecs_release.domain.model.errors import Ambiguous, Blocked, Problem
 from ecs_release.domain.release.status import report
+from ecs_release.domain.rules import hook_answers
 
 
 def registered(facts: Facts, task_definition: str) -> Decision:
@@ -59,6 +60,20 @@ def stopped(facts: Facts, *, rolls_back: bool) -> Decision:
         return _aborted(facts, draft, f"{aborted_text(draft)}: there is no former revision to go back to, so the deployment goes on")
     draft.rollout = attempts.intend(rollout, attempts.RETURN)
     return report(facts, draft, Outcome(_rolling(f"going back to {_name(draft)}"), again_s=0))
+
+
+def answered(facts: Facts) -> Decision:
+    """ContinueServiceDeployment was accepted: ECS goes on, or back."""
+    draft = Draft.of(facts.status)
+    hook_answers.accept(facts, draft)
+    return report(facts, draft, Outcome(_rolling("the lifecycle hook is answered"), again_s=0))
+
+
+def not_answered(facts: Facts, problem: Problem) -> Decision:
+    """AWS refused ContinueServiceDeployment: nothing was done, and it is not asked again."""
+    draft = Draft.of(facts.status)
+    hook_answers.withdraw(facts, draft, problem.message)
+    return report(facts, draft, Outcome(None, again_s=0))
 
 
 def lost(facts: Facts, problem: Ambiguous) -> Decision:

@@ -24,6 +24,7 @@ from ecs_release.domain.release.status import report
 from ecs_release.domain.rules import at_rest, new_attempt, outdated_look
 from ecs_release.domain.rules.attempt_progress import confirm, follow
 from ecs_release.domain.rules.changed_target import listed_containers_pinned, same_target
+from ecs_release.domain.rules.hook_answers import answer_hook
 from ecs_release.domain.rules.open_attempt import abort, carry_on, end_of_another, end_of_unlisted, in_flight
 from ecs_release.domain.rules.tag_return import return_tags
 
@@ -135,6 +136,7 @@ RULES: tuple[Rule, ...] = (
     end_of_another,
     end_of_unlisted,
     abort,
+    answer_hook,
     carry_on,
     in_flight,
     return_tags,

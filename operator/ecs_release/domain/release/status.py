@@ -75,6 +75,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
         last_handled_override=draft.handled_override,
         last_handled_override_commits=draft.handled_override_commits,
         last_handled_abort=draft.handled_abort,
+        last_handled_continue=draft.handled_continue,
         refused_request=standing_refusal(draft, before),
         summary=_summary(facts, draft, now_runs, find(conditions, ConditionType.READY)),
     )

@@ -6,17 +6,21 @@ from dataclasses import replace
 from datetime import datetime
 
 from ecs_release.api.conditions import Reason
+from ecs_release.api.hook_status import OpenHook
 from ecs_release.api.release_status import Rollout, RolloutProgress
 from ecs_release.domain.artifacts import environment_tag
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Changed, Draft
 from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.ecs.service import Hook, ServiceDeployment
 from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.rules import protected_tasks
 from ecs_release.domain.verification import deployment_stages
 from ecs_release.domain.verification.judge import judge
 from ecs_release.domain.verification.judgement import FollowedDeployment, Judgement, Progress, Timeouts, Verdict
 from ecs_release.domain.verification.proof import first_task_mismatch
+
+_MOST_HOOKS = 10
 
 
 def confirm(facts: Facts, draft: Draft) -> Changed | None:
@@ -123,25 +127,33 @@ def _apply(facts: Facts, draft: Draft, rollout: Rollout, judgement: Judgement) -
         if judgement.verdict.ended and judgement.verdict not in (rollout.outcome, *attempts.REFINABLE):
             _end(facts, draft, judgement)
         return
-    draft.rollout = rollout.model_copy(update=_seen(facts, judgement) | _progress(facts, rollout, judgement))
+    draft.rollout = rollout.model_copy(update=_seen(facts, rollout, judgement) | _progress(facts, rollout, judgement))
     if judgement.verdict.ended:
         _end(facts, draft, judgement)
 
 
-def _seen(facts: Facts, judgement: Judgement) -> dict[str, object]:
+def _seen(facts: Facts, rollout: Rollout, judgement: Judgement) -> dict[str, object]:
     """Return the fields of the rollout that the look has shown."""
+    seen = facts.diagnostics.service_deployment
+    answered = {i.hook_id or "" for i in rollout.interventions or () if i.accepted_time is not None}
     changed: dict[str, object] = {
         "message": judgement.message[:1024],
-        "awaiting": (deployment_stages.awaited_hook(facts.diagnostics.service_deployment) or "")[:1024] or None,
-        "traffic_percent": deployment_stages.traffic_percent(facts.diagnostics.service_deployment),
+        "awaiting": (deployment_stages.awaited_hook(seen, answered) or "")[:1024] or None,
+        "hooks": [_open_hook(h, seen) for h in deployment_stages.open_hooks(seen, answered)][:_MOST_HOOKS] or None,
+        "traffic_percent": deployment_stages.traffic_percent(seen),
     }
     if judgement.stage:
         changed["stage"] = judgement.stage
-    if facts.diagnostics.service_deployment is not None:
-        changed["service_deployment_arn"] = facts.diagnostics.service_deployment.arn
+    if seen is not None:
+        changed["service_deployment_arn"] = seen.arn
     if facts.diagnostics.evidence:
         changed["evidence"] = list(facts.diagnostics.evidence[:3])
     return changed
+
+
+def _open_hook(hook: Hook, seen: ServiceDeployment | None) -> OpenHook:
+    stage = seen.stage if seen is not None else ""
+    return OpenHook(id=hook.id, stage=stage or None, expires_time=hook.expires_at, timeout_action=hook.timeout_action or None)
 
 
 def _progress(facts: Facts, rollout: Rollout, judgement: Judgement) -> dict[str, object]:

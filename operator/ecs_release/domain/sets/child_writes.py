@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from ecs_release.api.change import Change
 from ecs_release.api.conditions import Reason
-from ecs_release.api.names import ABORT_ANNOTATION, OVERRIDE_ANNOTATION, RETRY_ANNOTATION
+from ecs_release.api.names import ABORT_ANNOTATION, CONTINUE_ANNOTATION, OVERRIDE_ANNOTATION, RETRY_ANNOTATION
 from ecs_release.api.release_status import PinnedImage
 from ecs_release.api.releaseset_status import SetService
 from ecs_release.domain.artifacts.claimed_hash import given_hash
@@ -31,11 +31,13 @@ def deletions(facts: SetFacts, draft: SetDraft) -> Iterator[Write]:
 def requests(facts: SetFacts, draft: SetDraft) -> Iterator[Write]:
     """Pass the set's requests to the children that they concern. Doing so twice changes nothing: a token is acted on once."""
     annotation = ABORT_ANNOTATION if draft.current is not None and draft.current.outcome == ABORTED else RETRY_ANNOTATION
-    for name, token in draft.requests.items():
+    for name in dict.fromkeys((*draft.requests, *draft.answers)):
         child = child_of(facts, name)
-        if child is not None and (child.release.metadata.annotations or {}).get(annotation) != token:
-            asked = {annotation: token, **on_behalf(facts.release_set)}
-            body = changed_child(child.body, facts.release_set, name, None, None, asked)
+        asked = {annotation: draft.requests.get(name), CONTINUE_ANNOTATION: draft.answers.get(name)}
+        known = (child.release.metadata.annotations if child is not None else None) or {}
+        new: dict[str, str | None] = {a: token for a, token in asked.items() if token is not None and known.get(a) != token}
+        if child is not None and new:
+            body = changed_child(child.body, facts.release_set, name, None, None, new | on_behalf(facts.release_set))
             yield Replace(name, child, body)
 
 

@@ -6,12 +6,14 @@ what the status does not show, and a crash loses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ecs_release.api.conditions import Reason
+from ecs_release.api.hook_status import OpenHook
 from ecs_release.api.names import (
     ABORT_ANNOTATION,
+    CONTINUE_ANNOTATION,
     OVERRIDE_ANNOTATION,
     OVERRIDE_COMMITS_ANNOTATION,
     REFRESH_ANNOTATION,
@@ -19,7 +21,15 @@ from ecs_release.api.names import (
 )
 from ecs_release.domain.decision import suspension_end
 from ecs_release.domain.decision.commit_rules import Refusal
-from ecs_release.domain.decision.request_annotations import is_first_sight, reason_of, refuse, token_of
+from ecs_release.domain.decision.request_annotations import (
+    HOOK_REQUEST_FORM,
+    hook_request,
+    is_first_sight,
+    reason_of,
+    refuse,
+    refuse_one,
+    token_of,
+)
 from ecs_release.domain.decision.suspension import seconds_until
 from ecs_release.domain.model.conditions import progressing, situation_of_problem, stalled
 from ecs_release.domain.model.errors import Retryable
@@ -45,6 +55,7 @@ def decide_set(facts: SetFacts) -> SetDecision:
     conflict = _conflict(facts)
     if conflict is not None:
         return _report(facts, draft, conflict)
+    _hand_answer_on(facts, draft)
     refused = _refused(facts, draft)
     if refused is not None:
         return _go_on_as_before(facts, draft, refused)
@@ -94,7 +105,8 @@ def _report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecisio
     gone = tuple(w for w in deletions(facts, draft) if w.service in known)
     asked = tuple(requests(facts, draft))
     # A child that gets a request has another version then: its other changes wait for the next pass.
-    writes_too = (*gone, *(w for w in outcome.writes if w.service not in draft.requests))
+    told = draft.requests.keys() | draft.answers.keys()
+    writes_too = (*gone, *(w for w in outcome.writes if w.service not in told))
     again = 0 if outcome.again_s is None and not gone and any(deletions(facts, draft)) else outcome.again_s
     ends_in = seconds_until(suspension_end.next_step(facts.release_set.spec, facts.now), now=facts.now)
     again = min((s for s in (again, ends_in) if s is not None), default=None)
@@ -109,6 +121,28 @@ def _acknowledge_old(facts: SetFacts, draft: SetDraft) -> None:
     draft.handled_retry, draft.handled_abort = token_of(meta, RETRY_ANNOTATION), token_of(meta, ABORT_ANNOTATION)
     draft.handled_refresh, draft.handled_override = token_of(meta, REFRESH_ANNOTATION), token_of(meta, OVERRIDE_ANNOTATION)
     draft.handled_override_commits = token_of(meta, OVERRIDE_COMMITS_ANNOTATION)
+    draft.handled_continue = token_of(meta, CONTINUE_ANNOTATION)
+
+
+def _hand_answer_on(facts: SetFacts, draft: SetDraft) -> None:
+    """Hand an answer to a lifecycle hook on to the Release that waits at it, which carries it out, or refuses it."""
+    value = token_of(facts.release_set.metadata, CONTINUE_ANNOTATION)
+    if value is None or value == draft.handled_continue:
+        return
+    asked = hook_request(value)
+    waits = {h.id: s.name for s in draft.members for h in _hooks(facts, s.name)}
+    if asked is None or asked.hook_id not in waits:
+        which = f"none of its services waits at hook {asked.hook_id}" if asked is not None else HOOK_REQUEST_FORM
+        refuse_one(draft, CONTINUE_ANNOTATION, value, which + (f"; hooks that wait: {', '.join(waits)}" if waits else ""))
+        return
+    draft.handled_continue = value
+    draft.answers[waits[asked.hook_id]] = value
+
+
+def _hooks(facts: SetFacts, service: str) -> Iterable[OpenHook]:
+    child = child_of(facts, service)
+    status = child.release.status if child is not None else None
+    return (status.rollout.hooks if status and status.rollout else None) or ()
 
 
 def _mark_left(facts: SetFacts, draft: SetDraft) -> None:

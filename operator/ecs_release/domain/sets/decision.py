@@ -80,10 +80,13 @@ class SetDraft:
     handled_override: str | None
     handled_override_commits: str | None
     handled_abort: str | None
+    handled_continue: str | None
     refused_request: RefusedRequest | None = None
     right: str = ""
     """By what right a deployment set that begins now goes on against the commit graph."""
     requests: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, str] = field(default_factory=dict)
+    """Answers to lifecycle hooks, by the service whose hook it is."""
     settles_in: float | None = None
     again_s: float | None = None
     events: list[EventNote] = field(default_factory=list)
@@ -104,6 +107,7 @@ class SetDraft:
             handled_override=status.last_handled_override,
             handled_override_commits=status.last_handled_override_commits,
             handled_abort=status.last_handled_abort,
+            handled_continue=status.last_handled_continue,
         )
 
     @property

@@ -59,6 +59,7 @@ def report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecision
         last_handled_override=draft.handled_override,
         last_handled_override_commits=draft.handled_override_commits,
         last_handled_abort=draft.handled_abort,
+        last_handled_continue=draft.handled_continue,
         refused_request=standing_refusal(draft, facts.status),
         summary=_summary(facts, draft, progress.text, ready.message if ready else ""),
     )

@@ -6,6 +6,7 @@ and of the Amazon ECS developer guide, "Lifecycle stages for Amazon ECS service 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import TypeGuard
 
@@ -61,9 +62,14 @@ def is_rolling_back(service_deployment: ServiceDeployment | None) -> bool:
     )
 
 
-def awaited_hook(service_deployment: ServiceDeployment | None) -> str | None:
+def open_hooks(service_deployment: ServiceDeployment | None, answered: Collection[str] = ()) -> tuple[Hook, ...]:
+    """Return the hooks that await action, but for those that were answered: the look may be older than that."""
+    return tuple(h for h in _hooks(service_deployment, AWAITING_ACTION) if h.id not in answered)
+
+
+def awaited_hook(service_deployment: ServiceDeployment | None, answered: Collection[str] = ()) -> str | None:
     """Describe the hook that awaits action, and the stage that it holds; None if there is none."""
-    hooks = _hooks(service_deployment, AWAITING_ACTION)
+    hooks = open_hooks(service_deployment, answered)
     if service_deployment is None or not hooks:
         return None
     return f"hook {', '.join(_name(h) for h in hooks)} at {service_deployment.stage or 'a stage that ECS does not tell'}"
@@ -141,7 +147,7 @@ def _advice(service_deployment: ServiceDeployment) -> str:
     words = awaited_hook(service_deployment)
     if words is None:
         return ""
-    text = f"{words} awaits action: continue or roll back in the ECS console, or by the hook's own action"
+    text = f"{words} awaits action: kubectl ecs-release continue, or continue or roll back in the ECS console"
     expiring = [h for h in _hooks(service_deployment, AWAITING_ACTION) if h.expires_at is not None]
     first = min(expiring, key=lambda h: h.expires_at.timestamp() if h.expires_at else 0, default=None)
     if first is None or first.expires_at is None:

@@ -106,12 +106,12 @@ class Memory:
 
     def in_doubt(self, rollout: Rollout | None) -> bool:
         """Return whether the intent that is written may have been carried out already."""
-        intended = attempts.intended_action(rollout)
-        return rollout is not None and bool(intended) and (rollout.attempt_id, intended) not in self.written
+        call = attempts.announced_call(rollout)
+        return rollout is not None and bool(call) and (rollout.attempt_id, call) not in self.written
 
     def doubt(self, rollout: Rollout | None, now: datetime, found: Doubt | None) -> Doubt | None:
         """Return the doubt about the intent that is written, with what is known to have come of it."""
-        intended = attempts.intended_action(rollout)
+        intended = attempts.announced_call(rollout)
         if rollout is None or not intended:
             return None
         if self.answer is not None and self.answer[:2] == (rollout.attempt_id, intended):
@@ -125,9 +125,9 @@ class Memory:
 
     def intend(self, rollout: Rollout | None) -> None:
         """An intent was written and accepted: this process may act on it."""
-        intended = attempts.intended_action(rollout)
-        if rollout is not None and intended:
-            self.written = {(rollout.attempt_id, intended)}
+        call = attempts.announced_call(rollout)
+        if rollout is not None and call:
+            self.written = {(rollout.attempt_id, call)}
             self.doubt_since = self.refusal = None
 
     def sending(self, now: datetime) -> None:

@@ -12,12 +12,12 @@ from ecs_release.api.release import Release
 from ecs_release.api.release_status import UNKNOWN_PLATFORMS, ReleaseStatus
 from ecs_release.domain.artifacts.environment_tag import Move, uses
 from ecs_release.domain.decision import attempts
-from ecs_release.domain.decision.decision import Act, Decision, MoveTags, Register, Stop, Update
+from ecs_release.domain.decision.decision import Act, Continue, Decision, MoveTags, Register, Stop, Update
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.holding import unknown_holder
 from ecs_release.domain.environments.targets import Target
 from ecs_release.domain.model.conditions import find
-from ecs_release.domain.model.errors import Ambiguous, Conflict, NotFound, Problem
+from ecs_release.domain.model.errors import Ambiguous, Blocked, Conflict, NotFound, Problem
 from ecs_release.domain.model.parsing import read_object
 from ecs_release.domain.notifications.transitions import transitions
 from ecs_release.domain.ports.protocols import Aws, Clock, Cluster, ObjectKey
@@ -160,6 +160,8 @@ class Reconciler:
             if isinstance(problem, Ambiguous):
                 memory.unanswered(self._clock.now())
                 return action_outcomes.lost(facts, problem)
+            if isinstance(act, Continue) and isinstance(problem, Blocked):
+                return action_outcomes.not_answered(facts, problem)
             first_s, interval_s = self._settings.retry_interval_s, self._interval_s(facts)
             now = self._clock.monotonic()
             refusal = memory.refused(rollout, act, problem, now, first_s, max(first_s, interval_s))
@@ -196,6 +198,10 @@ class Reconciler:
                 rolls_back = await ecs.stop_service_deployment(arn)
                 log.info("asked ECS to stop %s: %s", arn or "a deployment", "it rolls back" if rolls_back else "it does not", extra=extra)
                 return action_outcomes.stopped(facts, rolls_back=rolls_back)
+            case Continue(arn, hook_id, action):
+                await ecs.continue_service_deployment(arn, hook_id, action)
+                log.info("answered hook %s of %s: %s", hook_id, arn, action, extra=extra)
+                return action_outcomes.answered(facts)
 
     def _interval_s(self, facts: Facts) -> float:
         """Return after how many seconds what somebody may mend is looked at again."""
@@ -261,7 +267,7 @@ class Reconciler:
 def _intent(status: ReleaseStatus | None) -> tuple[str, str]:
     """Name what a status announces: only a new announcement may be acted on without looking first."""
     rollout = status.rollout if status else None
-    return (rollout.attempt_id if rollout else "", attempts.intended_action(rollout))
+    return (rollout.attempt_id if rollout else "", attempts.announced_call(rollout))
 
 
 def _may_mend_itself(status: ReleaseStatus) -> bool:

@@ -9,6 +9,8 @@ from ecs_release.api.release_status import Evidence, Rollout
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.due import may_begin
 from ecs_release.domain.decision.facts import Diagnostics, Facts
+from ecs_release.domain.decision.request_annotations import hook_answer_requested
+from ecs_release.domain.ecs import interventions
 from ecs_release.domain.ecs.console_links import log_stream_link, task_link
 from ecs_release.domain.ecs.service import (
     FAILED,
@@ -103,16 +105,23 @@ async def diagnose(ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Di
     replaced = own is None or own is not primary
     failing = replaced or (own is not None and (own.rollout_state == FAILED or own.failed_tasks > 0))
     staged = service.has_stages and attempts.is_open(rollout)
-    described = failing or staged or not rollout.service_deployment_arn or attempts.intended_action(rollout) == attempts.STOP
+    answers = _answers_hook(facts, rollout)
+    described = failing or staged or answers or not rollout.service_deployment_arn or attempts.intended_action(rollout) == attempts.STOP
     thirds = _thirds_without_progress(facts, rollout)
     state = (rollout.deployment_id or "", own.failed_tasks if own else -2, thirds)
     return Diagnostics(
         primary_digests=await _primary_digests(ecs, primary, rollout) if primary is not None and replaced else {},
-        service_deployment=await _described(ecs, service, rollout.deployment_id or "", facts.now, memory) if described else None,
+        service_deployment=await _described(ecs, service, rollout.deployment_id, facts.now, memory, fresh=answers) if described else None,
         protected=await _protected(ecs, target, facts, rollout, memory) if attempts.is_open(rollout) and not replaced else (),
         evidence=await _evidence_once(ecs, target, rollout, state, memory) if failing or thirds else (),
         foreign=await _foreign(ecs, service, facts, memory),
     )
+
+
+def _answers_hook(facts: Facts, rollout: Rollout) -> bool:
+    """Return whether a lifecycle hook is about to be answered: that rests on what ECS says of it now."""
+    announced = interventions.announced(rollout.interventions) is not None and attempts.is_open(rollout)
+    return announced or hook_answer_requested(facts.release.metadata, facts.status) is not None
 
 
 async def _primary_digests(ecs: Ecs, primary: Deployment, rollout: Rollout) -> dict[str, str]:
@@ -143,15 +152,18 @@ async def _foreign(ecs: Ecs, service: Service, facts: Facts, memory: Memory) -> 
     return await _described(ecs, service, service.primary.id, facts.now, memory)
 
 
-async def _described(ecs: Ecs, service: Service, deployment_id: str, now: datetime, memory: Memory) -> ServiceDeployment | None:
-    """Read a service deployment. If that fails for once, what was read a moment ago still stands."""
-    found = await ecs.service_deployment(service.arn, deployment_id)
+async def _described(
+    ecs: Ecs, service: Service, deployment_id: str | None, now: datetime, memory: Memory, *, fresh: bool = False
+) -> ServiceDeployment | None:
+    """Read a service deployment. If that fails for once, what was read a moment ago still stands, unless it must be `fresh`."""
+    found = await ecs.service_deployment(service.arn, deployment_id or "")
     if found is not None:
-        memory.service_deployment = (deployment_id, now, found)
+        memory.service_deployment = (deployment_id or "", now, found)
         return found
-    if memory.service_deployment is None or memory.service_deployment[0] != deployment_id or now - memory.service_deployment[1] > _STANDS:
+    known = None if fresh else memory.service_deployment
+    if known is None or known[0] != deployment_id or now - known[1] > _STANDS:
         return None
-    return memory.service_deployment[2]
+    return known[2]
 
 
 async def _protected(ecs: Ecs, target: Target, facts: Facts, rollout: Rollout, memory: Memory) -> tuple[ProtectedTask, ...]:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from ecs_release.api.names import ABORT_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION
+from ecs_release.api.names import ABORT_ANNOTATION, CONTINUE_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION
 from ecs_release.api.release_status import RefusedRequest, ReleaseStatus
 from ecs_release.domain.decision.decision import Draft
 from ecs_release.domain.decision.request_annotations import (
     HANDLED,
+    HookRequest,
+    hook_request,
     reason_of,
     refuse,
     refused,
@@ -36,7 +38,39 @@ def test_a_reason_follows_a_token(request_: str | None, reason: str) -> None:
     assert reason_of(request_) == reason
 
 
-@pytest.mark.parametrize("annotation", HANDLED)
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("1/ABC/CONTINUE", HookRequest("ABC", "CONTINUE")),
+        ("1/ABC/ROLLBACK/ a/b ", HookRequest("ABC", "ROLLBACK", "a/b")),
+        ("/ABC/CONTINUE/why", None),
+        ("1//CONTINUE/why", None),
+        ("1/ABC", None),
+        ("1/ABC/", None),
+        ("1/ABC/STOP/why", None),
+        ("1/ABC/continue/why", None),
+    ],
+)
+def test_an_answer_names_its_hook_and_what_is_to_be_done(value: str, found: HookRequest | None) -> None:
+    assert hook_request(value) == found
+
+
+def test_a_whole_answer_stands_in_status() -> None:
+    long = "2026-05-04T12:00:00.000000Z/ecs-pause-" + "x" * 43 + "/CONTINUE/" + "y" * 200
+    assert token_of(release(annotations={CONTINUE_ANNOTATION: long}).metadata, CONTINUE_ANNOTATION) == long
+    assert len(token_of(release(annotations={CONTINUE_ANNOTATION: long * 9}).metadata, CONTINUE_ANNOTATION) or "") == 1024
+
+
+@pytest.mark.parametrize(
+    ("value", "is_refused"), [("1/ABC/CONTINUE", True), ("1/ABC/CONTINUE/ ", True), ("1/ABC/CONTINUE/why", False), ("1", False)]
+)
+def test_an_answer_gives_its_reason_last(value: str, is_refused: bool) -> None:
+    """One that is not of its form is refused for that, by the rule that reads it."""
+    made = release(annotations={CONTINUE_ANNOTATION: value})
+    assert bool(refused(environment(reasons="Required"), made.metadata, SEEN)) is is_refused
+
+
+@pytest.mark.parametrize("annotation", [a for a in HANDLED if a != CONTINUE_ANNOTATION])
 @pytest.mark.parametrize(
     ("what", "reasons", "value", "before", "is_refused"),
     [

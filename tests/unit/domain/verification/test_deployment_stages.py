@@ -64,7 +64,7 @@ def test_a_hook_or_bake_time_is_waited_for(service_deployment: ServiceDeployment
 def test_what_is_to_be_done_about_a_hook_is_said() -> None:
     text = deployment_stages.describe(told(stage="POST_SCALE_UP", hooks=(PAUSE,), traffic=0.0))
     assert text == (
-        "hook ABC at POST_SCALE_UP awaits action: continue or roll back in the ECS console, or by the hook's own action;"
+        "hook ABC at POST_SCALE_UP awaits action: kubectl ecs-release continue, or continue or roll back in the ECS console;"
         " else ECS rolls back at 2026-05-05 12:00 UTC; stage POST_SCALE_UP; 0 % of production traffic shifted"
     )
     assert "else ECS" not in deployment_stages.describe(told(hooks=(replace(PAUSE, expires_at=None),)))

@@ -57,11 +57,14 @@ def run(session: Session, arguments: argparse.Namespace, request: Request) -> in
 
 def _token(time: str, reason: str | None) -> str:
     """Return the annotation's value. Raises CommandError for a reason that status cannot hold as it is."""
-    if reason is None:
-        return time
+    return time if reason is None else f"{time}/{checked_reason(reason)}"
+
+
+def checked_reason(reason: str) -> str:
+    """Return a reason as a request holds it. Raises CommandError for one that status cannot hold as it is."""
     if not reason.strip() or len(reason) > _LONGEST_REASON or visible(reason) != reason:
         raise CommandError(f"--reason must be a text of 1 to {_LONGEST_REASON} characters, without control characters")
-    return f"{time}/{reason.strip()}"
+    return reason.strip()
 
 
 def _await(session: Session, kind: str, meta: dict[str, Any], request: Request, token: str, timeout_s: float) -> None:

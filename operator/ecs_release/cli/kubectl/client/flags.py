@@ -26,6 +26,7 @@ SWITCHES = frozenset(
         "--no-headers",
         "--no-moving-tag",
         "--no-wait",
+        "--rollback",
         "--task-definitions",
         "--wait",
         "--watch",

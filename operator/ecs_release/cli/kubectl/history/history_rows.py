@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ecs_release.api.commits import AttemptCommits
+from ecs_release.api.hook_status import Intervention
 from ecs_release.api.ledger import LedgerEntry, Stage
 from ecs_release.cli.kubectl.own_clone.commit_ranges import recorded
 from ecs_release.cli.kubectl.terminal.tables import Cell, Row
+from ecs_release.domain.ecs.interventions import described
 from ecs_release.domain.model.image_names import short_digest
 from ecs_release.domain.notifications.outcome_measures import measure
 from ecs_release.pages.ages import age, since
@@ -102,6 +104,11 @@ def _lead_time(entry: Entry, now: datetime) -> str:
     return age(seconds) if seconds is not None else ""
 
 
+def _went_on(entry: Entry, now: datetime) -> str:
+    """Return who had ECS go on with an attempt or go back."""
+    return "; ".join(described(Intervention.model_validate(one)) for one in entry.get("interventions") or ())
+
+
 def _revision(entry: Entry, now: datetime) -> str:
     return str(entry.get("taskDefinition") or "").rpartition("/")[2]
 
@@ -137,6 +144,7 @@ _WIDE: tuple[tuple[str, Callable[[Entry, datetime], str | Cell]], ...] = (
     ("ATTEMPT", _text("attemptID", "id")),
     ("TASK DEFINITION", _revision),
     ("REASON", _text("reason")),
+    ("WENT ON", _went_on),
     ("WINDOW", _text("window")),
     ("AGAINST THE GRAPH", _text("commits")),
     ("LEAD TIME", _lead_time),

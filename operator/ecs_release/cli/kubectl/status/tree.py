@@ -15,6 +15,7 @@ from ecs_release.cli.kubectl.client.api_server import Object
 from ecs_release.cli.kubectl.status.snapshot import Snapshot
 from ecs_release.cli.kubectl.terminal.tables import plain
 from ecs_release.domain.decision.attempts import is_open, proofs
+from ecs_release.domain.ecs import interventions
 from ecs_release.domain.model.image_names import short_digest
 from ecs_release.domain.sets.child_state import wanted_images
 from ecs_release.domain.verification.proof import Match
@@ -184,6 +185,8 @@ def _rollout_lines(status: ReleaseStatus) -> Iterator[Text]:
     if rollout.deployment_id:
         stage.append(f"  {rollout.deployment_id}", STYLES["dim"])
     yield stage
+    for one in rollout.interventions or ():
+        yield Text(plain(f"{one.stage or ''}: {interventions.described(one)}".removeprefix(": ")))
     if rollout.awaiting:
         yield Text(f"waits for {plain(rollout.awaiting)}", STYLES["warn"])
 

@@ -1,0 +1,44 @@
+"""Interventions in an attempt's deployment: who had ECS go on at a lifecycle hook, or go back. One that is announced is an intent.
+
+Lists of a status, newest last; the oldest are left out where there are too many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ecs_release.api.hook_status import Intervention
+
+CONTINUE, ROLLBACK = "CONTINUE", "ROLLBACK"
+"""What ContinueServiceDeployment does (botocore's DeploymentLifecycleHookAction)."""
+REQUESTED = "Requested"
+MOST = 10
+
+
+def announced(interventions: Iterable[Intervention] | None) -> Intervention | None:
+    """Return what was announced and not accepted by AWS yet: the newest one, if it is that."""
+    newest = next(reversed(list(interventions or ())), None)
+    return newest if newest is not None and newest.cause == REQUESTED and newest.accepted_time is None else None
+
+
+def of_hook(interventions: Iterable[Intervention] | None, hook_id: str) -> Intervention | None:
+    """Return the answer to a hook; None if none is known."""
+    return next((i for i in interventions or () if i.hook_id == hook_id), None)
+
+
+def added(interventions: Iterable[Intervention] | None, new: Intervention) -> list[Intervention]:
+    """Return a list with one more, without the oldest if there are too many."""
+    return [*(interventions or ()), new][-MOST:]
+
+
+def replaced(interventions: Iterable[Intervention] | None, old: Intervention, new: Intervention | None) -> list[Intervention] | None:
+    """Return a list with another one in the place of `old`, or without it; None if nothing is left."""
+    found = [new if i == old else i for i in interventions or ()]
+    return [i for i in found if i is not None] or None
+
+
+def described(one: Intervention) -> str:
+    """Describe for people what was done, by whom and why."""
+    by = f" by {one.applied_by}" if one.applied_by else ""
+    why = f" ({one.reason})" if one.reason else ""
+    return f"{one.action}{by}{why}"
