@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from ecs_release.api.names import GROUP, PLURALS
 from tests.board_process import BoardProcess
 from tests.chart.helm import BOARD, objects, render
 from tests.control_plane.control_plane import Cluster
@@ -26,20 +27,21 @@ class BoardBed:
         self.environments: set[str] = set()
 
     def put(self, namespace: str, body: dict[str, Any]) -> None:
-        """Write a Release with its status, as the operator would."""
+        """Write a Release, ReleaseSet or Project with its status, as the operator would."""
+        meta = body["metadata"]
+        kept = {name: meta[name] for name in ("labels", "annotations") if meta.get(name)}
         spec = {k: v for k, v in body["spec"].items() if v is not None}
         self.cluster.apply(
             {
                 "apiVersion": body["apiVersion"],
-                "kind": "Release",
-                "metadata": {"name": body["metadata"]["name"], "namespace": namespace},
+                "kind": body["kind"],
+                "metadata": {"name": meta["name"], "namespace": namespace, **kept},
                 "spec": spec,
             }
         )
         status = json.dumps({"status": body["status"]})
-        self.cluster.kubectl(
-            "patch", RELEASES, body["metadata"]["name"], "-n", namespace, "--subresource=status", "--type=merge", "-p", status
-        )
+        plural = f"{PLURALS[body['kind']]}.{GROUP}"
+        self.cluster.kubectl("patch", plural, meta["name"], "-n", namespace, "--subresource=status", "--type=merge", "-p", status)
 
     def observe(self, name: str) -> None:
         """Write an Environment that was observed just now."""

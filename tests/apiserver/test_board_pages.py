@@ -7,16 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.apiserver.board_bed import BoardBed, board_bed, running
-from tests.browser.program import ARGUMENTS, find
+from tests.apiserver.board_browser import check_for_everybody, chromium, visit
 from tests.control_plane.control_plane import Cluster
 from tests.unit.cli.kubectl.objects import ROLLED_BACK, ROLLING, WAITING, conditions
 
-WAIT_MS = 60_000
-expect.set_options(timeout=WAIT_MS)
 DRIFT_MESSAGE = "something else runs"
 DRIFTED = {"phase": "Drifted", "conditions": conditions("Drifted", DRIFT_MESSAGE, stalled="True")}
 
@@ -31,13 +28,8 @@ def bed(cluster: Cluster) -> Iterator[BoardBed]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = find()
-    if program is None:
-        pytest.skip("THERE IS NO CHROMIUM: make browser says how to get one")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
@@ -54,18 +46,10 @@ def shop(bed: BoardBed, namespace: str) -> str:
 
 @pytest.fixture
 def page(browser: Browser, bed: BoardBed, shop: str, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The home page, as somebody sees it who may see this namespace alone. Errors of scripts, and of the policy, fail the test."""
-    options: dict[str, Any] = getattr(request, "param", {})
-    context = browser.new_context(extra_http_headers={"X-Forwarded-User": shop}, locale="en-GB", timezone_id="Europe/Berlin", **options)
-    made = context.new_page()
-    wrong: list[str] = []
-    made.on("pageerror", lambda error: wrong.append(str(error)))
-    made.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-    made.goto(bed.process.address)
-    expect(made.get_by_role("rowheader", name="checkout")).to_be_visible()
-    yield made
-    context.close()
-    assert wrong == []
+    """The home page, as somebody sees it who may see this namespace alone."""
+    with visit(browser, bed.process.address, shop, **getattr(request, "param", {})) as made:
+        expect(made.get_by_role("rowheader", name="checkout")).to_be_visible()
+        yield made
 
 
 def cell(page: Page, namespace: str, service: str, environment: str = "staging") -> Any:
@@ -136,10 +120,4 @@ def test_it_works_without_javascript(page: Page, shop: str) -> None:
 
 def test_nobody_is_kept_out(page: Page) -> None:
     expect(page.locator("#freshness")).to_contain_text("Up to date")
-    for scheme, width in (("light", 1280), ("dark", 1280), ("light", 320)):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        page.set_viewport_size({"width": width, "height": 640})
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
-        # The table scrolls by itself, the page does not.
-        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    check_for_everybody(page)

@@ -38,6 +38,7 @@ def test_its_settings_are_those_that_it_takes(rendered: Objects, monkeypatch: py
         ["releases.example.com"],
         "oidc:",
     )
+    assert settings.link_hosts == ["github.com", "gitlab.com"]
     login = containers(rendered)["login"]
     assert f"--upstream=http://127.0.0.1:{settings.port}/" in login["args"]
     ports = {p["name"]: p["containerPort"] for c in containers(rendered).values() for p in c["ports"]}
@@ -56,7 +57,8 @@ def test_it_may_read_and_ask_who_may_see_and_nothing_else(rendered: Objects) -> 
     (role,) = [o for (kind, name), o in rendered.items() if kind == "ClusterRole" and name == NAME]
     given = {(g, r, v) for rule in role["rules"] for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]}
     assert {(g, r) for g, r, _ in given} == {
-        ("ecs-release.dev", "releases"), ("ecs-release.dev", "environments"), ("authorization.k8s.io", "subjectaccessreviews"),
+        ("ecs-release.dev", "releases"), ("ecs-release.dev", "releasesets"), ("ecs-release.dev", "projects"),
+        ("ecs-release.dev", "environments"), ("authorization.k8s.io", "subjectaccessreviews"),
     }  # fmt: skip
     assert {v for g, _, v in given if g == "ecs-release.dev"} == {"get", "list", "watch"}
     assert {v for g, _, v in given if g == "authorization.k8s.io"} == {"create"}
@@ -88,6 +90,7 @@ def test_selectors_choose_one_of_both(rendered: Objects) -> None:
         ({"board": {"enabled": True, "host": "a.example.com"}}, "board.proxy.secret is needed"),
         ({"board": {**BOARD["board"]}, "watchNamespaces": ["shop"]}, "cannot be had with watchNamespaces"),
         ({"board": {**BOARD["board"], "host": "https://a.example.com"}}, "host"),
+        ({"board": {**BOARD["board"], "linkHosts": ["https://a.example.com"]}}, "linkHosts"),
     ],
 )
 def test_what_is_missing_is_said(values: dict[str, Any], message: str) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ecs_release.pages.links import HOSTS
+
 _HOST = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 _HEADER = r"^[A-Za-z0-9-]{1,64}$"
 Prefix = Annotated[str, Field(max_length=64)]
@@ -49,9 +51,14 @@ class BoardSettings(BaseSettings):
         NoDecode,
         Field(max_length=16, description="Names that the board is reached by, comma-separated; loopback's are always taken"),
     ] = []  # fmt: skip
+    link_hosts: Annotated[
+        list[Annotated[str, Field(max_length=253, pattern=_HOST)]],
+        NoDecode,
+        Field(max_length=16, description="Hosts of code and of builds that pages link to, comma-separated, beside AWS's consoles"),
+    ] = list(HOSTS)
     streams: Annotated[int, Field(ge=1, le=10000, description="Pages that are kept up to date at a time; more are refused")] = 1000
 
-    @field_validator("hosts", mode="before")
+    @field_validator("hosts", "link_hosts", mode="before")
     @classmethod
     def _is_a_list(cls, value: Any) -> Any:
         return list(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip())) if isinstance(value, str) else value

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 from secrets import token_bytes
+from typing import Generic, TypeVar
 
 from ecs_release.api.meta import to_time
 from ecs_release.board.inventory import REMEMBERED, Change, Inventory, View
@@ -16,6 +17,7 @@ from ecs_release.pages.board_page import Age
 from ecs_release.pages.matrix import Entry, ServiceRow
 from ecs_release.pages.matrix_page import aged, cell_id, head, head_id
 
+Shown = TypeVar("Shown")
 _FLUSH_S = 0.25
 _TURN_S = 2.0
 _WAITING = 16
@@ -23,10 +25,10 @@ _MOST_CELLS = 200
 """More than so many at once are loaded with the page."""
 
 
-class Subscription:
+class Subscription(Generic[Shown]):
     """What one viewer is still to be sent."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: Shown) -> None:
         """`view` is what their page shows."""
         self.view = view
         self._waiting: deque[bytes] = deque()
@@ -62,7 +64,7 @@ class Feed:
         self.inventory = inventory
         # Positions say nothing to another process, such as another replica, and nobody can count changes by them.
         self._key = token_bytes(16)
-        self._groups: dict[View, set[Subscription]] = {}
+        self._groups: dict[View, set[Subscription[View]]] = {}
         self._wake = asyncio.Event()
         self._sent = 0
 
@@ -96,7 +98,7 @@ class Feed:
             await asyncio.sleep(_TURN_S)
 
     @asynccontextmanager
-    async def subscribed(self, view: View, position: str) -> AsyncIterator[Subscription]:
+    async def subscribed(self, view: View, position: str) -> AsyncIterator[Subscription[View]]:
         """Receive what changes in a view after a position."""
         subscription = Subscription(view)
         self._groups.setdefault(view, set()).add(subscription)
@@ -163,12 +165,17 @@ class Feed:
         return blake2b(str(version).encode(), key=self._key, digest_size=8).hexdigest()
 
     def _reload(self) -> bytes:
-        return _sse("reload", {}, self._position(self._sent))
+        return reload_event(self._position(self._sent))
 
 
 def state_event(age: Age) -> bytes:
     """Return the event that says how fresh everything is; it is the heartbeat, too."""
     return _sse("state", {"fresh": age.fresh, "asOf": to_time(age.as_of) if age.as_of else None})
+
+
+def reload_event(position: str = "") -> bytes:
+    """Return the event that has a page loaded anew."""
+    return _sse("reload", {}, position)
 
 
 def _stays(view: View, change: Change) -> bool:

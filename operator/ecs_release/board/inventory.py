@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,8 +13,9 @@ from markupsafe import Markup
 from pydantic import ValidationError
 
 from ecs_release.api.environment import Environment
-from ecs_release.api.names import ENVIRONMENT, RELEASE
+from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
 from ecs_release.board.access import Sight
+from ecs_release.pages.addresses import service_address
 from ecs_release.pages.filters import Filters
 from ecs_release.pages.matrix import Board, Column, Entry, MatrixCell, ServiceRow, arrange, column, entry
 from ecs_release.pages.matrix_page import cell_id, render_cell
@@ -22,7 +23,7 @@ from ecs_release.pages.observation import Sweep, sweep_of
 
 log = logging.getLogger(__name__)
 
-WATCHED = (RELEASE, ENVIRONMENT)
+WATCHED = (RELEASE, ENVIRONMENT, RELEASE_SET, PROJECT)
 REMEMBERED = 2000
 """Changes: a page that is older than these is loaded anew."""
 
@@ -33,6 +34,15 @@ class Place(NamedTuple):
     namespace: str
     project: str
     service: str
+    environment: str
+
+
+class SetPlace(NamedTuple):
+    """A service set of a Project in an environment: what a ReleaseSet releases."""
+
+    namespace: str
+    project: str
+    service_set: str
     environment: str
 
 
@@ -50,7 +60,10 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A cell that has changed: what was there, and what is. Of a column, `environment` alone is set, `turned` if it became old or fresh."""
+    """A cell that has changed: what was there, and what is. Of a column, `environment` alone is set, `turned` if it became old or fresh.
+
+    Of a set that came or went nothing is set: pages that are made from now on link to it, or do not.
+    """
 
     version: int
     before: Entry | None = None
@@ -70,6 +83,7 @@ class Inventory:
         self._places: dict[Place, dict[str, Entry]] = {}
         self._html: dict[Place, tuple[MatrixCell, Markup]] = {}
         self._sweeps: dict[str, Sweep] = {}
+        self._sets: dict[tuple[str, str], SetPlace] = {}
         self._stale = frozenset[str]()
         self._namespaces: Counter[str] = Counter()
         self._changes: deque[Change] = deque(maxlen=REMEMBERED)
@@ -77,8 +91,8 @@ class Inventory:
 
     def changed(self, kind: str, body: Mapping[str, Any]) -> None:
         """Take in an object that is there."""
-        if kind == ENVIRONMENT:
-            self._take_environment(body)
+        if kind != RELEASE:
+            self._take_other(kind, body)
             return
         meta = body["metadata"]
         try:
@@ -105,7 +119,13 @@ class Inventory:
         if kind == ENVIRONMENT:
             if self._sweeps.pop(name, None) is not None:
                 self._note_column(name, turned=True)
-            return
+        elif kind == RELEASE_SET:
+            if self._sets.pop((namespace, name), None) is not None:
+                self._add(Change(self.version + 1))
+        elif kind == RELEASE:
+            self._forget(namespace, name)
+
+    def _forget(self, namespace: str, name: str) -> None:
         gone = self._entries.pop((namespace, name), None)
         if gone is None:
             return
@@ -120,8 +140,8 @@ class Inventory:
 
     def retain(self, kind: str, there: set[tuple[str, str]]) -> None:
         """Forget all objects of a kind but these."""
-        known: Iterable[tuple[str, str]] = [("", name) for name in self._sweeps] if kind == ENVIRONMENT else list(self._entries)
-        for namespace, name in known:
+        known = {ENVIRONMENT: [("", name) for name in self._sweeps], RELEASE: [*self._entries], RELEASE_SET: [*self._sets]}
+        for namespace, name in known.get(kind, ()):
             if (namespace, name) not in there:
                 self.deleted(kind, namespace, name)
 
@@ -157,8 +177,20 @@ class Inventory:
         place = Place(row.namespace, row.project, row.service, environment)
         kept = self._html.get(place)
         if kept is None or kept[0] is not cell:
-            kept = self._html[place] = (cell, render_cell(cell_id(*place), cell))
+            kept = self._html[place] = (cell, render_cell(cell_id(*place), cell, service_address(*place)))
         return kept[1]
+
+    def at(self, place: Place) -> list[Entry]:
+        """Return the Releases of a cell, first the one that is shown; none if there is no such cell."""
+        return sorted(self._places.get(place, {}).values(), key=lambda e: e.rank)
+
+    def sets(self, sight: Sight) -> dict[tuple[str, str, str], list[tuple[str, str]]]:
+        """Return environments and names of the sets that may be seen, by namespace, Project and service set."""
+        found: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+        for (namespace, name), place in sorted(self._sets.items(), key=lambda one: (one[1].environment, one[0])):
+            if sight.shows(namespace):
+                found.setdefault(place[:3], []).append((place.environment, name))
+        return found
 
     def since(self, version: int) -> list[Change] | None:
         """Return what has changed after a version; None if that is not remembered."""
@@ -166,6 +198,16 @@ class Inventory:
             return None
         newer = self.version - version
         return list(self._changes)[-newer:] if newer else []
+
+    def _take_other(self, kind: str, body: Mapping[str, Any]) -> None:
+        if kind == ENVIRONMENT:
+            self._take_environment(body)
+        elif kind == RELEASE_SET:
+            meta, spec = body["metadata"], body["spec"]
+            place = SetPlace(meta["namespace"], spec["projectRef"]["name"], spec["serviceSet"], spec["environmentRef"]["name"])
+            if self._sets.get((meta["namespace"], meta["name"])) != place:
+                self._sets[meta["namespace"], meta["name"]] = place
+                self._add(Change(self.version + 1))
 
     def _take_environment(self, body: Mapping[str, Any]) -> None:
         name = body["metadata"]["name"]

@@ -17,11 +17,13 @@ from pydantic_settings import CliApp
 from ecs_release import logs
 from ecs_release.board.access import Access
 from ecs_release.board.config import BoardSettings
+from ecs_release.board.documents import Documents
 from ecs_release.board.feed import Feed
 from ecs_release.board.freshness import Freshness
 from ecs_release.board.inventory import WATCHED, Inventory
+from ecs_release.board.object_pages import ObjectPages
 from ecs_release.board.server import Board, probes
-from ecs_release.board.watch import follow
+from ecs_release.board.watch import Several, follow
 from ecs_release.cluster.api_server import ApiServer
 from ecs_release.listening import listening
 from ecs_release.shutdown import until_stopped
@@ -54,17 +56,30 @@ async def run(settings: BoardSettings) -> None:
     its_version = version("ecs-release-operator")
     server = await ApiServer.connect(None, f"ecs-release-board/{its_version}")
     inventory = Inventory(_now)
+    documents = Documents()
     feed = Feed(inventory)
-    freshness = Freshness(WATCHED, _now, lambda: feed.tell(freshness.age))
-    inventory.on_change = feed.wake
-    board = Board(settings, inventory, freshness, feed, Access(server, lambda: inventory.namespaces))
-    background = [asyncio.create_task(follow(server, kind, inventory, freshness), name=f"watch {kind}") for kind in WATCHED]
-    background += [asyncio.create_task(feed.run(), name="feed"), asyncio.create_task(feed.keep_time(), name="time")]
+
+    def tell() -> None:
+        for one in (feed, pages.feed):
+            one.tell(freshness.age)
+
+    def wake() -> None:
+        for one in (feed, pages.feed):
+            one.wake()
+
+    freshness = Freshness(WATCHED, _now, tell)
+    pages = ObjectPages(inventory, documents, freshness, settings.link_hosts, _now)
+    inventory.on_change = documents.on_change = wake
+    board = Board(settings, inventory, freshness, feed, Access(server, lambda: {*inventory.namespaces, *documents.namespaces}))
+    sink = Several(inventory, documents)
+    background = [asyncio.create_task(follow(server, kind, sink, freshness), name=f"watch {kind}") for kind in WATCHED]
+    background += [asyncio.create_task(one.run(), name="feed") for one in (feed, pages.feed)]
+    background += [asyncio.create_task(feed.keep_time(), name="time")]
     try:
         async with AsyncExitStack() as stack:
             if settings.probe_port is not None:
                 await stack.enter_async_context(listening(probes(lambda: freshness.complete), settings.probe_host, settings.probe_port))
-            taken = await stack.enter_async_context(listening(board.application(), settings.host, settings.port))
+            taken = await stack.enter_async_context(listening(board.application(pages.attach(board)), settings.host, settings.port))
             log.info("ecs-release-board %s at http://%s:%d/", its_version, settings.host, taken)
             if settings.login == "none":
                 log.warning("there is no login in front of this board: whoever reaches %s:%d sees everything", settings.host, taken)

@@ -1,4 +1,4 @@
-"""What the board answers: the matrix as a page and as JSON, and the stream of what changes in it."""
+"""What the board answers: the matrix as a page and as JSON, and the stream of what changes in it; and what all pages share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 import gzip
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -15,7 +17,7 @@ from ecs_release.api.meta import to_time
 from ecs_release.board.access import Access, AccessUnknownError, Sight
 from ecs_release.board.assets import StaticFiles
 from ecs_release.board.config import BoardSettings
-from ecs_release.board.feed import Feed, Subscription, state_event
+from ecs_release.board.feed import Feed, Subscription, reload_event, state_event
 from ecs_release.board.freshness import Freshness
 from ecs_release.board.guard import add_headers, guard
 from ecs_release.board.inventory import Inventory, View
@@ -30,8 +32,20 @@ log = logging.getLogger(__name__)
 
 _BEAT_S, _SEND_S = 15.0, 15.0
 _STREAMS_OF_ONE = 50
-_PAGES = 16
+_PAGES = 64
 _LEVEL = 5
+
+
+class UnreadableError(Exception):
+    """An object that this version cannot read; the message says which."""
+
+
+_REFUSALS: dict[type[Exception], tuple[int, str]] = {
+    FilterError: (400, "Not understood"),
+    UnknownViewerError: (401, "Who are you?"),
+    AccessUnknownError: (503, "Not now"),
+    UnreadableError: (500, "Not readable"),
+}
 
 
 class Board:
@@ -48,52 +62,81 @@ class Board:
         self._pages: Lru[tuple[object, ...], bytes] = Lru(_PAGES)
         self._streams: dict[Viewer | None, int] = {}
 
-    def application(self) -> web.Application:
-        """Make the application."""
+    def application(self, routes: Iterable[web.AbstractRouteDef] = ()) -> web.Application:
+        """Make the application; `routes` are those of more pages."""
         made = web.Application(middlewares=[guard(self._settings.hosts), self._explained], client_max_size=1024)
         made.on_response_prepare.append(add_headers)
         # Nothing but GET and HEAD has a route.
-        made.add_routes([web.get("/", self.matrix), web.get("/events", self.events), web.get("/static/{name}", self._files.answer)])
+        made.add_routes(
+            [web.get("/", self.matrix), web.get("/events", self.events), web.get("/static/{name}", self._files.answer), *routes]
+        )
         return made
 
     async def matrix(self, request: web.Request) -> web.Response:
-        """Answer with the matrix: JSON where that is asked for by `format=json`, or by an Accept header that takes no HTML."""
-        viewer = self._viewer(request)
-        view = View(await self._access.sight(viewer), parse(request.query))
-        as_json = _wants_json(request)
-        age = self._freshness.age
+        """Answer with the matrix."""
+        viewer, sight = await self.seen(request)
+        view = View(sight, parse(request.query))
         # Whoever may see nothing is told who they are; all others with the same rights share a page.
-        named = viewer.user if viewer is not None and not view.sight.shows_any else ""
-        key = (view, as_json, self._inventory.version, age.as_of if not age.fresh else None, named)
-        packed = self._pages.get(key)
-        if packed is None:
-            text = self._json(view) if as_json else self._html(view, viewer)
-            # Outside of the event loop: it takes as long as the page is large.
-            packed = await asyncio.to_thread(gzip.compress, text.encode(), _LEVEL, mtime=0)
-            self._pages.put(key, packed)
-        return await _answer(request, packed, "application/json" if as_json else "text/html")
+        named = viewer.user if viewer is not None and not sight.shows_any else ""
+
+        def make(*, as_json: bool) -> str:
+            return self._json(view) if as_json else self._html(view, viewer)
+
+        return await self.reply(request, (view, self._inventory.version, named), make)
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Send what changes in a view, until the viewer leaves or may see something else."""
-        viewer = self._viewer(request)
-        view = View(await self._access.sight(viewer), parse(request.query))
-        if self._feed.viewers >= self._settings.streams or self._streams.get(viewer, 0) >= _STREAMS_OF_ONE:
+        viewer, sight = await self.seen(request)
+        view = View(sight, parse(request.query))
+        return await self.stream(request, viewer, sight, self._feed.subscribed(view, request.query.get("at", "")))
+
+    async def seen(self, request: web.Request) -> tuple[Viewer | None, Sight]:
+        """Return who looks, and what they may see. Raises what `application` explains to them."""
+        if not self._freshness.complete:
+            raise web.HTTPServiceUnavailable(
+                text="the board has not read everything yet: try again in a moment", headers={"Retry-After": "2"}
+            )
+        viewer = viewer_of(self._settings, lambda name: request.headers.getall(name, []))
+        return viewer, await self._access.sight(viewer)
+
+    async def reply(self, request: web.Request, key: tuple[object, ...], make: Callable[..., str]) -> web.Response:
+        """Answer with a page, or JSON where that is asked for by `format=json`, or by an Accept header that takes no HTML.
+
+        It is made once for all who ask for the same `key`, by `make(as_json=...)`.
+        """
+        as_json = _wants_json(request)
+        age = self._freshness.age
+        whole = (*key, as_json, age.as_of if not age.fresh else None)
+        packed = self._pages.get(whole)
+        if packed is None:
+            text = make(as_json=as_json)
+            # Outside of the event loop: it takes as long as the page is large.
+            packed = await asyncio.to_thread(gzip.compress, text.encode(), _LEVEL, mtime=0)
+            self._pages.put(whole, packed)
+        return await _answer(request, packed, "application/json" if as_json else "text/html")
+
+    async def stream(
+        self, request: web.Request, viewer: Viewer | None, sight: Sight, subscribed: AbstractAsyncContextManager[Subscription[Any]]
+    ) -> web.StreamResponse:
+        """Send what comes in to a subscription, until the viewer leaves or may see something else."""
+        if sum(self._streams.values()) >= self._settings.streams or self._streams.get(viewer, 0) >= _STREAMS_OF_ONE:
             raise web.HTTPServiceUnavailable(
                 text="too many pages are kept up to date: reload this one by hand\n", headers={"Retry-After": "60"}
             )
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-        await response.prepare(request)
+        # Counted before anything is waited for: many that come at once are bounded, too.
         self._streams[viewer] = self._streams.get(viewer, 0) + 1
         try:
-            async with self._feed.subscribed(view, request.query.get("at", "")) as subscription:
-                await self._send(response, viewer, view.sight, subscription)
+            await response.prepare(request)
+            async with subscribed as subscription:
+                await self._send(response, viewer, sight, subscription)
         finally:
             self._streams[viewer] -= 1
             if not self._streams[viewer]:
                 del self._streams[viewer]
         return response
 
-    async def _send(self, response: web.StreamResponse, viewer: Viewer | None, sight: Sight, subscription: Subscription) -> None:
+    async def _send(self, response: web.StreamResponse, viewer: Viewer | None, sight: Sight, subscription: Subscription[Any]) -> None:
         sent = state_event(self._freshness.age)
         while True:
             async with asyncio.timeout(_SEND_S):
@@ -105,16 +148,11 @@ class Board:
                 sent = state_event(self._freshness.age)
             try:
                 if await self._access.sight(viewer) != sight:
+                    # What is on the page by now is no longer theirs, or less than is.
+                    await response.write(reload_event())
                     return
             except AccessUnknownError:
                 return
-
-    def _viewer(self, request: web.Request) -> Viewer | None:
-        if not self._freshness.complete:
-            raise web.HTTPServiceUnavailable(
-                text="the board has not read everything yet: try again in a moment", headers={"Retry-After": "2"}
-            )
-        return viewer_of(self._settings, lambda name: request.headers.getall(name, []))
 
     def _json(self, view: View) -> str:
         age = self._freshness.age
@@ -124,23 +162,30 @@ class Board:
         return json.dumps(found, separators=(",", ":"))
 
     def _html(self, view: View, viewer: Viewer | None) -> str:
-        frame = Frame(self._files.addresses, viewer.user if viewer is not None else "")
+        frame = self.frame(viewer)
         options = board_page.options_of(self._inventory.entries(view.sight))
         return board_page.matrix(
-            frame, self._inventory.board(view), self._inventory.cell, options, view.filters, self._freshness.age, self._feed.position
+            frame,
+            self._inventory.board(view),
+            self._inventory.cell,
+            options,
+            view.filters,
+            self._freshness.age,
+            self._feed.position,
+            self._inventory.sets(view.sight),
         )
+
+    def frame(self, viewer: Viewer | None) -> Frame:
+        """Return what surrounds the pages of a viewer."""
+        return Frame(self._files.addresses, viewer.user if viewer is not None else "")
 
     @web.middleware
     async def _explained(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Turn errors into pages, or JSON, that say what to do."""
         try:
             return await handler(request)
-        except FilterError as error:
-            return self._refusal(request, 400, "Not understood", str(error))
-        except UnknownViewerError as error:
-            return self._refusal(request, 401, "Who are you?", str(error))
-        except AccessUnknownError as error:
-            return self._refusal(request, 503, "Not now", str(error))
+        except tuple(_REFUSALS) as error:
+            return self._refusal(request, *_REFUSALS[type(error)], str(error))
         except web.HTTPServiceUnavailable as error:
             return self._refusal(request, 503, "Not now", error.text or "", dict(error.headers))
         except web.HTTPNotFound:

@@ -32,6 +32,29 @@ class Sink(Protocol):
         """Forget all objects of a kind but these, by namespace and name."""
 
 
+class Several:
+    """Passes objects on to several sinks."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        """They are told in this order."""
+        self._sinks = sinks
+
+    def changed(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Take in an object that is there."""
+        for sink in self._sinks:
+            sink.changed(kind, body)
+
+    def deleted(self, kind: str, namespace: str, name: str) -> None:
+        """Forget an object."""
+        for sink in self._sinks:
+            sink.deleted(kind, namespace, name)
+
+    def retain(self, kind: str, there: set[tuple[str, str]]) -> None:
+        """Forget all objects of a kind but these."""
+        for sink in self._sinks:
+            sink.retain(kind, there)
+
+
 async def follow(server: ApiServer, kind: str, sink: Sink, freshness: Freshness) -> None:
     """Keep a sink up to date for ever. What breaks is begun again, from where it was if that is possible."""
     loop = asyncio.get_running_loop()

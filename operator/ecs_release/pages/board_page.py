@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ecs_release.pages.filters import Filters
 from ecs_release.pages.matrix import Board, Entry
-from ecs_release.pages.matrix_page import CellSource, groups, heads
+from ecs_release.pages.matrix_page import CellSource, SetNames, groups, heads
 from ecs_release.pages.rendering import templates
 
 
@@ -57,13 +57,16 @@ def options_of(entries: Iterable[Entry]) -> Options:
     return Options(tuple(sorted(projects)), tuple(sorted(sets)), tuple(sorted(environments)))
 
 
-def matrix(frame: Frame, board: Board, source: CellSource, options: Options, filters: Filters, age: Age, position: str) -> str:
-    """Return the home page. `position` is what changes are sent to it after."""
+def matrix(
+    frame: Frame, board: Board, source: CellSource, options: Options, filters: Filters, age: Age, position: str, sets: SetNames
+) -> str:
+    """Return the home page. `position` is what changes are sent to it after; `sets` are those that have pages."""
     troubled = sum(not cell.is_as_wanted for row in board.rows for cell in row.cells.values())
     query = filters.query
     return templates().get_template("matrix.html").render(
-        assets=frame.assets, open=not frame.viewer, viewer=frame.viewer, board=board, groups=groups(board, source), heads=heads(board),
-        options=options, filters=filters, age=age, troubled=troubled, position=position, stream=f"/events?{query}" if query else "/events",
+        assets=frame.assets, open=not frame.viewer, viewer=frame.viewer, board=board, groups=groups(board, source, sets),
+        heads=heads(board), options=options, filters=filters, age=age, troubled=troubled, position=position,
+        stream=f"/events?{query}" if query else "/events",
     )  # fmt: skip
 
 

@@ -212,13 +212,14 @@ def data(board: Board) -> dict[str, Any]:
                 "project": w.project,
                 "serviceSet": w.service_set,
                 "service": w.service,
-                "environments": {n: _json(s) for n, s in w.cells.items()},
+                "environments": {n: data_of_cell(s) for n, s in w.cells.items()},
             }
             for w in board.rows
         ],
     }
 
 
-def _json(cell: MatrixCell) -> dict[str, Any]:
+def data_of_cell(cell: MatrixCell) -> dict[str, Any]:
+    """Return a cell as data for JSON."""
     said = {k: v for k, v in asdict(cell).items() if k not in ("style", "mark", "requested_by")}
     return said | {"since": to_time(cell.since) if cell.since else None, "requestedBy": cell.requested_by}

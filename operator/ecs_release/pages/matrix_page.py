@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from markupsafe import Markup
 
+from ecs_release.pages.addresses import set_address
 from ecs_release.pages.matrix import Board, Column, MatrixCell, ServiceRow
 from ecs_release.pages.rendering import stylesheet, templates
 
@@ -25,6 +27,8 @@ class Group:
     service_set: str
     rows: tuple[tuple[str, Markup], ...]
     """Services, each with its cells."""
+    sets: tuple[tuple[str, str], ...] = ()
+    """Environments, each with the page of the set that releases them there."""
 
 
 def whole(board: Board) -> str:
@@ -35,13 +39,23 @@ def whole(board: Board) -> str:
     return made.render(board=board, groups=groups(board, rendered), heads=heads(board), style=Markup(style), digest=digest)  # noqa: S704 - our own file
 
 
-def groups(board: Board, source: CellSource) -> list[Group]:
-    """Return the rows by namespace, Project and service set, in the order in which each of these comes first."""
+SetNames = Mapping[tuple[str, str, str], Sequence[tuple[str, str]]]
+"""Environments and names of sets, by namespace, Project and service set."""
+
+
+def groups(board: Board, source: CellSource, sets: SetNames = MappingProxyType({})) -> list[Group]:
+    """Return the rows by namespace, Project and service set, in the order in which each of these comes first.
+
+    `sets` are those that have pages.
+    """
     found: dict[tuple[str, str, str], list[tuple[str, Markup]]] = {}
     for row in board.rows:
         cells = Markup().join(_placed(row, column, source) for column in board.columns)
         found.setdefault((row.namespace, row.project, row.service_set), []).append((row.service, cells))
-    return [Group(*key, tuple(rows)) for key, rows in found.items()]
+    return [
+        Group(*key, tuple(rows), tuple((environment, set_address(key[0], name)) for environment, name in sets.get(key, ())))
+        for key, rows in found.items()
+    ]
 
 
 def heads(board: Board) -> list[Markup]:
@@ -59,9 +73,9 @@ def rendered(row: ServiceRow, environment: str, cell: MatrixCell) -> Markup:
     return render_cell(cell_id(row.namespace, row.project, row.service, environment), cell)
 
 
-def render_cell(its_id: str, cell: MatrixCell) -> Markup:
-    """Return a cell: what runs, since when, how it stands, and what it waits for."""
-    return _part("cell", its_id, cell)
+def render_cell(its_id: str, cell: MatrixCell, page: str = "") -> Markup:
+    """Return a cell: what runs, since when, how it stands, and what it waits for. `page` is where more is told; empty: nowhere."""
+    return _part("cell", its_id, cell, page)
 
 
 def cell_id(namespace: str, project: str, service: str, environment: str) -> str:

@@ -4,63 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
-from ecs_release.api.names import ENVIRONMENT, RELEASE
-from ecs_release.board.access import Access, Sight
-from ecs_release.board.config import BoardSettings
-from ecs_release.board.feed import Feed
-from ecs_release.board.freshness import Freshness
-from ecs_release.board.inventory import Inventory
-from ecs_release.board.server import Board
-from ecs_release.board.viewer import Viewer
-from ecs_release.listening import listening
-from tests.builders.board import RELEASES, Clock, elsewhere
-from tests.unit.cli.kubectl.objects import ROLLED_BACK, environment, release
-
-SEES = {"ben": Sight(frozenset({"shop"})), "ada": Sight(None, environments=True), "eve": Sight()}
-
-
-class Rights:
-    """Says what each may see, as SubjectAccessReviews would."""
-
-    async def sight(self, viewer: Viewer | None) -> Sight:
-        assert viewer is not None
-        return SEES[viewer.user]
-
-
-class Desk:
-    def __init__(self, **settings: Any) -> None:
-        self.clock = Clock()
-        self.inventory = Inventory(self.clock.now)
-        self.feed = Feed(self.inventory)
-        self.inventory.on_change = self.feed.wake
-        self.freshness = Freshness((RELEASE, ENVIRONMENT), self.clock.now, lambda: self.feed.tell(self.freshness.age))
-        taken = BoardSettings(login="headers", hosts=["releases.example.com"], **settings)
-        self.board = Board(taken, self.inventory, self.freshness, self.feed, cast("Access", Rights()))
-        self.client: aiohttp.ClientSession
-
-    def fill(self) -> None:
-        self.inventory.changed(ENVIRONMENT, environment(spec={"displayName": "Staging of all"}))
-        for body in (*RELEASES, elsewhere(release("treasure", wanted="c"), "vault")):
-            self.inventory.changed(RELEASE, body)
-        for kind in (RELEASE, ENVIRONMENT):
-            self.freshness.heard(kind)
-
-    @asynccontextmanager
-    async def served(self) -> AsyncIterator[None]:
-        async with listening(self.board.application(), "127.0.0.1", 0) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
-            self.client = client
-            yield
-
-    async def get(self, path: str, user: str = "ben", **headers: str) -> tuple[int, str, Mapping[str, str]]:
-        async with self.client.get(path, headers={"X-Forwarded-User": user, **headers}, allow_redirects=False) as answer:
-            return answer.status, await answer.text(), answer.headers
+from ecs_release.api.names import RELEASE
+from ecs_release.board.access import Sight
+from tests.builders.board import elsewhere
+from tests.unit.board.desk import SEES, Desk
+from tests.unit.cli.kubectl.objects import ROLLED_BACK, release
 
 
 @pytest.fixture
@@ -171,7 +123,8 @@ async def test_who_loses_a_right_loses_the_stream(desk: Desk, monkeypatch: pytes
         monkeypatch.setitem(SEES, "ben", Sight())
         desk.feed.tell(desk.freshness.age)
         async with asyncio.timeout(30):
-            assert await stream.content.read() == b""
+            # The page is loaded anew, as far as it is still theirs.
+            assert await stream.content.read() == b"event: reload\ndata: {}\n\n"
 
 
 async def test_5000_releases_are_a_page_of_less_than_150_kb(desk: Desk) -> None:

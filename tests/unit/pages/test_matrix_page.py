@@ -6,35 +6,13 @@ import base64
 import copy
 import hashlib
 import json
-from html.parser import HTMLParser
 
 import pytest
 
 from ecs_release.pages import matrix, matrix_page
 from tests.builders.board import RELEASES
+from tests.builders.html_page import HOSTILE, Page
 from tests.unit.cli.kubectl.objects import NOW, ROLLED_BACK, ago, environment, release
-
-
-class Page(HTMLParser):
-    """Collects what a page is made of."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def test_the_page_needs_nothing_else_and_shows_text_as_text() -> None:
@@ -54,18 +32,6 @@ def test_the_page_needs_nothing_else_and_shows_text_as_text() -> None:
     assert sorted(set(map(str, heads))) == ["col", "row", "rowgroup"]
     assert "prefers-color-scheme: dark" in page.text
     assert "caption" in names
-
-
-HOSTILE = {
-    "script": "</td></table><script>alert(1)</script>",
-    "attribute": "\" onmouseover=alert(1) x='",
-    "url": "javascript:alert(1)",
-    "template": "{{ 7*7 }}{% raw %}",
-    "bidi": "safe\u202egnp.exe\u2066",
-    "terminal": "\x1b[31mred\x1b]0;title\x07\x00",
-    "surrogate": "half \ud800 of a pair",
-    "large": "<" * 1_000_000,
-}
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)

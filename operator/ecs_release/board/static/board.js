@@ -3,6 +3,7 @@
 
 (() => {
   const SILENT_MS = 40000, FIRST_MS = 1000, LONGEST_MS = 30000;
+  const FOCUSED = "a, button, input, select, [tabindex]";
   let stream, heardAt = Date.now(), lateSince, pauseMs = FIRST_MS, position, loading = false, again = false;
 
   const long = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -44,6 +45,8 @@
     if (shown.textContent !== text) shown.textContent = text;
   }
 
+  function named(element) { return element.name || element.getAttribute("href") || element.getAttribute("aria-label"); }
+
   function count() {
     const shown = document.getElementById("troubled");
     if (shown) shown.textContent = document.querySelectorAll("td.off").length;
@@ -78,15 +81,20 @@
     loading = true;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error", cache: "no-store" });
+      // It is gone, or no longer to be seen: what is said then takes the place of what was there.
+      if (answer.status === 404) { location.reload(); return; }
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("live"), old = document.getElementById("live");
       if (!answer.ok || !fresh) throw new Error(`status ${answer.status}`);
-      const scroll = old.querySelector(".scroll"), left = scroll?.scrollLeft, top = scroll?.scrollTop;
+      const scrolled = [...old.querySelectorAll(".scroll")].map((element) => [element.scrollLeft, element.scrollTop]);
+      const focused = old.contains(document.activeElement) && named(document.activeElement);
       times(fresh);
       const filters = old.querySelector("form");
       if (filters && filters.contains(document.activeElement)) fresh.querySelector("form").replaceWith(filters);
+      if (fresh.dataset.said && fresh.dataset.said !== old.dataset.said) document.getElementById("said").textContent = fresh.dataset.said;
       old.replaceWith(fresh);
-      fresh.querySelector(".scroll")?.scrollTo(left || 0, top || 0);
+      fresh.querySelectorAll(".scroll").forEach((element, number) => element.scrollTo(...(scrolled[number] || [0, 0])));
+      if (focused) [...fresh.querySelectorAll(FOCUSED)].find((element) => named(element) === focused)?.focus({ preventScroll: true });
       position = fresh.dataset.position;
       state({ fresh: !fresh.querySelector("#freshness.late"), asOf: fresh.querySelector("#freshness time")?.dateTime });
     } catch {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecs_release.cli.kubectl.client.api_server import Object
-from ecs_release.cli.kubectl.terminal.links import compare_link
 from ecs_release.cli.kubectl.terminal.tables import Cell, Row
 from ecs_release.domain.model.image_names import parse_image, short_digest
+from ecs_release.pages.links import compare_link
 from ecs_release.pages.matrix import short
 
 _LEFT = frozenset({"revision", "taskDefinitionArn", "registeredAt", "registeredBy", "status", "requiresAttributes", "compatibilities"})

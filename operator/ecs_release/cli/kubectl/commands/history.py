@@ -13,13 +13,13 @@ from ecs_release.cli.kubectl.client.api_server import Object
 from ecs_release.cli.kubectl.client.object_references import resolve
 from ecs_release.cli.kubectl.client.session import Session
 from ecs_release.cli.kubectl.history import history_rows, ledger_reader
-from ecs_release.cli.kubectl.history.history_rows import Entry
 from ecs_release.cli.kubectl.history.ledger_reader import Query
 from ecs_release.cli.kubectl.own_clone import commit_ranges
 from ecs_release.cli.kubectl.own_clone.commit_ranges import CommitRanges
 from ecs_release.cli.kubectl.terminal import sorting
 from ecs_release.cli.kubectl.terminal.durations import parse_time
 from ecs_release.cli.kubectl.terminal.errors import CommandError
+from ecs_release.pages.attempts import Entry, join_attempts
 from ecs_release.pages.matrix import short
 
 _EPILOG = """\
@@ -89,12 +89,12 @@ def _list_commits(session: Session, entries: Sequence[Entry], repo: str) -> None
 
 def _entries(session: Session, arguments: argparse.Namespace) -> list[Entry]:
     if not arguments.name:
-        return history_rows.join_attempts(_asked(session, arguments))
+        return join_attempts(_asked(session, arguments))
     body = resolve(session, arguments.name)
     narrowed = [arguments.person, arguments.number, arguments.since, arguments.until, arguments.ledger_table]
     if not arguments.all and not any(narrowed):
         return list((body.get("status") or {}).get("history") or ())
-    return history_rows.join_attempts(_of_object(session, arguments, body))
+    return join_attempts(_of_object(session, arguments, body))
 
 
 def _asked(session: Session, arguments: argparse.Namespace) -> list[LedgerEntry]:

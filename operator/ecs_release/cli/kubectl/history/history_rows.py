@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.hook_status import Intervention
-from ecs_release.api.ledger import LedgerEntry, Stage
 from ecs_release.cli.kubectl.own_clone.commit_ranges import recorded
 from ecs_release.cli.kubectl.terminal.tables import Cell, Row
 from ecs_release.domain.ecs.interventions import described
-from ecs_release.domain.model.image_names import short_digest
-from ecs_release.domain.notifications.outcome_measures import measure
+from ecs_release.pages import attempts
 from ecs_release.pages.ages import age, since
-from ecs_release.pages.matrix import short
-
-Entry = dict[str, Any]
-
-_STAGES = {Stage.START: 0, Stage.END: 1}
-_RETURNED = frozenset({"RolledBack", "Aborted", "Halted", "Failed"})
-
-
-def join_attempts(entries: Iterable[LedgerEntry]) -> list[Entry]:
-    """Merge the start and the end of each attempt into one entry; fields of the end take precedence. Newest first."""
-    attempts: dict[str, Entry] = {}
-    for entry in sorted(entries, key=lambda e: _STAGES.get(e.stage, 2)):
-        attempts[entry.attempt_id] = attempts.get(entry.attempt_id, {}) | entry.to_kubernetes()
-    found = [{k: v for k, v in e.items() if k != "stage"} for e in attempts.values()]
-    return sorted(found, key=lambda e: str(e.get("startTime") or ""), reverse=True)
+from ecs_release.pages.attempts import Entry
 
 
 def table(entries: Sequence[Entry], now: datetime, *, wide: bool = False) -> tuple[list[str], list[Row]]:
@@ -45,38 +28,24 @@ def _cell(shown: str | Cell) -> Cell:
 
 
 def _began(entry: Entry, now: datetime) -> str:
-    begun = _time(entry, "startTime")
+    begun = attempts.time_of(entry, "startTime")
     return f"{since(begun, now)} ago" if begun else ""
 
 
 def _outcome(entry: Entry, now: datetime) -> Cell:
-    outcome = str(entry.get("outcome") or "")
-    if not outcome:
-        return Cell("under way", "busy")
-    counted = measure(outcome)
-    return Cell(outcome, "bad" if counted.failed or outcome in _RETURNED else "good" if counted.deployed else "warn")
+    return Cell(*attempts.outcome_of(entry))
 
 
 def _took(entry: Entry, now: datetime) -> str:
-    begun, ended = _time(entry, "startTime"), _time(entry, "completionTime")
-    text = age((ended - begun).total_seconds()) if begun and ended else ""
-    waited = entry.get("waitedSeconds")
-    return f"{text} (waited {age(waited)})" if text and waited else text
+    return attempts.took(entry)
 
 
 def _to(entry: Entry, now: datetime) -> str:
-    return short(str(entry.get("hash") or "")) or _names(entry, "to")
+    return attempts.hash_to(entry)
 
 
 def _from(entry: Entry, now: datetime) -> str:
-    return _names(entry, "from")
-
-
-def _names(entry: Entry, end: str) -> str:
-    """Return the hashes of the listed containers at one `end` of the attempt, else short digests, each once."""
-    listed = [i for i in entry.get("images") or () if not i.get("unlisted")]
-    names = (short(str(i.get(f"{end}Hash") or "")) or short_digest(str(i.get(f"{end}Digest") or "")) for i in listed)
-    return ", ".join(dict.fromkeys(name for name in names if name))
+    return attempts.hash_at(entry, "from")
 
 
 def _text(*names: str) -> Callable[[Entry, datetime], str]:
@@ -114,13 +83,8 @@ def _revision(entry: Entry, now: datetime) -> str:
 
 
 def _when(entry: Entry, now: datetime) -> str:
-    begun = _time(entry, "startTime")
+    begun = attempts.time_of(entry, "startTime")
     return begun.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if begun else ""
-
-
-def _time(entry: Entry, name: str) -> datetime | None:
-    text = entry.get(name)
-    return datetime.fromisoformat(text) if text else None
 
 
 _COLUMNS: tuple[tuple[str, Callable[[Entry, datetime], str | Cell]], ...] = (

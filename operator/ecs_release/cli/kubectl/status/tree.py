@@ -21,6 +21,7 @@ from ecs_release.domain.sets.child_state import wanted_images
 from ecs_release.domain.verification.proof import Match
 from ecs_release.pages.ages import since
 from ecs_release.pages.readiness import PENDING, Verdict, readiness
+from ecs_release.pages.tasks import new_tasks, task_counts
 
 STYLES = {"good": "green", "bad": "red", "warn": "yellow", "busy": "cyan", "dim": "dim", "strong": "bold", "": ""}
 BAR = 12
@@ -111,25 +112,6 @@ def tasks(release: Release) -> Text | None:
     if is_open(status.rollout) or new != running:
         text += f", {new} new"
     return bar.append(text + (f", {pending} pending" if pending else ""))
-
-
-def task_counts(status: ReleaseStatus) -> str:
-    """Return running and desired tasks. The summary has them whole: the counts stop at what the CRD admits."""
-    said, running = status.summary.tasks if status.summary is not None else None, status.running
-    return said or (f"{running.running_count or 0}/{running.desired_count or 0}" if running is not None else "")
-
-
-def new_tasks(status: ReleaseStatus) -> int:
-    """Count the tasks whose listed containers all show a wanted digest: the fewest that any of them has."""
-    if status.pin is None or status.running is None:
-        return 0
-    wanted = proofs(status.pin)
-    shown = {c.name: c for c in status.running.containers or ()}
-    counts = [
-        sum(d.tasks or 0 for d in (shown[name].digests if name in shown else None) or () if digests.match(d.digest) is Match.YES)
-        for name, digests in wanted.items()
-    ]
-    return min(counts, default=0)
 
 
 def _add_release(branch: Tree, body: Object, release: Release, *, wide: bool) -> None:

@@ -8,9 +8,9 @@ from datetime import datetime
 from ecs_release.api.meta import to_time
 from ecs_release.api.release import Release
 from ecs_release.cli.kubectl.status.snapshot import Snapshot
-from ecs_release.cli.kubectl.status.tree import new_tasks, task_counts
 from ecs_release.cli.kubectl.terminal.tables import plain
 from ecs_release.pages.readiness import readiness
+from ecs_release.pages.tasks import new_tasks, task_counts
 
 
 def changes(before: Snapshot | None, after: Snapshot, now: datetime) -> list[str]:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from ecs_release.api.project import Project
-from ecs_release.cli.kubectl.terminal.links import web_address
 from ecs_release.domain.presence.table import Projects
+from ecs_release.pages.links import web_address
 
 _MOST_NAMED = 10
 

@@ -7,6 +7,7 @@ from typing import Any
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.cli.kubectl.history import history_rows
 from ecs_release.cli.kubectl.terminal.tables import lines
+from ecs_release.pages.attempts import join_attempts
 from tests.unit.cli.kubectl.objects import NOW, ago, digest
 
 ENTRIES: list[dict[str, Any]] = [
@@ -68,7 +69,7 @@ def entry(attempt: str = "1", stage: str = "start", service: str = "web", **more
 
 
 def test_start_and_end_are_one_line_newest_first() -> None:
-    found = history_rows.join_attempts(
+    found = join_attempts(
         [
             entry("1", "end", outcome="Succeeded", completionTime=ago(minutes=50)),
             entry("1", requestedBy="ben"),

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from ecs_release.api.ledger import LedgerEntry
-from ecs_release.cli.kubectl.history import history_rows
 from ecs_release.cli.kubectl.history.ledger_reader import Ledger, Query, warnings_of_items
 from ecs_release.cli.kubectl.terminal.errors import CommandError
 from ecs_release.domain.model.errors import Denied
+from ecs_release.pages.attempts import join_attempts
 from tests.unit.cli.kubectl.objects import NOW, ago
 
 
@@ -76,7 +76,7 @@ def test_what_the_query_does_not_narrow_down_is_left_out() -> None:
 def test_what_somebody_began_ends_as_it_ended_whoever_the_end_stands_under() -> None:
     """Index by-person may hold of an attempt only its start: it is not under way for that."""
     reader = Reader(entry("1", requestedBy="ben"), entry("1", "end", outcome="Succeeded"), entry("2", "end", outcome="Aborted"))
-    found = history_rows.join_attempts(Ledger(reader).query(Query(person="ben")))
+    found = join_attempts(Ledger(reader).query(Query(person="ben")))
     assert [(e["attemptID"], e["outcome"]) for e in found] == [("1", "Succeeded")]
 
 
