@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from tests.aws_simulator.client import image_name
+from tests.board_process import BoardProcess
 from tests.control_plane.build import BuildError
 from tests.demo.bed import BAD, EXAMPLES, FIX, GOOD, LOG_ROUTER, STAGING, DemoBed, demo_bed
 from tests.demo.commits import DemoCommits, demo_commits
@@ -36,10 +37,7 @@ class Demo:
 
     def run(self) -> None:
         """Run all steps. Raises NotShown."""
-        self._adopt()
-        self._release()
-        self._promote()
-        self._halt()
+        self.run_until_halted()
         self._roll_back()
         self._drift()
         self._fix()
@@ -49,6 +47,13 @@ class Demo:
             print("\n── 8. Left out: the race of builds needs git 2.39 or newer, with git-http-backend.")
         print("\n$ kubectl get environments")
         print(self._kubectl("get", "environments"))
+
+    def run_until_halted(self) -> None:
+        """Run the first four steps: after them something is as it should be, and something is not. Raises NotShown."""
+        self._adopt()
+        self._release()
+        self._promote()
+        self._halt()
 
     def _adopt(self) -> None:
         step(1, "Two accounts, four services in each. What runs already is adopted, nothing is deployed.")
@@ -241,8 +246,13 @@ def main() -> int:
     """Run the demo."""
     begun = time.monotonic()
     try:
-        print("Starting a Kubernetes API server, a simulated AWS with two accounts, and the operator ...", flush=True)
-        with demo_commits() as commits, demo_bed(settings=commits.settings if commits is not None else None) as bed:
+        print("Starting a Kubernetes API server, a simulated AWS with two accounts, the operator, and the board ...", flush=True)
+        with (
+            demo_commits() as commits,
+            demo_bed(settings=commits.settings if commits is not None else None) as bed,
+            BoardProcess(bed.cluster.kubeconfig) as board,
+        ):
+            print(f"The board shows all that follows, until the demo has ended: {board.address}", flush=True)
             Demo(bed, commits).run()
     except NotShown as error:
         print(f"\ndemo: FAILED: {error}", file=sys.stderr)
