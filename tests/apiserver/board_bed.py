@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -63,13 +63,13 @@ class BoardBed:
 
 
 @contextmanager
-def board_bed(cluster: Cluster) -> Iterator[BoardBed]:
-    """Run the board with the account and the rights that the chart gives it."""
+def board_bed(cluster: Cluster, settings: Mapping[str, str] | None = None) -> Iterator[BoardBed]:
+    """Run the board with the account and the rights that the chart gives it, and with more `settings`."""
     rendered = objects(render(BOARD))
     cluster.kubectl("create", "namespace", "ecs-release", check=False)
     cluster.apply(*(rendered[kind, ACCOUNT] for kind in ("ServiceAccount", "ClusterRole", "ClusterRoleBinding")))
     kubeconfig = cluster.service_account_kubeconfig("ecs-release", ACCOUNT)
-    with BoardProcess(kubeconfig, {"ECS_RELEASE_BOARD_LOGIN": "headers"}) as process:
+    with BoardProcess(kubeconfig, {"ECS_RELEASE_BOARD_LOGIN": "headers", **(settings or {})}) as process:
         bed = BoardBed(cluster, process)
         yield bed
     # They are of no namespace, and other tests have Environments of these names.
@@ -80,3 +80,9 @@ def board_bed(cluster: Cluster) -> Iterator[BoardBed]:
 def running(service: str, letter: str, **more: Any) -> dict[str, Any]:
     """A Release that wants and runs a digest, and is Ready unless `more` says otherwise."""
     return release(service, wanted=letter, **more)
+
+
+def of_commit(service: str, commit: str, letter: str, **more: Any) -> dict[str, Any]:
+    """A Release whose images of digest `letter` are of a commit."""
+    text = json.dumps(running(service, letter, **more)).replace(f'"{letter * 7}"', f'"{commit}"')
+    return dict(json.loads(text.replace(f"ref.{letter * 7}", f"ref.{commit}")))

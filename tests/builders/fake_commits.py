@@ -25,7 +25,7 @@ from ecs_release.domain.ports.commits import (
 class FakeCommits:
     """A repository: `parents` of each commit by its full hash, oldest first and made an hour apart, and its branch's newest commit.
 
-    Questions about `hanging` repositories are answered once `released` is set; `down` fails all of them. `unknown` is the answer to all.
+    Subjects are `subject`, or else of the hash. Questions about `hanging` repositories are answered once `released` is set; `down` fails all of them. `unknown` is the answer to all.
     """
 
     parents: Mapping[str, Sequence[str]]
@@ -33,6 +33,8 @@ class FakeCommits:
     hanging: set[str] = field(default_factory=set)
     down: bool = False
     unknown: Unknown | None = None
+    subject: str = ""
+    author: str = "Ana"
     asked: list[tuple[str, ...]] = field(default_factory=list)
     under_way: int = 0
     released: asyncio.Event = field(default_factory=asyncio.Event)
@@ -53,7 +55,9 @@ class FakeCommits:
         unknown = await self._answer(repository, "between", a, b)
         found = [c for c in reversed(self.parents) if c in self._reachable(b) - self._reachable(a)]
         at = {c: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=n) for n, c in enumerate(self.parents)}
-        return unknown or CommitRange(len(found), tuple(Commit(c, f"commit {c[:7]}", "Ana", at[c]) for c in found[:MOST_LISTED]))
+        return unknown or CommitRange(
+            len(found), tuple(Commit(c, self.subject or f"commit {c[:7]}", self.author, at[c]) for c in found[:MOST_LISTED])
+        )
 
     async def full_hash(self, repository: Repository, abbreviated: str, max_age_s: float) -> FullHash | Unknown:
         unknown = await self._answer(repository, "full_hash", abbreviated)

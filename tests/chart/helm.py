@@ -88,6 +88,7 @@ BOARD: dict[str, Any] = {
         "networkPolicy": {"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}]},
     },
 }
+BOARD_WITH_COMMITS: dict[str, Any] = {**BOARD, **COMMITS}
 MATRIX: dict[str, tuple[Mapping[str, Any], str]] = {
     "defaults": ({}, "1.36.3"),
     "everything": (EVERYTHING, "1.36.3"),
@@ -103,6 +104,7 @@ MATRIX: dict[str, tuple[Mapping[str, Any], str]] = {
     "namespaced": (NAMESPACED, "1.36.3"),
     "commits": (COMMITS, "1.36.3"),
     "board": (BOARD, "1.36.3"),
+    "board-with-commits": (BOARD_WITH_COMMITS, "1.36.3"),
     "old-kubernetes": ({}, "1.32.0"),
 }  # fmt: skip
 """Values, and the cluster's version."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ecs_release.board.config import BoardSettings
-from tests.chart.helm import BOARD, HelmError, objects, render
+from tests.chart.helm import BOARD, BOARD_WITH_COMMITS, HelmError, objects, render
 
 NAME, OPERATOR = "ecs-release-operator-board", "ecs-release-operator"
 Objects = dict[tuple[str, str], dict[str, Any]]
@@ -43,6 +43,24 @@ def test_its_settings_are_those_that_it_takes(rendered: Objects, monkeypatch: py
     assert f"--upstream=http://127.0.0.1:{settings.port}/" in login["args"]
     ports = {p["name"]: p["containerPort"] for c in containers(rendered).values() for p in c["ports"]}
     assert ports == {"probes": settings.probe_port, "http": 4180}
+
+
+def test_it_asks_the_commits_service_where_there_is_one(rendered: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_commits = objects(render(BOARD_WITH_COMMITS))
+    for entry in containers(with_commits)["board"]["env"]:
+        monkeypatch.setenv(entry["name"], entry["value"])
+    settings = BoardSettings()
+    service = with_commits["Service", "ecs-release-operator-commits"]["spec"]["ports"]
+    (port,) = [p["port"] for p in service if p["name"] == "http"]
+    assert settings.commits_address == f"http://ecs-release-operator-commits.ecs-release.svc:{port}"
+    mounted = {m["mountPath"] for m in containers(with_commits)["board"]["volumeMounts"]}
+    assert str(settings.commits_token_file).rpartition("/")[0] in mounted
+    # Its policy lets it out there, and the commits service's lets it in.
+    pod = with_commits["Deployment", NAME]["spec"]["template"]["metadata"]["labels"]
+    let_in = with_commits["NetworkPolicy", "ecs-release-operator-commits"]["spec"]["ingress"][0]["from"]
+    assert any(peer["podSelector"]["matchLabels"].items() <= pod.items() for peer in let_in)
+    assert {"port": 8090, "protocol": "TCP"} in [p for rule in with_commits["NetworkPolicy", NAME]["spec"]["egress"] for p in rule["ports"]]
+    assert not [e for e in containers(rendered)["board"]["env"] if "COMMITS" in e["name"]]
 
 
 def test_only_the_login_is_reached(rendered: Objects) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ecs_release.pages.links import HOSTS
@@ -56,7 +57,18 @@ class BoardSettings(BaseSettings):
         NoDecode,
         Field(max_length=16, description="Hosts of code and of builds that pages link to, comma-separated, beside AWS's consoles"),
     ] = list(HOSTS)
+    commits_address: Annotated[
+        str | None,
+        Field(max_length=300, pattern=r"^https?://[^\s/@]+$", description="The commits service, http://HOST:PORT; none without it"),
+    ] = None
+    commits_token_file: Annotated[Path | None, Field(description="File with the token that it takes")] = None
     streams: Annotated[int, Field(ge=1, le=10000, description="Pages that are kept up to date at a time; more are refused")] = 1000
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if (self.commits_address is None) != (self.commits_token_file is None):
+            raise ValueError("commits_address and commits_token_file belong together")
+        return self
 
     @field_validator("hosts", "link_hosts", mode="before")
     @classmethod

@@ -154,6 +154,11 @@ class Inventory:
         self._stale = stale
 
     @property
+    def now(self) -> datetime:
+        """The time by which observations are old."""
+        return self._now()
+
+    @property
     def namespaces(self) -> list[str]:
         """Namespaces that hold Releases."""
         return list(self._namespaces)

@@ -16,6 +16,9 @@ from pydantic_settings import CliApp
 
 from ecs_release import logs
 from ecs_release.board.access import Access
+from ecs_release.board.commits.comparing import ComparisonPage
+from ecs_release.board.commits.distances import Distances
+from ecs_release.board.commits.records import Records
 from ecs_release.board.config import BoardSettings
 from ecs_release.board.documents import Documents
 from ecs_release.board.feed import Feed
@@ -25,6 +28,7 @@ from ecs_release.board.object_pages import ObjectPages
 from ecs_release.board.server import Board, probes
 from ecs_release.board.watch import Several, follow
 from ecs_release.cluster.api_server import ApiServer
+from ecs_release.commits.adapter import HttpCommits
 from ecs_release.listening import listening
 from ecs_release.shutdown import until_stopped
 
@@ -55,8 +59,7 @@ async def run(settings: BoardSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     its_version = version("ecs-release-operator")
     server = await ApiServer.connect(None, f"ecs-release-board/{its_version}")
-    inventory = Inventory(_now)
-    documents = Documents()
+    inventory, documents, records = Inventory(_now), Documents(), Records()
     feed = Feed(inventory)
 
     def tell() -> None:
@@ -70,8 +73,12 @@ async def run(settings: BoardSettings) -> None:
     freshness = Freshness(WATCHED, _now, tell)
     pages = ObjectPages(inventory, documents, freshness, settings.link_hosts, _now)
     inventory.on_change = documents.on_change = wake
+    commits = _commits(settings)
+    distances = Distances(commits)
     board = Board(settings, inventory, freshness, feed, Access(server, lambda: {*inventory.namespaces, *documents.namespaces}))
-    sink = Several(inventory, documents)
+    comparison = ComparisonPage(inventory, records, distances, freshness, feed, settings.link_hosts)
+    routes = [*pages.attach(board), *comparison.routes(board)]
+    sink = Several(inventory, documents, records)
     background = [asyncio.create_task(follow(server, kind, sink, freshness), name=f"watch {kind}") for kind in WATCHED]
     background += [asyncio.create_task(one.run(), name="feed") for one in (feed, pages.feed)]
     background += [asyncio.create_task(feed.keep_time(), name="time")]
@@ -79,7 +86,7 @@ async def run(settings: BoardSettings) -> None:
         async with AsyncExitStack() as stack:
             if settings.probe_port is not None:
                 await stack.enter_async_context(listening(probes(lambda: freshness.complete), settings.probe_host, settings.probe_port))
-            taken = await stack.enter_async_context(listening(board.application(pages.attach(board)), settings.host, settings.port))
+            taken = await stack.enter_async_context(listening(board.application(routes), settings.host, settings.port))
             log.info("ecs-release-board %s at http://%s:%d/", its_version, settings.host, taken)
             if settings.login == "none":
                 log.warning("there is no login in front of this board: whoever reaches %s:%d sees everything", settings.host, taken)
@@ -88,8 +95,17 @@ async def run(settings: BoardSettings) -> None:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+        await distances.answers.close()
+        if commits is not None:
+            await commits.close()
         await server.close()
     log.info("stopped")
+
+
+def _commits(settings: BoardSettings) -> HttpCommits | None:
+    if settings.commits_address is None or settings.commits_token_file is None:
+        return None
+    return HttpCommits(settings.commits_address, settings.commits_token_file)
 
 
 def _now() -> datetime:

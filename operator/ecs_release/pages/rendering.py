@@ -17,6 +17,7 @@ from markupsafe import Markup
 from ecs_release.api.bounded_types import CUT
 from ecs_release.api.meta import to_time
 from ecs_release.api.visible_text import visible
+from ecs_release.domain.model.image_names import short_digest
 from ecs_release.domain.model.unicode import well_formed
 from ecs_release.pages.matrix import short, state_text
 
@@ -36,7 +37,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"cut": cut, "short": short, "state": state_text, "utc": to_time, "minute": minute}
+    made.filters |= {"cut": cut, "short": short, "state": state_text, "utc": to_time, "minute": minute, "digest": short_digest}
     return made
 
 

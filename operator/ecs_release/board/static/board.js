@@ -75,6 +75,9 @@
     if (said.length) document.getElementById("said").textContent = said.slice(0, 5).join(", ");
   }
 
+  // Some of what the page asks for is not there yet.
+  function soon(live) { if ("again" in live.dataset) setTimeout(reload, 3000); }
+
   // Rows or columns have come or gone: the page is fetched, and its content replaced, so that what is scrolled and focused stays.
   async function reload() {
     if (loading) { again = true; return; }
@@ -96,12 +99,14 @@
       fresh.querySelectorAll(".scroll").forEach((element, number) => element.scrollTo(...(scrolled[number] || [0, 0])));
       if (focused) [...fresh.querySelectorAll(FOCUSED)].find((element) => named(element) === focused)?.focus({ preventScroll: true });
       position = fresh.dataset.position;
+      soon(fresh);
       state({ fresh: !fresh.querySelector("#freshness.late"), asOf: fresh.querySelector("#freshness time")?.dateTime });
     } catch {
       lost();
     }
-    // Not more than once a second, however much comes and goes.
-    setTimeout(() => { loading = false; if (again) { again = false; reload(); } }, 1000);
+    // Not more than once a second, however much comes and goes; a page that is always made anew as a whole every five.
+    const pauseMs = "whole" in document.getElementById("live").dataset ? 5000 : 1000;
+    setTimeout(() => { loading = false; if (again) { again = false; reload(); } }, pauseMs);
   }
 
   function open() {
@@ -115,7 +120,7 @@
       act(JSON.parse(event.data));
     });
     on("state", state);
-    on("change", (data) => change(data.parts));
+    on("change", (data) => "whole" in document.getElementById("live").dataset ? reload() : change(data.parts));
     on("reload", reload);
     stream.onerror = close;
   }
@@ -132,6 +137,7 @@
   times(document);
   if (!document.getElementById("live")) return;
   open();
+  soon(document.getElementById("live"));
   setInterval(() => { if (Date.now() - heardAt > SILENT_MS) close(); }, 5000);
   // A page that the browser has kept, and shows again, is loaded anew.
   addEventListener("pageshow", (event) => { if (event.persisted) reload(); });

@@ -9,59 +9,11 @@ from typing import Any
 from ecs_release.cli.kubectl.client.api_server import Object
 from ecs_release.cli.kubectl.terminal.tables import Cell, Row
 from ecs_release.domain.model.image_names import parse_image, short_digest
-from ecs_release.pages.links import compare_link
+from ecs_release.pages.comparison import differences
+from ecs_release.pages.comparison.differences import Difference, Key, Side, running_side
 from ecs_release.pages.matrix import short
 
 _LEFT = frozenset({"revision", "taskDefinitionArn", "registeredAt", "registeredBy", "status", "requiresAttributes", "compatibilities"})
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a comparison: a hash to show, the digest of each container, and the running revision."""
-
-    hash: str = ""
-    digests: tuple[tuple[str, str], ...] = ()
-    revision: str = ""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is known about this side."""
-        return not self.hash and not self.digests
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A service on both sides. `link` is the page that compares the two hashes."""
-
-    namespace: str
-    project: str
-    service: str
-    before: Side
-    after: Side
-    link: str = ""
-
-    @property
-    def differs(self) -> bool:
-        """Whether the digests differ; if a side has none, whether the hashes differ."""
-        if self.before.digests and self.after.digests:
-            shared = dict(self.before.digests).keys() & dict(self.after.digests).keys()
-            return any(dict(self.before.digests)[c] != dict(self.after.digests)[c] for c in shared) or not shared
-        return self.before.hash != self.after.hash
-
-
-def running_side(body: Object) -> Side:
-    """Return what a Release's listed containers run: for each the digest that most tasks show."""
-    status = body.get("status") or {}
-    running = status.get("running") or {}
-    pinned = {i["container"]: i for i in (status.get("pin") or {}).get("images") or ()}
-    shown = []
-    for container in running.get("containers") or ():
-        seen = [d.get("digest") for d in container.get("digests") or () if d.get("digest")]
-        if seen and (not pinned or container["name"] in pinned):
-            # Tasks may show a platform's digest if the manifest list's is pinned: show one digest for one image.
-            image = pinned.get(container["name"], {})
-            shown.append((container["name"], image["digest"] if seen[0] in (image.get("platformDigests") or ()) else seen[0]))
-    return Side(str(running.get("hash") or ""), tuple(sorted(shown)), str(running.get("taskDefinition") or ""))
 
 
 def wanted_side(body: Object) -> Side:
@@ -75,32 +27,22 @@ def wanted_side(body: Object) -> Side:
 def environments(before: Sequence[Object], after: Sequence[Object], repositories: Mapping[tuple[str, str], str]) -> list[Difference]:
     """Compare what runs in two environments. `repositories` are the code repositories by namespace and project."""
     sides = [{_key(body): running_side(body) for body in bodies} for bodies in (before, after)]
-    return [
-        _difference(key, sides[0].get(key, Side()), sides[1].get(key, Side()), repositories)
-        for key in sorted(sides[0].keys() | sides[1].keys())
-    ]
+    return differences.compared(sides[0], sides[1], repositories)
 
 
 def wanted(bodies: Sequence[Object], repositories: Mapping[tuple[str, str], str]) -> list[Difference]:
     """Compare what runs with what is wanted."""
-    return [_difference(_key(b), running_side(b), wanted_side(b), repositories) for b in sorted(bodies, key=_key)]
+    return [differences.difference(_key(b), running_side(b), wanted_side(b), repositories) for b in sorted(bodies, key=_key)]
 
 
-def _key(body: Object) -> tuple[str, str, str]:
+def _key(body: Object) -> Key:
     return body["metadata"]["namespace"], body["spec"]["projectRef"]["name"], body["spec"]["service"]
 
 
-def _difference(key: tuple[str, str, str], before: Side, after: Side, repositories: Mapping[tuple[str, str], str]) -> Difference:
-    found = Difference(*key, before, after)
-    if not found.differs:
-        return found
-    return Difference(*key, before, after, compare_link(repositories.get(key[:2], ""), before.hash, after.hash))
-
-
-def rows(differences: Sequence[Difference], *, wide: bool = False, namespaces: bool = False) -> list[Row]:
+def rows(compared: Sequence[Difference], *, wide: bool = False, namespaces: bool = False) -> list[Row]:
     """Return the differences as rows of a table."""
     found: list[Row] = []
-    for one in differences:
+    for one in compared:
         mark = Cell("≠", "warn") if one.differs else Cell("=", "dim")
         found.append(
             [
@@ -118,24 +60,9 @@ def _side(side: Side, *, wide: bool) -> str:
     return " ".join([short(side.hash), *digests]).strip()
 
 
-def data(differences: Sequence[Difference]) -> list[dict[str, Any]]:
+def data(found: Sequence[Difference]) -> list[dict[str, Any]]:
     """Return the differences as data for JSON and YAML."""
-
-    def side(of: Side) -> dict[str, Any] | None:
-        return None if of.is_empty else {"hash": of.hash or None, "digests": dict(of.digests), "taskDefinition": of.revision or None}
-
-    return [
-        {
-            "namespace": d.namespace,
-            "project": d.project,
-            "service": d.service,
-            "differs": d.differs,
-            "before": side(d.before),
-            "after": side(d.after),
-            "link": d.link or None,
-        }
-        for d in differences
-    ]
+    return [differences.data(one) for one in found]
 
 
 def fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from ecs_release.api.environment import Environment
 from ecs_release.api.names import ENVIRONMENT, LABEL_RELEASE_SET, PROJECT, RELEASE, RELEASE_SET
 from ecs_release.cli.kubectl.board import comparison
-from ecs_release.cli.kubectl.board.comparison import Difference
 from ecs_release.cli.kubectl.client import flags
 from ecs_release.cli.kubectl.client.api_server import Object
 from ecs_release.cli.kubectl.client.aws_reader import AwsReader
@@ -17,6 +16,7 @@ from ecs_release.cli.kubectl.client.session import Session
 from ecs_release.cli.kubectl.own_clone import commit_ranges
 from ecs_release.cli.kubectl.own_clone.commit_ranges import CommitRanges
 from ecs_release.cli.kubectl.terminal.errors import CommandError, Denied, NotFound
+from ecs_release.pages.comparison.differences import Difference
 
 _EPILOG = """\
   diff A B    what runs in Environment A, and in Environment B (in the namespace; -A: in all)
