@@ -92,8 +92,8 @@ class Wire:
             self._clients[service] = made
         return self._clients[service]
 
-    def forget_credentials(self, _: Access) -> None:
-        pass
+    def forget_credentials(self, _: Access, *, source: bool = False) -> bool:
+        return True
 
     def _answer(self, request: Any, **_: Any) -> AWSResponse:
         body = self.body(json.loads(request.body)) if callable(self.body) else self.body

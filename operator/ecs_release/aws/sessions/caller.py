@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ecs_release.aws.sessions.error_codes import expired, overloaded, passes, problem_of
+from ecs_release.aws.sessions.error_codes import of_source, overloaded, passes, problem_of, stale
 from ecs_release.aws.sessions.pacing import Pacing, RateLimiter
 from ecs_release.aws.sessions.sessions import Sessions
 from ecs_release.aws.sessions.threads import Threads
@@ -97,21 +97,24 @@ class Caller:
         """Send a request, with retries; no retry begins after the deadline of the call."""
         until = asyncio.get_running_loop().time() + self._threads.deadline_s
         pauses = [] if request.mutating else list(_PAUSES_S)
-        renewable = bool(request.access.role_arn)
+        # Each once: those of the role, and those that it is assumed with.
+        renewable = {False, True}
         while True:
             try:
                 return await self._send(request, limiter)
             except _FAULTS as error:
-                # An expired token is refused before anything is done, so that a mutating call may be retried, too.
-                renews = renewable and expired(error)
+                source = of_source(error) or not request.access.role_arn
+                # Stale credentials are refused before anything is done, so that a mutating call may be retried, too.
+                renews = source in renewable and stale(error, source=source)
                 if not renews and not (pauses and passes(error)):
                     raise
                 failed = error
             try:
                 async with asyncio.timeout_at(until):
                     if renews:
-                        renewable = False
-                        await self._threads.call(self.sessions.forget_credentials, request.access)
+                        renewable.discard(source)
+                        if not await self._threads.call(partial(self.sessions.forget_credentials, request.access, source=source)):
+                            raise failed
                     else:
                         await asyncio.sleep(pauses.pop(0))
                     await turn()

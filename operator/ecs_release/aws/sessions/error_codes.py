@@ -54,6 +54,8 @@ _THROTTLED = frozenset(
     }
 )
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_UNKNOWN_KEY = frozenset({"InvalidClientTokenId", "UnrecognizedClientException"})
+"""What is said of an access key that was deleted (IAM, "Troubleshoot": "The security token included in the request is invalid")."""
 _NOT_FOUND = {
     "ClusterNotFoundException": (Reason.SERVICE_NOT_FOUND, "create the ECS cluster, or correct it in the Environment or Project"),
     "ServiceNotFoundException": (Reason.SERVICE_NOT_FOUND, "create the ECS service, or correct its name"),
@@ -127,9 +129,18 @@ def passes(error: Exception) -> bool:
     return isinstance(error, ConnectionError | ConnectionClosedError | ReadTimeoutError)
 
 
-def expired(error: Exception) -> bool:
-    """Return whether AWS refused a call because its credentials have expired: nothing was done, and they can be renewed."""
-    return isinstance(error, ClientError) and code_of(error) in _EXPIRED
+def of_source(error: Exception) -> bool:
+    """Return whether a call failed because a role could not be assumed: what is said of credentials is said of the default chain's."""
+    return isinstance(error, ClientError) and error.operation_name == "AssumeRole"
+
+
+def stale(error: Exception, *, source: bool) -> bool:
+    """Return whether AWS refused a call because its credentials have ended: nothing was done, and there may be others.
+
+    An unknown key of the default chain (`source`) was replaced, perhaps. A role's are known for as long as they last: there it means
+    a region that the account has not enabled, say, and other credentials would change nothing.
+    """
+    return isinstance(error, ClientError) and code_of(error) in (_EXPIRED | _UNKNOWN_KEY if source else _EXPIRED)
 
 
 def _throttled(error: ClientError) -> bool:

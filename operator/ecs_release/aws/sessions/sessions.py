@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +17,7 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials, RefreshableCredentials
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials, EnvProvider, RefreshableCredentials
 from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader
 
@@ -26,6 +27,8 @@ from ecs_release.domain.ecs.service import Access
 from ecs_release.domain.ports.protocols import Fence
 
 _CLIENTS = 1000
+_SOURCE_KEPT_S = 5.0
+"""For so long the default chain is not asked again: many calls notice at once that its credentials are refused."""
 _DURATION_S = 3600
 _CONNECT_S, _READ_S = 3, 15
 
@@ -43,6 +46,7 @@ class Sessions:
         self._loader = Loader(file_loader=LeanFileLoader(), include_default_search_paths=True)
         self._lock = threading.Lock()
         self._base = self._plain_session()
+        self._base_made = time.monotonic()
         self._roles: dict[tuple[str, str | None], botocore.session.Session] = {}
         self._clients: OrderedDict[tuple[Access, str, bool], Any] = OrderedDict()
 
@@ -59,12 +63,32 @@ class Sessions:
             self._clients.move_to_end(key)
             return found
 
-    def forget_credentials(self, access: Access) -> None:
-        """Drop the credentials of a role, which have expired: the next call assumes it again."""
+    def forget_credentials(self, access: Access, *, source: bool = False) -> bool:
+        """Drop refused credentials: those of a role, or (`source`) what the default chain has found. Returns whether there may be others.
+
+        The role is assumed again by the next call. botocore reads a file of keys once, and keeps what an agent gave for as long as that
+        said it would last, although either may be replaced before: the chain is gone through again. What the environment says stays.
+        """
         with self._lock:
-            self._roles.pop((access.role_arn or "", access.external_id), None)
-            for key in [k for k in self._clients if (k[0].role_arn, k[0].external_id) == (access.role_arn, access.external_id)]:
-                del self._clients[key]
+            if source or not access.role_arn:
+                return self._forget_source()
+            self._roles.pop((access.role_arn, access.external_id), None)
+            self._drop_clients(lambda known: (known.role_arn, known.external_id) == (access.role_arn, access.external_id))
+            return True
+
+    def _forget_source(self) -> bool:
+        # Not get_credentials(), which may ask an agent: the lock is held.
+        found = self._base._credentials  # noqa: SLF001
+        if found is not None and found.method == EnvProvider.METHOD:
+            return False
+        if time.monotonic() - self._base_made >= _SOURCE_KEPT_S:
+            self._base, self._base_made = self._plain_session(), time.monotonic()
+            self._drop_clients(lambda known: not known.role_arn)
+        return True
+
+    def _drop_clients(self, are_of: Callable[[Access], bool]) -> None:
+        for key in [key for key in self._clients if are_of(key[0])]:
+            del self._clients[key]
 
     def _make(self, access: Access, service: str, *, mutating: bool) -> Any:
         config = Config(
@@ -103,7 +127,7 @@ class Sessions:
             extra["ExternalId"] = external_id
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=self._sts_creator(region),
-            source_credentials=_SourceCredentials(self._base),
+            source_credentials=_SourceCredentials(lambda: self._base),
             role_arn=role_arn,
             extra_args=extra,
         )
@@ -132,11 +156,11 @@ def _check(fence: Fence, event_name: str, **_: object) -> None:
 class _SourceCredentials:
     """The default chain's credentials, resolved lazily: a web identity token, for example, may not exist yet at the start."""
 
-    def __init__(self, session: botocore.session.Session) -> None:
+    def __init__(self, session: Callable[[], botocore.session.Session]) -> None:
         self._session = session
 
     def get_frozen_credentials(self) -> Any:
-        credentials: RefreshableCredentials | None = self._session.get_credentials()
+        credentials: RefreshableCredentials | None = self._session().get_credentials()
         if credentials is None:
             raise NoCredentialsError
         return credentials.get_frozen_credentials()

@@ -7,7 +7,9 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
@@ -40,6 +42,8 @@ class Remote:
     def __init__(self) -> None:
         self.answers: list[str] = []
         self.asked: Counter[str] = Counter()
+        self.unknown: set[str] = set()
+        """Access keys with which no role is assumed."""
         self._lock = Lock()
         remote = self
 
@@ -48,6 +52,10 @@ class Remote:
                 self.rfile.read(int(self.headers["Content-Length"]))
                 action = self.headers.get("X-Amz-Target", "").rpartition(".")[2] or "AssumeRole"
                 answer = remote.take(action)
+                key = self.headers.get("Authorization", "").partition("Credential=")[2].partition("/")[0]
+                if action == "AssumeRole" and key in remote.unknown:
+                    self.reply(403, "<ErrorResponse><Error><Code>InvalidClientTokenId</Code></Error></ErrorResponse>")
+                    return
                 if answer == SLOW:
                     time.sleep(0.6)
                 if answer in (DROPPED, SLOW):
@@ -58,7 +66,10 @@ class Remote:
                     if action == "AssumeRole"
                     else json.dumps({"taskArns": [], "tasks": []} if answer == OK else {"__type": answer})
                 )
-                self.send_response(_STATUS.get(answer, 400))
+                self.reply(_STATUS.get(answer, 400), text)
+
+            def reply(self, status: int, text: str) -> None:
+                self.send_response(status)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text.encode())
@@ -217,6 +228,47 @@ async def test_credentials_that_are_not_ours_to_renew_are_not_tried_again(aws: B
     with pytest.raises(Retryable, match="expired"):
         await aws.ecs(ACCESS).list_tasks("c", "s")
     assert remote.asked == {"ListTasks": 1}
+
+
+async def test_a_key_that_was_replaced_in_its_file_is_read_again(
+    remote: Remote, told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The role's credentials have expired, and the key that it was assumed with is not known any more: one call overcomes both."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "keys"))
+    monkeypatch.setattr(sessions, "_SOURCE_KEPT_S", 0.0)
+    write_key(tmp_path / "keys", "OLD")
+    with closing(BotoAws(SystemClock(), version="0", session_name="test", threads=2, share=1.0, on_wait=told.on_wait)) as aws:
+        assert await aws.ecs(ROLE).list_tasks("c", "s") == []
+        remote.unknown = {"OLD"}
+        write_key(tmp_path / "keys", "NEW")
+        remote.answers = [EXPIRED]
+        assert await aws.ecs(ROLE).list_tasks("c", "s") == []
+        remote.answers = [EXPIRED]
+        remote.unknown = {"OLD", "NEW"}
+        with pytest.raises(Denied, match="InvalidClientTokenId"):
+            await aws.ecs(ROLE).list_tasks("c", "s")
+    assert remote.asked == {"ListTasks": 4, "AssumeRole": 5}
+
+
+def write_key(file: Path, key: str) -> None:
+    file.write_text(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = s\n")
+
+
+async def test_a_source_that_was_asked_a_moment_ago_is_not_asked_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Many calls notice at once: one of them has the chain gone through again, and the others use what it finds."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "keys"))
+    write_key(tmp_path / "keys", "OLD")
+    made = sessions.Sessions("test", "test")
+    made._base_made -= sessions._SOURCE_KEPT_S
+    before = made._base
+    assert made.forget_credentials(ROLE, source=True)
+    after = made._base
+    assert made.forget_credentials(ROLE, source=True)
+    assert made._base is after is not before
 
 
 async def test_no_repetition_begins_after_the_deadline(aws: BotoAws, remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
