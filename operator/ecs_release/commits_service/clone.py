@@ -55,7 +55,7 @@ class Clone:
 
     async def counts(self, a: str, b: str) -> tuple[int, int] | None:
         """Count the commits that only A has, and those that only B has; None if either is not here."""
-        done = await self._query("rev-list", "--left-right", "--count", "--end-of-options", f"{a}...{b}", "--")
+        done = await self._ask("rev-list", "--left-right", "--count", "--stdin", stdin=f"{a}...{b}\n".encode())
         numbers = done.stdout.split()
         if done.code or len(numbers) != 2:
             return None
@@ -64,7 +64,7 @@ class Clone:
     async def present(self, hashes: Sequence[str]) -> set[str]:
         """Return which of some full hashes are commits that are here."""
         lines = "".join(f"{h}\n" for h in hashes).encode()
-        done = await self._query("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=lines)
+        done = await self._ask("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=lines)
         rows = (line.split() for line in done.stdout.decode(errors="replace").splitlines())
         return {row[0] for row in rows if row[1:] == ["commit"]}
 
@@ -88,8 +88,11 @@ class Clone:
         found = [h for h in done.stdout.decode(errors="replace").split() if is_full_hash(h)]
         return sorted(await self.present(found[:_DISAMBIGUATED]))[: MOST_CANDIDATES + 1] if found else []
 
-    async def _query(self, *arguments: str, stdin: bytes = b"", most_bytes: int = 1024 * 1024) -> Done:
-        return await self._git.run(arguments, folder=self.folder, deadline_s=self._query_s, stdin=stdin, most_bytes=most_bytes)
+    async def _query(self, *arguments: str, most_bytes: int = 1024 * 1024) -> Done:
+        return await self._git.run(arguments, folder=self.folder, deadline_s=self._query_s, most_bytes=most_bytes)
+
+    async def _ask(self, *arguments: str, stdin: bytes) -> Done:
+        return await self._git.ask(arguments, stdin, folder=self.folder, deadline_s=self._query_s)
 
     async def is_whole(self, tip: str, without: str = "", deadline_s: float = 0) -> bool:
         """Return whether a commit is here with all its ancestors, but for those of `without`: as objects, not by the commit-graph file."""

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import re
+import resource
 import shutil
 import signal
 from collections.abc import Awaitable, Callable, Sequence
@@ -97,8 +98,8 @@ class Git:
         self._bounds = bounds
 
     async def check(self) -> str:
-        """Return git's version. Raises GitError if it is too old."""
-        done = await self.run(["version"], folder=Path("/"), deadline_s=_REAP_S)
+        """Return git's version. Raises GitError if it is too old, or if its limits cannot be set."""
+        done = await self.ask(["version"], b"", folder=Path("/"), deadline_s=_REAP_S)
         match = _VERSION.match(done.stdout.decode(errors="replace"))
         version = (int(match[1]), int(match[2])) if match else (0, 0)
         if version < _OLDEST:
@@ -113,7 +114,6 @@ class Git:
         deadline_s: float,
         settings: Settings = LOCAL,
         most_bytes: int = 1024 * 1024,
-        stdin: bytes = b"",
     ) -> Done:
         """Run git on the bare repository `folder`, without `settings` without any access to the network.
 
@@ -122,17 +122,51 @@ class Git:
         limits = [str(self._bounds.file_bytes // _BLOCK), str(self._bounds.memory_bytes // _KIB)]
         starting = asyncio.ensure_future(asyncio.create_subprocess_exec(
             "/bin/sh", "-c", _LIMITED, *limits, self._program, *arguments,
-            stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             env=_environment(folder, settings), start_new_session=True, close_fds=True,
         ))  # fmt: skip
+        return await self._finish(starting, arguments[0], deadline_s, most_bytes)
+
+    async def ask(self, arguments: Sequence[str], stdin: bytes, *, folder: Path, deadline_s: float, most_bytes: int = 1024 * 1024) -> Done:
+        """Run what reads its question from `stdin`, starts no other process and never reaches the network. Raises GitError as `run` does.
+
+        It is faster than `run` by the start of a shell, and as strict: its limits are set before it gets to know the question.
+        """
+        starting = asyncio.ensure_future(asyncio.create_subprocess_exec(
+            self._program, *arguments,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            env=_environment(folder, LOCAL), process_group=0, close_fds=True,
+        ))  # fmt: skip
+        return await self._finish(starting, arguments[0], deadline_s, most_bytes, stdin, limit=self._limit)
+
+    def _limit(self, process: asyncio.subprocess.Process) -> None:
+        """Set the limits of a process that runs already. Raises GitError if the system does not let us."""
+        if process.returncode is not None:
+            return
+        try:
+            for kind, most in ((resource.RLIMIT_AS, self._bounds.memory_bytes), (resource.RLIMIT_FSIZE, self._bounds.file_bytes)):
+                _, highest = resource.prlimit(process.pid, kind)
+                bound = most if highest == resource.RLIM_INFINITY else min(most, highest)
+                resource.prlimit(process.pid, kind, (bound, bound))
+        except ProcessLookupError:
+            return
+        except OSError as error:
+            raise GitError(f"the limits of git cannot be set (prlimit): {error.strerror}") from error
+
+    @staticmethod
+    async def _finish(
+        starting: asyncio.Future[asyncio.subprocess.Process], name: str, deadline_s: float, most_bytes: int, stdin: bytes = b"",
+        limit: Callable[[asyncio.subprocess.Process], None] = lambda _: None,
+    ) -> Done:  # fmt: skip
         ended = False
         try:
             async with asyncio.timeout(deadline_s):
-                done = await _communicate(await asyncio.shield(starting), stdin, most_bytes)
+                process = await asyncio.shield(starting)
+                limit(process)
+                done = await _communicate(process, stdin, most_bytes)
             ended = True
         except TimeoutError as error:
-            raise GitError(f"git {arguments[0]} took longer than {deadline_s:g} s") from error
+            raise GitError(f"git {name} took longer than {deadline_s:g} s") from error
         finally:
             if not ended:
                 await _despite_cancellation(lambda: _kill(starting))

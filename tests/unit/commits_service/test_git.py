@@ -8,15 +8,28 @@ import json
 import subprocess
 import sys
 import warnings
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ecs_release.commits_service.git import Bounds, Git, GitError
+from ecs_release.commits_service.git import Bounds, Done, Git, GitError
 from tests.environment import plain
 from tests.git_host.server import until
 
 BOUNDS = Bounds(2**30, 2**20)
+
+
+ASKED, RUN = "asked by stdin", "run by a shell"
+
+
+def started(program: str, how: str, folder: Path, deadline_s: float = 60, **more: int) -> Coroutine[Any, Any, Done]:
+    """Start git in one of the two ways."""
+    git = Git(BOUNDS, program)
+    if how == ASKED:
+        return git.ask(["x"], b"a question\n", folder=folder, deadline_s=deadline_s, **more)
+    return git.run(["x"], folder=folder, deadline_s=deadline_s, **more)
 
 
 def script(folder: Path, text: str) -> str:
@@ -26,11 +39,12 @@ def script(folder: Path, text: str) -> str:
     return str(path)
 
 
-def test_it_sees_nothing_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("how", [ASKED, RUN])
+def test_it_sees_nothing_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     for name in ("GIT_DIR", "GIT_SSH_COMMAND", "AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY", "LD_PRELOAD_X", "HOME", "GIT_CONFIG_PARAMETERS"):
         monkeypatch.setenv(name, "theirs")
     program = script(tmp_path, f"exec {sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'")
-    done = asyncio.run(Git(BOUNDS, program).run(["x"], folder=tmp_path, deadline_s=60))
+    done = asyncio.run(started(program, how, tmp_path))
     seen = json.loads(done.stdout)
     assert "theirs" not in seen.values()
     assert {name for name in seen if not name.startswith("GIT_")} <= {"PATH", "HOME", "LC_ALL", "PWD", "LC_CTYPE", "SHLVL", "_", "OLDPWD"}
@@ -48,32 +62,68 @@ def test_arguments_are_arguments(tmp_path: Path) -> None:
     assert done.stdout.decode().split("\n")[:-1] == given
 
 
-def test_what_it_writes_is_bounded(tmp_path: Path) -> None:
-    program = script(tmp_path, f"exec head -c 4000000 /dev/zero > {tmp_path}/written")
-    done = asyncio.run(Git(BOUNDS, program).run(["x"], folder=tmp_path, deadline_s=60))
+@pytest.mark.parametrize("how", [ASKED, RUN])
+def test_its_limits_are_set_before_it_knows_the_question(tmp_path: Path, how: str) -> None:
+    program = script(tmp_path, 'read question || question=none; echo "$question"; ulimit -v; ulimit -f; ulimit -Hv; ulimit -Hf')
+    done = asyncio.run(started(program, how, tmp_path))
+    memory, blocks = str(BOUNDS.memory_bytes // 1024), str(BOUNDS.file_bytes // 512)
+    assert done.stdout.decode().splitlines() == ["a question" if how == ASKED else "none", memory, blocks, memory, blocks]
+
+
+def test_a_limit_that_is_lower_already_stays(tmp_path: Path) -> None:
+    program = script(tmp_path, "read question; ulimit -Hf")
+    limited = f"""
+import asyncio, pathlib, resource
+from ecs_release.commits_service.git import Bounds, Git
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+asked = Git(Bounds(2**30, 2**20), {program!r}).ask(["x"], b"x\\n", folder=pathlib.Path("/"), deadline_s=60)
+print(asyncio.run(asked).stdout.decode(), end="")
+"""
+    done = subprocess.run([sys.executable, "-c", limited], env=plain(), capture_output=True, text=True, check=False, timeout=120)
+    assert (done.stdout, done.stderr) == ("8\n", "")
+
+
+def test_where_no_limit_can_be_set_nothing_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("resource.prlimit", refuses)
+    asked = tmp_path / "asked"
+    with pytest.raises(GitError, match=r"limits of git cannot be set \(prlimit\): Operation not permitted"):
+        asyncio.run(started(script(tmp_path, f"read question && touch {asked}"), ASKED, tmp_path))
+    assert not asked.exists()
+
+
+@pytest.mark.parametrize("how", [ASKED, RUN])
+def test_what_it_writes_is_bounded(tmp_path: Path, how: str) -> None:
+    program = script(tmp_path, f"read question; exec head -c 4000000 /dev/zero > {tmp_path}/written")
+    done = asyncio.run(started(program, how, tmp_path))
     assert done.code != 0 and (tmp_path / "written").stat().st_size == 2**20
 
 
-def test_what_it_prints_is_bounded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [ASKED, RUN])
+def test_what_it_prints_is_bounded(tmp_path: Path, how: str) -> None:
     program = script(tmp_path, "exec cat /dev/zero")
     with pytest.raises(GitError, match="more than 1000 bytes"):
-        asyncio.run(Git(BOUNDS, program).run(["x"], folder=tmp_path, deadline_s=60, most_bytes=1000))
+        asyncio.run(started(program, how, tmp_path, most_bytes=1000))
     program = script(tmp_path, "yes error | head -c 300000 >&2; echo the end >&2")
-    done = asyncio.run(Git(BOUNDS, program).run(["x"], folder=tmp_path, deadline_s=60))
+    done = asyncio.run(started(program, how, tmp_path))
     assert done.stderr.endswith("the end\n") and len(done.stderr) <= 16 * 1024
 
 
-def test_it_ends_in_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [ASKED, RUN])
+def test_it_ends_in_time(tmp_path: Path, how: str) -> None:
     with pytest.raises(GitError, match="took longer than 1 s"):
-        asyncio.run(Git(BOUNDS, script(tmp_path, "exec sleep 3600")).run(["x"], folder=tmp_path, deadline_s=1))
+        asyncio.run(started(script(tmp_path, "exec sleep 3600"), how, tmp_path, deadline_s=1))
 
 
-def test_it_ends_with_its_children(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [ASKED, RUN])
+def test_it_ends_with_its_children(tmp_path: Path, how: str) -> None:
     child = tmp_path / "child"
     program = script(tmp_path, f"sh -c 'echo $$ > {child}; exec sleep 3600' & wait")
 
     async def run() -> None:
-        task = asyncio.create_task(Git(BOUNDS, program).run(["x"], folder=tmp_path, deadline_s=600))
+        task = asyncio.create_task(started(program, how, tmp_path, deadline_s=600))
         await asyncio.to_thread(until, "the child", lambda: "sleep" in command_line(child))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -83,15 +133,16 @@ def test_it_ends_with_its_children(tmp_path: Path) -> None:
     until("the child to end", lambda: "sleep" not in command_line(child))
 
 
+@pytest.mark.parametrize("how", [ASKED, RUN])
 @pytest.mark.parametrize("begun", [False, True])
 @pytest.mark.parametrize("turns", range(8))
-def test_however_often_it_is_cancelled_no_process_is_left_unreaped(tmp_path: Path, turns: int, begun: bool) -> None:
+def test_however_often_it_is_cancelled_no_process_is_left_unreaped(tmp_path: Path, turns: int, begun: bool, how: str) -> None:
     """Python warns of a process that nobody has waited for."""
     here = tmp_path / "here"
     program = script(tmp_path, f"echo $$ > {here}; exec sleep 3600")
 
     async def run() -> None:
-        task = asyncio.create_task(Git(BOUNDS, program).run(["x"], folder=tmp_path, deadline_s=600))
+        task = asyncio.create_task(started(program, how, tmp_path, deadline_s=600))
         if begun:
             await asyncio.to_thread(until, "it to begin", lambda: "sleep" in command_line(here))
         for _ in range(4):
