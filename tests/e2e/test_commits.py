@@ -228,6 +228,13 @@ def test_going_back_is_meant_if_what_runs_is_named(shop: Shop) -> None:
     place.wait("Succeeded", deadline_s=DEADLINE_S)
     place.release(one, change={"rollbackFrom": two[:12]})
     place.wait("GoesBackwards", deadline_s=DEADLINE_S)
+    # The plugin names what it goes back from.
+    place.release(three)
+    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    who = ("--namespace", place.name, "--requested-by", "ada")
+    plugin.ecs_release(place.bed.cluster, "rollback", "web", "--to-hash", two, *who, "--apply", "--yes")
+    status = place.wait("Succeeded", deadline_s=DEADLINE_S)
+    assert status["summary"]["runningHash"] == two and status["history"][0]["commits"] == f"rollbackFrom {three}"
 
 
 def test_an_override_lets_one_attempt_through(shop: Shop) -> None:
