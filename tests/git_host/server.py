@@ -20,6 +20,8 @@ from tests.control_plane.certificates import write_certificates
 from tests.control_plane.ports import free_port, release_port
 from tests.git_host.repositories import BareRepository, git_program
 
+_PAUSE_S = 0.1
+
 
 @dataclass
 class Behaviour:
@@ -29,6 +31,8 @@ class Behaviour:
     hang: bool = False
     drip: bool = False
     status: int = 0
+    bytes_a_second: int = 0
+    """Serves it, but so slowly; 0: as fast as can be."""
 
 
 @dataclass
@@ -140,12 +144,12 @@ class _Handler(BaseHTTPRequestHandler):
         authorization = self.headers.get("Authorization", "")
         self.state.requests.append(Request(self.command, path, authorization, b"filter tree:0" in body))
         behaviour = self.state.behaviours.get(repository)
-        if behaviour is not None:
+        if behaviour is not None and not behaviour.bytes_a_second:
             self._misbehave(behaviour)
         elif not self._allowed(repository, authorization):
             self._reply(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")
         else:
-            self._backend(path, url.query, body)
+            self._backend(repository, path, url.query, body)
 
     def _allowed(self, repository: str, authorization: str) -> bool:
         expected = self.state.passwords.get(repository)
@@ -178,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
             return b"".join(parts)
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def _backend(self, path: str, query: str, body: bytes) -> None:
+    def _backend(self, repository: str, path: str, query: str, body: bytes) -> None:
         environment = {
             "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(self.state.root), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path,
             "QUERY_STRING": query, "REQUEST_METHOD": self.command, "CONTENT_TYPE": self.headers.get("Content-Type", ""),
@@ -188,16 +192,27 @@ class _Handler(BaseHTTPRequestHandler):
         done = subprocess.run([git_program(), "http-backend"], input=body, env=environment, capture_output=True, check=False, timeout=300)
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.decode().split(": ", 1) for line in head.split(b"\r\n") if b": " in line)
-        self._reply(int(headers.pop("Status", "200").split()[0]), headers, content)
+        self._reply(int(headers.pop("Status", "200").split()[0]), headers, content, repository)
 
-    def _reply(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+    def _reply(self, status: int, headers: Mapping[str, str], content: bytes, repository: str = "") -> None:
         with contextlib.suppress(OSError):
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            self._send(content, repository)
+
+    def _send(self, content: bytes, repository: str) -> None:
+        """Send all, as slowly as the host is to behave at the moment."""
+        left = memoryview(content)
+        while left:
+            behaviour = self.state.behaviours.get(repository)
+            size = int(behaviour.bytes_a_second * _PAUSE_S) if behaviour is not None else 0
+            self.wfile.write(left[: size or len(left)])
+            left = left[size or len(left) :]
+            if size and self.state.stopping.wait(_PAUSE_S):
+                return
 
 
 def until(what: str, holds: Any, deadline_s: float = 60) -> Any:
