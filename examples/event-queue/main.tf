@@ -9,12 +9,12 @@ locals {
   patterns = {
     states = {
       "source"      = ["aws.ecs", "aws.ecr"]
-      "detail-type" = ["ECS Deployment State Change", "ECS Service Action", "ECS Task State Change", "ECR Image Action"]
+      "detail-type" = ["ECS Deployment State Change", "ECS Service Action", "ECS Task State Change", "ECS Hook State Change", "ECR Image Action"]
     }
     calls = {
       "source"      = ["aws.ecs", "aws.ecr"]
       "detail-type" = ["AWS API Call via CloudTrail"]
-      "detail"      = { "eventName" = ["UpdateService", "RegisterTaskDefinition", "PutImage"] }
+      "detail"      = { "eventName" = ["UpdateService", "RegisterTaskDefinition", "PutImage", "ContinueServiceDeployment", "StopServiceDeployment"] }
     }
   }
 }

@@ -13,7 +13,7 @@ from tests.e2e.bed import Place
 PATTERN = {
     "source": ["aws.ecs", "aws.ecr"],
     "detail-type": [
-        "ECS Deployment State Change", "ECS Service Action", "ECS Task State Change", "ECR Image Action", "AWS API Call via CloudTrail",
+        "ECS Deployment State Change", "ECS Service Action", "ECS Task State Change", "ECS Hook State Change", "ECR Image Action", "AWS API Call via CloudTrail",
     ],
 }  # fmt: skip
 

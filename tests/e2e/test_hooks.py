@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from tests.aws_simulator.client_rollouts import pause_hook, strategy
 from tests.e2e.bed import GROUP, STALLED, Place, condition, triple
 from tests.e2e.people import Person
 from tests.e2e.plugin import Done, ecs_release
+from tests.e2e.queues import event_queue
 
 STEPS = pause_hook("PRE_PRODUCTION_TRAFFIC_SHIFT")
 
@@ -105,7 +108,7 @@ def test_a_hook_that_somebody_has_answered_in_aws_is_refused(paused: tuple[Place
     place.wait("Succeeded")
     place.annotate("web", **{"continue": f"1/{hook}/CONTINUE/late"})
     refused = place.until(lambda: place.status().get("refusedRequest"), "the refusal")
-    assert "no hook waits" in refused["message"] and answers(place) == []
+    assert "was answered: CONTINUE in AWS by somebody" in refused["message"] and answers(place) == []
     done = run(place, "web", hook, check=False)
     assert done.code == 1 and f"hook {hook} does not wait for web: none does" in done.err
 
@@ -175,6 +178,59 @@ def test_a_set_hands_an_answer_on_to_the_release_that_waits(place: Place) -> Non
     assert "refusedRequest" not in place.set_status()
     run(place, "all", hooks["api"])
     place.wait_set("Succeeded")
+
+
+@pytest.fixture
+def heard(place: Place) -> Iterator[tuple[Place, str]]:
+    """A deployment that waits at one hook, where EventBridge's events are read. The Environment's own interval is far too long to see them."""
+    place.service("v1", deploymentConfiguration=strategy("BLUE_GREEN", hooks=[pause_hook("POST_SCALE_UP")]))
+    place.environment(observation={"intervalSeconds": 300, "eventQueueURL": event_queue(place)})
+    place.project()
+    place.push("v2")
+    place.release("v2")
+    yield place, wait_for_hook(place)
+    place.aws.client("events").remove_targets(Rule=place.name, Ids=["queue"])
+    place.aws.client("events").delete_rule(Name=place.name)
+
+
+def tell(place: Place, name: str, **asked: str) -> None:
+    """Send what CloudTrail says of a call on the attempt's service deployment."""
+    detail = {
+        "eventName": name, "eventTime": "2026-05-04T12:00:00Z", "userAgent": "console", "userIdentity": {"arn": "arn:aws:iam::1:user/ada"},
+        "requestParameters": {"serviceDeploymentArn": place.status()["rollout"]["serviceDeploymentARN"], **asked},
+    }  # fmt: skip
+    event = {"detail-type": "AWS API Call via CloudTrail", "account": place.account, "region": place.region, "detail": detail}
+    url = place.get_environment()["spec"]["observation"]["eventQueueURL"]
+    place.aws.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(event))
+
+
+def test_who_continued_in_the_console_is_said(heard: tuple[Place, str]) -> None:
+    place, hook = heard
+    place.aws.continue_deployment("web", cluster=place.name, account=place.account, region=place.region)
+    place.until(lambda: interventions(place) and interventions(place)[0].get("changedBy"), "who it was")
+    place.wait("Succeeded")
+    (one,) = interventions(place)
+    assert (one["action"], one["cause"], one["hookID"]) == ("CONTINUE", "Foreign", hook)
+    assert ":assumed-role/test/" in one["changedBy"] and one["userAgent"]
+    assert (
+        answers(place) == []
+        and "CONTINUE in AWS by" in ecs_release(place.bed.cluster, "history", "web", "-o", "wide", "-n", place.name).out
+    )
+
+
+def test_who_it_was_is_completed_after_the_end(heard: tuple[Place, str]) -> None:
+    """CloudTrail reports minutes later: by then the attempt has ended, and another process looks after it."""
+    place, hook = heard
+    place.aws.client("events").remove_targets(Rule=place.name, Ids=["queue"])
+    place.aws.continue_deployment("web", "ROLLBACK", cluster=place.name, account=place.account, region=place.region)
+    place.wait("RolledBack")
+    (unnamed,) = interventions(place)
+    assert (unnamed["action"], unnamed["cause"], unnamed.get("changedBy")) == ("ROLLBACK", "Foreign", None)
+    place.bed.restart_operator()
+    tell(place, "ContinueServiceDeployment", hookId=hook, action="ROLLBACK")
+    place.until(lambda: interventions(place)[0].get("changedBy") == "arn:aws:iam::1:user/ada", "who it was")
+    tell(place, "StopServiceDeployment")
+    place.until(lambda: [i["action"] for i in interventions(place)] == ["ROLLBACK", "STOP"], "that somebody stopped it, too")
 
 
 def test_whoever_has_the_verb_is_named(office: Place) -> None:

@@ -46,6 +46,16 @@ RECORDED = (
         {"service": {"deployments": [{"id": "ecs-svc/1", "status": "PRIMARY", "createdAt": "May 4, 2026, 12:00:00 PM"}]}},
     ),
     _call("RegisterTaskDefinition", {"family": "web"}, {"taskDefinition": {"taskDefinitionArn": f"{_ARN}:task-definition/web:2"}}),
+    _event(
+        "ECS Hook State Change",
+        {"eventName": "HOOK_AWAITING_ACTION", "hookId": "ecs-pause-1", "hookType": "PAUSE", "serviceArn": f"{_ARN}:service/main/web"},
+    ),
+    _call(
+        "ContinueServiceDeployment",
+        {"serviceDeploymentArn": f"{_ARN}:service-deployment/main/web/abc", "hookId": "ecs-pause-1", "action": "ROLLBACK"},
+        {},
+    ),
+    _call("StopServiceDeployment", {"serviceDeploymentArn": f"{_ARN}:service-deployment/main/web/abc", "stopType": "ROLLBACK"}, {}),
     _call("PutImage", {"repositoryName": "shop/web"}, None),
 )
 

@@ -92,7 +92,7 @@ class LedgerEntry(LedgerService):
         LeadTime | None, Field(description="From the oldest commit that it brings to its success, by the committer's claim.")
     ] = None
     interventions: Annotated[
-        list[Intervention] | None, Field(max_length=10, description="Who had ECS go on with it or go back, at its end: newest last.")
+        list[Intervention] | None, Field(max_length=20, description="Who had ECS go on with it or go back, at its end: newest last.")
     ] = None
     requested_time: Annotated[MicroTime | None, Field(description="When the operator first saw the request.")] = None
     start_time: Annotated[MicroTime, Field(description="When the attempt began.")]

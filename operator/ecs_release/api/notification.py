@@ -107,7 +107,7 @@ class NotificationData(Model):
         Field(max_length=20, description="The newest 20 of them; absent if the operator does not have them any more."),
     ] = None
     interventions: Annotated[
-        list[Intervention] | None, Field(max_length=10, description="Who had ECS go on with it or go back, as far as known by then.")
+        list[Intervention] | None, Field(max_length=20, description="Who had ECS go on with it or go back, as far as known by then.")
     ] = None
     lead_time_seconds: Annotated[
         LeadTime | None, Field(description="From the oldest commit that it brings to its success, by the committer's claim.")

@@ -21,6 +21,7 @@ class AttemptRecord(Model):
     set_source_hash: Annotated[Word | None, Field(description="Hash of that set's source.")] = None
     requested_time: Annotated[MicroTime | None, Field(description="When the operator first saw the request.")] = None
     request_id: Annotated[Word | None, Field(description="AWS's id of the UpdateService request.")] = None
+    service_deployment_arn: Annotated[Arn | None, Field(description="Its service deployment, by which CloudTrail's events name it.")] = None
 
 
 class ForeignImage(Model):

@@ -211,7 +211,7 @@ class Rollout(Model):
     awaiting: Annotated[Text | None, Field(description="Lifecycle hook that awaits action, and its stage.")] = None
     hooks: Annotated[list[OpenHook] | None, Field(max_length=10, description="Lifecycle hooks that await action.")] = None
     interventions: Annotated[
-        list[Intervention] | None, Field(max_length=10, description="Who had ECS go on with it or go back, newest last.")
+        list[Intervention] | None, Field(max_length=20, description="Who had ECS go on with it or go back, newest last.")
     ] = None
     message: Annotated[Text | None, Field(description="How far it is, or how it ended.")] = None
     rollback_target: Annotated[Arn | None, Field(description="Revision that ran before.")] = None
@@ -293,7 +293,7 @@ class HistoryEntry(Model):
     revision: Annotated[Word | None, Field(description="Git revision of the manifests.")] = None
     ticket: Annotated[Word | None, Field(description="Ticket.")] = None
     interventions: Annotated[
-        list[Intervention] | None, Field(max_length=10, description="Who had ECS go on with it or go back, newest last.")
+        list[Intervention] | None, Field(max_length=20, description="Who had ECS go on with it or go back, newest last.")
     ] = None
     number: Annotated[ReleaseNumber | None, Field(description="Release number in the ledger: the same artifacts have the same one.")] = None
     record: Annotated[AttemptRecord | None, Field(description="What the ledger has of it, and needs.")] = None

@@ -39,10 +39,13 @@ class Announcer:
         detail = {"eventType": "ERROR" if error else "INFO", "eventName": name, "deploymentId": deployment.id, "reason": deployment.reason}
         self._emit("ECS Deployment State Change", self._arn, detail, now)
 
-    def hook(self, hook: Hook, name: str, now: float) -> None:
-        """Send ECS Hook State Change. Its name is documented ("Pause hooks for Amazon ECS service deployments"), its detail is guessed."""
-        detail = {"eventType": "INFO", "eventName": name, "hookId": hook.id, "lifecycleStage": hook.stage, "expiresAt": hook.expires}
-        self._emit("ECS Hook State Change", self._arn, {**detail, "updatedAt": now}, now)
+    def hook(self, hook: Hook, name: str, deployment_arn: str, now: float) -> None:
+        """Send ECS Hook State Change ("Amazon ECS service deployment hook state change events")."""
+        detail = {
+            "eventType": "INFO", "eventName": name, "hookId": hook.id, "hookType": hook.target_type, "lifecycleStage": hook.stage,
+            "clusterArn": self._cluster_arn, "serviceArn": self._arn, "serviceDeploymentArn": deployment_arn,
+        }  # fmt: skip
+        self._emit("ECS Hook State Change", deployment_arn, {**detail, "expiresAt": hook.expires, "updatedAt": now}, now)
 
     def action(self, name: str, now: float, level: str = "INFO", **more: Any) -> None:
         """Send ECS Service Action."""

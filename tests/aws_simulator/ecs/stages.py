@@ -125,10 +125,17 @@ def _begin_hook(service: Service, hook: Mapping[str, Any], stage: str, now: floa
     action = timeout.get("action") or "ROLLBACK"
     if kind == "PAUSE":
         begun = Hook(f"ecs-pause-{chance}", stage, kind, "AWAITING_ACTION", expires, action)
-        service.voice.hook(begun, "HOOK_AWAITING_ACTION", now)
+        _tell(service, begun, "HOOK_AWAITING_ACTION", now)
         return begun
     asked_at = now + service.world.scaled(_LAMBDA_S)
     return Hook(f"ecs-lambda-{chance}", stage, kind, "IN_PROGRESS", expires, action, hook.get("hookTargetArn", ""), asked_at)
+
+
+def _tell(service: Service, hook: Hook, name: str, now: float) -> None:
+    primary = service.primary
+    record = service.records.of(primary.number) if primary is not None else None
+    if record is not None:
+        service.voice.hook(hook, name, record.arn, now)
 
 
 def _run_hooks(service: Service, primary: Deployment, shift: Shift, now: float) -> list[float]:
@@ -139,6 +146,7 @@ def _run_hooks(service: Service, primary: Deployment, shift: Shift, now: float) 
             hook.asked_at = now + service.world.scaled(_ASKED_AGAIN_S)
         if hook.open and hook.expires <= now:
             hook.status = "TIMED_OUT"
+            _tell(service, hook, "HOOK_TIMED_OUT", now)
             if hook.timeout_action == "ROLLBACK":
                 _fail(service, primary, _HOOK_TIMED_OUT, now)
                 return []
@@ -160,6 +168,7 @@ def answer_hook(service: Service, deployment: Deployment, hook_id: str, action: 
     if hook is None or deployment is not service.primary or deployment.state != "IN_PROGRESS":
         return False
     hook.status = "SUCCEEDED" if action == "CONTINUE" else "FAILED"
+    _tell(service, hook, f"HOOK_{hook.status}", now)
     service.touch(now)
     if action == "ROLLBACK" and not failing.roll_back(service, deployment, _HOOK_REFUSED, now, requested=True):
         _fail(service, deployment, _HOOK_REFUSED, now)

@@ -218,6 +218,7 @@ def parse_service_deployment(raw: Fields) -> ServiceDeployment:
         stage=raw.text("lifecycleStage"),
         rollback_reason=raw.part("rollback").text("reason"),
         triggered_alarms=tuple(raw.part("alarms").texts("triggeredAlarmNames")),
+        breaker=raw.part("deploymentCircuitBreaker").text("status"),
         traffic=_percentage(raw.part("targetServiceRevision").number("requestedProductionTrafficWeight")),
         hooks=tuple(parse_hook(h) for h in raw.parts("lifecycleHookDetails")),
     )

@@ -21,7 +21,7 @@ from ecs_release.domain.artifacts.pin_key import Membership
 from ecs_release.domain.artifacts.registry_images import Finding, RequiredImage
 from ecs_release.domain.artifacts.source import source_hash
 from ecs_release.domain.decision.commit_rules import Answers
-from ecs_release.domain.ecs.events import Author
+from ecs_release.domain.ecs.events import Author, Instruction
 from ecs_release.domain.ecs.service import Look, Outage, ProtectedTask, Service, ServiceDeployment, TaskDefinition
 from ecs_release.domain.environments.claims import Claim
 from ecs_release.domain.environments.targets import Target
@@ -114,6 +114,8 @@ class Seen:
     """When the health changes if the number of tasks does not."""
     authors: tuple[Author, ...] = ()
     """Who changed the service lately, newest first."""
+    instructions: tuple[Instruction, ...] = ()
+    """Who had ECS go on with its deployments, go back or stop, newest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,9 @@ def entry(facts: Facts, draft: Draft, rollout: Rollout) -> HistoryEntry:
                 "deployment_id": before.deployment_id or rollout.deployment_id,
                 "task_definition": rollout.task_definition,
                 "interventions": rollout.interventions,
-                "record": (before.record or AttemptRecord()).model_copy(update={"request_id": rollout.request_id}),
+                "record": (before.record or AttemptRecord()).model_copy(
+                    update={"request_id": rollout.request_id, "service_deployment_arn": rollout.service_deployment_arn}
+                ),
             }
         )
     change = facts.release.spec.change

@@ -12,15 +12,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from ecs_release.domain.ecs.interventions import CONTINUE, STOP
 from ecs_release.domain.model.unicode import well_formed
 
 DEPLOYMENT, ACTION, TASK = "ECS Deployment State Change", "ECS Service Action", "ECS Task State Change"
+HOOK = "ECS Hook State Change"
 IMAGE, CALL = "ECR Image Action", "AWS API Call via CloudTrail"
-CALLS = ("UpdateService", "RegisterTaskDefinition", "PutImage")
+ANSWERED, STOPPED = "ContinueServiceDeployment", "StopServiceDeployment"
+CALLS = ("UpdateService", "RegisterTaskDefinition", "PutImage", ANSWERED, STOPPED)
 MALFORMED, UNKNOWN = "malformed", "unknown"
 _SERVICE_GROUP = "service:"
 # As long as a status may hold them (`api.release_status.ChangedBy`), and as an id may be.
 _ARN, _USER_AGENT, _ID = 2048, 1024, 256
+_DEPLOYMENT_ARN = "service-deployment/"
 # What makes UpdateService start a deployment (botocore's documentation of UpdateService): scaling does not change who deployed.
 _DEPLOYING = frozenset(
     {"taskDefinition", "networkConfiguration", "platformVersion", "loadBalancers", "serviceRegistries", "serviceConnectConfiguration",
@@ -39,6 +43,21 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True)
+class Instruction:
+    """That somebody had ECS go on with a service deployment (its ARN), go back or stop, by CloudTrail.
+
+    `action` is CONTINUE, ROLLBACK or STOP, `hook` the lifecycle hook that was answered; empty if the deployment was stopped.
+    """
+
+    deployment: str
+    action: str
+    hook: str
+    arn: str
+    user_agent: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AwsEvent:
     """An event, parsed. `kind` is its detail-type, or `malformed`, or `unknown`: those have no other field.
 
@@ -54,6 +73,7 @@ class AwsEvent:
     repository: str = ""
     family: str = ""
     author: Author | None = None
+    instruction: Instruction | None = None
 
 
 def parse_event(body: str) -> AwsEvent:
@@ -84,6 +104,12 @@ def _of_service(event: AwsEvent, message: Mapping[str, Any], detail: Mapping[str
     return replace(event, cluster=cluster or _name(detail.get("clusterArn") or ""), service=service, tasks=event.kind == DEPLOYMENT)
 
 
+def _of_hook(event: AwsEvent, _: Mapping[str, Any], detail: Mapping[str, Any]) -> AwsEvent:
+    """Parse a hook that begins, waits or ends: the service's state is looked at, and who answered is CloudTrail's to say."""
+    cluster, service = _service(_text(detail["serviceArn"]))
+    return replace(event, cluster=cluster or _name(detail.get("clusterArn") or ""), service=service)
+
+
 def _of_task(event: AwsEvent, _: Mapping[str, Any], detail: Mapping[str, Any]) -> AwsEvent:
     group = _text(detail.get("group") or "")
     if not group.startswith(_SERVICE_GROUP):
@@ -106,12 +132,33 @@ def _of_call(event: AwsEvent, _: Mapping[str, Any], detail: Mapping[str, Any]) -
         return replace(event, repository=_text(asked["repositoryName"]))
     if name == "RegisterTaskDefinition":
         return replace(event, family=_text(asked["family"]))
+    if name in (ANSWERED, STOPPED):
+        return _of_instruction(event, name, asked, detail)
     cluster, service = _service(_text(asked["service"]))
     deploys = bool(_DEPLOYING & asked.keys()) or asked.get("forceNewDeployment") is True
     return replace(
         event, cluster=cluster or _name(asked.get("cluster") or "default"), service=service, tasks=True,
         author=_author(detail) if deploys else None,
     )  # fmt: skip
+
+
+def _of_instruction(event: AwsEvent, name: str, asked: Mapping[str, Any], detail: Mapping[str, Any]) -> AwsEvent:
+    """Parse ContinueServiceDeployment, which continues unless it says otherwise, or StopServiceDeployment."""
+    deployment = _text(asked["serviceDeploymentArn"])
+    path = deployment.rpartition(":")[2]
+    if not path.startswith(_DEPLOYMENT_ARN):
+        raise ValueError("not the ARN of a service deployment")
+    cluster, service, _ = path.removeprefix(_DEPLOYMENT_ARN).split("/")
+    by = _author(detail)
+    instruction = Instruction(
+        deployment=deployment[:_ARN],
+        action=_text(asked.get("action") or CONTINUE)[:_ID] if name == ANSWERED else STOP,
+        hook=_text(asked["hookId"])[:_ID] if name == ANSWERED else "",
+        arn=by.arn,
+        user_agent=by.user_agent,
+        time=by.time,
+    )
+    return replace(event, cluster=cluster, service=service, instruction=instruction)
 
 
 def _author(detail: Mapping[str, Any]) -> Author:
@@ -133,6 +180,7 @@ _READERS: dict[str, Callable[[AwsEvent, Mapping[str, Any], Mapping[str, Any]], A
     DEPLOYMENT: _of_service,
     ACTION: _of_service,
     TASK: _of_task,
+    HOOK: _of_hook,
     IMAGE: _of_image,
     CALL: _of_call,
 }

@@ -11,8 +11,10 @@ from ecs_release.api.hook_status import Intervention
 
 CONTINUE, ROLLBACK = "CONTINUE", "ROLLBACK"
 """What ContinueServiceDeployment does (botocore's DeploymentLifecycleHookAction)."""
-REQUESTED = "Requested"
-MOST = 10
+STOP = "STOP"
+REQUESTED, FOREIGN, TIMED_OUT = "Requested", "Foreign", "TimedOut"
+"""Causes: annotation continue; somebody in AWS; nobody, so that ECS did what the hook says for that."""
+MOST = 20
 
 
 def announced(interventions: Iterable[Intervention] | None) -> Intervention | None:
@@ -39,6 +41,15 @@ def replaced(interventions: Iterable[Intervention] | None, old: Intervention, ne
 
 def described(one: Intervention) -> str:
     """Describe for people what was done, by whom and why."""
+    if one.cause == TIMED_OUT:
+        return f"{one.action} by ECS, for nobody answered in time"
+    if one.cause == FOREIGN:
+        return f"{one.action} in AWS by {one.changed_by or 'somebody whom CloudTrail has not named'}"
     by = f" by {one.applied_by}" if one.applied_by else ""
     why = f" ({one.reason})" if one.reason else ""
     return f"{one.action}{by}{why}"
+
+
+def is_unnamed(interventions: Iterable[Intervention] | None) -> bool:
+    """Return whether somebody has intervened in AWS of whom it is not known who it was."""
+    return any(i.cause == FOREIGN and not i.changed_by for i in interventions or ())

@@ -270,6 +270,8 @@ class ServiceDeployment:
     stage: str = ""
     rollback_reason: str = ""
     triggered_alarms: tuple[str, ...] = ()
+    breaker: str = ""
+    """The circuit breaker's status: TRIGGERED, MONITORING, ...; empty if it is not told."""
     traffic: float | None = None
     hooks: tuple[Hook, ...] = ()
 

@@ -17,7 +17,8 @@ from ecs_release.api.release_status import HistoryEntry, ReleaseStatus
 from ecs_release.domain.decision.attempts import is_open
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.holding import holder_of
-from ecs_release.domain.ledger.current_record import checksum, current_record, identity, whole_seconds
+from ecs_release.domain.ecs.interventions import is_unnamed
+from ecs_release.domain.ledger.current_record import LaterEntries, checksum, current_record, identity, whole_seconds
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.ports.ledger import LedgerWrite
 from ecs_release.domain.ports.ledger_acknowledgements import END, Acknowledgement, acknowledge, foreign_id, known_checksum
@@ -40,11 +41,17 @@ def pending_entries(facts: Facts, status: ReleaseStatus, *, unnamed: bool = Fals
     """List the entries that the ledger lacks, oldest first. `unnamed`: also those that wait for CloudTrail to name the caller."""
     found: list[PendingEntry] = []
     for entry in status.history or ():
-        found += _of_attempt(entry)
+        found += _of_attempt(facts, entry, unnamed=unnamed)
     for deployment in status.foreign or ():
         found += _of_foreign(facts, deployment, unnamed=unnamed)
     # Within one second: what began first ends before the next begins.
     return tuple(sorted(found, key=lambda d: (d.time, d.of.start_time or d.time, d.stage is not Stage.START)))
+
+
+def _unnamed_ends(facts: Facts, status: ReleaseStatus) -> LaterEntries:
+    """List the ends of attempts that wait for CloudTrail to name who intervened: no current record has them yet."""
+    waiting = (e for e in status.history or () if e.outcome and e.completion_time is not None and _lacks_end(e))
+    return [(e.attempt_id, Stage.END) for e in waiting if not _is_explained(facts, e)]
 
 
 def open_attempts(status: ReleaseStatus) -> dict[str, datetime]:
@@ -61,14 +68,15 @@ def pending_writes(facts: Facts, status: ReleaseStatus, *, unnamed: bool = False
     process is killed and the Release deleted), what is closed afterwards is what the record leaves open, and nothing else.
     """
     speaks, found, lacking = _speaks_for_service(facts, status), list[LedgerWrite](), pending_entries(facts, status, unnamed=unnamed)
+    waiting = () if unnamed else _unnamed_ends(facts, status)
     for nth, one in enumerate(lacking, 1):
         if isinstance(one.of, ForeignDeployment):
             status = acknowledge(status, [Acknowledgement(foreign_id(one.of.deployment_id), one.stage)])
-        later = {(d.of.attempt_id, d.stage) for d in lacking[nth:] if isinstance(d.of, HistoryEntry)}
+        later = {*waiting, *((d.of.attempt_id, d.stage) for d in lacking[nth:] if isinstance(d.of, HistoryEntry))}
         found.append(_write(facts, status, one, current_record(facts, status, later) if speaks else None))
     if found or not is_current_record_pending(facts, status):
         return tuple(found)
-    return (LedgerWrite(entry=None, current=current_record(facts, status)),)
+    return (LedgerWrite(entry=None, current=current_record(facts, status, waiting)),)
 
 
 def _write(facts: Facts, status: ReleaseStatus, one: PendingEntry, current: LedgerCurrent | None) -> LedgerWrite:
@@ -85,7 +93,9 @@ def is_current_record_pending(facts: Facts, status: ReleaseStatus) -> bool:
     During a rollout it is written with the entries, unless one of them had to be written without it.
     """
     known, under_way = known_checksum(status), is_open(status.rollout)
-    return _speaks_for_service(facts, status) and (known is None or not under_way) and known != checksum(current_record(facts, status))
+    if not _speaks_for_service(facts, status) or (known is not None and under_way):
+        return False
+    return known != checksum(current_record(facts, status, _unnamed_ends(facts, status)))
 
 
 def _speaks_for_service(facts: Facts, status: ReleaseStatus) -> bool:
@@ -109,16 +119,31 @@ def _is_held(facts: Facts, status: ReleaseStatus) -> bool:
     return holder_of(facts) not in ("", facts.name)
 
 
-def _of_attempt(entry: HistoryEntry) -> Iterator[PendingEntry]:
+def _of_attempt(facts: Facts, entry: HistoryEntry, *, unnamed: bool) -> Iterator[PendingEntry]:
     record = entry.record
     state = record.state if record else None
     if state is None and entry.start_time is not None:
         yield PendingEntry(entry, Stage.START, entry.start_time)
     if entry.outcome and entry.completion_time is not None:
-        if state != END:
+        if state != END and (unnamed or _is_explained(facts, entry)):
             yield PendingEntry(entry, Stage.END, entry.completion_time)
-        elif record is not None and record.outcome != entry.outcome:
+        elif state == END and record is not None and record.outcome != entry.outcome:
             yield PendingEntry(entry, Stage.LATE, entry.completion_time)
+
+
+def _lacks_end(entry: HistoryEntry) -> bool:
+    return entry.record is None or entry.record.state != END
+
+
+def _is_explained(facts: Facts, entry: HistoryEntry) -> bool:
+    """Return whether it is known who intervened in an attempt that has ended, or will not be: an entry waits for CloudTrail."""
+    return not is_unnamed(entry.interventions) or not _may_be_named(facts, entry.completion_time)
+
+
+def _may_be_named(facts: Facts, ended: datetime | None) -> bool:
+    """Return whether CloudTrail may still name the caller of what ended then."""
+    listens = facts.place.environment is not None and bool(facts.place.environment.spec.observation.event_queue_url)
+    return listens and ended is not None and facts.now - ended < _NAMED_LATE
 
 
 def _of_foreign(facts: Facts, deployment: ForeignDeployment, *, unnamed: bool) -> Iterator[PendingEntry]:
@@ -132,14 +157,15 @@ def _of_foreign(facts: Facts, deployment: ForeignDeployment, *, unnamed: bool) -
 def unnamed_due_in_s(facts: Facts, status: ReleaseStatus) -> float | None:
     """Return after how many seconds an end that waits for CloudTrail is due without it; None if none waits."""
     ended = [f.completion_time for f in status.foreign or () if f.outcome and f.completion_time is not None and f.state != END]
+    unexplained = (e for e in status.history or () if e.outcome and _lacks_end(e) and not _is_explained(facts, e))
+    ended += [e.completion_time for e in unexplained if e.completion_time is not None]
     left = [(time + _NAMED_LATE - facts.now).total_seconds() for time in ended]
     return max(1.0, min(left)) if left and len(pending_entries(facts, status, unnamed=True)) > len(pending_entries(facts, status)) else None
 
 
 def _is_named(facts: Facts, deployment: ForeignDeployment, ended: datetime) -> bool:
     """Return whether it is known who started a deployment, or will not be: an entry is never changed, so it waits for CloudTrail."""
-    listens = facts.place.environment is not None and bool(facts.place.environment.spec.observation.event_queue_url)
-    return bool(deployment.changed_by) or not listens or facts.now - ended >= _NAMED_LATE
+    return bool(deployment.changed_by) or not _may_be_named(facts, ended)
 
 
 def entry_of(facts: Facts, status: ReleaseStatus, one: PendingEntry) -> LedgerEntry:

@@ -14,7 +14,7 @@ from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.request_annotations import standing_refusal
 from ecs_release.domain.decision.running_status import running
 from ecs_release.domain.drift import drift
-from ecs_release.domain.ledger import foreign_deployments, recorded_condition
+from ecs_release.domain.ledger import foreign_deployments, foreign_interventions, recorded_condition
 from ecs_release.domain.model.applied_by import applied_by
 from ecs_release.domain.model.conditions import (
     FALSE,
@@ -41,6 +41,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
     """Compose the status. If the outcome has no situation, the conditions stay as they were."""
     before, outcome = facts.status, _as_correction(draft, outcome)
     attempt_commits.note(facts, draft)
+    foreign_interventions.track(facts, draft)
     believed = facts.seen.unread is None and not draft.missing
     if not draft.missing and (outcome.situation is None or _is_ours(facts, draft, outcome.situation)):
         foreign_deployments.track(facts, draft)

@@ -62,7 +62,7 @@ class EventRouter:
         else:
             keys = [k for k in observer.services if k.service == event.service]
         for key in keys:
-            observer.event_received(key, tasks=event.tasks, author=event.author)
+            observer.event_received(key, tasks=event.tasks, author=event.author, instruction=event.instruction)
 
     def _reread_family(self, environment: str, observer: Observer, family: str) -> None:
         for service in observer.services_running(family):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from ecs_release.domain.ecs.events import Author
+from ecs_release.domain.ecs.events import Author, Instruction
 from ecs_release.domain.ecs.service import IN_PROGRESS, RUNNING, Access, Look, Outage, Service, ServiceKey, Task
 from ecs_release.domain.model.errors import Problem
 from ecs_release.domain.ports.protocols import Priority
@@ -48,6 +48,7 @@ class ObservedService:
     has_event: bool = False
     event_look_at: float = float("-inf")
     authors: tuple[Author, ...] = ()
+    instructions: tuple[Instruction, ...] = ()
     added: datetime | None = None
     needs_tasks: bool = False
     reads_tasks: bool = False

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from ecs_release.domain.ecs.events import Author
+from ecs_release.domain.ecs.events import Author, Instruction
 from ecs_release.domain.ecs.service import Access, Look, Service, ServiceKey, Task
 from ecs_release.domain.model.errors import Denied, Problem, Retryable
 from ecs_release.domain.model.halving import may_be_of_one, read_by_halves
@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 _OBSERVED_S = 300.0
 _AUTHORS = 3
+_INSTRUCTIONS = 20
+"""A deployment may wait at as many hooks as it has steps, and CloudTrail reports in no order."""
 
 
 class Observer:
@@ -118,7 +120,7 @@ class Observer:
             observed.due = min(observed.due, self._next_due(observed))
             self._reschedule(observed)
 
-    def event_received(self, key: ServiceKey, *, tasks: bool, author: Author | None) -> None:
+    def event_received(self, key: ServiceKey, *, tasks: bool, author: Author | None, instruction: Instruction | None = None) -> None:
         """Read a service soon, because of an event about it (with `tasks`: about its tasks)."""
         observed = self._services.get(key)
         if observed is None:
@@ -127,6 +129,9 @@ class Observer:
             self._reschedule(observed)
         if author is not None:
             observed.authors = (author, *observed.authors)[:_AUTHORS]
+        if instruction is not None:
+            observed.instructions = (instruction, *observed.instructions)[:_INSTRUCTIONS]
+        if author is not None or instruction is not None:
             self._changed(key)
 
     @property

@@ -240,7 +240,7 @@ class Gatherer:
         since = observed.unread.since if observed.unread else None
         health = memory.track_health(facts.status, observed.look, self.settings.health)
         due = health.next_change(self.settings.health) if problem is None else None
-        return Seen(observed.look, problem, since, health, due, observed.authors)
+        return Seen(observed.look, problem, since, health, due, observed.authors, observed.instructions)
 
     def _needs_fresh_look(self, facts: Facts, memory: Memory, observed: ObservedService | None) -> bool:
         if observed is None or observed.look is None:

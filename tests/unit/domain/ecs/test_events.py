@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecs_release.domain.decision.running_status import changed_by
-from ecs_release.domain.ecs.events import MALFORMED, UNKNOWN, Author, AwsEvent, parse_event, started_by
+from ecs_release.domain.ecs.events import MALFORMED, UNKNOWN, Author, AwsEvent, Instruction, parse_event, started_by
 from tests.builders.ecs import deployment
 from tests.builders.facts import changed, facts
 
 ARN = "arn:aws:ecs:eu-west-1:111122223333"
 WHERE = ("111122223333", "eu-west-1")
+DEPLOYED = f"{ARN}:service-deployment/main/web/abc"
 THEN = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 NOTHING_KNOWN = facts()
 
@@ -92,6 +93,41 @@ def call(name: str, asked: dict[str, Any], **more: Any) -> str:
             call("UpdateService", {"service": "web", "taskDefinition": "web:7"}, errorCode="AccessDenied"),
             AwsEvent("AWS API Call via CloudTrail", *WHERE),
         ),
+        (
+            event(
+                "ECS Hook State Change", {"eventName": "HOOK_AWAITING_ACTION", "hookId": "ecs-pause-1", "serviceArn": f"{ARN}:service/main/web"},
+                (DEPLOYED,),
+            ),
+            AwsEvent("ECS Hook State Change", *WHERE, cluster="main", service="web"),
+        ),
+        (
+            call("ContinueServiceDeployment", {"serviceDeploymentArn": DEPLOYED, "hookId": "ecs-pause-1"}),
+            AwsEvent(
+                "AWS API Call via CloudTrail", *WHERE, cluster="main", service="web",
+                instruction=Instruction(DEPLOYED, "CONTINUE", "ecs-pause-1", "arn:ada", "aws-cli/2", THEN),
+            ),
+        ),
+        (
+            call("ContinueServiceDeployment", {"serviceDeploymentArn": DEPLOYED, "hookId": "ecs-pause-1", "action": "ROLLBACK"}),
+            AwsEvent(
+                "AWS API Call via CloudTrail", *WHERE, cluster="main", service="web",
+                instruction=Instruction(DEPLOYED, "ROLLBACK", "ecs-pause-1", "arn:ada", "aws-cli/2", THEN),
+            ),
+        ),
+        (
+            call("StopServiceDeployment", {"serviceDeploymentArn": DEPLOYED, "stopType": "ROLLBACK"}),
+            AwsEvent(
+                "AWS API Call via CloudTrail", *WHERE, cluster="main", service="web",
+                instruction=Instruction(DEPLOYED, "STOP", "", "arn:ada", "aws-cli/2", THEN),
+            ),
+        ),
+        (
+            call("ContinueServiceDeployment", {"serviceDeploymentArn": DEPLOYED, "hookId": "x"}, errorCode="InvalidParameterException"),
+            AwsEvent("AWS API Call via CloudTrail", *WHERE),
+        ),
+        (call("StopServiceDeployment", {"serviceDeploymentArn": f"{ARN}:service/main/web"}), AwsEvent(MALFORMED)),
+        (call("StopServiceDeployment", {"serviceDeploymentArn": f"{ARN}:service-deployment/web"}), AwsEvent(MALFORMED)),
+        (call("ContinueServiceDeployment", {"serviceDeploymentArn": DEPLOYED}), AwsEvent(MALFORMED)),
         (call("DeleteService", {"service": "web"}), AwsEvent(UNKNOWN)),
         (event("EC2 Instance State-change Notification", {}), AwsEvent(UNKNOWN)),
         ("", AwsEvent(MALFORMED)),

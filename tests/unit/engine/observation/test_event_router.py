@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE
-from ecs_release.domain.ecs.events import Author, AwsEvent
+from ecs_release.domain.ecs.events import Author, AwsEvent, Instruction
 from ecs_release.domain.ecs.service import ServiceKey
 from ecs_release.engine.observation.event_router import EventRouter
 from ecs_release.engine.observation.observer import Observer
@@ -32,10 +32,12 @@ class FakeObserver:
 
     services: list[ServiceKey]
     received: list[tuple[str, bool, Author | None]] = field(default_factory=list)
+    instructions: list[Instruction | None] = field(default_factory=list)
 
-    def event_received(self, key: ServiceKey, *, tasks: bool, author: Author | None) -> None:
+    def event_received(self, key: ServiceKey, *, tasks: bool, author: Author | None, instruction: Instruction | None = None) -> None:
         if key in self.services:
             self.received.append((key.service, tasks, author))
+            self.instructions.append(instruction)
 
     def services_running(self, family: str) -> list[ServiceKey]:
         return [key for key in self.services if key.service == family]
@@ -83,6 +85,12 @@ def test_all_environments_of_one_queue_hear_what_happens_in_their_account() -> N
     told = [("web", True, AUTHOR)]
     assert Bed().route(event(cluster="main", service="web", tasks=True, author=AUTHOR)) == {"blue": told, "green": told}
     assert Bed().route(event(STAGE, cluster="main", service="web", tasks=True, author=AUTHOR)) == {"stage": told}
+
+
+def test_who_had_ecs_go_on_is_told_to_those_who_observe_the_service() -> None:
+    bed, said = Bed(), Instruction("arn:sd", "CONTINUE", "ABC", "arn:ada", "cli", datetime(2026, 5, 4, tzinfo=UTC))
+    bed.route(event(cluster="main", service="web", instruction=said))
+    assert {name: o.instructions for name, o in bed.observers.items() if o.instructions} == {"blue": [said], "green": [said]}
 
 
 def test_a_service_without_its_cluster_is_looked_for_in_all() -> None:
