@@ -135,19 +135,12 @@ bench-page: bootstrap ## Write what bench has measured into docs/benchmarks.md
 	@$(RUN) tests.benchmarks.page
 
 .PHONY: soak
-soak: control-plane ## An hour: made-up histories of the model, mended mistakes made again, made-up inputs, crash points, bad wires, restarts (MINUTES=20 for each of the long ones, SEED=...)
-	@rm -f build/soak.json
-	@$(RUN) tests.model walk --minutes $(MINUTES) $(if $(strip $(SEED)),--seed $(SEED))
-	@$(RUN) tests.model crash
-	@$(RUN) tests.model mutants
-	@$(RUN) tests.fuzz --minutes 5 $(if $(strip $(SEED)),--seed $(SEED))
-	@$(RUN) tests.reliability crash --minutes $(MINUTES) $(if $(strip $(SEED)),--seed $(SEED))
-	@$(RUN) tests.reliability faults --minutes $(MINUTES) $(if $(strip $(SEED)),--seed $(SEED))
-	@ECS_RELEASE_TEST_SOAK=1 $(RUN) pytest tests/e2e -k soak
+soak: control-plane ## An hour and more: made-up histories of the model, mended mistakes made again, made-up inputs, crash points, bad wires, disturbances, upgrades, restarts (MINUTES=20 for the longest part; SEED=... of one that was ended goes on with it)
+	@$(RUN) tests.reliability.parts --minutes $(MINUTES) $(if $(strip $(SEED)),--seed $(SEED))
 
 .PHONY: reliability-page
 reliability-page: bootstrap ## Write what make soak has done into docs/explanation/reliability.md
-	@$(RUN) tests.model.page
+	@$(RUN) tests.reliability.page
 
 .PHONY: control-plane
 control-plane: bootstrap ## Build the control plane for tests, unless it is there

@@ -9,7 +9,9 @@ import pytest
 
 from tests.reliability.calls import CrashPoint, Phase, is_read
 from tests.reliability.crash_points import Ground, ground, play, points
+from tests.reliability.disturbances import DISTURBANCES
 from tests.reliability.scenarios import SCENARIOS
+from tests.reliability.upgrades import RELEASES, TIME_SCALE, UPGRADES
 
 _CRASHES = 1
 _WITH_BAD_WIRES = ("release", "EnvironmentTag", "promotion")
@@ -18,6 +20,12 @@ _WITH_BAD_WIRES = ("release", "EnvironmentTag", "promotion")
 @pytest.fixture(scope="module")
 def on() -> Iterator[Ground]:
     with ground() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def slow() -> Iterator[Ground]:
+    with ground(TIME_SCALE) as made:
         yield made
 
 
@@ -38,6 +46,18 @@ def test_a_scenario_ends_alike_however_the_process_dies(on: Ground, name: str) -
 def test_a_scenario_ends_alike_however_its_wires_misbehave(on: Ground, name: str) -> None:
     played = play(on, SCENARIOS[name], faults=sum(name.encode()))
     assert played.violations == [] and played.met.total() > 0, played.met
+
+
+@pytest.mark.parametrize("name", DISTURBANCES)
+def test_a_release_ends_alike_whatever_happens_in_the_middle_of_it(on: Ground, name: str) -> None:
+    played = play(on, SCENARIOS["release"], disturbance=DISTURBANCES[name])
+    assert (played.struck, played.violations) == (1, [])
+
+
+@pytest.mark.parametrize("name", UPGRADES)
+def test_releases_end_alike_though_operator_and_crds_are_replaced(slow: Ground, name: str) -> None:
+    played = play(slow, RELEASES, disturbance=UPGRADES[name])
+    assert (played.struck, played.violations) == (1, [])
 
 
 def test_a_death_is_met_in_each_phase(on: Ground) -> None:

@@ -6,15 +6,16 @@ import argparse
 import random
 import sys
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.model import page
+from tests.model import figures
 from tests.model.actions import CHOICES
 from tests.model.crash_points import SCENARIOS, crash_everywhere, to_rest
 from tests.model.driver import timed_decisions
-from tests.model.faults import KUBE, KUBE_FAULTS, WRITE_FAULTS, WRITES
+from tests.model.inventory import FAULTS, rules
 from tests.model.known import KNOWN
 from tests.model.mutants import MUTANTS, copy_with, is_found
 from tests.model.run import Run, Trace, play
@@ -74,7 +75,7 @@ def _mutants(names: Sequence[str], walks: int, seconds: float) -> int:
                 print(f"{name}: {f'{found.cpu_s:.0f} s, {found.line}' if found else f'NOT FOUND from seed {seed} on'}", flush=True)
         kept[name] = {"found": len(took), "walks": walks, "longest_s": max(took, default=seconds)}
     print(f"{missed} of {len(names) * walks} walks found nothing")
-    page.keep("mutants", kept)
+    figures.keep("mutants", kept)
     return 1 if missed else 0
 
 
@@ -92,7 +93,7 @@ def _crash(names: Sequence[str]) -> int:
             print(f"  {to_rest(SCENARIOS[name]).to_json()}")
         broken += len(found)
         kept[name] = {"points": hit.total(), "calls": dict(hit.most_common()), "violations": len(found)}
-    page.keep("crashes", kept)
+    figures.keep("crashes", kept)
     return 1 if broken else 0
 
 
@@ -111,7 +112,10 @@ def _walk(seeds: Iterator[int], first: int, minutes: float, off: frozenset[str],
         print(f"never met: {', '.join(missed)}")
     print(f"{len(tally.found)} rules were broken: {', '.join(sorted(tally.found)) or 'none'}")
     if not only:
-        page.keep("walk", _figures(tally, first))
+        figures.keep("walk", _figures(tally, first))
+        asked = [rule for rule in rules() if not any(fnmatchcase(rule, pattern) for pattern in off)]
+        deeds = sorted(name for name, number in tally.actions.items() if number)
+        figures.keep("met", {"rules": asked, "deeds": deeds, "faults": _faults_met(tally)})
     return 1 if tally.found or (strict and missed) else 0
 
 
@@ -144,8 +148,12 @@ def _print_met(tally: Tally) -> None:
 
 def _missed(tally: Tally) -> Iterator[str]:
     yield from (name for name in CHOICES if not tally.actions[name])
-    wanted = [(c, f) for c in WRITES for f in WRITE_FAULTS] + [(c, f) for c in KUBE for f in KUBE_FAULTS]
-    yield from (f"{call} {fault}" for call, fault in wanted if not tally.met[call, fault])
+    met = _faults_met(tally)
+    yield from (fault for fault in FAULTS if fault not in met)
+
+
+def _faults_met(tally: Tally) -> list[str]:
+    return sorted(f"{call} {fault}" for (call, fault), number in tally.met.items() if number)
 
 
 def _replay(trace: Trace, off: frozenset[str]) -> int:

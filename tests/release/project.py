@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import yaml
 
@@ -16,6 +17,9 @@ from tests.release.crds import narrowed
 ROOT = Path(__file__).parents[2]
 CHART = Path("charts/ecs-release-operator/Chart.yaml")
 PREVIOUS = Path("tests/release/previous")
+OPERATOR = "operator.zip"
+"""The code of the last release, in PREVIOUS: it takes part in upgrades (`tests/reliability/upgrades.py`)."""
+RELIABILITY, NOT_MEASURED = Path("docs/explanation/reliability.md"), "### Not measured yet"
 _PINNED = re.compile(r"\S+@sha256:[0-9a-f]{64}")
 _HEADING = re.compile(r"^## \[(?P<version>[^\]]+)\](?: - (?P<date>\d{4}-\d\d-\d\d))?$", re.MULTILINE)
 _SORTS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
@@ -90,6 +94,8 @@ def _tag(root: Path, tag: str) -> Iterator[str]:
         yield f"CHANGELOG.md: there is no ## [{version(root)}] right after Unreleased"
     elif text[headings[0].end() : headings[1].start()].strip():
         yield f"CHANGELOG.md: what stands under Unreleased belongs to {version(root)}"
+    if NOT_MEASURED in (root / RELIABILITY).read_text():
+        yield f"{RELIABILITY}: some attacks were never run: make soak, then make reliability-page"
     if not _PINNED.fullmatch((root / "operator" / "base-image").read_text().strip()):
         yield "operator/base-image names no digest: run make base-image where a container registry is reached, look at it, and commit it"
 
@@ -109,11 +115,21 @@ def keep(root: Path = ROOT) -> None:
     folder = root / PREVIOUS
     shutil.rmtree(folder / "crds", ignore_errors=True)
     shutil.copytree(root / "crds", folder / "crds")
+    archive(root / "operator" / "ecs_release", folder / OPERATOR)
     shutil.copy(root / "tests" / "samples.yaml", folder / "samples.yaml")
     entries = (folder / "accepted.yaml").read_text().splitlines()
     (folder / "accepted.yaml").write_text("\n".join(line for line in entries if line.startswith("#")) + "\n")
     readme = (folder / "README.md").read_text().split("\n\n")[0]
     (folder / "README.md").write_text(f"{readme}\n\nThese are version {version(root)}'s.\n")
+
+
+def archive(package: Path, to: Path) -> None:
+    """Write a package into a ZIP file, the same bytes for the same files."""
+    with ZipFile(to, "w") as made:
+        for path in sorted(p for p in package.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+            entry = ZipInfo(str(path.relative_to(package.parent)))
+            entry.compress_type, entry.external_attr = ZIP_DEFLATED, 0o644 << 16
+            made.writestr(entry, path.read_bytes(), compresslevel=9)
 
 
 def _number(text: str) -> tuple[int, ...]:

@@ -14,6 +14,10 @@ from typing import Any
 
 JOURNAL, CRASH = "TEST_CALLS", "TEST_CRASH"
 """Variables of the process's environment: the file of calls, and the crash point."""
+CLOCK, SERVICE_ACCOUNT = "TEST_CLOCK_S", "TEST_SERVICE_ACCOUNT"
+"""By how much its clock is fast, and the folder in which it has its service account, as a pod has."""
+CODE = "the code is that of "
+"""With what the log says where the code is."""
 DIED = 86
 """The exit code of a process that died at its crash point."""
 _PORTS = ("ecs_release.aws.", "ecs_release.cluster.", "ecs_release.commits.")

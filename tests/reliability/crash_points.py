@@ -7,15 +7,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from urllib3 import Retry
 
 from tests.aws_simulator.client import Simulator
 from tests.control_plane.control_plane import Cluster, control_plane
 from tests.e2e.bed import GROUP, ROOT, VERSION, Bed, Place, condition, custom_objects
 from tests.operator_process import FAST
 from tests.reliability.calls import CrashPoint, Phase, is_read
+from tests.reliability.disturbances import Disturbance, Stage
 from tests.reliability.mortal import MortalOperator
 from tests.reliability.scenarios import DEADLINE_S, SETTINGS, Scenario
 from tests.reliability.wires import Wires, wires
@@ -23,6 +26,7 @@ from tests.reliability.wires import Wires, wires
 _QUIET_S = 2.0
 """For how long nothing may follow the end of a scenario: many passes, each of which would deploy what is not known to be deployed."""
 _LOOK_S = 0.1
+_RETRIES = 60
 
 
 @dataclass
@@ -46,11 +50,18 @@ class Ground:
 
 
 @contextmanager
-def ground() -> Iterator[Ground]:
-    """Run what all scenarios need."""
-    with control_plane() as cluster, Simulator(time_scale=60) as aws:
+def ground(time_scale: float = 60.0) -> Iterator[Ground]:
+    """Run what all scenarios need; AWS's durations are divided by `time_scale`."""
+    with control_plane() as cluster, Simulator(time_scale=time_scale) as aws:
         cluster.install_crds(ROOT / "crds")
-        yield Ground(cluster, aws, custom_objects(cluster))
+        yield Ground(cluster, aws, _patient(custom_objects(cluster)))
+
+
+def _patient(api: Any) -> Any:
+    """Have a client wait for an API server that is restarted."""
+    pools = api.api_client.rest_client.pool_manager
+    pools.connection_pool_kw["retries"] = Retry(total=_RETRIES, backoff_factor=0.1, backoff_max=1.0, allowed_methods=None)
+    return api
 
 
 @dataclass
@@ -60,18 +71,28 @@ class Played:
     calls: Counter[str] = field(default_factory=Counter)
     died: int = 0
     met: Counter[str] = field(default_factory=Counter)
+    struck: int = 0
     violations: list[str] = field(default_factory=list)
 
 
-def play(on: Ground, scenario: Scenario, point: CrashPoint | None = None, *, faults: int | None = None) -> Played:
-    """Play a scenario to its end, with a death at a crash point, or with wires that misbehave by a seed in the beginning."""
+def play(
+    on: Ground, scenario: Scenario, point: CrashPoint | None = None, *, faults: int | None = None, disturbance: Disturbance | None = None
+) -> Played:
+    """Play a scenario to its end: with a death at a crash point, wires that misbehave by a seed in the beginning, or a disturbance."""
     played = Played()
     with ExitStack() as stack:
-        both = stack.enter_context(wires(on.cluster.kubeconfig, on.aws.endpoint, faults)) if faults is not None else None
+        has_wires = faults is not None or disturbance is not None
+        both = stack.enter_context(wires(on.cluster.kubeconfig, on.aws.endpoint, faults or 0)) if has_wires else None
         place, operator = stack.enter_context(on.place(both))
+        stage = Stage(on.cluster, place, operator, both) if both else None
+        environment = disturbance.settle(stage) if disturbance and stage else {}
         scenario.prepare(place)
         begun = place.aws.mark()
-        with operator.running(point), _watched(place, played.violations), both.misbehaving() if both else nullcontext():
+        with operator.running(point, environment), _watched(place, played.violations), ExitStack() as meanwhile:
+            if both and faults is not None:
+                meanwhile.enter_context(both.misbehaving())
+            if disturbance and stage:
+                meanwhile.enter_context(_disturbed(stage, disturbance, begun, played))
             try:
                 scenario.play(place)
                 time.sleep(_QUIET_S)
@@ -83,6 +104,37 @@ def play(on: Ground, scenario: Scenario, point: CrashPoint | None = None, *, fau
         played.violations += _wrong(place, scenario, begun)
         played.met = both.met() if both else Counter()
     return played
+
+
+@contextmanager
+def _disturbed(stage: Stage, disturbance: Disturbance, begun: int, played: Played) -> Iterator[None]:
+    """Disturb a scenario as soon as a deployment of its was accepted, and see to it that this happens."""
+    over = threading.Event()
+    striker = threading.Thread(target=_strike, args=(stage, disturbance, begun, over, played), daemon=True)
+    striker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        striker.join()
+
+
+def _strike(stage: Stage, disturbance: Disturbance, begun: int, over: threading.Event, played: Played) -> None:
+    try:
+        while not _accepted(stage.place, begun)["UpdateService"]:
+            if over.wait(_LOOK_S):
+                played.violations.append("it was over before it could be disturbed")
+                return
+        disturbance.strike(stage)
+        played.struck += 1
+    except Exception as error:
+        played.violations.append(f"it could not be disturbed: {error!r}")
+        raise
+
+
+def _accepted(place: Place, begun: int) -> Counter[str]:
+    """Count what AWS has accepted from the operator of a place."""
+    return Counter(c["action"] for c in place.aws.calls(since=begun) if f"/{place.name}/" in c["caller"] and not c["error"])
 
 
 def _wait_for_history(place: Place, scenario: Scenario) -> None:
@@ -98,7 +150,7 @@ def _histories(place: Place, scenario: Scenario) -> dict[str, list[tuple[str, st
 
 def _wrong(place: Place, scenario: Scenario, begun: int) -> Iterator[str]:
     """Yield what ECS accepted too often: an attempt registers one revision and deploys it once."""
-    accepted = Counter(c["action"] for c in place.aws.calls(since=begun) if f"/{place.name}/" in c["caller"] and not c["error"])
+    accepted = _accepted(place, begun)
     expected = {
         "UpdateService": scenario.updates,
         "RegisterTaskDefinition": scenario.revisions,
@@ -123,7 +175,7 @@ def _watched(place: Place, violations: list[str]) -> Iterator[None]:
 
 
 def _watch(place: Place, over: threading.Event, violations: list[str]) -> None:
-    api = custom_objects(place.bed.cluster)
+    api = _patient(custom_objects(place.bed.cluster))
     try:
         while not over.wait(_LOOK_S):
             for release in _releases(api, place):

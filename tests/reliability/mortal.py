@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.operator_process import Operator
 from tests.reliability.calls import CRASH, DIED, JOURNAL, CrashPoint
@@ -23,7 +24,10 @@ class MortalOperator(Operator):
         super().__init__(kubeconfig, aws, settings)
         self._journal = Path(self._folder.name) / "calls"
         self._environment |= {JOURNAL: str(self._journal), "PYTHONPATH": str(ROOT)}
+        self.folder = Path(self._folder.name)
+        """For whatever it needs; gone at its end."""
         self.died = 0
+        self._lock = threading.Lock()
         self.ends: list[str] = []
         """How it ended otherwise than at its crash point."""
 
@@ -36,8 +40,9 @@ class MortalOperator(Operator):
         return Counter(self._journal.read_text().split()) if self._journal.exists() else Counter()
 
     @contextmanager
-    def running(self, point: CrashPoint | None = None) -> Iterator[MortalOperator]:
-        """Run it, and start it again whenever it has ended."""
+    def running(self, point: CrashPoint | None = None, environment: Mapping[str, str] = MappingProxyType({})) -> Iterator[MortalOperator]:
+        """Run it, and start it again whenever it has ended. Variables of the `environment` that are empty are absent."""
+        self._change(environment)
         self.start({CRASH: str(point)} if point else {})
         over = threading.Event()
         keeper = threading.Thread(target=self._keep, args=(over,), daemon=True)
@@ -49,13 +54,27 @@ class MortalOperator(Operator):
             keeper.join()
             self.kill()
 
+    def restart(self, environment: Mapping[str, str], meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Kill it and start it again in another environment, with something done in between."""
+        with self._lock:
+            self.kill()
+            self._change(environment)
+            meanwhile()
+            self.start()
+
+    def _change(self, environment: Mapping[str, str]) -> None:
+        self._environment |= environment
+        for name in [name for name, value in environment.items() if not value]:
+            del self._environment[name]
+
     def _keep(self, over: threading.Event) -> None:
         while not over.wait(0.05):
-            code = self.process.exit_code
-            if code is None:
-                continue
-            if code == DIED:
-                self.died += 1
-            else:
-                self.ends.append(f"the operator ended with {code}: {self.tail(2000)}")
-            self.start()
+            with self._lock:
+                code = self.process.exit_code
+                if code is None:
+                    continue
+                if code == DIED:
+                    self.died += 1
+                else:
+                    self.ends.append(f"the operator ended with {code}: {self.tail(2000)}")
+                self.start()

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle, islice
 
-from tests.model import page
+from tests.model import figures
 from tests.reliability.calls import CrashPoint
 from tests.reliability.crash_points import Ground, Played, ground, play, points
-from tests.reliability.scenarios import SCENARIOS
+from tests.reliability.disturbances import DISTURBANCES, Disturbance
+from tests.reliability.scenarios import SCENARIOS, Scenario
+from tests.reliability.upgrades import RELEASES, TIME_SCALE, UPGRADES
 
-STATE = page.ROOT / "build" / "crash-points.json"
+STATE = figures.ROOT / "build" / "crash-points.json"
 _MOST_PLAYS = 10_000
 Task = Callable[[Ground], None]
 
@@ -27,7 +29,8 @@ Task = Callable[[Ground], None]
 class Workers:
     """Threads that play: most of the time they wait for processes."""
 
-    def __init__(self, number: int, minutes: float) -> None:
+    def __init__(self, number: int, minutes: float, time_scale: float = 60.0) -> None:
+        self._time_scale = time_scale
         self._until = time.monotonic() + minutes * 60
         self._own = threading.local()
         self._stack = ExitStack()
@@ -42,7 +45,7 @@ class Workers:
         if time.monotonic() > self._until:
             return
         if not hasattr(self._own, "ground"):
-            self._own.ground = self._stack.enter_context(ground())
+            self._own.ground = self._stack.enter_context(ground(self._time_scale))
         task(self._own.ground)
 
     def close(self) -> None:
@@ -95,10 +98,10 @@ def crash(names: Sequence[str], seed: int, minutes: float, workers: int, at: Cra
         name: {"points": sum(w == name for w, _ in wanted), "tried": len(crashes.done.get(name, ())), "met": crashes.met[name]}
         for name in names
     }
-    for name, figures in kept.items():
-        print(f"{name}: {', '.join(f'{what} {n}' for what, n in figures.items())}")
+    for name, one in kept.items():
+        print(f"{name}: {', '.join(f'{what} {n}' for what, n in one.items())}")
     print(f"{len(crashes.violations)} violations")
-    page.keep("processes", {"seed": seed, "violations": len(crashes.violations), "scenarios": kept})
+    figures.keep("processes", {"seed": seed, "violations": len(crashes.violations), "scenarios": kept})
     return 1 if crashes.violations else 0
 
 
@@ -126,7 +129,38 @@ def faults(names: Sequence[str], seed: int, minutes: float, workers: int) -> int
     print(f"seeds {seed} to {seed + plays.total() - 1}: {', '.join(f'{name} {n}' for name, n in plays.items())}")
     print(", ".join(f"{fault} {n}" for fault, n in met.most_common()))
     print(f"{len(violations)} violations")
-    page.keep("wires", {"seed": seed, "plays": plays.total(), "violations": len(violations), "faults": dict(sorted(met.items()))})
+    figures.keep("wires", {"seed": seed, "plays": plays.total(), "violations": len(violations), "faults": dict(sorted(met.items()))})
+    return 1 if violations else 0
+
+
+def disturb(names: Sequence[str], seed: int, minutes: float, workers: int) -> int:
+    """Have each of the disturbances happen in scenarios that a seed chooses. Returns 1 for a violation."""
+    chance = random.Random(seed)
+    deploying = [name for name, scenario in SCENARIOS.items() if scenario.updates]
+    chosen = [(name, chance.choice(deploying)) for name in islice(cycle(names or DISTURBANCES), _MOST_PLAYS)]
+    with closing(Workers(workers, minutes)) as pool:
+        return _disturb(pool, seed, "disturbances", [(d, s, SCENARIOS[s], DISTURBANCES[d]) for d, s in chosen])
+
+
+def upgrade(names: Sequence[str], seed: int, minutes: float, workers: int) -> int:
+    """Have operator and CRDs be replaced in the middle of releases. Returns 1 for a violation."""
+    chosen = islice(cycle(names or UPGRADES), _MOST_PLAYS)
+    with closing(Workers(workers, minutes, TIME_SCALE)) as pool:
+        return _disturb(pool, seed, "upgrades", [(name, "releases", RELEASES, UPGRADES[name]) for name in chosen])
+
+
+def _disturb(pool: Workers, seed: int, part: str, plays: Sequence[tuple[str, str, Scenario, Disturbance]]) -> int:
+    done, violations, lock = Counter[str](), list[str](), threading.Lock()
+
+    def one(name: str, where: str, scenario: Scenario, disturbance: Disturbance, on: Ground) -> None:
+        played = play(on, scenario, disturbance=disturbance)
+        with lock:
+            done[name] += played.struck
+            violations.extend(_shown(f"{name}, in {where}", played.violations))
+
+    pool.do([partial(one, *each) for each in plays])
+    print(f"seed {seed}: {', '.join(f'{name} {n}' for name, n in done.items())}\n{len(violations)} violations")
+    figures.keep(part, {"seed": seed, "violations": len(violations), "plays": dict(done)})
     return 1 if violations else 0
 
 

@@ -25,19 +25,37 @@ _STALL_S = 12.0
 _MISBEHAVING_S = 20.0
 _HTML = "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
 
+_REFUSED_WRITES = {
+    403: ("Forbidden", "releases.ecs-release.dev is forbidden: User cannot patch resource releases/status"),
+    409: ("Conflict", "the object has been modified; please apply your changes to the latest version and try again"),
+    422: ("Invalid", "Release.ecs-release.dev is invalid: status.conditions: Too many: 9: must have at most 8 items"),
+}
+
 Fault = Callable[["FaultyProxy", web.Request], Awaitable[web.StreamResponse]]
 
 
 class FaultyProxy(ForwardingProxy):
-    """Forwards most requests. `met` counts the faults that others met instead."""
+    """Forwards most requests. `met` counts the faults that others met instead. `always` is what each request meets, while it is set."""
 
     def __init__(self, server: str, faults: Mapping[str, Fault], seed: int) -> None:
         super().__init__(server)
         self._faults, self._chance = faults, random.Random(seed)
         self.misbehaves = False
+        self.always: Fault | None = None
         self.met: Counter[str] = Counter()
+        self.keys: set[str] = set()
+        """The access keys that requests were signed with."""
+        self.refused: Mapping[str, Fault] = {}
+        """Those that are not known any more, with what is answered to them."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        key = request.headers.get("Authorization", "").partition("Credential=")[2].partition("/")[0]
+        self.keys |= {key} - {""}
+        if key in self.refused:
+            self.met["a key that is not known any more"] += 1
+            return await self.refused[key](self, request)
+        if self.always is not None:
+            return await self.always(self, request)
         if not self.misbehaves or self._chance.random() >= _SHARE:
             return await self.forward(request)
         name = self._chance.choice(sorted(self._faults))
@@ -57,6 +75,17 @@ def _refused(status: int, body: str, content_type: str = "application/json", **h
 
 def _aws_error(status: int, code: str, message: str) -> Fault:
     return _refused(status, json.dumps({"__type": code, "message": message}), "application/x-amz-json-1.1", x_amzn_errortype=code)
+
+
+def key_error(code: str, message: str, query_code: str) -> Fault:
+    """Return what AWS says of an access key: in JSON, or in the XML of STS, where the error has another name."""
+    text = f"<ErrorResponse><Error><Type>Sender</Type><Code>{query_code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    json_error, xml_error = _aws_error(400, code, message), _refused(403, text, "text/xml")
+
+    async def fault(proxy: FaultyProxy, request: web.Request) -> web.StreamResponse:
+        return await (json_error if "X-Amz-Target" in request.headers else xml_error)(proxy, request)
+
+    return fault
 
 
 def _kubernetes_error(code: int, reason: str, message: str, **headers: str) -> Fault:
@@ -148,13 +177,14 @@ async def _gone(proxy: FaultyProxy, request: web.Request) -> web.StreamResponse:
     return web.Response(text=json.dumps(event) + "\n", content_type="application/json")
 
 
-async def _conflict(proxy: FaultyProxy, request: web.Request) -> web.StreamResponse:
-    """A write is told that somebody was faster."""
-    if request.method not in ("PATCH", "PUT"):
-        return await proxy.forward(request)
-    return await _kubernetes_error(
-        409, "Conflict", "the object has been modified; please apply your changes to the latest version and try again"
-    )(proxy, request)
+def write_refused(code: int) -> Fault:
+    """Return what is said to whoever writes: that somebody was faster, that it may not, or that the schema admits no such thing."""
+    refused = _kubernetes_error(code, *_REFUSED_WRITES[code])
+
+    async def fault(proxy: FaultyProxy, request: web.Request) -> web.StreamResponse:
+        return await (refused(proxy, request) if request.method in ("PATCH", "PUT") else proxy.forward(request))
+
+    return fault
 
 
 _BOTH: Mapping[str, Fault] = {
@@ -169,6 +199,9 @@ AWS: Mapping[str, Fault] = MappingProxyType(
         "503": _refused(503, "", "text/plain"),
         "expired credentials": _aws_error(400, "ExpiredTokenException", "The security token included in the request is expired"),
         "another clock": _other_clock,
+        "clock refused": _aws_error(
+            400, "InvalidSignatureException", "Signature expired: 20260504T1200Z is now earlier than 20260504T1205Z"
+        ),
     }
 )
 KUBERNETES: Mapping[str, Fault] = MappingProxyType(
@@ -179,7 +212,7 @@ KUBERNETES: Mapping[str, Fault] = MappingProxyType(
         "429": _kubernetes_error(429, "TooManyRequests", "too many requests, please try again later", Retry_After="1"),
         "401": _kubernetes_error(401, "Unauthorized", "Unauthorized"),
         "410": _gone,
-        "409": _conflict,
+        **{f"{code} to a write": write_refused(code) for code in _REFUSED_WRITES},
     }
 )
 
@@ -188,26 +221,35 @@ class Wires:
     """Both wires."""
 
     def __init__(self, kubernetes: FaultyProxy, aws: FaultyProxy) -> None:
-        self._kubernetes, self._aws = kubernetes, aws
+        self.kubernetes, self.aws = kubernetes, aws
 
     @property
     def aws_url(self) -> str:
         """Where AWS is to be asked."""
-        return f"http://127.0.0.1:{self._aws.port}"
+        return f"http://127.0.0.1:{self.aws.port}"
 
     def kubeconfig(self, of: Path) -> Path:
         """Write a KUBECONFIG that asks here."""
-        return self._kubernetes.kubeconfig(of)
+        return self.kubernetes.kubeconfig(of)
 
     def met(self) -> Counter[str]:
         """Return how often each fault was met."""
         return Counter(
             {
                 f"{name}: {fault}": n
-                for name, proxy in (("API server", self._kubernetes), ("AWS", self._aws))
+                for name, proxy in (("API server", self.kubernetes), ("AWS", self.aws))
                 for fault, n in proxy.met.items()
             }
         )
+
+    @contextmanager
+    def kubernetes_always(self, fault: Fault) -> Iterator[None]:
+        """Have each request to the API server meet a fault."""
+        self.kubernetes.always = fault
+        try:
+            yield
+        finally:
+            self.kubernetes.always = None
 
     @contextmanager
     def misbehaving(self, seconds: float = _MISBEHAVING_S) -> Iterator[None]:
@@ -222,11 +264,11 @@ class Wires:
             self._misbehave(False)
 
     def _misbehave(self, does: bool) -> None:
-        self._kubernetes.misbehaves = self._aws.misbehaves = does
+        self.kubernetes.misbehaves = self.aws.misbehaves = does
 
 
 @contextmanager
-def wires(kubeconfig: Path, aws: str, seed: int) -> Iterator[Wires]:
+def wires(kubeconfig: Path, aws: str, seed: int = 0) -> Iterator[Wires]:
     """Run proxies before the API server of a KUBECONFIG and before AWS."""
     with FaultyProxy(server_of(kubeconfig), KUBERNETES, seed).running() as one, FaultyProxy(aws, AWS, seed + 1).running() as other:
         yield Wires(one, other)

@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 import yaml
 
 from tests.release.crds import narrowed
-from tests.release.project import CHART, PREVIOUS, ROOT, keep, notes, problems, version
+from tests.release.project import CHART, NOT_MEASURED, OPERATOR, PREVIOUS, RELIABILITY, ROOT, keep, notes, problems, version
 
 RELEASED = (
     "# Changelog\n\n## [Unreleased]\n\n## [1.2.0] - 2026-05-04\n### Added\n- A thing.\n\n## [1.1.9] - 2026-05-01\n### Fixed\n- Another.\n"
@@ -31,6 +32,11 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2.0"\n')
     (tmp_path / CHART).write_text('version: 1.2.0\nappVersion: "1.2.0"\n')
     (tmp_path / "CHANGELOG.md").write_text(RELEASED)
+    (tmp_path / "operator" / "ecs_release" / "__pycache__").mkdir(parents=True)
+    for name in ("app.py", "__pycache__/app.pyc"):
+        (tmp_path / "operator" / "ecs_release" / name).write_text("")
+    (tmp_path / RELIABILITY).parent.mkdir(parents=True)
+    (tmp_path / RELIABILITY).write_text("# How the promises are attacked\n")
     (tmp_path / "operator" / "base-image").write_text(f"python:3.13-slim-trixie@sha256:{'a' * 64}\n")
     (tmp_path / PREVIOUS / "accepted.yaml").write_text("# Said.\n")
     (tmp_path / PREVIOUS / "README.md").write_text("# Title\nText.\n\nOld.\n")
@@ -86,6 +92,7 @@ def test_what_does_not_agree_is_said(project: Path, change: Callable[[Path], Non
         (put("CHANGELOG.md", "## [1.2.0] - 2026-05-04\n### Added\n- A thing.\n\n", ""), r"no ## \[1.2.0\]"),
         (put("CHANGELOG.md", "## [Unreleased]\n", "## [Unreleased]\n### Fixed\n- Not said.\n"), "belongs to 1.2.0"),
         (put("operator/base-image", f"@sha256:{'a' * 64}", ""), "no digest"),
+        (put(RELIABILITY, "attacked\n", f"attacked\n{NOT_MEASURED}\n"), "some attacks were never run"),
     ],
 )
 def test_what_only_a_release_asks_for(project: Path, change: Callable[[Path], None], said: str) -> None:
@@ -108,6 +115,7 @@ def test_what_was_accepted_is_said_no_more(project: Path) -> None:
     keep(project)
 
     assert problems(project) == []
+    assert ZipFile(project / PREVIOUS / OPERATOR).namelist() == ["ecs_release/app.py"]
     assert (project / PREVIOUS / "accepted.yaml").read_text() == "# Said.\n"
     assert (project / PREVIOUS / "samples.yaml").read_text() == "kind: Release\n"
     assert (project / PREVIOUS / "README.md").read_text() == "# Title\nText.\n\nThese are version 1.2.0's.\n"

@@ -1,24 +1,21 @@
-"""`make reliability-page`: writes what `make soak` has done into docs/explanation/reliability.md, by way of docs/reliability.json."""
+"""`make reliability-page`: writes what `make soak` has done into docs/explanation/reliability.md, by way of docs/reliability.json.
+
+What the harness has by now and no run has measured is listed, too, so that the page is never older than the harness.
+"""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from tests.model.faults import READS
+from tests.model.figures import FRESH, ROOT
 from tests.model.mutants import MUTANTS
+from tests.release.project import NOT_MEASURED, RELIABILITY
+from tests.reliability.inventory import attacked, unmeasured
 
-ROOT = Path(__file__).parents[2]
-PAGE, FIGURES, FRESH = ROOT / "docs" / "explanation" / "reliability.md", ROOT / "docs" / "reliability.json", ROOT / "build" / "soak.json"
+PAGE, FIGURES = ROOT / RELIABILITY, ROOT / "docs" / "reliability.json"
 _BEGIN, _END = "<!-- figures: make reliability-page -->\n", "<!-- end of figures -->\n"
-
-
-def keep(part: str, figures: Any) -> None:
-    """Keep what a run has done for the page."""
-    known = json.loads(FRESH.read_text()) if FRESH.exists() else {}
-    FRESH.parent.mkdir(exist_ok=True)
-    FRESH.write_text(json.dumps(known | {part: figures}, indent=2) + "\n")
 
 
 def tables(figures: dict[str, Any]) -> str:
@@ -37,7 +34,9 @@ def tables(figures: dict[str, Any]) -> str:
         told = f"{found['found']} of {found['walks']} | {found['longest_s']:.0f}" if found else "not run | "
         rows.append(f"| {mutant.what} | {told} |")
     more = [*_inputs(figures.get("fuzz")), *_processes(figures.get("processes")), *_wires(figures.get("wires"))]
-    return "\n".join([*rows, *more]) + "\n"
+    more += _plays("disturbance of the real process", figures.get("disturbances"))
+    more += _plays("upgrade of the real process", figures.get("upgrades"))
+    return "\n".join([*rows, *more, *_left(unmeasured(figures))]) + "\n"
 
 
 def _inputs(figures: dict[str, Any] | None) -> list[str]:
@@ -68,6 +67,22 @@ def _wires(figures: dict[str, Any] | None) -> list[str]:
     return [*rows, "", f"{figures['plays']} scenarios from seed {figures['seed']} on: {figures['violations']} violations."]
 
 
+def _plays(what: str, figures: dict[str, Any] | None) -> list[str]:
+    if not figures:
+        return []
+    rows = ["", f"| {what} | scenarios |", "| --- | --- |"]
+    rows += [f"| {name} | {number} |" for name, number in figures["plays"].items()]
+    return [*rows, "", f"From seed {figures['seed']} on: {figures['violations']} violations."]
+
+
+def _left(unmeasured: dict[str, list[str]]) -> list[str]:
+    if not unmeasured:
+        return []
+    numbers = {kind: len(names) for kind, names in attacked().items()}
+    told = {k: f"all {len(n)}" if len(n) == numbers[k] else ", ".join(f"`{name}`" for name in n) for k, n in unmeasured.items()}
+    return ["", NOT_MEASURED, "", *(f"- **{kind}**: {names}" for kind, names in told.items())]
+
+
 def page(text: str, figures: dict[str, Any]) -> str:
     """Put the tables where the page has room for them."""
     before, _, rest = text.partition(_BEGIN)
@@ -76,9 +91,9 @@ def page(text: str, figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Run the command: what the latest soak has done takes the place of what was done before."""
+    """Run the command: what the latest soak has done, if there was one here, takes the place of what was done before."""
     known = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
-    figures = known | json.loads(FRESH.read_text())
+    figures = known | (json.loads(FRESH.read_text()) if FRESH.exists() else {})
     FIGURES.write_text(json.dumps(figures, indent=2) + "\n")
     PAGE.write_text(page(PAGE.read_text(), figures))
 
