@@ -16,6 +16,7 @@ from ecs_release.domain.notifications.outcome_measures import DEPLOYED, FAILED
 from ecs_release.domain.notifications.transitions import Transition, TransitionKind
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.metrics_state import EngineState, EnvironmentState, LedgerState
+from ecs_release.engine.store.promotion_facts import OverduePromotion
 from ecs_release.engine.store.store import ReleaseFacts
 from ecs_release.metrics.registry import Metrics
 
@@ -42,7 +43,7 @@ PROD = EnvironmentState("prod", (("Ready", "True"), ("Observed", "Unknown")), 60
 
 STATE = EngineState(
     (
-        stored_release("web", Ready="True", Stalled="False", InSync="Unknown"),
+        replace(stored_release("web", Ready="True", Stalled="False", InSync="Unknown"), overdue=OverduePromotion("2026-05-04T09:00:00Z", "v2")),
         stored_release("api", "Failed", "RolledBack", Ready="False", Stalled="True"),
         stored_release("new", "", ""),
         replace(stored_release("odd", "Drifted", "Drifted", Ready="False"), in_flight=True, artifact_warning="RollbackTargetGone"),

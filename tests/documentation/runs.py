@@ -10,6 +10,7 @@ ON_THE_SHOP = (
     "how-to/deploy-with-the-operator-down.md",
     "how-to/roll-back.md",
     "how-to/promote.md",
+    "how-to/overdue.md",
     "how-to/operate.md",
     "how-to/install.md",
     "how-to/runbook.md",

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.aws_simulator.client import ACCOUNT, REGION, Simulator
+from tests.aws_simulator.client import ACCOUNT, REGION, Simulator, image_name
 from tests.control_plane.control_plane import ControlPlane, control_plane
 from tests.e2e.bed import ROOT, Bed, Place, chart_rights, custom_objects
 from tests.e2e.queues import Inbox, event_queue, topic
@@ -332,6 +332,31 @@ def test_two_shards_act_each_on_its_own_account(replicas: Replicas, quiet_bed: B
         place.until(lambda p=place: p.kubectl("get", "project", "shop", "-o", "jsonpath={.status.releases}") == "1", "the Project's status")
     holders = {shard: lease(rest, shard)["holderIdentity"] for shard in ("default", "prod")}
     assert len(set(holders.values())) == 2
+
+
+def test_what_waits_in_another_shard_s_environment_is_overdue(replicas: Replicas, quiet_bed: Bed) -> None:
+    """Staging is another account's, and another operator's: its Release's status is all that production's goes by."""
+    table = {"ECS_RELEASE_SHARDS": json.dumps({"test": [f"{OTHER_ACCOUNT}/{REGION}"]})}
+    place, name = shop(Place(quiet_bed)), "staging"
+    place.aws.client("ecs", OTHER_ACCOUNT, REGION).create_cluster(clusterName=place.name)
+    image = image_name(place.repository("web"), "ref.v1", account=ACCOUNT, region=REGION)
+    place.aws.create_service("web", {"app": image}, cluster=place.name, account=OTHER_ACCOUNT, region=REGION)
+    aws = {"accountID": OTHER_ACCOUNT, "region": REGION, "roleARN": f"arn:aws:iam::{OTHER_ACCOUNT}:role/{place.name}"}
+    there = place.environment(f"{place.name}-{name}", aws=aws, artifacts={"registryID": ACCOUNT})
+    place.environment(promotion={"from": {"name": there}, "overdueAfterSeconds": 2})
+    replicas.start("here", table)
+    replicas.start("there", table | {"ECS_RELEASE_SHARD": "test"})
+    place.release("v1")
+    place.release("v1", name=name, environmentRef={"name": there})
+    for one in ("web", name):
+        place.wait("Succeeded", one)
+    place.push("v2")
+    place.release("v2", name=name, environmentRef={"name": there})
+    place.until(lambda: (place.status().get("promotion") or {}).get("state") == "Overdue", "it to be overdue")
+    place.until(lambda: (place.get_environment()["status"].get("promotion") or {}).get("overdue") == 1, "the Environment to say so")
+    place.release("v2")
+    place.wait("Succeeded")
+    assert "promotion" not in place.status()
 
 
 def test_an_operator_with_another_table_waits_until_all_have_the_same(replicas: Replicas, place: Place) -> None:

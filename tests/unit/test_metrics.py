@@ -45,6 +45,7 @@ def test_how_things_stand() -> None:
     assert value(found, "ecs_release_releases_drifted", environment="prod") == 1
     warned = {labels: n for (name, labels), n in found.items() if name == "ecs_release_releases_artifact_warnings"}
     assert warned == {frozenset({"environment": "prod", "namespace": "shop", "reason": "RollbackTargetGone"}.items()): 1}
+    assert value(found, "ecs_release_releases_promotion_overdue", environment="prod", namespace="shop") == 1
     assert value(found, "ecs_release_rollouts_in_progress", environment="prod") == 1
     assert value(found, "ecs_release_environment_condition", environment="prod", type="Observed") == -1
     assert value(found, "ecs_release_last_sweep_timestamp_seconds", environment="prod") == NOW.timestamp()

@@ -104,6 +104,7 @@ _ENVIRONMENT_COLUMNS = (
     Column("Observed", ".status.lastSweepTime", "date"),
     Column("Closed", ".status.closedWindow.name"),
     _AGE,
+    Column("Overdue", ".status.promotion.overdue", "integer", wide=True),
     Column("Cluster", ".spec.target.cluster", wide=True),
     Column("Caller", ".status.caller", wide=True),
     Column("Message", f"{_READY}.message", wide=True),

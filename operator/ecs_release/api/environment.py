@@ -10,6 +10,7 @@ from ecs_release.api.bounded_types import Arn
 from ecs_release.api.commits import EnvironmentCommits
 from ecs_release.api.conditions import Condition
 from ecs_release.api.meta import ACCOUNT, ECS_NAME, PATTERN, REGION, ROLE_ARN, Model, NamespaceName, ObjectMeta, Time
+from ecs_release.api.promotion import Promotion, PromotionStatus
 from ecs_release.api.rollout import RolloutDefaults
 from ecs_release.api.schema import list_map, rule, rules
 from ecs_release.api.suspension import EnvironmentSuspension, SuspensionEnd
@@ -234,6 +235,9 @@ class EnvironmentSpec(Model):
         list[Window] | None, Field(max_length=50, description="When releases may or may not start.", json_schema_extra=list_map("name"))
     ] = None
     commits: Annotated[EnvironmentCommits | None, Field(description="What the commit graph must say; absent: it is not asked.")] = None
+    promotion: Annotated[
+        Promotion | None, Field(description="Where releases are promoted from, and when that is overdue; absent: nothing is said of it.")
+    ] = None
     notify: Annotated[Notify | None, Field(description="Where notifications are sent.")] = None
     takes_over_from: Annotated[
         list[Installation] | None,
@@ -286,6 +290,9 @@ class EnvironmentStatus(Model):
     ] = None
     releases: Annotated[ReleaseCounts | None, Field(description="Releases into the Environment.")] = None
     closed_window: Annotated[ClosedWindow | None, Field(description="The window that is closed now.")] = None
+    promotion: Annotated[PromotionStatus | None, Field(description="What has waited too long for its promotion; absent: nothing has.")] = (
+        None
+    )
     suspension: Annotated[SuspensionEnd | None, Field(description="When spec.suspend ends by itself, or has; absent: it does not.")] = None
     caller: Annotated[Arn | None, Field(description="The identity that AWS sees.")] = None
     ledger_table: Annotated[Arn | None, Field(description="ARN of the DynamoDB table that attempts are recorded in.")] = None

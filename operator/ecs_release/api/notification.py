@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
-from ecs_release.api.bounded_types import Arn, LeadTime, StatusDigest, Text, Word, text_of
+from ecs_release.api.bounded_types import Arn, Count, LeadTime, StatusDigest, Text, Word, text_of
 from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.hook_status import Intervention
 from ecs_release.api.meta import Model, Time
@@ -32,6 +32,7 @@ class NotificationType(StrEnum):
     ROLLED_BACK = "dev.ecs-release.deployment.rolled-back.v1"
     DRIFTED = "dev.ecs-release.release.drifted.v1"
     IN_SYNC = "dev.ecs-release.release.in-sync.v1"
+    OVERDUE = "dev.ecs-release.release.overdue.v1"
     SET_STARTED = "dev.ecs-release.deployment-set.started.v1"
     SET_SUCCEEDED = "dev.ecs-release.deployment-set.succeeded.v1"
     SET_FAILED = "dev.ecs-release.deployment-set.failed.v1"
@@ -39,7 +40,7 @@ class NotificationType(StrEnum):
 
 
 class NotifiedImage(Model):
-    """A container's image before and after. In a drift: what was wanted, and what runs."""
+    """A container's image before and after. In a drift: what was wanted, and what runs; overdue: what runs, and what is to be promoted."""
 
     container: Annotated[Word, Field(description="Container.")]
     from_digest: Annotated[StatusDigest | None, Field(description="Digest before.")] = None
@@ -95,8 +96,12 @@ class NotificationData(Model):
     services: Annotated[list[Word] | None, Field(max_length=50, description="The services, of a ReleaseSet.")] = None
     release_set: Annotated[Word | None, Field(description="The ReleaseSet that a Release belongs to.")] = None
     target: Annotated[NotifiedTarget, Field(description="Where.")]
+    promoted_from: Annotated[
+        Word | None, Field(description="Of an overdue promotion: the Environment where `hash` and the images are proven to run.")
+    ] = None
+    reminder: Annotated[Count | None, Field(description="How often that is said by now, this time included.")] = None
     attempt_id: Annotated[Word | None, Field(description="Id of the deployment or deployment set, from start to end.")] = None
-    hash: Annotated[Word | None, Field(description="Release hash or tag that was asked for.")] = None
+    hash: Annotated[Word | None, Field(description="Release hash or tag that was asked for; overdue: that is to be promoted.")] = None
     images: Annotated[list[NotifiedImage] | None, Field(max_length=20, description="From what to what.")] = None
     cause: Annotated[Word | None, Field(description="Why the deployment was made: Requested, Retry, Rollback, ...; more may come.")] = None
     outcome: Annotated[Word | None, Field(description="How it ended: Succeeded, RolledBack, RolloutFailed, ...; more may come.")] = None
@@ -123,7 +128,7 @@ class NotificationData(Model):
     task_definition: Annotated[Arn | None, Field(description="Revision.")] = None
     deployment_id: Annotated[Word | None, Field(description="ECS deployment. In a drift: the one that is not the Release's.")] = None
     changed_by: Annotated[NotifiedPerson | None, Field(description="In a drift: who started that deployment, if known.")] = None
-    start_time: Annotated[Time | None, Field(description="When the deployment, or the drift, began.")] = None
+    start_time: Annotated[Time | None, Field(description="When the deployment, the drift, or the waiting for a promotion began.")] = None
     completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
     links: Annotated[dict[str, Arn] | None, Field(max_length=10, description="Console pages, by name: service, events.")] = None
 

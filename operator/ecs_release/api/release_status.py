@@ -12,6 +12,7 @@ from ecs_release.api.conditions import Condition
 from ecs_release.api.drift_status import Drift, LastDrift
 from ecs_release.api.hook_status import Intervention, OpenHook
 from ecs_release.api.meta import MicroTime, Model, Time
+from ecs_release.api.promotion import AwaitedPromotion
 from ecs_release.api.record_status import AttemptRecord, ForeignDeployment, LedgerStatus
 from ecs_release.api.schema import list_map
 from ecs_release.api.suspension import SuspensionEnd
@@ -373,6 +374,10 @@ class ReleaseStatus(Model):
         list[HistoryEntry] | None, Field(max_length=10, description="Attempts, newest first.", json_schema_extra=list_map("attemptID"))
     ] = None
     last_ready: Annotated[LastReady | None, Field(description="The pin that it was Ready on last.")] = None
+    promotion: Annotated[
+        AwaitedPromotion | None,
+        Field(description="What runs in the Environment that releases are promoted from, and not here; absent: nothing."),
+    ] = None
     foreign: Annotated[
         list[ForeignDeployment] | None,
         Field(max_length=5, description="Foreign deployments, newest first.", json_schema_extra=list_map("deploymentID")),

@@ -27,6 +27,7 @@ from ecs_release.engine.artifacts.image_catalog import ImageCatalog
 from ecs_release.engine.artifacts.image_requirements import ImageRequirements
 from ecs_release.engine.artifacts.source_resolver import Resolver
 from ecs_release.engine.environments.observer_pool import ObserverPool
+from ecs_release.engine.environments.promotion_summary import PromotionSummary
 from ecs_release.engine.environments.shard_scope import ShardScope
 from ecs_release.engine.environments.status_writer import StatusWriter
 from ecs_release.engine.failed_pass import FailureReporter
@@ -99,6 +100,7 @@ class Engine:
         commit_spans = CommitSpans(commits, clock, self._add)
         self._notifier = Notifier(self.store, watched, aws, clock, settings.installation, self._add, commit_spans.listed)
         self.store.on_transition = self._notifier.on_transition
+        self.store.on_promotion = self._promotion_changed
         self.recorder = Recorder(ledger, clock, self._add, self._ledger_problem_changed)
         self.recorder.closer.configure(settings.installation, store.services_of, self._exists, store.has_service, settings.closing_grace_s)
         self._observers = ObserverPool(
@@ -124,7 +126,7 @@ class Engine:
         )  # fmt: skip
         self._status_writer = StatusWriter(
             self.store, watched, clock, settings, self._observers.get, self._observers.event_listener.problem, self._notifier,
-            self.recorder, self._count,
+            self.recorder, self._count, PromotionSummary(store, self.claims.counts),
         )  # fmt: skip
 
     # Called by the watch.
@@ -171,6 +173,7 @@ class Engine:
         self.queue.forget(key)
         if facts is not None:
             self._release_deleted(key, facts)
+            self._promotion_changed(facts, facts)
         for other in concerned:
             self.claims.refresh(other)
             self._add(other.key)
@@ -294,6 +297,8 @@ class Engine:
             self._add(facts.key)
         for name in environments:
             self._observers.observe_soon(name)
+        for name in self._promoted_from(key.name) if key.kind == ENVIRONMENT else ():
+            self._add(ObjectKey(ENVIRONMENT, "", name))
 
     def _labels_changed(self, namespace: str) -> None:
         for facts in self.store.of_namespace(namespace):
@@ -320,6 +325,18 @@ class Engine:
         facts = self.store.releases.get(key)
         if facts is not None and facts.release_set:
             self._add(ObjectKey(RELEASE_SET, key.namespace, facts.release_set), _GATHER_S)
+
+    def _promoted_from(self, environment: str) -> list[str]:
+        return [name for name in self.store.environments if self.store.promotes_from(name) == environment]
+
+    def _promotion_changed(self, before: ReleaseFacts | None, facts: ReleaseFacts) -> None:
+        """Queue what goes by the promotions from or into a Release: its Environment, and the Releases that it may be promoted to."""
+        if (before.overdue if before is not None else None) != facts.overdue:
+            self._add(ObjectKey(ENVIRONMENT, "", facts.environment), 1.0)
+        own = [facts.environment] if self.store.promotes_from(facts.environment) else []
+        for name in (*own, *self._promoted_from(facts.environment)):
+            for other in self.store.of_service_in(name, facts.key.namespace, facts.project, facts.service):
+                self._add(other.key)
 
     def _update_counts(self, key: ObjectKey, before: ReleaseFacts | None) -> None:
         """Queue the Project and the Environment of a Release if their counts changed."""

@@ -80,6 +80,9 @@ def _releases(releases: Sequence[ReleaseFacts]) -> Iterator[Metric]:
     warned = Counter((r.environment, r.key.namespace, r.artifact_warning) for r in releases if r.artifact_warning)
     text = "Releases whose images are gone or at risk, or those to roll back to, by the reason of ArtifactAvailable."
     yield _gauge("ecs_release_releases_artifact_warnings", text, [*by, "namespace", "reason"], warned.items())
+    overdue = Counter((r.environment, r.key.namespace) for r in releases if r.overdue is not None)
+    text = "Releases whose promotion is overdue; only what there is."
+    yield _gauge("ecs_release_releases_promotion_overdue", text, [*by, "namespace"], overdue.items())
     drifted = {(r.environment,): 0.0 for r in releases}
     moving = dict(drifted)
     for release in releases:

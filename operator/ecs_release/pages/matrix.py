@@ -11,6 +11,7 @@ from typing import Any
 from ecs_release.api.environment import Environment
 from ecs_release.api.meta import to_time
 from ecs_release.api.names import LABEL_SERVICE_SET
+from ecs_release.api.promotion import OVERDUE
 from ecs_release.domain.artifacts.claimed_hash import CLAIMED
 from ecs_release.pages.ages import since
 from ecs_release.pages.observation import Sweep, sweep_of
@@ -49,6 +50,8 @@ class MatrixCell:
     style: str
     mark: str
     differs: bool
+    overdue: str = ""
+    """What has waited too long for its promotion, if anything has."""
 
     @property
     def is_as_wanted(self) -> bool:
@@ -168,7 +171,12 @@ def _cell(body: Mapping[str, Any]) -> MatrixCell:
         style=style,
         mark=mark,
         differs=differs,
+        overdue=_overdue(status.get("promotion") or {}),
     )
+
+
+def _overdue(promotion: Mapping[str, Any]) -> str:
+    return str(promotion.get("hash") or "another") if promotion.get("state") == OVERDUE else ""
 
 
 def short(name: str) -> str:
@@ -186,7 +194,7 @@ def state_text(cell: MatrixCell) -> str:
 
 def cell_text(cell: MatrixCell) -> str:
     """Return the text of a cell: what runs, and what is not as it should be."""
-    runs = short(cell.running) or "-"
+    runs = f"{short(cell.running) or '-'}{f' ({short(cell.overdue)} is overdue)' if cell.overdue else ''}"
     if cell.phase == "Ready":
         return runs if cell.is_as_wanted else f"{runs} ({state_text(cell)})"
     goal = f" {short(cell.wanted)}" if cell.differs and cell.wanted else ""

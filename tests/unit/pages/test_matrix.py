@@ -44,3 +44,10 @@ def test_lines_of_the_board_stand_where_their_first_release_does() -> None:
     shown = build(listed, None, NOW)
     assert [row.service for row in shown.rows] == ["api", "web"]
     assert [row.service for row in in_order(shown, sort_by(parse_path(".metadata.creationTimestamp"), listed)).rows] == ["web", "api"]
+
+
+def test_what_has_waited_too_long_stands_beside_what_runs() -> None:
+    for state, text in (("Overdue", "bbbbbbb (1a2b3c4 is overdue)"), ("Waiting", "bbbbbbb")):
+        body = release("web", readiness=READY, promotion={"state": state, "hash": "1a2b3c4"})
+        (row,) = matrix.build([body], None, NOW).rows
+        assert matrix.cell_text(row.cells["staging"]) == text

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.environment import Environment
@@ -176,6 +177,32 @@ class Diagnostics:
     """The digests that the PRIMARY deployment's revision names, if that deployment is not the attempt's."""
 
 
+class UpstreamState(StrEnum):
+    """How the Release of the service in the Environment that releases are promoted from stands."""
+
+    NONE = "None"
+    """There is none, or the Environment is promoted from nowhere."""
+    LEVEL = "Level"
+    """What is proven to run there is what is proven to run here."""
+    MOVING = "Moving"
+    """It is being rolled out."""
+    UNPROVEN = "Unproven"
+    PROVEN = "Proven"
+    UNREAD = "Unread"
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What runs in the Environment that releases are promoted from. `there` is its Release, read only if it may be ahead.
+
+    `relations` are how the commits of its attempts stand to those that run here, as far as the commit graph says.
+    """
+
+    state: UpstreamState = UpstreamState.NONE
+    there: Release | None = None
+    relations: Answers = field(default_factory=Answers)
+
+
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """An intent that may have been carried out already: the answer was lost, or the process that wrote it has died.
@@ -237,6 +264,7 @@ class Facts:
     tracking: Tracking = field(default_factory=Tracking)
     tags: Tags = field(default_factory=Tags)
     images: Images = field(default_factory=Images)
+    upstream: Upstream = field(default_factory=Upstream)
     refused_requests: Mapping[str, str] = field(default_factory=dict)
     """Requests, by annotation, that lack the reason that the Environment requires. The Release is as if they had not been made."""
     diagnostics: Diagnostics = field(default_factory=Diagnostics)

@@ -31,6 +31,7 @@ from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.api.releaseset_status import SetHistoryEntry
 from ecs_release.domain.decision.attempts import ADOPTED, GOOD, proofs
 from ecs_release.domain.ports.commits import Commit
+from ecs_release.domain.promotion.overdue import text_of
 from ecs_release.domain.verification.proof import Match
 
 _ROLLED_BACK = "RolledBack"
@@ -60,7 +61,7 @@ def release_notifications(release: Release, place: Origin) -> tuple[Notification
     status = release.status
     if status is None:
         return ()
-    found = [*_drift(release, status, place)]
+    found = [*_drift(release, status, place), *_overdue(release, status, place)]
     for entry in reversed(status.history or ()):
         found += _attempt(release, status, entry, place)
     return tuple(sorted(found, key=lambda n: n.time))
@@ -160,6 +161,32 @@ def _difference(status: ReleaseStatus) -> list[NotifiedImage]:
                 )
             )
     return found
+
+
+def _overdue(release: Release, status: ReleaseStatus, place: Origin) -> Iterator[Notification]:
+    """Yield the latest word that a promotion is overdue; the words before it are in no status any more."""
+    waits = status.promotion
+    if waits is None or waits.told_time is None or waits.since_time is None:
+        return
+    runs = {
+        c.name: next((d for d in c.digests or () if d.tasks), None) for c in (status.running.containers if status.running else None) or ()
+    }
+    images = [
+        NotifiedImage(
+            container=i.container,
+            from_digest=one.digest if (one := runs.get(i.container)) else None,
+            from_hash=one.release_hash if one else None,
+            to_digest=i.digest,
+            to_hash=i.release_hash,
+        )
+        for i in waits.images or ()
+    ]
+    data = _of_release(
+        release, place, promoted_from=waits.environment, reminder=waits.told, hash=waits.hash, images=images or None,
+        message=text_of(waits), start_time=waits.since_time,
+    )  # fmt: skip
+    number = f"{waits.since_time:%Y%m%dt%H%M%S}.overdue.{waits.told or 1}"
+    yield _notification(number, NotificationType.OVERDUE, waits.told_time, data, place)
 
 
 def _commits(entry: HistoryEntry | SetHistoryEntry, place: Origin) -> list[NotifiedCommit] | None:

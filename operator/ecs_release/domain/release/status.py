@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from ecs_release.api.conditions import Condition, ConditionType, Reason
 from ecs_release.api.record_status import LedgerStatus
@@ -30,6 +31,7 @@ from ecs_release.domain.model.conditions import (
 )
 from ecs_release.domain.model.image_names import short_digest
 from ecs_release.domain.ports.protocols import EventNote
+from ecs_release.domain.promotion import overdue
 from ecs_release.domain.retention import image_availability
 from ecs_release.domain.rules import attempt_commits
 from ecs_release.domain.rules.at_rest import Standing, compared, standing
@@ -43,7 +45,8 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
     attempt_commits.note(facts, draft)
     foreign_interventions.track(facts, draft)
     believed = facts.seen.unread is None and not draft.missing
-    if not draft.missing and (outcome.situation is None or _is_ours(facts, draft, outcome.situation)):
+    is_ours = outcome.situation is None or _is_ours(facts, draft, outcome.situation)
+    if not draft.missing and is_ours:
         foreign_deployments.track(facts, draft)
     now_runs = running(facts) if believed else before.running
     conditions, its_phase = list(before.conditions or ()), before.phase
@@ -53,6 +56,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
         conditions = merge(before.conditions, updates, facts.release.metadata.generation, facts.now)
         its_phase = phase(outcome.situation)
     end, told = suspension_end.told(facts.release.spec, before.suspension, facts.now)
+    awaited = overdue.awaited(facts, draft, now_runs, is_ours=is_ours)
     status = ReleaseStatus(
         observed_generation=facts.release.metadata.generation if outcome.situation else before.observed_generation,
         phase=its_phase,
@@ -68,6 +72,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
         last_drift=drift.last(facts, draft, outcome.situation),
         history=list(draft.history) or None,
         last_ready=draft.last_ready,
+        promotion=awaited.status,
         foreign=list(draft.foreign[: foreign_deployments.MAX_FOREIGN]) or None,
         ledger=draft.ledger if facts.ledger.is_configured else _without_ledger(before, draft),
         suspension=end,
@@ -81,7 +86,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
         summary=_summary(facts, draft, now_runs, find(conditions, ConditionType.READY)),
     )
     status, left_out = recorded_condition.with_recorded_condition(facts, draft, status)
-    events = (*draft.events, *_events(before, outcome), *told)
+    events = (*draft.events, *_events(before, outcome), *told, *awaited.events)
     # An attempt that is held up (suspended, denied) moves no faster for being looked at often.
     moving = attempts.is_open(draft.rollout) and (outcome.situation is None or outcome.situation.reconciling)
     fast = moving or draft.missing or _is_waiting(outcome)
@@ -89,7 +94,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
         status,
         outcome.act,
         events,
-        _again_s(facts, draft, outcome),
+        _again_s(facts, draft, outcome, awaited.next),
         fast=fast,
         missing=draft.missing,
         left_out=left_out,
@@ -120,11 +125,15 @@ def _is_ours(facts: Facts, draft: Draft, situation: Situation) -> bool:
     return (known.service_arn, known.service_created_time) == (service.arn, service.created_at)
 
 
-def _again_s(facts: Facts, draft: Draft, outcome: Outcome) -> float | None:
-    """Return when to look again: as the outcome says, at the deadline of an attempt that is followed, and when a suspension ends."""
+def _again_s(facts: Facts, draft: Draft, outcome: Outcome, promotion_due: datetime | None) -> float | None:
+    """Return when to look again: as the outcome says, at the deadline of an attempt that is followed, when a suspension ends.
+
+    And when there is something to say of a promotion that is waited for.
+    """
     is_followed = draft.left_s is not None and attempts.is_open(draft.rollout) and attempts.is_deployed(draft.rollout)
     deadline_s = max(0.5, draft.left_s) if is_followed and draft.left_s is not None else None
-    due = [s for s in (outcome.again_s, deadline_s, suspension.again_s(facts)) if s is not None]
+    promotion_s = suspension.seconds_until(promotion_due, now=facts.now)
+    due = [s for s in (outcome.again_s, deadline_s, suspension.again_s(facts), promotion_s) if s is not None]
     return min(due, default=None)
 
 

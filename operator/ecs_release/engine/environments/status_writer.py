@@ -35,6 +35,7 @@ from ecs_release.domain.model.errors import Blocked, Conflict, Denied, NotFound,
 from ecs_release.domain.model.parsing import read_object
 from ecs_release.domain.ports.protocols import Clock, Cluster, ObjectKey
 from ecs_release.engine.environments.applied_by_check import AppliedByCheck
+from ecs_release.engine.environments.promotion_summary import PromotionSummary
 from ecs_release.engine.ledger.recorder import Recorder
 from ecs_release.engine.notifications.notifier import Notifier
 from ecs_release.engine.observation.event_listener import environments_of_other_shards
@@ -63,12 +64,14 @@ class StatusWriter:
         notifier: Notifier,
         recorder: Recorder,
         count: Callable[[str], ReleaseCounts | None],
+        promotions: PromotionSummary,
     ) -> None:
         """`observer_of` finds an Environment's observer; `queue_problem` returns why an event queue cannot be read, by its URL.
 
         `count` counts an Environment's Releases (None: it is not known yet which of them it admits).
         """
         self._notifier = notifier
+        self._promotions = promotions
         self._recorder = recorder
         self._queue_problem = queue_problem
         self._store = store
@@ -142,6 +145,7 @@ class StatusWriter:
             notified_time=before.notified_time if notifying else None,
             releases=before.releases,
             closed_window=closed,
+            promotion=self._promotions.of(environment),
             suspension=end,
             caller=(observer.role_check.arn if observer else "") or before.caller,
             ledger_table=(self._recorder.table or before.ledger_table) if self._recorder.has_ledger else None,

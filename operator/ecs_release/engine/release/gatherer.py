@@ -43,6 +43,7 @@ from ecs_release.engine.release.owner_set import as_pinned, permission_of
 from ecs_release.engine.release.revision_reader import read_revisions, sweep_s
 from ecs_release.engine.release.rollout_diagnostics import diagnose
 from ecs_release.engine.release.unconfirmed_calls import track
+from ecs_release.engine.release.upstream_reader import UpstreamReader
 from ecs_release.engine.runtime.attempt_ids import new_id
 from ecs_release.engine.runtime.settings import EngineSettings
 from ecs_release.engine.store.references import References
@@ -133,7 +134,8 @@ class Gatherer:
         commits = await self.commit_graph.answers(key_of(facts.release), facts.place.repository, commit_passage.asked(facts))
         facts = replace(facts, tracking=await track(ecs, target, facts, memory), tags=await self.tag_reader.read(facts, memory))
         spans = self.commit_spans.known(key_of(facts.release), facts.place.repository, attempt_commits.asked(facts))
-        facts = replace(facts, commits=commits, spans=spans)
+        upstream = await UpstreamReader(self.references, self.commit_graph).read(key_of(facts.release), facts)
+        facts = replace(facts, commits=commits, spans=spans, upstream=upstream)
         return replace(facts, images=await self.image_requirements.read(facts), diagnostics=await diagnose(ecs, target, facts, memory))
 
     def _limits(self, place: Place) -> Limits:

@@ -12,7 +12,7 @@ from ecs_release.domain.artifacts.source import pinned_source
 from ecs_release.domain.model.errors import Blocked
 from ecs_release.domain.model.parsing import read_object
 from ecs_release.domain.ports.protocols import Cluster, ObjectKey
-from ecs_release.domain.sets.promotion_proof import why_unproven
+from ecs_release.domain.promotion.proof import why_unproven
 from ecs_release.engine.store.references import References
 
 

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from itertools import islice
+from typing import Any, TypeVar
 
 from ecs_release.api.conditions import ConditionType
 from ecs_release.api.environment import Environment
-from ecs_release.api.names import API_VERSION, ENVIRONMENT, OUR_LABELS, PROJECT, RELEASE, RELEASE_SET, REQUEST_ANNOTATIONS
+from ecs_release.api.names import API_VERSION, ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
 from ecs_release.api.project import Project
 from ecs_release.domain.model.errors import Blocked
 from ecs_release.domain.model.parsing import read_object
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.domain.retention.image_availability import WARNED_OF
+from ecs_release.engine.store.fingerprint import fingerprint
+from ecs_release.engine.store.last_transition import NEVER, LastTransition, last_transition
+from ecs_release.engine.store.promotion_facts import OverduePromotion, overdue_promotion, proven_digests
 
 log = logging.getLogger(__name__)
 
+_CLAIMS = 10
 # What reading an object raises that is not as its CRD says: one that is older than the CRD, or was written past it.
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-
-
-class LastTransition(NamedTuple):
-    """The time of the last transition in a status (RFC 3339, whole seconds; empty: none), and a checksum of all transitions in it."""
-
-    time: str
-    sum: int
-
-
-NEVER = LastTransition("", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +55,9 @@ class ReleaseFacts:
     last_transition: LastTransition = NEVER
     artifact_warning: str = ""
     """Reason of ArtifactAvailable if it is a warning."""
+    proven: int = 0
+    """A number for the digests that it proves to run; 0: it proves nothing."""
+    overdue: OverduePromotion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,32 +77,6 @@ class Invalid:
     """A Project or Environment that this version cannot parse, and why."""
 
     message: str
-
-
-def _fingerprint(body: Mapping[str, Any]) -> int:
-    """Return a checksum of all that a pass reads: an event that does not change it (our own write, a label) needs no pass."""
-    meta = body["metadata"]
-    annotations = meta.get("annotations") or {}
-    seen = (
-        meta["uid"],
-        meta.get("generation"),
-        "deletionTimestamp" in meta,
-        [annotations.get(name) for name in REQUEST_ANNOTATIONS],
-        [(meta.get("labels") or {}).get(name) for name in OUR_LABELS],
-        [owner["uid"] for owner in meta.get("ownerReferences") or ()],
-        body.get("status"),
-    )
-    return zlib.crc32(json.dumps(seen, sort_keys=True, default=str).encode())
-
-
-def _last_transition(status: Mapping[str, Any]) -> LastTransition:
-    """Summarize the attempts (of a set: deployment sets) and the drift in a status."""
-    entries = status.get("history") or ()
-    drift = status.get("lastDrift") or {}
-    times = [e.get(name, "") for e in entries for name in ("startTime", "completionTime")]
-    summary = [(e.get("attemptID") or e.get("id"), e.get("outcome")) for e in entries], drift.get("startTime"), drift.get("endTime")
-    last = max((*times, drift.get("startTime", ""), drift.get("endTime", "")))
-    return LastTransition(last, zlib.crc32(repr(summary).encode())) if last else NEVER
 
 
 def _artifact_warning(conditions: Iterable[Mapping[str, Any]]) -> str:
@@ -134,7 +104,7 @@ def release_facts(body: Mapping[str, Any]) -> ReleaseFacts:
         project=sys.intern(spec["projectRef"]["name"]),
         service=sys.intern(spec["service"]),
         environment=sys.intern(spec["environmentRef"]["name"]),
-        fingerprint=_fingerprint(body),
+        fingerprint=fingerprint(body),
         phase=sys.intern(status.get("phase", "")),
         ready=sys.intern(ready.get("status", "")),
         in_flight=bool(rollout) and not rollout.get("outcome"),
@@ -142,8 +112,10 @@ def release_facts(body: Mapping[str, Any]) -> ReleaseFacts:
         owner_uid=owner.get("uid", ""),
         reason=sys.intern(ready.get("reason", "")),
         conditions=_shared(tuple((sys.intern(c["type"]), sys.intern(c["status"])) for c in conditions)),
-        last_transition=_last_transition(status),
+        last_transition=last_transition(status),
         artifact_warning=_artifact_warning(conditions),
+        proven=proven_digests(body),
+        overdue=overdue_promotion(status),
     )
 
 
@@ -161,8 +133,8 @@ def set_facts(body: Mapping[str, Any]) -> SetStoreFacts:
         uid=meta["uid"],
         project=sys.intern(spec["projectRef"]["name"]),
         environment=sys.intern(spec["environmentRef"]["name"]),
-        fingerprint=_fingerprint(body),
-        last_transition=_last_transition(body.get("status") or {}),
+        fingerprint=fingerprint(body),
+        last_transition=last_transition(body.get("status") or {}),
     )
 
 
@@ -175,6 +147,8 @@ class Store:
         """Called if a status has new transitions: with the facts, the time of the last transition before, and the object."""
         self.on_release: Callable[[ReleaseFacts], None] = lambda _facts: None
         """Called with the facts of each Release that is stored."""
+        self.on_promotion: Callable[[ReleaseFacts | None, ReleaseFacts], None] = lambda _before, _facts: None
+        """Called if what a Release proves, or its overdue promotion, has changed: with its facts before and now."""
         self.releases: dict[ObjectKey, ReleaseFacts] = {}
         self.sets: dict[ObjectKey, SetStoreFacts] = {}
         self.projects: dict[ObjectKey, Project | Invalid] = {}
@@ -185,7 +159,7 @@ class Store:
         self._of_project: dict[ObjectKey, set[ObjectKey]] = defaultdict(set)
         self._of_namespace: dict[str, set[ObjectKey]] = defaultdict(set)
         self._of_set: dict[ObjectKey, set[ObjectKey]] = defaultdict(set)
-        self._of_service: dict[tuple[str, str, str], set[ObjectKey]] = defaultdict(set)
+        self._of_service: dict[tuple[str, str, str], dict[str, set[ObjectKey]]] = defaultdict(lambda: defaultdict(set))
         self._sets_of: dict[ObjectKey, set[ObjectKey]] = defaultdict(set)
         self._using: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
 
@@ -282,7 +256,17 @@ class Store:
 
     def of_service(self, namespace: str, project: str, service: str) -> list[ReleaseFacts]:
         """List the Releases of a Project's service, in all Environments."""
-        return [self.releases[key] for key in self._of_service.get((namespace, project, service), ())]
+        return [self.releases[key] for keys in self._of_service.get((namespace, project, service), {}).values() for key in keys]
+
+    def of_service_in(self, environment: str, namespace: str, project: str, service: str) -> list[ReleaseFacts]:
+        """List the Releases of a Project's service in an Environment, at most ten of them: one holds the service."""
+        keys = self._of_service.get((namespace, project, service), {}).get(environment, ())
+        return [self.releases[key] for key in islice(keys, _CLAIMS)]
+
+    def promotes_from(self, environment: str) -> str:
+        """Return the Environment that an Environment is promoted from; empty if none is known."""
+        found = self.environments.get(environment)
+        return found.spec.promotion.from_.name if isinstance(found, Environment) and found.spec.promotion is not None else ""
 
     def services_using(self, repository: str) -> list[tuple[str, str, str]]:
         """List the services that use a repository: namespace, Project and service."""
@@ -303,7 +287,7 @@ class Store:
     def has_service(self, identity: tuple[str, str, str, str]) -> bool:
         """Return whether a service has a Release: Environment, namespace, Project and service."""
         environment, *service = identity
-        return any(r.environment == environment for r in self.of_service(*service))
+        return bool(self.of_service_in(environment, *service))
 
     @staticmethod
     def project_key(facts: ReleaseFacts) -> ObjectKey:
@@ -335,12 +319,14 @@ class Store:
         self._of_environment[facts.environment].add(facts.key)
         self._of_project[self.project_key(facts)].add(facts.key)
         self._of_namespace[facts.key.namespace].add(facts.key)
-        self._of_service[(facts.key.namespace, facts.project, facts.service)].add(facts.key)
+        self._of_service[(facts.key.namespace, facts.project, facts.service)][facts.environment].add(facts.key)
         if before is not None and before.release_set != facts.release_set:
             _discard(self._of_set, _set_key(before), facts.key)
         if facts.release_set:
             self._of_set[_set_key(facts)].add(facts.key)
         self.on_release(facts)
+        if before is None or (before.proven, before.in_flight, before.overdue) != (facts.proven, facts.in_flight, facts.overdue):
+            self.on_promotion(before, facts)
         self._notify(before, facts, body)
         return before is None or before.fingerprint != facts.fingerprint
 
@@ -350,7 +336,10 @@ class Store:
         _discard(self._of_project, self.project_key(facts), facts.key)
         _discard(self._of_namespace, facts.key.namespace, facts.key)
         _discard(self._of_set, _set_key(facts), facts.key)
-        _discard(self._of_service, (facts.key.namespace, facts.project, facts.service), facts.key)
+        its_service = (facts.key.namespace, facts.project, facts.service)
+        _discard(self._of_service[its_service], facts.environment, facts.key)
+        if not self._of_service[its_service]:
+            del self._of_service[its_service]
 
     def _unlist_set(self, facts: SetStoreFacts) -> None:
         for key in _referred(facts):

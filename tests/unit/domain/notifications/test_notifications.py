@@ -17,6 +17,7 @@ from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.drift_status import LastDrift
 from ecs_release.api.generate import notification_schema
 from ecs_release.api.notification import Notification, NotificationType, schema
+from ecs_release.api.promotion import AwaitedPromotion
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import HistoryEntry, ImageChange, Links, ReleaseStatus, Rollout
 from ecs_release.api.releaseset import ReleaseSet
@@ -295,3 +296,23 @@ def test_the_published_schema_is_up_to_date() -> None:
 def test_every_type_is_documented() -> None:
     text = (REFERENCE / "notifications.md").read_text()
     assert [str(kind) for kind in NotificationType if f"`{kind}`" not in text] == []
+
+
+def test_an_overdue_promotion_is_said_with_what_runs_here_and_what_waits() -> None:
+    waits = AwaitedPromotion.model_validate(
+        {
+            "environment": "staging", "hash": "v3", "state": "Overdue", "sinceTime": NOW - 3 * MINUTE, "toldTime": NOW, "told": 2,
+            "images": [{"container": "app", "digest": NEW, "releaseHash": "v3"}],
+        }
+    )  # fmt: skip
+    runs = {"containers": [{"name": "app", "digests": [{"digest": OLD, "tasks": 2, "releaseHash": "v2"}]}]}
+    (found,) = release_notifications(release(status(running=runs, promotion=waits)), PLACE)
+    VALIDATOR.validate(found.to_kubernetes())
+    data = found.data
+    assert (found.type, found.time) == (NotificationType.OVERDUE, NOW)
+    assert (data.promoted_from, data.hash, data.reminder, data.start_time) == ("staging", "v3", 2, NOW - 3 * MINUTE)
+    assert [(i.from_hash, i.from_digest, i.to_hash, i.to_digest) for i in data.images or ()] == [("v2", OLD, "v3", NEW)]
+    (third,) = release_notifications(release(status(promotion=waits.model_copy(update={"told": 3}))), PLACE)
+    assert third.id != found.id and third.id.endswith(".overdue.3")
+    silent = waits.model_copy(update={"told_time": None, "told": None})
+    assert release_notifications(release(status(promotion=silent)), PLACE) == ()

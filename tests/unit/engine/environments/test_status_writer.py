@@ -15,11 +15,13 @@ from ecs_release.domain.environments.sharding import shards_of
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.model.errors import Denied, Retryable
 from ecs_release.domain.ports.protocols import ObjectKey
+from ecs_release.engine.environments.promotion_summary import PromotionSummary
 from ecs_release.engine.environments.status_writer import StatusWriter
 from ecs_release.engine.ledger.recorder import Recorder
 from ecs_release.engine.notifications.notifier import Notifier
 from ecs_release.engine.observation.observer import Observer
 from ecs_release.engine.runtime.settings import EngineSettings
+from ecs_release.engine.store.release_counter import ReleaseCounter
 from ecs_release.engine.store.store import Store
 from tests.builders.fake_observation import ACCESS, FakeServices, service_key
 from tests.builders.objects import environment_object, project_object
@@ -63,7 +65,7 @@ def test_sweeps_that_stall_show_without_anybody_asking() -> None:
         recorder = Recorder(None, clock, lambda _key, _s: None, lambda: None)
         writer = StatusWriter(
             store, cluster, clock, EngineSettings(), lambda _: observer, lambda _: None, notifier, recorder,  # type: ignore[arg-type]
-            lambda _: None,
+            lambda _: None, PromotionSummary(store, ReleaseCounter()),
         )  # fmt: skip
 
         async def passes() -> None:
@@ -149,7 +151,7 @@ def test_a_queue_that_another_shard_reads_is_said(
         recorder = Recorder(None, clock, lambda _key, _s: None, lambda: None)
         statuses = StatusWriter(
             store, cluster, clock, settings, lambda _: None, lambda _: problem, notifier, recorder,  # type: ignore[arg-type]
-            lambda _: None,
+            lambda _: None, PromotionSummary(store, ReleaseCounter()),
         )  # fmt: skip
         await statuses.environment(ObjectKey(ENVIRONMENT, "", "mine"))
 
@@ -200,7 +202,7 @@ def test_what_cannot_be_read_says_so_once(kind: str, body: dict[str, Any], field
         recorder = Recorder(None, clock, lambda _key, _s: None, lambda: None)
         writer = StatusWriter(
             store, cluster, clock, EngineSettings(), lambda _: None, lambda _: None, notifier, recorder,  # type: ignore[arg-type]
-            lambda _: None,
+            lambda _: None, PromotionSummary(store, ReleaseCounter()),
         )  # fmt: skip
         for _ in range(2):
             assert await (writer.environment(key) if kind == ENVIRONMENT else writer.project(key)) is None

@@ -31,7 +31,8 @@ from ecs_release.api.names import (
 from ecs_release.api.project import Project
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.domain.retention.image_availability import WARNED_OF
-from ecs_release.engine.store.store import NEVER, Invalid, ReleaseFacts, SetStoreFacts, Store, release_facts, set_facts
+from ecs_release.engine.store.last_transition import NEVER
+from ecs_release.engine.store.store import Invalid, ReleaseFacts, SetStoreFacts, Store, release_facts, set_facts
 from tests.builders.objects import environment_object, project_object, release_object, release_set_object
 
 KEY, SET_KEY = ObjectKey(RELEASE, "shop", "web"), ObjectKey(RELEASE_SET, "shop", "front-prod")
@@ -200,6 +201,8 @@ ATTEMPT = {"attemptID": "a", "startTime": STARTED}
         ({"history": [ATTEMPT], "lastDrift": {"startTime": ENDED}}, ENDED),
         ({"history": [ATTEMPT], "lastDrift": {"startTime": "2026-05-01T00:00:00Z", "endTime": ENDED}}, ENDED),
         ({"lastDrift": {"startTime": STARTED}}, STARTED),
+        ({"history": [ATTEMPT], "promotion": {"toldTime": ENDED}}, ENDED),
+        ({"promotion": {"sinceTime": STARTED}}, ""),
     ],
 )
 def test_the_time_of_what_happened_last(status: dict[str, Any], time: str) -> None:
@@ -216,6 +219,7 @@ def test_the_time_of_what_happened_last(status: dict[str, Any], time: str) -> No
         {"history": [ATTEMPT | {"outcome": "Succeeded"}]},
         {"history": [ATTEMPT], "lastDrift": {"startTime": STARTED}},
         {"history": [ATTEMPT], "lastDrift": {"endTime": STARTED}},
+        {"history": [ATTEMPT], "promotion": {"toldTime": STARTED}},
     ],
 )
 def test_what_happens_within_one_second_is_told_apart(later: dict[str, Any]) -> None:

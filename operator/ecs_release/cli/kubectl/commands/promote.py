@@ -15,7 +15,7 @@ from ecs_release.cli.kubectl.manifests import manifest_writer, pinned_objects
 from ecs_release.cli.kubectl.manifests.manifest_writer import ManifestTarget
 from ecs_release.cli.kubectl.terminal.errors import CommandError, Denied, NotFound
 from ecs_release.domain.artifacts.source import pinned_source
-from ecs_release.domain.sets.promotion_proof import why_unproven
+from ecs_release.domain.promotion.proof import why_unproven
 
 if TYPE_CHECKING:
     from ecs_release.cli.kubectl.client.session import Session

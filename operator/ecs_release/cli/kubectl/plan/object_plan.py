@@ -26,10 +26,10 @@ from ecs_release.domain.decision.suspension import spec_suspensions
 from ecs_release.domain.environments.claims import Claim, holder
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.model.errors import Blocked, Problem
+from ecs_release.domain.promotion.proof import why_unproven
 from ecs_release.domain.sets.child_manifests import child_name
 from ecs_release.domain.sets.facts import Resolved, controller_of, set_display_hash, set_source_hash
 from ecs_release.domain.sets.pins import check_spec, keeps, kept
-from ecs_release.domain.sets.promotion_proof import why_unproven
 from ecs_release.domain.sets.waves import compose
 
 
