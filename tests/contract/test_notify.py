@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from datetime import UTC, datetime
@@ -62,6 +63,24 @@ async def test_a_sink_that_is_not_there_says_so(aws: BotoAws, arn: str) -> None:
     name = f"gone{next(_numbers)}"
     with pytest.raises(Problem, match=name):
         await aws.sink(access(), arn.format(name)).send([notification()])
+
+
+async def test_sinks_that_hang_delay_no_other(aws: BotoAws, sim: Simulator) -> None:
+    """As many as there may be at once: each waits in a thread of its own."""
+    name = f"alive{next(_numbers)}"
+    arn = sim.client("sns").create_topic(Name=name)["TopicArn"]
+    sim.fault("Publish", kind="delay", seconds=12, times=None, match="hangs")
+    hanging = [asyncio.create_task(aws.sink(access(), TOPIC.format(f"hangs{n}")).send([notification()])) for n in range(60)]
+    try:
+        await asyncio.sleep(1)
+        async with asyncio.timeout(8):
+            assert await aws.sink(access(), arn).send([notification()]) == 1
+        assert not any(task.done() for task in hanging)
+    finally:
+        sim.clear_faults("hangs")
+        for task in hanging:
+            task.cancel()
+        await asyncio.wait(hanging)
 
 
 class FakeCaller:

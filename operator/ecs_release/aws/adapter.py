@@ -20,8 +20,9 @@ from ecs_release.domain.ports.protocols import Clock, Ecs, EventQueue, Fence, Re
 
 _QUEUES = 64
 """Queues that are read concurrently, each in a thread of its own; if there are more they take turns, with shorter polls."""
-_SINKS, _SINK_S = 8, 40
-"""Concurrent sends to sinks, and the deadline of each in seconds: sinks that do not answer must not delay the others."""
+_SINKS, _SINK_S = 256, 40
+"""Concurrent sends to sinks, and the deadline of each in seconds. An Environment sends one at a time: sinks that do not answer hold a
+thread each, and delay no other. Threads are made as they are needed, so that there are few where all answer."""
 _LEDGER, _LEDGER_S = 6, 40
 """Concurrent calls of the ledger, and the deadline of each in seconds: releases go on while it does not answer."""
 
