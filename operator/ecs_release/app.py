@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,7 +26,10 @@ from ecs_release.commits.adapter import HttpCommits
 from ecs_release.config import Settings
 from ecs_release.domain.model.namespaces import Namespaces
 from ecs_release.domain.ports.ledger import Ledger
+from ecs_release.domain.ports.protocols import Fence
+from ecs_release.domain.ports.views import ViewSink
 from ecs_release.engine.engine import Engine
+from ecs_release.engine.views.views import close
 from ecs_release.engine.watch.namespace_access import NamespaceAccess
 from ecs_release.engine.watch.supervisor import keep_running, until_served
 from ecs_release.handlers.event_handlers import WATCHED, WATCHED_EVERYWHERE
@@ -33,6 +37,8 @@ from ecs_release.handlers.metrics_endpoint import serve_metrics
 from ecs_release.handlers.probes import serve_probes
 from ecs_release.handlers.watch_thread import run_watch
 from ecs_release.metrics.registry import CONTENT_TYPE, Metrics
+from ecs_release.outbound.connections import load
+from ecs_release.outbound.session import Session
 from ecs_release.shutdown import until_stopped
 
 log = logging.getLogger(__name__)
@@ -69,7 +75,8 @@ async def run(settings: Settings) -> None:
     namespaces = Namespaces(settings.watch_namespaces)
     cluster = KubernetesCluster(server, recorder, namespaces)
     commits = _commits(settings)
-    engine = Engine(cluster, aws, clock, settings.engine(), metrics, _ledger(settings, aws), namespaces, commits)
+    sinks = view_sinks(settings, elector, its_version)
+    engine = Engine(cluster, aws, clock, settings.engine(), metrics, _ledger(settings, aws), namespaces, commits, sinks)
     watching = _watch(engine, cluster, namespaces, server, settings.engine().namespace_interval_s, stop)
     leading = asyncio.Event()
     background = [asyncio.create_task(engine.run(leading), name="engine"), asyncio.create_task(recorder.run(), name="events")]
@@ -92,6 +99,7 @@ async def run(settings: Settings) -> None:
         aws.close()
         if commits is not None:
             await commits.close()
+        await close(sinks)
         await server.close()
     log.info("stopped")
 
@@ -151,6 +159,23 @@ def _commits(settings: Settings) -> HttpCommits | None:
     if settings.commits_address is None or settings.commits_token_file is None:
         return None
     return HttpCommits(settings.commits_address, settings.commits_token_file)
+
+
+def view_sinks(settings: Settings, fence: Fence | None, its_version: str) -> dict[tuple[str, str], ViewSink]:
+    """Return the connections to GitHub and Slack by kind and name. Their code is imported only if there are any. Raises ConfigError."""
+    if settings.connections_file is None:
+        return {}
+    allow_loopback = settings.connections_allow_loopback
+    connections = load(settings.connections_file, allow_loopback=allow_loopback)
+    found: dict[tuple[str, str], ViewSink] = {}
+    for kind, listed in (("github", connections.github), ("slack", connections.slack)):
+        for one in listed:
+            adapter = import_module(f"ecs_release.{kind}.adapter")
+            session = Session(
+                one.url, one.ca_file, allow_loopback=allow_loopback, user_agent=f"ecs-release-operator/{its_version}"
+            )  # fmt: skip
+            found[kind, one.name] = adapter.connect(one, session, fence)
+    return found
 
 
 def _elector(settings: Settings, server: ApiServer, identity: str) -> Elector | None:

@@ -115,6 +115,13 @@ class Settings(BaseSettings):
     commits_token_file: Annotated[
         Path | None, Field(description="File with the token of the commits service; needed with its address", validate_default=True)
     ] = None
+    connections_file: Annotated[
+        Path | None,
+        Field(description="YAML file of the connections to GitHub and Slack; without it nothing is shown there"),
+    ] = None
+    connections_allow_loopback: Annotated[
+        bool, Field(description="For tests only: connections may be to this machine, by plain http to 127.0.0.1")
+    ] = False
     closing_seconds: Annotated[
         Seconds, Field(description="How long a recorded Release may be missing after the start before its record is closed as deleted")
     ] = 600

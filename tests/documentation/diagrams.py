@@ -194,6 +194,9 @@ ABOUT = {
     "aws": "boto3",
     "cluster": "kubernetes",
     "commits": "aiohttp",
+    "outbound": "https to others: connections, allowed addresses",
+    "github": "its API",
+    "slack": "its API",
     "commits_service": "a process with git",
     "board": "a process with pages",
     "pages": "what is shown, and Jinja2",
@@ -211,7 +214,7 @@ def contracts() -> dict[str, Layers]:
     found: dict[str, Layers] = {}
     for contract in project["tool"]["importlinter"]["contracts"]:
         for container in contract.get("containers", ()):
-            if container in (f"{PACKAGE}.commits_service", f"{PACKAGE}.board", f"{PACKAGE}.pages"):
+            if container in (f"{PACKAGE}.commits_service", f"{PACKAGE}.board", f"{PACKAGE}.pages", f"{PACKAGE}.outbound"):
                 # Modules, not folders.
                 continue
             found[container] = [

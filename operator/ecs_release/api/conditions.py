@@ -26,6 +26,8 @@ class ConditionType(StrEnum):
     EVENTS_RECEIVED = "EventsReceived"
     OBSERVED = "Observed"
     NOTIFYING = "Notifying"
+    SHOWN_ON_GITHUB = "ShownOnGitHub"
+    SHOWN_IN_SLACK = "ShownInSlack"
     APPLIED_BY_AUTHENTICATED = "AppliedByAuthenticated"
 
 
@@ -62,6 +64,7 @@ class Reason(StrEnum):
     UNSUPPORTED_CONTROLLER = "UnsupportedController"
     UNSUPPORTED_TASK_DEFINITION = "UnsupportedTaskDefinition"
     REJECTED_BY_AWS = "RejectedByAWS"
+    REJECTED_BY_SINK = "RejectedBySink"
     NOT_MERGED = "NotMerged"
     GOES_BACKWARDS = "GoesBackwards"
     COMMIT_UNKNOWN = "CommitUnknown"

@@ -14,6 +14,7 @@ from ecs_release.api.promotion import Promotion, PromotionStatus
 from ecs_release.api.rollout import RolloutDefaults
 from ecs_release.api.schema import list_map, rule, rules
 from ecs_release.api.suspension import EnvironmentSuspension, SuspensionEnd
+from ecs_release.api.view_sinks import NotifyGitHub, NotifySlack
 from ecs_release.api.windows import ClosedWindow, Window
 
 Pattern = Annotated[str, Field(min_length=1, max_length=255, pattern=PATTERN)]
@@ -181,9 +182,15 @@ class Observation(Model):
 
 
 class Notify(Model):
-    """Where notifications of deployments and drift are sent. One sink: a bus feeds topics, a topic feeds queues."""
+    """Where notifications are sent (one sink: a bus feeds topics, a topic feeds queues), and where deployment sets are shown."""
 
-    model_config = rules(("has(self.snsTopicARN) != has(self.eventBusARN)", "set exactly one of snsTopicARN and eventBusARN"))
+    model_config = rules(
+        ("!(has(self.snsTopicARN) && has(self.eventBusARN))", "set at most one of snsTopicARN and eventBusARN"),
+        (
+            "has(self.snsTopicARN) || has(self.eventBusARN) || has(self.github) || has(self.slack)",
+            "set snsTopicARN or eventBusARN, github or slack",
+        ),
+    )
 
     sns_topic_arn: Annotated[
         str | None,
@@ -201,6 +208,8 @@ class Notify(Model):
             description="EventBridge event bus.",
         ),
     ] = None
+    github: Annotated[NotifyGitHub | None, Field(description="Deployments of GitHub; absent: none.")] = None
+    slack: Annotated[NotifySlack | None, Field(description="Messages in Slack; absent: none.")] = None
 
     @property
     def sink_arn(self) -> str:
@@ -279,7 +288,8 @@ class EnvironmentStatus(Model):
         Field(
             max_length=32,
             description=(
-                "Ready, Reconciling, Stalled, Authenticated, AppliedByAuthenticated, Observed, Recorded, EventsReceived, Notifying."
+                "Ready, Reconciling, Stalled, Authenticated, AppliedByAuthenticated, Observed, Recorded, EventsReceived, Notifying,"
+                " ShownOnGitHub, ShownInSlack."
             ),
             json_schema_extra=list_map("type"),
         ),
@@ -288,6 +298,8 @@ class EnvironmentStatus(Model):
     notified_time: Annotated[
         Time | None, Field(description="The sink of spec.notify has accepted all notifications of what happened until then.")
     ] = None
+    github_since_time: Annotated[Time | None, Field(description="Deployment sets that began since then are shown on GitHub.")] = None
+    slack_since_time: Annotated[Time | None, Field(description="Deployment sets that began since then are shown in Slack.")] = None
     releases: Annotated[ReleaseCounts | None, Field(description="Releases into the Environment.")] = None
     closed_window: Annotated[ClosedWindow | None, Field(description="The window that is closed now.")] = None
     promotion: Annotated[PromotionStatus | None, Field(description="What has waited too long for its promotion; absent: nothing has.")] = (

@@ -13,6 +13,7 @@ from ecs_release.api.conditions import Condition
 from ecs_release.api.meta import ECS_NAME, REPOSITORY, ContainerName, Model, ObjectMeta, ObjectName, ServiceName
 from ecs_release.api.rollout import Rollout
 from ecs_release.api.schema import list_map, rules
+from ecs_release.api.view_sinks import ProjectNotify
 
 
 class Container(Model):
@@ -74,6 +75,7 @@ class ProjectSpec(Model):
 
     repository: Annotated[str | None, Field(max_length=2048, description="Where the code is, for people.")] = None
     git: Annotated[ProjectGit | None, Field(description="Where its commits are, for Environments that ask the commit graph.")] = None
+    notify: Annotated[ProjectNotify | None, Field(description="Where its deployment sets are shown.")] = None
     service_sets: Annotated[
         list[ServiceSet], Field(min_length=1, max_length=10, description="Its service sets.", json_schema_extra=list_map("name"))
     ]

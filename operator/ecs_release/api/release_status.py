@@ -16,6 +16,7 @@ from ecs_release.api.promotion import AwaitedPromotion
 from ecs_release.api.record_status import AttemptRecord, ForeignDeployment, LedgerStatus
 from ecs_release.api.schema import list_map
 from ecs_release.api.suspension import SuspensionEnd
+from ecs_release.api.view_status import MOST_VIEWS, View
 from ecs_release.api.windows import ClosedWindow
 
 UNKNOWN_PLATFORMS = "Unknown"
@@ -372,6 +373,10 @@ class ReleaseStatus(Model):
     last_drift: Annotated[LastDrift | None, Field(description="The latest drift, lasting or over.")] = None
     history: Annotated[
         list[HistoryEntry] | None, Field(max_length=10, description="Attempts, newest first.", json_schema_extra=list_map("attemptID"))
+    ] = None
+    views: Annotated[
+        list[View] | None,
+        Field(max_length=MOST_VIEWS, description="What is shown elsewhere, newest first.", json_schema_extra=list_map("id")),
     ] = None
     last_ready: Annotated[LastReady | None, Field(description="The pin that it was Ready on last.")] = None
     promotion: Annotated[

@@ -13,6 +13,7 @@ from ecs_release.api.meta import MicroTime, Model, Time
 from ecs_release.api.release_status import Pin, PinnedImage, PlannedImage, RefusedRequest
 from ecs_release.api.schema import list_map
 from ecs_release.api.suspension import SuspensionEnd
+from ecs_release.api.view_status import MOST_VIEWS, View
 
 PREVIOUS, KEPT = "Previous", "Kept"
 
@@ -149,6 +150,10 @@ class ReleaseSetStatus(Model):
     ] = None
     history: Annotated[
         list[SetHistoryEntry] | None, Field(max_length=10, description="Deployment sets, newest first.", json_schema_extra=list_map("id"))
+    ] = None
+    views: Annotated[
+        list[View] | None,
+        Field(max_length=MOST_VIEWS, description="What is shown elsewhere, newest first.", json_schema_extra=list_map("id")),
     ] = None
     last_ready: Annotated[SetLastReady | None, Field(description="The pins that it was Ready on last.")] = None
     waiting_since: Annotated[MicroTime | None, Field(description="Since when all that is left waits for a window.")] = None

@@ -21,6 +21,7 @@ from ecs_release.domain.model.namespaces import Namespaces
 from ecs_release.domain.ports.commits import Commits
 from ecs_release.domain.ports.ledger import Ledger
 from ecs_release.domain.ports.protocols import Aws, Clock, Cluster, ObjectKey
+from ecs_release.domain.ports.views import ViewSink
 from ecs_release.engine.artifacts.commit_graph import CommitGraph
 from ecs_release.engine.artifacts.commit_spans import CommitSpans
 from ecs_release.engine.artifacts.image_catalog import ImageCatalog
@@ -51,6 +52,8 @@ from ecs_release.engine.store.namespace_labels import NamespaceLabels
 from ecs_release.engine.store.references import References
 from ecs_release.engine.store.store import ReleaseFacts, Store
 from ecs_release.engine.store.watched_cluster import WatchedCluster
+from ecs_release.engine.views.sinks import KINDS_OF_SINKS
+from ecs_release.engine.views.views import Views
 from ecs_release.engine.watch.supervisor import sweep_ghosts, until_synced
 
 log = logging.getLogger(__name__)
@@ -78,10 +81,11 @@ class Engine:
     def __init__(
         self, cluster: Cluster, aws: Aws, clock: Clock, settings: EngineSettings, meter: Meter | None = None,
         ledger: Ledger | None = None, namespaces: Namespaces | None = None, commits: Commits | None = None,
+        sinks: Mapping[tuple[str, str], ViewSink] | None = None,
     ) -> None:  # fmt: skip
         """Nothing happens before `run`. Without `meter` nothing is counted, without `ledger` nothing recorded.
 
-        Without `commits` nothing is known of commits.
+        Without `commits` nothing is known of commits. `sinks` are the connections to sinks of views, by kind and name.
         """
         self._meter = meter or NoMeter()
         self._cluster = cluster
@@ -101,11 +105,13 @@ class Engine:
         self._notifier = Notifier(self.store, watched, aws, clock, settings.installation, self._add, commit_spans.listed)
         self.store.on_transition = self._notifier.on_transition
         self.store.on_promotion = self._promotion_changed
+        self._views = Views(self.store, watched, clock, settings.installation, KINDS_OF_SINKS, sinks or {}, self._add)
+        self.store.on_status = self._views.status_changed
         self.recorder = Recorder(ledger, clock, self._add, self._ledger_problem_changed)
         self.recorder.closer.configure(settings.installation, store.services_of, self._exists, store.has_service, settings.closing_grace_s)
         self._observers = ObserverPool(
             aws=aws, clock=clock, settings=settings, store=self.store, claims=self.claims, scope=self._scope, again=self._add,
-            reread=self._reread, pushed=self._pushed, notifier=self._notifier, recorder=self.recorder,
+            reread=self._reread, pushed=self._pushed, notifier=self._notifier, recorder=self.recorder, views=self._views,
         )  # fmt: skip
         references, resolver = References(self.store, self.claims, self._labels, watched, self._namespaces), Resolver(aws)
         self.artifacts = ImageCatalog(aws, clock, settings.artifact_interval_s, changed=self._add, may_change=self._may_change)
@@ -126,7 +132,7 @@ class Engine:
         )  # fmt: skip
         self._status_writer = StatusWriter(
             self.store, watched, clock, settings, self._observers.get, self._observers.event_listener.problem, self._notifier,
-            self.recorder, self._count, PromotionSummary(store, self.claims.counts),
+            self.recorder, self._count, PromotionSummary(store, self.claims.counts), self._views,
         )  # fmt: skip
 
     # Called by the watch.
@@ -171,6 +177,7 @@ class Engine:
             self._add(other_set)
         self.store.deleted(key)
         self.queue.forget(key)
+        self._views.deleted(key)
         if facts is not None:
             self._release_deleted(key, facts)
             self._promotion_changed(facts, facts)
@@ -269,7 +276,7 @@ class Engine:
             name: found for name, found in self._status_writer.conditions().items() if self._scope.covers(ObjectKey(ENVIRONMENT, "", name))
         }
         left_out, admission = self._namespaces.left_out, self.claims.admission
-        return state_of(self.store, self.queue, self._observers.all, conditions, self.recorder, left_out, admission)
+        return state_of(self.store, self.queue, self._observers.all, conditions, self.recorder, left_out, admission, self._views.states())
 
     # Dependencies between objects.
 
@@ -299,6 +306,7 @@ class Engine:
             self._observers.observe_soon(name)
         for name in self._promoted_from(key.name) if key.kind == ENVIRONMENT else ():
             self._add(ObjectKey(ENVIRONMENT, "", name))
+        self._views.object_changed(key)
 
     def _labels_changed(self, namespace: str) -> None:
         for facts in self.store.of_namespace(namespace):

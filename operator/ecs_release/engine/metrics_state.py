@@ -13,6 +13,7 @@ from ecs_release.engine.ledger.recorder import Recorder
 from ecs_release.engine.observation.observer import Observer
 from ecs_release.engine.runtime.work_queue import WorkQueue
 from ecs_release.engine.store.store import ReleaseFacts, Store
+from ecs_release.engine.views.views import ViewState
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class EngineState:
     left_out: frozenset[str] = frozenset()
     refused: frozenset[ObjectKey] = frozenset()
     """The Releases that their Environments refuse."""
+    views: tuple[ViewState, ...] = ()
+    """The connections to sinks of views that are in use."""
 
 
 def state_of(
@@ -62,6 +65,7 @@ def state_of(
     recorder: Recorder,
     left_out: frozenset[str],
     admission: Callable[[ObjectKey], Admission],
+    views: tuple[ViewState, ...] = (),
 ) -> EngineState:
     """Return the snapshot. `conditions` are those of Environments, `left_out` namespaces without access, `admission` is a Release's."""
     environments = tuple(_environment(name, observers.get(name), conditions.get(name, ())) for name in store.environments)
@@ -75,6 +79,7 @@ def state_of(
         ledger=LedgerState(recorder.waiting, recorder.oldest_s, dict(recorder.results)) if recorder.has_ledger else None,
         left_out=left_out,
         refused=frozenset(key for key in store.releases if admission(key) is Admission.REFUSED),
+        views=views,
     )
 
 

@@ -14,6 +14,7 @@ from ecs_release.api.conditions import Reason
 from ecs_release.domain.model.conditions import TRUE
 from ecs_release.engine.metrics_state import EngineState, EnvironmentState, LedgerState
 from ecs_release.engine.store.store import ReleaseFacts
+from ecs_release.engine.views.views import ViewState
 from ecs_release.metrics.conditions import value_of
 
 
@@ -64,6 +65,7 @@ class StateCollector(Collector):
         yield from _work(state)
         yield from _events(self._queues)
         yield from _ledger(state.ledger)
+        yield from _views(state.views)
 
 
 def _gauge(name: str, text: str, labels: Sequence[str], values: Iterable[tuple[Sequence[str], float]]) -> GaugeMetricFamily:
@@ -131,6 +133,21 @@ def _ledger(ledger: LedgerState | None) -> Iterator[Metric]:
     for result, count in ledger.results.items():
         writes.add_metric([result], count)
     yield writes
+
+
+def _views(views: Sequence[ViewState]) -> Iterator[Metric]:
+    if not views:
+        return
+    by = ["sink", "credentials"]
+    waiting = {(v.sink, v.credentials): v.waiting for v in views}
+    yield _gauge("ecs_release_views_waiting", "Objects that are not shown as they are yet.", by, waiting.items())
+    oldest = {(v.sink, v.credentials): v.oldest_s for v in views}
+    yield _gauge("ecs_release_views_oldest_seconds", "How long the first of them has waited.", by, oldest.items())
+    calls = CounterMetricFamily("ecs_release_view_calls", "Steps to show something, by their result.", labels=[*by, "result"])
+    for view in views:
+        for result, count in view.results.items():
+            calls.add_metric([view.sink, view.credentials, result], count)
+    yield calls
 
 
 def _events(queues: Mapping[str, tuple[Mapping[str, int], float | None]]) -> Iterator[Metric]:

@@ -69,7 +69,12 @@ class Retryable(Problem):
 
 
 class Throttled(Retryable):
-    """AWS asked us to slow down."""
+    """We were asked to slow down: nothing was carried out."""
+
+    def __init__(self, message: str, after_s: float = 0.0) -> None:
+        """`after_s`: the other side has said after how many seconds it may be asked again; 0 if it has not."""
+        super().__init__(message)
+        self.after_s = after_s
 
 
 class ServerFault(Retryable):

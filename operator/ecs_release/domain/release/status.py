@@ -71,6 +71,7 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
         drift=draft.drift if facts.seen.look is None or facts.service is not None else None,
         last_drift=drift.last(facts, draft, outcome.situation),
         history=list(draft.history) or None,
+        views=before.views,
         last_ready=draft.last_ready,
         promotion=awaited.status,
         foreign=list(draft.foreign[: foreign_deployments.MAX_FOREIGN]) or None,

@@ -51,6 +51,7 @@ def report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecision
         waves=list(draft.waves) or None,
         plan=_plan(facts, draft, states) or None,
         history=list(draft.history) or None,
+        views=facts.status.views,
         last_ready=draft.last_ready,
         waiting_since=draft.waiting_since,
         suspension=end,

@@ -22,6 +22,7 @@ from ecs_release.engine.runtime.aws_clock import AwsClock
 from ecs_release.engine.runtime.settings import EngineSettings
 from ecs_release.engine.store.claim_index import ClaimIndex
 from ecs_release.engine.store.store import Store
+from ecs_release.engine.views.views import Views
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class ObserverPool:
         pushed: Callable[[str, str, str], None],
         notifier: Notifier,
         recorder: Recorder,
+        views: Views,
     ) -> None:
         """`again` queues an object; `reread` makes a Release read tags and newer revisions at its next pass.
 
@@ -57,6 +59,7 @@ class ObserverPool:
         )
         self._notifier = notifier
         self._recorder = recorder
+        self._views = views
         self._aws = aws
         self._clock = clock
         self._settings = settings
@@ -114,6 +117,7 @@ class ObserverPool:
             self.stop(name)
         self.event_listener.set_queues({})
         self._notifier.keep(())
+        self._views.stop()
 
     def set_fast(self, facts: Facts, fast: bool) -> None:  # noqa: FBT001
         """Set whether a Release's service is observed every few seconds."""
@@ -125,6 +129,7 @@ class ObserverPool:
         """Set the event queues and sinks to those that the observed Environments name."""
         named = [e for name in self.all if isinstance(e := self._store.environments.get(name), Environment)]
         self._notifier.keep(named)
+        self._views.keep(named)
         self._recorder.closer.sweep(e.metadata.name for e in named)
         self.event_listener.set_queues({url: access_of(e) for e in named if (url := e.spec.observation.event_queue_url)})
 

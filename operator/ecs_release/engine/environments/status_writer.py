@@ -43,6 +43,7 @@ from ecs_release.engine.observation.freshness import observed_condition, stale_i
 from ecs_release.engine.observation.observer import Observer
 from ecs_release.engine.runtime.settings import EngineSettings
 from ecs_release.engine.store.store import Store
+from ecs_release.engine.views.views import Views
 
 _LATE = 1.25
 _NAMED = 5
@@ -65,6 +66,7 @@ class StatusWriter:
         recorder: Recorder,
         count: Callable[[str], ReleaseCounts | None],
         promotions: PromotionSummary,
+        views: Views,
     ) -> None:
         """`observer_of` finds an Environment's observer; `queue_problem` returns why an event queue cannot be read, by its URL.
 
@@ -72,6 +74,7 @@ class StatusWriter:
         """
         self._notifier = notifier
         self._promotions = promotions
+        self._views = views
         self._recorder = recorder
         self._queue_problem = queue_problem
         self._store = store
@@ -130,7 +133,7 @@ class StatusWriter:
             situation = situation_of_problem(problem)
         notifying = self._notifier.conditions(environment)
         stamped = await self._applied_by.conditions(before.conditions)
-        others = (*stamped, self._recorded(), *self._events_received(environment), *notifying)
+        others = (*stamped, self._recorded(), *self._events_received(environment), *notifying, *self._views.conditions(environment))
         updates = [*kstatus_conditions(situation), authenticated, observed_condition(observer, now), *others]
         kept = [c for c in before.conditions or () if c.type in {s.type for s in updates}]
         conditions = merge(kept, updates, generation, now)
@@ -143,6 +146,7 @@ class StatusWriter:
             conditions=conditions,
             last_sweep_time=before.last_sweep_time,
             notified_time=before.notified_time if notifying else None,
+            **self._views.since_times(environment),
             releases=before.releases,
             closed_window=closed,
             promotion=self._promotions.of(environment),

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from ecs_release.api.conditions import Reason
-from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable
+from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable, Throttled
 from ecs_release.domain.ports.protocols import Clock
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 Key = TypeVar("Key", bound=Hashable)
 
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 1.0, 60.0
+_LONGEST_S = 3600.0
+"""A sink may ask us to wait for so long."""
 _LASTS_S = 10.0
 """A temporary fault is reported once it has lasted this long, so that a sink that fails now and then changes no condition."""
 
@@ -212,7 +214,7 @@ class Sender(Generic[Key]):
         lasts_s = self._clock.monotonic() - self._failing_since_s
         if self.problem is not None or lasts_s >= _LASTS_S or not isinstance(problem, Retryable):
             self._set_problem(problem)
-        self._close(is_refusal=False)
+        self._close(is_refusal=False, at_least_s=problem.after_s if isinstance(problem, Throttled) else 0.0)
 
     def _refused(self, key: Key, problem: Problem) -> None:
         """Hold one key back. If there is nothing but what was refused, and nothing was accepted meanwhile, it is the sink that fails."""
@@ -227,11 +229,11 @@ class Sender(Generic[Key]):
         if is_first:
             self._changed(key)
 
-    def _close(self, *, is_refusal: bool) -> None:
+    def _close(self, *, is_refusal: bool, at_least_s: float = 0.0) -> None:
         """Send nothing for a while, each time longer. What is sent at once fails together, and counts as one failure."""
         now = self._clock.monotonic()
         if now >= self._closed_until_s:
-            self._closed_until_s, self._is_refusal = now + self._pause_s, is_refusal
+            self._closed_until_s, self._is_refusal = now + max(self._pause_s, min(at_least_s, _LONGEST_S)), is_refusal
             self._pause_s = min(_LAST_PAUSE_S, 2 * self._pause_s)
 
     def _open(self) -> None:

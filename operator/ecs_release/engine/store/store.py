@@ -8,21 +8,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from ecs_release.api.conditions import ConditionType
 from ecs_release.api.environment import Environment
-from ecs_release.api.names import API_VERSION, ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
+from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
 from ecs_release.api.project import Project
 from ecs_release.domain.model.errors import Blocked
 from ecs_release.domain.model.parsing import read_object
 from ecs_release.domain.ports.protocols import ObjectKey
-from ecs_release.domain.retention.image_availability import WARNED_OF
 from ecs_release.engine.store.fingerprint import fingerprint
 from ecs_release.engine.store.last_transition import NEVER, LastTransition, last_transition
 from ecs_release.engine.store.promotion_facts import OverduePromotion, overdue_promotion, proven_digests
+from ecs_release.engine.store.status_facts import artifact_warning, controller, shared, shown_by
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +56,8 @@ class ReleaseFacts:
     proven: int = 0
     """A number for the digests that it proves to run; 0: it proves nothing."""
     overdue: OverduePromotion | None = None
+    shown_by: tuple[str, ...] = ()
+    """The kinds of sinks that show its latest attempt as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ class SetStoreFacts:
     environment: str
     fingerprint: int
     last_transition: LastTransition = NEVER
+    shown_by: tuple[str, ...] = ()
+    """The kinds of sinks that show its latest deployment set as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +81,13 @@ class Invalid:
     message: str
 
 
-def _artifact_warning(conditions: Iterable[Mapping[str, Any]]) -> str:
-    reason = next((c["reason"] for c in conditions if c["type"] == ConditionType.ARTIFACT_AVAILABLE), "")
-    return sys.intern(reason) if reason in WARNED_OF else ""
-
-
-@lru_cache(maxsize=1024)
-def _shared(conditions: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Return the tuple that all Releases with equal conditions share: few differ, and there are thousands of Releases."""
-    return conditions
-
-
 def release_facts(body: Mapping[str, Any]) -> ReleaseFacts:
     """Extract the facts of a Release as the API server sent it."""
     meta, spec, status = body["metadata"], body["spec"], body.get("status") or {}
     rollout = status.get("rollout") or {}
     conditions = status.get("conditions") or ()
     ready: Mapping[str, Any] = next((c for c in conditions if c["type"] == "Ready"), {})
-    owner = _controller(meta)
+    owner = controller(meta)
     return ReleaseFacts(
         key=ObjectKey(RELEASE, meta["namespace"], meta["name"]),
         uid=meta["uid"],
@@ -111,18 +102,13 @@ def release_facts(body: Mapping[str, Any]) -> ReleaseFacts:
         release_set=owner.get("name", ""),
         owner_uid=owner.get("uid", ""),
         reason=sys.intern(ready.get("reason", "")),
-        conditions=_shared(tuple((sys.intern(c["type"]), sys.intern(c["status"])) for c in conditions)),
+        conditions=shared(tuple((sys.intern(c["type"]), sys.intern(c["status"])) for c in conditions)),
         last_transition=last_transition(status),
-        artifact_warning=_artifact_warning(conditions),
+        artifact_warning=artifact_warning(conditions),
         proven=proven_digests(body),
         overdue=overdue_promotion(status),
+        shown_by=shown_by(status),
     )
-
-
-def _controller(meta: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the reference to the ReleaseSet that is an object's controller; empty if none is (as `controller_of` of a model)."""
-    owners = meta.get("ownerReferences") or ()
-    return next((o for o in owners if o.get("controller") and (o["kind"], o["apiVersion"]) == (RELEASE_SET, API_VERSION)), {})
 
 
 def set_facts(body: Mapping[str, Any]) -> SetStoreFacts:
@@ -135,6 +121,7 @@ def set_facts(body: Mapping[str, Any]) -> SetStoreFacts:
         environment=sys.intern(spec["environmentRef"]["name"]),
         fingerprint=fingerprint(body),
         last_transition=last_transition(body.get("status") or {}),
+        shown_by=shown_by(body.get("status") or {}),
     )
 
 
@@ -149,6 +136,8 @@ class Store:
         """Called with the facts of each Release that is stored."""
         self.on_promotion: Callable[[ReleaseFacts | None, ReleaseFacts], None] = lambda _before, _facts: None
         """Called if what a Release proves, or its overdue promotion, has changed: with its facts before and now."""
+        self.on_status: Callable[[ReleaseFacts | SetStoreFacts], None] = lambda _facts: None
+        """Called with the facts of an object whose status says something new about a deployment."""
         self.releases: dict[ObjectKey, ReleaseFacts] = {}
         self.sets: dict[ObjectKey, SetStoreFacts] = {}
         self.projects: dict[ObjectKey, Project | Invalid] = {}
@@ -305,6 +294,8 @@ class Store:
         for key in _referred(facts):
             self._sets_of[key].add(facts.key)
         self._notify(before, facts, body)
+        if before is not None and before.fingerprint != facts.fingerprint:
+            self.on_status(facts)
         return before is None or before.fingerprint != facts.fingerprint
 
     def _notify(self, before: ReleaseFacts | SetStoreFacts | None, facts: ReleaseFacts | SetStoreFacts, body: Mapping[str, Any]) -> None:
@@ -328,6 +319,8 @@ class Store:
         if before is None or (before.proven, before.in_flight, before.overdue) != (facts.proven, facts.in_flight, facts.overdue):
             self.on_promotion(before, facts)
         self._notify(before, facts, body)
+        if before is not None and _standing(before) != _standing(facts):
+            self.on_status(facts)
         return before is None or before.fingerprint != facts.fingerprint
 
     def _unlist(self, facts: ReleaseFacts) -> None:
@@ -348,6 +341,11 @@ class Store:
     def _unlist_images(self, key: ObjectKey) -> None:
         for repository, service in _images(self.projects.get(key)):
             _discard(self._using, repository, (key.namespace, key.name, service))
+
+
+def _standing(facts: ReleaseFacts) -> tuple[object, ...]:
+    """Return what views show of a Release: not its task counts."""
+    return facts.last_transition, facts.phase, facts.reason, facts.in_flight, facts.conditions
 
 
 def _set_key(facts: ReleaseFacts) -> ObjectKey:

@@ -26,6 +26,7 @@ from ecs_release.engine.store.store import Store
 from tests.builders.fake_observation import ACCESS, FakeServices, service_key
 from tests.builders.objects import environment_object, project_object
 from tests.builders.simulated_time import SimulatedClock, run_simulated
+from tests.builders.views import no_views
 
 
 @dataclass
@@ -65,7 +66,7 @@ def test_sweeps_that_stall_show_without_anybody_asking() -> None:
         recorder = Recorder(None, clock, lambda _key, _s: None, lambda: None)
         writer = StatusWriter(
             store, cluster, clock, EngineSettings(), lambda _: observer, lambda _: None, notifier, recorder,  # type: ignore[arg-type]
-            lambda _: None, PromotionSummary(store, ReleaseCounter()),
+            lambda _: None, PromotionSummary(store, ReleaseCounter()), no_views(store, cluster, clock),
         )  # fmt: skip
 
         async def passes() -> None:
@@ -151,7 +152,7 @@ def test_a_queue_that_another_shard_reads_is_said(
         recorder = Recorder(None, clock, lambda _key, _s: None, lambda: None)
         statuses = StatusWriter(
             store, cluster, clock, settings, lambda _: None, lambda _: problem, notifier, recorder,  # type: ignore[arg-type]
-            lambda _: None, PromotionSummary(store, ReleaseCounter()),
+            lambda _: None, PromotionSummary(store, ReleaseCounter()), no_views(store, cluster, clock),
         )  # fmt: skip
         await statuses.environment(ObjectKey(ENVIRONMENT, "", "mine"))
 
@@ -202,7 +203,7 @@ def test_what_cannot_be_read_says_so_once(kind: str, body: dict[str, Any], field
         recorder = Recorder(None, clock, lambda _key, _s: None, lambda: None)
         writer = StatusWriter(
             store, cluster, clock, EngineSettings(), lambda _: None, lambda _: None, notifier, recorder,  # type: ignore[arg-type]
-            lambda _: None, PromotionSummary(store, ReleaseCounter()),
+            lambda _: None, PromotionSummary(store, ReleaseCounter()), no_views(store, cluster, clock),
         )  # fmt: skip
         for _ in range(2):
             assert await (writer.environment(key) if kind == ENVIRONMENT else writer.project(key)) is None

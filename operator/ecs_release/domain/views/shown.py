@@ -1,0 +1,209 @@
+"""A deployment set, or an attempt of a Release on its own, as views show it: extracted from statuses, the same from the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ecs_release.api.change import Change
+from ecs_release.api.conditions import ConditionType, Reason
+from ecs_release.api.names import LABEL_SERVICE, RELEASE, RELEASE_SET
+from ecs_release.api.release import Release
+from ecs_release.api.release_status import Evidence, HistoryEntry, ReleaseStatus
+from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.api.releaseset_status import ReleaseSetStatus, SetHistoryEntry, SetWave
+from ecs_release.domain.artifacts.claimed_hash import confirmed_hash
+from ecs_release.domain.decision.attempts import ADOPTED, GOOD
+from ecs_release.domain.decision.commit_rules import is_commit_hash
+from ecs_release.domain.model.conditions import find
+from ecs_release.domain.ports.commits import Span
+
+_ROLLBACK = "Rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownService:
+    """A service of the deployment set: its state in a word (of a set: SetService.state, of a Release: its phase), and why."""
+
+    name: str
+    state: str
+    message: str = ""
+    hash: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    links: Mapping[str, str] | None = None
+    drift: str = ""
+    """What runs instead, in a sentence, if something else does now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One deployment set. `is_latest`: the object has begun no other since; `is_replaced`: a later one has succeeded.
+
+    `commit` is the one commit that it brings, perhaps abbreviated; empty if it is not one.
+    """
+
+    id: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    project: str
+    service_set: str
+    environment: str
+    installation: str
+    is_latest: bool
+    is_replaced: bool
+    start_time: datetime
+    hash: str = ""
+    commit: str = ""
+    cause: str = ""
+    outcome: str = ""
+    message: str = ""
+    requested_by: str = ""
+    applied_by: str = ""
+    description: str = ""
+    reason: str = ""
+    url: str = ""
+    completion_time: datetime | None = None
+    waiting_for: str = ""
+    """What it waits for, in a sentence, if nothing of it is under way; only of the latest."""
+    waves: tuple[SetWave, ...] = ()
+    services: tuple[ShownService, ...] = ()
+    spans: tuple[Span, ...] = ()
+    """From which commit to which its services go, as far as that is known."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return bool(self.outcome)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it has ended as was wanted: what it brings runs, or a rollback has brought back what ran before."""
+        return _is_good(self.kind, self.cause, self.outcome)
+
+
+def deployment_sets(release_set: ReleaseSet, children: Sequence[Release], installation: str) -> tuple[Shown, ...]:
+    """List the deployment sets of a ReleaseSet, newest first. Of the latest the services are described, by the children's statuses."""
+    status = release_set.status or ReleaseSetStatus()
+    found, history = [], status.history or ()
+    for index, entry in enumerate(history):
+        if entry.start_time is None:
+            continue
+        latest = index == 0
+        services = tuple(_of_set(status, children)) if latest else ()
+        found.append(
+            Shown(
+                **_whose(RELEASE_SET, release_set, installation), **_why(entry), id=entry.id, is_latest=latest,
+                is_replaced=any(_is_good(RELEASE_SET, newer.cause, newer.outcome) for newer in history[:index]),
+                start_time=entry.start_time, service_set=release_set.spec.service_set, url=_url(release_set.spec.change) if latest else "",
+                commit=_commit(entry.hash, [i.release_hash for s in status.services or () if not s.origin for i in s.images or ()], latest),
+                waiting_for=_waits(status) if latest and not entry.outcome else "", waves=tuple(status.waves or ()) if latest else (),
+                services=services, spans=_spans(children) if latest else (),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def attempts(release: Release, service_set: str, installation: str) -> tuple[Shown, ...]:
+    """List the attempts of a Release on its own, newest first, without those that deployed nothing."""
+    status = release.status or ReleaseStatus()
+    found, history = [], status.history or ()
+    for index, entry in enumerate(history):
+        if entry.start_time is None or _deployed_nothing(entry):
+            continue
+        latest = all(_deployed_nothing(newer) and _brings(newer) == _brings(entry) for newer in history[:index])
+        found.append(
+            Shown(
+                **_whose(RELEASE, release, installation), **_why(entry), id=entry.attempt_id, is_latest=latest,
+                is_replaced=not latest and any(_is_good(RELEASE, newer.cause, newer.outcome) for newer in history[:index]),
+                start_time=entry.start_time, service_set=service_set, url=entry.url or "",
+                commit=_commit(entry.hash, [i.to_hash for i in entry.images or () if not i.unlisted], is_latest=True),
+                waiting_for=_waits(status) if latest and not entry.outcome else "",
+                services=(_service(release.spec.service, status, _phase(status), ""),) if latest else (),
+                spans=_spans([release]) if latest else (),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _is_good(kind: str, cause: str | None, outcome: str | None) -> bool:
+    return outcome in GOOD or (kind == RELEASE_SET and cause == _ROLLBACK and outcome == Reason.ROLLED_BACK)
+
+
+def _deployed_nothing(entry: HistoryEntry) -> bool:
+    return entry.cause == ADOPTED or entry.outcome == Reason.REAPPEARED_OLDER
+
+
+def _brings(entry: HistoryEntry) -> dict[str, str | None]:
+    return {image.container: image.to_digest for image in entry.images or () if not image.unlisted}
+
+
+def _whose(kind: str, of: Release | ReleaseSet, installation: str) -> dict[str, Any]:
+    meta, spec = of.metadata, of.spec
+    return {
+        "kind": kind, "namespace": meta.namespace or "", "name": meta.name, "uid": meta.uid, "project": spec.project_ref.name,
+        "environment": spec.environment_ref.name, "installation": installation,
+    }  # fmt: skip
+
+
+def _why(entry: HistoryEntry | SetHistoryEntry) -> dict[str, Any]:
+    texts = ("hash", "cause", "outcome", "message", "requested_by", "applied_by", "description", "reason")
+    return {**{name: getattr(entry, name) or "" for name in texts}, "completion_time": entry.completion_time if entry.outcome else None}
+
+
+def _url(change: Change | None) -> str:
+    return (change.url if change else None) or ""
+
+
+def _commit(asked: str | None, resolved: Sequence[str | None], is_latest: bool) -> str:  # noqa: FBT001
+    """Return the one commit that a deployment set brings: what it was resolved to, else what was asked for."""
+    commits = {c for one in resolved if (c := confirmed_hash(one))} if is_latest else set()
+    commit = commits.pop() if len(commits) == 1 else asked or ""
+    return commit if is_commit_hash(commit) else ""
+
+
+def _waits(status: ReleaseStatus | ReleaseSetStatus) -> str:
+    ready = find(status.conditions, ConditionType.READY)
+    reconciling = find(status.conditions, ConditionType.RECONCILING)
+    waits = ready is not None and ready.status == "False" and reconciling is not None and reconciling.status == "True"
+    return ready.message if waits and ready is not None else ""
+
+
+def _of_set(status: ReleaseSetStatus, children: Sequence[Release]) -> Iterator[ShownService]:
+    known = {(c.metadata.labels or {}).get(LABEL_SERVICE, c.spec.service): c for c in children}
+    for line in status.services or ():
+        child = known.get(line.name)
+        its_status = (child.status if child is not None else None) or ReleaseStatus()
+        yield _service(line.name, its_status, line.state or "", line.message or "", line.hash or "")
+
+
+def _phase(status: ReleaseStatus) -> str:
+    return status.phase or "Pending"
+
+
+def _service(name: str, status: ReleaseStatus, state: str, message: str, its_hash: str = "") -> ShownService:
+    rollout, ready = status.rollout, find(status.conditions, ConditionType.READY)
+    links = rollout.links.to_kubernetes() if rollout is not None and rollout.links is not None else None
+    return ShownService(
+        name=name,
+        state=state,
+        message=message or (ready.message if ready is not None else ""),
+        hash=its_hash or (status.summary.hash if status.summary else None) or "",
+        evidence=tuple((rollout.evidence if rollout else None) or ()),
+        links=links,
+        drift=ready.message if ready is not None and ready.reason == Reason.DRIFTED else "",
+    )
+
+
+def _spans(releases: Sequence[Release]) -> tuple[Span, ...]:
+    """List from which commit to which the latest attempts go, by the commit graph, each once."""
+    found = dict[Span, None]()
+    for release in releases:
+        entry = next(iter((release.status.history if release.status else None) or ()), None)
+        commits = entry.commit_range if entry is not None else None
+        if commits is not None and commits.before and commits.after and commits.added:
+            found[Span(commits.before, commits.after)] = None
+    return tuple(found)

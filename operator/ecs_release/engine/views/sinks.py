@@ -1,0 +1,28 @@
+"""The kinds of sinks that there are. A new one: its document in `domain.views`, its calls in a room beside `aws`, and a line here."""
+
+from __future__ import annotations
+
+from ecs_release.api.conditions import ConditionType
+from ecs_release.api.environment import Environment
+from ecs_release.api.project import Project
+from ecs_release.domain.ports.views import Part, ViewSink
+from ecs_release.domain.views import allowed, github
+from ecs_release.engine.views.kinds import SinkKind, Subject
+
+
+def _github_credentials(environment: Environment) -> str:
+    notify = environment.spec.notify
+    return notify.github.credentials if notify is not None and notify.github is not None else ""
+
+
+def _repository(environment: Environment, project: Project, sink: ViewSink) -> str:
+    return allowed.repository_of(environment, project, sink.site)
+
+
+def _github_document(subject: Subject, _details: None) -> tuple[Part, ...]:
+    return github.document(subject.shown, subject.environment)
+
+
+GITHUB = SinkKind("github", ConditionType.SHOWN_ON_GITHUB, _github_credentials, _repository, _github_document)
+
+KINDS_OF_SINKS = (GITHUB,)
