@@ -196,7 +196,7 @@ ABOUT = {
     "commits": "aiohttp",
     "outbound": "https to others: connections, allowed addresses",
     "github": "its API",
-    "slack": "its API",
+    "slack": "its Web API: messages and threads",
     "commits_service": "a process with git",
     "board": "a process with pages",
     "pages": "what is shown, and Jinja2",

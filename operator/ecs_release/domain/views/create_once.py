@@ -50,8 +50,8 @@ class Knowledge:
 
 
 def next_step(part: Part, known: ViewPart | None, knowledge: Knowledge, now: datetime) -> Step:
-    """Return what is to be done about a part, by what status says of it."""
-    if known is None or known.announced_time is None:
+    """Return what is to be done about a part, by what status says of it. What has another key is another part of the same name."""
+    if known is None or known.announced_time is None or known.key != part.key:
         return Step(Action.ANNOUNCE)
     visible_at = known.announced_time + VISIBLE
     if known.receipt is None:
@@ -91,6 +91,7 @@ def _creation(part: Part, knowledge: Knowledge, visible_at: datetime, now: datet
 
 def announced(part: Part, known: ViewPart | None, now: datetime) -> ViewPart:
     """Return what status is to say before the call that creates a part."""
+    known = known if known is not None and known.key == part.key else None
     return ViewPart(name=part.name, key=part.key, announced_time=now, tries=((known.tries if known else 0) or 0) + 1)
 
 

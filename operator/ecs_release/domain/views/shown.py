@@ -9,6 +9,7 @@ from typing import Any
 
 from ecs_release.api.change import Change
 from ecs_release.api.conditions import ConditionType, Reason
+from ecs_release.api.drift_status import LastDrift
 from ecs_release.api.names import LABEL_SERVICE, RELEASE, RELEASE_SET
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import Evidence, HistoryEntry, ReleaseStatus
@@ -35,6 +36,10 @@ class ShownService:
     links: Mapping[str, str] | None = None
     drift: str = ""
     """What runs instead, in a sentence, if something else does now."""
+    drift_began: datetime | None = None
+    """When the latest drift began; its end, if it is over, and what was said of it, are beside it."""
+    drift_ended: datetime | None = None
+    drift_said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +190,7 @@ def _phase(status: ReleaseStatus) -> str:
 
 
 def _service(name: str, status: ReleaseStatus, state: str, message: str, its_hash: str = "") -> ShownService:
-    rollout, ready = status.rollout, find(status.conditions, ConditionType.READY)
+    rollout, ready, last = status.rollout, find(status.conditions, ConditionType.READY), status.last_drift or LastDrift()
     links = rollout.links.to_kubernetes() if rollout is not None and rollout.links is not None else None
     return ShownService(
         name=name,
@@ -195,6 +200,9 @@ def _service(name: str, status: ReleaseStatus, state: str, message: str, its_has
         evidence=tuple((rollout.evidence if rollout else None) or ()),
         links=links,
         drift=ready.message if ready is not None and ready.reason == Reason.DRIFTED else "",
+        drift_began=last.start_time,
+        drift_ended=last.end_time,
+        drift_said=last.message or "",
     )
 
 

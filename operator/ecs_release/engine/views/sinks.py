@@ -6,7 +6,7 @@ from ecs_release.api.conditions import ConditionType
 from ecs_release.api.environment import Environment
 from ecs_release.api.project import Project
 from ecs_release.domain.ports.views import Part, ViewSink
-from ecs_release.domain.views import allowed, github
+from ecs_release.domain.views import allowed, github, slack
 from ecs_release.engine.views.kinds import SinkKind, Subject
 
 
@@ -25,4 +25,20 @@ def _github_document(subject: Subject, _details: None) -> tuple[Part, ...]:
 
 GITHUB = SinkKind("github", ConditionType.SHOWN_ON_GITHUB, _github_credentials, _repository, _github_document)
 
-KINDS_OF_SINKS = (GITHUB,)
+
+def _slack_credentials(environment: Environment) -> str:
+    notify = environment.spec.notify
+    return notify.slack.credentials if notify is not None and notify.slack is not None else ""
+
+
+def _channel(environment: Environment, project: Project, _sink: ViewSink) -> str:
+    return allowed.channel_of(environment, project)
+
+
+def _slack_document(subject: Subject, _details: None) -> tuple[Part, ...]:
+    return slack.document(subject.shown)
+
+
+SLACK = SinkKind("slack", ConditionType.SHOWN_IN_SLACK, _slack_credentials, _channel, _slack_document)
+
+KINDS_OF_SINKS = (GITHUB, SLACK)

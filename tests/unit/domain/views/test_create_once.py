@@ -50,6 +50,14 @@ def test_next_step(part: Part, known: ViewPart | None, knowledge: Knowledge, ste
     assert next_step(part, known, knowledge, NOW) == step
 
 
+def test_another_key_is_another_part_of_the_same_name() -> None:
+    other = Part(PART.name, "another", PART.content)
+    shown = entry(receipt="1", hash=PART.hash, tries=3)
+    assert next_step(other, shown, Knowledge(), NOW) == Step(Action.ANNOUNCE)
+    begun = announced(other, shown, NOW)
+    assert (begun.key, begun.tries, begun.receipt) == ("another", 1, None)
+
+
 def test_a_second_announcement_is_verified_once() -> None:
     first = announced(PART, None, NOW)
     second = announced(PART, first, NOW)
