@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from ecs_release.api.names import GROUP, PLURALS
+from tests.aws_simulator.client import Simulator
 from tests.board_process import BoardProcess
 from tests.chart.helm import BOARD, objects, render
 from tests.control_plane.control_plane import Cluster
+from tests.proof import usage
 from tests.unit.cli.kubectl.objects import environment, release
 
 RELEASES, ENVIRONMENTS = "releases.ecs-release.dev", "environments.ecs-release.dev"
@@ -63,18 +66,28 @@ class BoardBed:
 
 
 @contextmanager
-def board_bed(cluster: Cluster, settings: Mapping[str, str] | None = None) -> Iterator[BoardBed]:
-    """Run the board with the account and the rights that the chart gives it, and with more `settings`."""
+def board_bed(
+    cluster: Cluster,
+    settings: Mapping[str, str] | None = None,
+    aws: Simulator | None = None,
+    through: Callable[[Path], Path] = lambda kubeconfig: kubeconfig,
+) -> Iterator[BoardBed]:
+    """Run the board with the account and the rights that the chart gives it.
+
+    `settings` are more of its own; `aws` has its ledger; `through` returns a KUBECONFIG that leads by way of something else.
+    """
     rendered = objects(render(BOARD))
     cluster.kubectl("create", "namespace", "ecs-release", check=False)
     cluster.apply(*(rendered[kind, ACCOUNT] for kind in ("ServiceAccount", "ClusterRole", "ClusterRoleBinding")))
     kubeconfig = cluster.service_account_kubeconfig("ecs-release", ACCOUNT)
-    with BoardProcess(kubeconfig, {"ECS_RELEASE_BOARD_LOGIN": "headers", **(settings or {})}) as process:
+    of_aws = aws.environment() if aws is not None else {}
+    with BoardProcess(through(kubeconfig), {"ECS_RELEASE_BOARD_LOGIN": "headers", **of_aws, **(settings or {})}) as process:
         bed = BoardBed(cluster, process)
         yield bed
     # They are of no namespace, and other tests have Environments of these names.
     for name in sorted(bed.environments):
         cluster.kubectl("delete", ENVIRONMENTS, name)
+    usage.write_board(cluster, aws, kubeconfig)
 
 
 def running(service: str, letter: str, **more: Any) -> dict[str, Any]:

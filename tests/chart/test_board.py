@@ -63,6 +63,18 @@ def test_it_asks_the_commits_service_where_there_is_one(rendered: Objects, monke
     assert not [e for e in containers(rendered)["board"]["env"] if "COMMITS" in e["name"]]
 
 
+def test_the_ledger_is_read_where_that_is_asked_for_and_the_login_has_no_identity_of_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    annotation = {"eks.amazonaws.com/role-arn": "arn:aws:iam::999988887777:role/board"}
+    board = {**BOARD["board"], "readLedger": True, "serviceAccount": {"annotations": annotation}}
+    found = objects(render({"board": board, "ledger": {"table": "ecs-release-ledger", "region": "eu-west-1"}}))
+    for entry in containers(found)["board"]["env"]:
+        monkeypatch.setenv(entry["name"], entry["value"])
+    settings = BoardSettings()
+    assert (settings.ledger_table, settings.ledger_region) == ("ecs-release-ledger", "eu-west-1")
+    assert found["ServiceAccount", NAME]["metadata"]["annotations"] == annotation
+    assert found["Deployment", NAME]["spec"]["template"]["metadata"]["annotations"] == {"eks.amazonaws.com/skip-containers": "login"}
+
+
 def test_only_the_login_is_reached(rendered: Objects) -> None:
     (port,) = rendered["Service", NAME]["spec"]["ports"]
     assert port["targetPort"] == "http"
@@ -78,7 +90,7 @@ def test_it_may_read_and_ask_who_may_see_and_nothing_else(rendered: Objects) -> 
         ("ecs-release.dev", "releases"), ("ecs-release.dev", "releasesets"), ("ecs-release.dev", "projects"),
         ("ecs-release.dev", "environments"), ("authorization.k8s.io", "subjectaccessreviews"),
     }  # fmt: skip
-    assert {v for g, _, v in given if g == "ecs-release.dev"} == {"get", "list", "watch"}
+    assert {v for g, _, v in given if g == "ecs-release.dev"} == {"list", "watch"}
     assert {v for g, _, v in given if g == "authorization.k8s.io"} == {"create"}
     bound = [o for (kind, _), o in rendered.items() if "Binding" in kind for s in o.get("subjects", ()) if s["name"] == NAME]
     assert [b["roleRef"]["name"] for b in bound] == [NAME]
@@ -106,6 +118,7 @@ def test_selectors_choose_one_of_both(rendered: Objects) -> None:
     [
         ({"board": {"enabled": True, "proxy": {"secret": "s"}}}, "board.host is needed"),
         ({"board": {"enabled": True, "host": "a.example.com"}}, "board.proxy.secret is needed"),
+        ({"board": {**BOARD["board"], "readLedger": True}}, "ledger.table is needed"),
         ({"board": {**BOARD["board"]}, "watchNamespaces": ["shop"]}, "cannot be had with watchNamespaces"),
         ({"board": {**BOARD["board"], "host": "https://a.example.com"}}, "host"),
         ({"board": {**BOARD["board"], "linkHosts": ["https://a.example.com"]}}, "linkHosts"),

@@ -20,11 +20,14 @@ def main(arguments: list[str]) -> int:
         print(f"proof: no bed has written to {folder}: run make test", file=sys.stderr)
         return 1
     given = rights.given(rights.rendered())
-    wrong = list(actions.faults(used.operator, used.plugin))
-    lines = actions.table(used.operator, used.plugin)
+    wrong = list(actions.faults(used.operator, used.plugin, board=used.board_calls))
+    lines = actions.table(used.operator, used.plugin, used.board_calls)
     if used.audited:
         lines = rights.table(given, used.requests) + lines
         in_some = rights.given_in_some(rights.rendered(rights.RENDERED_IN_SOME))
+        of_board = rights.given(rights.rendered(rights.RENDERED_BOARD), rights.BOARD)
+        lines += [f"{line} (board)" for line in rights.table(of_board, used.board)]
+        wrong += [f"of the board, {fault}" for fault in rights.faults(of_board, used.board, {}, "it")]
         wrong = [*rights.faults(given, used.requests), *rights.faults_in_some(in_some, used.in_some), *wrong]
     else:
         print("proof: the rights in the cluster are NOT proven: only control planes of our own keep an audit log", file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.iam import actions, allowed
 from tests.iam_policies import NO_CALL_OF_OURS, POLICIES, VALUES
@@ -19,12 +20,15 @@ LEDGER_ROLE = "ledger"
 """The role that the suite's operators write the ledger with; all others are of Environments, or of their registries."""
 PLUGIN_PAGES = ("reference/plugin.md", "how-to/adopt.md", "how-to/publish.md", "how-to/aws-access.md")
 
+NOTHING: Mapping[Call, int] = MappingProxyType({})
 NO_RIGHT_NEEDED = {"sts:GetCallerIdentity": "answered to everybody, even where a policy denies it (API reference)"}
 UNSEEN = {action: why for action, why in NO_CALL_OF_OURS.items() if action != "sts:AssumeRole"}
 """Rights that no call has the name of, and why they are needed."""
 
 
-def faults(operator: Mapping[Call, int], plugin: Mapping[Call, int], unseen: Mapping[str, str] = UNSEEN) -> Iterator[str]:
+def faults(
+    operator: Mapping[Call, int], plugin: Mapping[Call, int], unseen: Mapping[str, str] = UNSEEN, board: Mapping[Call, int] = NOTHING
+) -> Iterator[str]:
     """Say what was called and is not granted, and what is granted and was never called."""
     for call in sorted(operator, key=lambda c: (c.action, c.role, c.partition)):
         if call.action not in NO_RIGHT_NEEDED and not _granted(call):
@@ -37,6 +41,8 @@ def faults(operator: Mapping[Call, int], plugin: Mapping[Call, int], unseen: Map
     for action in sorted(unseen.keys() & used):
         yield f"{action}: its justification is not needed: take it out"
     yield from _plugins_faults({call.action for call in plugin})
+    for action in sorted({call.action for call in board} - actions(POLICIES["ledger-reader"])):
+        yield f"{action}: the board calls it, and ledger-reader.json does not allow it"
 
 
 def _plugins_faults(used: set[str]) -> Iterator[str]:
@@ -49,10 +55,10 @@ def _plugins_faults(used: set[str]) -> Iterator[str]:
         yield f"{action}: ledger-reader.json allows it, and kubectl ecs-release never called it"
 
 
-def table(operator: Mapping[Call, int], plugin: Mapping[Call, int]) -> list[str]:
+def table(operator: Mapping[Call, int], plugin: Mapping[Call, int], board: Mapping[Call, int] = NOTHING) -> list[str]:
     """Tell each action, with the number of calls."""
     lines: list[str] = []
-    for name, calls in (("operator", operator), ("plugin", plugin)):
+    for name, calls in (("operator", operator), ("plugin", plugin), ("board", board)):
         counts: Counter[str] = Counter()
         for call, count in calls.items():
             counts[f"{call.action} {call.partition}".rstrip()] += count

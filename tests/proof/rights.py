@@ -13,7 +13,9 @@ from tests.proof.usage import EVERYWHERE, OWN, WATCHED, Request
 
 # What helm renders with the default values, and with watchNamespaces; tests/chart holds them to that.
 _GOLDEN = Path(__file__).parents[1] / "chart" / "golden"
-RENDERED, RENDERED_IN_SOME = _GOLDEN / "defaults.yaml", _GOLDEN / "namespaced.yaml"
+RENDERED, RENDERED_IN_SOME, RENDERED_BOARD = _GOLDEN / "defaults.yaml", _GOLDEN / "namespaced.yaml", _GOLDEN / "board.yaml"
+BOARD = "ecs-release-operator-board"
+"""The board's service account."""
 KINDS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
 
@@ -42,13 +44,13 @@ REFUSED_IN_SOME: Mapping[tuple[str, Right], str] = {
 
 
 def rendered(path: Path = RENDERED) -> list[dict[str, Any]]:
-    """Return the chart's service account, roles and bindings."""
+    """Return the chart's service accounts, roles and bindings."""
     return [o for o in yaml.safe_load_all(path.read_text()) if o and o["kind"] in KINDS]
 
 
-def granted(objects: Collection[Mapping[str, Any]]) -> frozenset[tuple[str, Right]]:
-    """Return all that the chart's bindings give to its service account: in a namespace, or (empty) everywhere."""
-    account = next(o for o in objects if o["kind"] == "ServiceAccount")["metadata"]
+def granted(objects: Collection[Mapping[str, Any]], name: str = "") -> frozenset[tuple[str, Right]]:
+    """Return all that the chart's bindings give to a service account (empty: the first): in a namespace, or (empty) everywhere."""
+    account = next(o["metadata"] for o in objects if o["kind"] == "ServiceAccount" and name in ("", o["metadata"]["name"]))
     rules = {
         (o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"]): o["rules"]
         for o in objects
@@ -70,9 +72,9 @@ def granted(objects: Collection[Mapping[str, Any]]) -> frozenset[tuple[str, Righ
     )
 
 
-def given(objects: Collection[Mapping[str, Any]]) -> frozenset[Right]:
-    """Return all that the chart's bindings give to its service account, wherever that is."""
-    return frozenset(right for _, right in granted(objects))
+def given(objects: Collection[Mapping[str, Any]], name: str = "") -> frozenset[Right]:
+    """Return all that the chart's bindings give to a service account (empty: the first), wherever that is."""
+    return frozenset(right for _, right in granted(objects, name))
 
 
 def given_in_some(objects: Collection[Mapping[str, Any]]) -> frozenset[tuple[str, Right]]:
@@ -85,6 +87,7 @@ def faults(
     rights: Collection[Right],
     requests: Mapping[Request, int],
     unseen: Mapping[Right, str] = UNSEEN,
+    who: str = "the operator",
 ) -> Iterator[str]:
     """Say what is given and was never used, what was asked for and is not given, and what is justified without need."""
     used = {_right(r) for r in requests if r.allowed}
@@ -92,7 +95,7 @@ def faults(
     for right in sorted(set(rights) - used - unseen.keys()):
         yield f"{_said(right)}: the chart gives it, and no test used it; take it out of the chart, test what needs it, or say why in UNSEEN"
     for right in sorted(denied):
-        yield f"{_said(right)}: the operator asked for it, and no rule of the chart gives it"
+        yield f"{_said(right)}: {who} asked for it, and no rule of the chart gives it"
     for right in sorted(unseen.keys() & used):
         yield f"{_said(right)}: its justification is not needed: take it out"
     for right in sorted(unseen.keys() - set(rights)):

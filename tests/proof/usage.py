@@ -32,7 +32,8 @@ SERVICE_ACCOUNTS: Mapping[str, Any] = {
 IN_SOME = "-in-some"
 """What an operator that serves some namespaces only has behind the name of a bed's service account."""
 EVERYWHERE, OWN, WATCHED = "everywhere", "in its own namespace", "in a watched namespace"
-_OPERATOR, _PLUGIN = "ecs-release-operator", "kubectl-ecs-release"
+_OPERATOR, _PLUGIN, _BOARD = "ecs-release-operator", "kubectl-ecs-release", "ecs-release-board"
+_REQUESTS, _CALLS = ("requests", "in_some", "board"), ("operator", "plugin", "board_calls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class Usage:
     in_some: Counter[Request] = field(default_factory=Counter)
     operator: Counter[Call] = field(default_factory=Counter)
     plugin: Counter[Call] = field(default_factory=Counter)
+    board: Counter[Request] = field(default_factory=Counter)
+    board_calls: Counter[Call] = field(default_factory=Counter)
 
     def add(self, other: Usage) -> None:
         """Add what was used elsewhere."""
@@ -75,24 +78,24 @@ class Usage:
         self.in_some.update(other.in_some)
         self.operator.update(other.operator)
         self.plugin.update(other.plugin)
+        self.board.update(other.board)
+        self.board_calls.update(other.board_calls)
 
     def to_json(self) -> dict[str, Any]:
         """Write it as lists of fields and a number."""
-        requests, in_some = (
-            [[r.group, r.resource, r.verb, r.allowed, r.where, count] for r, count in asked.items()]
-            for asked in (self.requests, self.in_some)
-        )
-        operator, plugin = (
-            [[c.action, c.role, c.partition, count] for c, count in calls.items()] for calls in (self.operator, self.plugin)
-        )
-        return {"audited": self.audited, "requests": requests, "in_some": in_some, "operator": operator, "plugin": plugin}
+        requests = {
+            name: [[r.group, r.resource, r.verb, r.allowed, r.where, count] for r, count in getattr(self, name).items()]
+            for name in _REQUESTS
+        }
+        calls = {name: [[c.action, c.role, c.partition, count] for c, count in getattr(self, name).items()] for name in _CALLS}
+        return {"audited": self.audited, **requests, **calls}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Usage:
         """Read it."""
-        requests, in_some = (Counter({Request(*fields): count for *fields, count in data[name]}) for name in ("requests", "in_some"))
-        operator, plugin = (Counter({Call(*fields): count for *fields, count in data[name]}) for name in ("operator", "plugin"))
-        return cls(data["audited"], requests, in_some, operator, plugin)
+        requests = {name: Counter({Request(*fields): count for *fields, count in data[name]}) for name in _REQUESTS}
+        calls = {name: Counter({Call(*fields): count for *fields, count in data[name]}) for name in _CALLS}
+        return cls(data["audited"], **requests, **calls)
 
 
 def wanted() -> Path | None:
@@ -111,6 +114,23 @@ def write(cluster: Cluster, aws: Simulator, kubeconfig: Path) -> None:
         found.requests = requests_of(account, events)
         found.in_some = requests_of(account + IN_SOME, events, tells_where=True)
     found.operator, found.plugin = (calls_of(tool, aws.control("used")) for tool in (_OPERATOR, _PLUGIN))
+    _save(folder, found)
+
+
+def write_board(cluster: Cluster, aws: Simulator | None, kubeconfig: Path) -> None:
+    """Write what a board that has a KUBECONFIG has used. Call it once it has ended."""
+    folder = wanted()
+    if folder is None:
+        return
+    found = Usage(audited=isinstance(cluster, ControlPlane))
+    if isinstance(cluster, ControlPlane):
+        found.board = requests_of(subject(kubeconfig), cluster.audit_events())
+    if aws is not None:
+        found.board_calls = calls_of(_BOARD, aws.control("used"))
+    _save(folder, found)
+
+
+def _save(folder: Path, found: Usage) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{uuid.uuid4()}.json").write_text(json.dumps(found.to_json()))
 

@@ -237,6 +237,12 @@ def test_whom_a_token_names(tmp_path: Path) -> None:
         assert subject(path) == expected
 
 
+def test_the_board_asks_aws_for_nothing_but_the_ledger() -> None:
+    assert list(actions.faults(OPERATOR, PLUGIN, board={Call("dynamodb:Query"): 3})) == list(actions.faults(OPERATOR, PLUGIN))
+    (found,) = set(actions.faults(OPERATOR, PLUGIN, board={Call("dynamodb:PutItem"): 1})) - set(actions.faults(OPERATOR, PLUGIN))
+    assert found == "dynamodb:PutItem: the board calls it, and ledger-reader.json does not allow it"
+
+
 def write(folder: Path, number: int, usage: Usage) -> None:
     (folder / f"{number}.json").write_text(json.dumps(usage.to_json()))
 
@@ -251,9 +257,18 @@ def test_beds_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     counter = type(half.requests)
     asked = counter({Request(*right): 1 for right in given})
     in_some = counter({Request(*right, allowed=False, where=where): 1 for where, right in rights.REFUSED_IN_SOME})
-    write(tmp_path, 2, Usage(audited=True, requests=asked, in_some=in_some))
+    board = counter({Request(*right): 1 for right in rights.given(rights.rendered(rights.RENDERED_BOARD), rights.BOARD)})
+    write(tmp_path, 2, Usage(audited=True, requests=asked, in_some=in_some, board=board))
     assert command.main([str(tmp_path)]) == 0
-    assert (read(tmp_path).requests, read(tmp_path).in_some) == (asked, in_some)
+    assert (read(tmp_path).requests, read(tmp_path).in_some, read(tmp_path).board) == (asked, in_some, board)
+
+    write(
+        tmp_path, 2, Usage(audited=True, requests=asked, in_some=in_some, board=counter({Request("", "secrets", "list", allowed=False): 1}))
+    )
+    assert command.main([str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "of the board, create subjectaccessreviews.authorization.k8s.io: the chart gives it" in said
+    assert "of the board, list secrets: it asked for it" in said
 
     lacking = counter({Request(*right): 1 for right in given if right.verb != "create"})
     write(tmp_path, 2, Usage(audited=True, requests=lacking))

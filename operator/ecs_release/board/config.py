@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ecs_release.api.meta import REGION
 from ecs_release.pages.links import HOSTS
 
 _HOST = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
@@ -62,7 +63,19 @@ class BoardSettings(BaseSettings):
         Field(max_length=300, pattern=r"^https?://[^\s/@]+$", description="The commits service, http://HOST:PORT; none without it"),
     ] = None
     commits_token_file: Annotated[Path | None, Field(description="File with the token that it takes")] = None
+    ledger_table: Annotated[
+        str | None,
+        Field(pattern=r"^[a-zA-Z0-9_.-]{3,255}$", description="DynamoDB table of the ledger, for older attempts; without it there is none"),
+    ] = None
+    ledger_region: Annotated[str | None, Field(pattern=REGION, description="Its region", validate_default=True)] = None
     streams: Annotated[int, Field(ge=1, le=10000, description="Pages that are kept up to date at a time; more are refused")] = 1000
+
+    @field_validator("ledger_region")
+    @classmethod
+    def _is_given_with_a_table(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("ledger_table") is not None:
+            raise ValueError("must be given with ledger_table")
+        return value
 
     @model_validator(mode="after")
     def _has_both(self) -> Self:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,6 +25,8 @@ from ecs_release.board.documents import Documents
 from ecs_release.board.feed import Feed
 from ecs_release.board.freshness import Freshness
 from ecs_release.board.inventory import WATCHED, Inventory
+from ecs_release.board.ledger_client import connect
+from ecs_release.board.ledger_history import LedgerHistory
 from ecs_release.board.object_pages import ObjectPages
 from ecs_release.board.server import Board, probes
 from ecs_release.board.watch import Several, follow
@@ -75,6 +78,7 @@ async def run(settings: BoardSettings) -> None:
     inventory.on_change = documents.on_change = wake
     commits = _commits(settings)
     distances = Distances(commits)
+    pages.ledger = _ledger(settings, f"ecs-release-board/{its_version}", pages.feed.wake)
     board = Board(settings, inventory, freshness, feed, Access(server, lambda: {*inventory.namespaces, *documents.namespaces}))
     comparison = ComparisonPage(inventory, records, distances, freshness, feed, settings.link_hosts)
     routes = [*pages.attach(board), *comparison.routes(board)]
@@ -98,6 +102,7 @@ async def run(settings: BoardSettings) -> None:
         await distances.answers.close()
         if commits is not None:
             await commits.close()
+        pages.close()
         await server.close()
     log.info("stopped")
 
@@ -106,6 +111,13 @@ def _commits(settings: BoardSettings) -> HttpCommits | None:
     if settings.commits_address is None or settings.commits_token_file is None:
         return None
     return HttpCommits(settings.commits_address, settings.commits_token_file)
+
+
+def _ledger(settings: BoardSettings, user_agent: str, on_answer: Callable[[], None]) -> LedgerHistory | None:
+    """Return the ledger that the settings name; None if they name none."""
+    if settings.ledger_table is None or settings.ledger_region is None:
+        return None
+    return LedgerHistory(connect(settings.ledger_table, settings.ledger_region, user_agent), on_answer)
 
 
 def _now() -> datetime:

@@ -25,6 +25,7 @@ from ecs_release.board.documents import Documents
 from ecs_release.board.feed import Subscription
 from ecs_release.board.freshness import Freshness
 from ecs_release.board.inventory import Inventory, Place, View
+from ecs_release.board.ledger_history import LedgerHistory, LedgerPart
 from ecs_release.board.page_feed import PageFeed
 from ecs_release.board.server import Board, UnreadableError
 from ecs_release.pages.addresses import SERVICES, SETS, STREAM
@@ -74,7 +75,14 @@ class ObjectPages:
         # Positions say nothing to another process, and nobody can count changes by them.
         self._key = token_bytes(16)
         self.feed: PageFeed[Topic] = PageFeed(self.position)
+        self.ledger: LedgerHistory | None = None
+        """The ledger, where there is one."""
         self._board: Board
+
+    def close(self) -> None:
+        """Ask nothing more."""
+        if self.ledger is not None:
+            self.ledger.close()
 
     def attach(self, board: Board) -> list[web.AbstractRouteDef]:
         """Return the routes, for the application of a board, which answers for them."""
@@ -92,6 +100,10 @@ class ObjectPages:
         viewer, sight = await self._board.seen(request)
         topic = _service(request, sight)
         position = self._found(topic)
+        if self.ledger is not None:
+            await self.ledger.ask(topic.place)
+            # Another one by now, and perhaps there is no such page any more.
+            position = self._found(topic)
         make = partial(self._make_service, topic, self._board.frame(viewer), position)
         return await self._board.reply(request, (topic, position), make)
 
@@ -139,7 +151,8 @@ class ObjectPages:
         releases = [(e.cell.release, marks(RELEASE, place.namespace, e.cell.release)) for e in entries]
         # A set that comes or goes is a link more or less.
         sets = self._set_of(place, entries[0].cell.release)
-        return releases, marks(PROJECT, place.namespace, place.project), column, sets
+        ledger = self.ledger.mark(place) if self.ledger is not None else 0
+        return releases, marks(PROJECT, place.namespace, place.project), column, sets, ledger
 
     def _set_marks(self, topic: SetTopic) -> tuple[object, ...] | None:
         body = self._documents.get(RELEASE_SET, topic.namespace, topic.name)
@@ -155,11 +168,14 @@ class ObjectPages:
         shown, *others = entries
         body = self._documents.get(RELEASE, place.namespace, shown.cell.release)
         assert body is not None
+        ledger = self.ledger.known(place) if self.ledger is not None else LedgerPart()
         around = Surroundings(
             column=self._inventory.column(_view(topic), place.environment),
             code=self._code(place.namespace, place.project),
             others=tuple(one.cell.release for one in others),
             release_set=self._set_of(place, shown.cell.release),
+            of_ledger=ledger.attempts,
+            ledger=ledger.note,
         )
         with _readable(f"Release {place.namespace}/{shown.cell.release}"):
             described = service_details.describe(body, shown, around, self._now())

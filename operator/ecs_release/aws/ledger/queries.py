@@ -23,9 +23,16 @@ from ecs_release.domain.model.errors import Blocked
 Answer = TypeVar("Answer")
 
 
-def ledger_client(region: str | None = None, profile: str | None = None, user_agent: str | None = None) -> Any:
+def ledger_client(
+    region: str | None = None, profile: str | None = None, user_agent: str | None = None, *, attempts: int = 3, read_s: float = 20
+) -> Any:
     """Return a client of DynamoDB with the user's credentials and with timeouts. CloudTrail shows the `user_agent`."""
-    config = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3}, user_agent_extra=user_agent)
+    config = Config(
+        connect_timeout=3,
+        read_timeout=read_s,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        user_agent_extra=user_agent,
+    )
     return boto3.Session(profile_name=profile, region_name=region).client("dynamodb", config=config)
 
 

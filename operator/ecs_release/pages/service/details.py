@@ -234,6 +234,7 @@ def data(shown: ServiceDetails) -> dict[str, Any]:
         "containers": [_container_data(one) for one in shown.containers],
         "failedTasks": [failed_task_data(one) for one in shown.failed_tasks],
         "history": [attempt_data(one) for one in shown.history],
+        "ledger": shown.ledger,
         "links": [{"text": one.text, "address": one.address} for one in _all_links(shown)],
         "alsoClaimedBy": list(shown.others),
     }
