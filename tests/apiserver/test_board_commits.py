@@ -148,3 +148,46 @@ def test_nobody_is_kept_out_of_a_comparison(page: Page) -> None:
     compare(page)
     expect(page.locator("#freshness")).to_contain_text("Up to date")
     check_for_everybody(page)
+
+
+def test_where_my_commit_is(page: Page, bed: BoardBed, code: Code, shop: str) -> None:
+    page.get_by_role("link", name="Commits").click()
+    mine = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=re.compile("commit 5")))
+    expect(mine.get_by_role("cell").nth(0)).to_contain_text("○ not yet")
+    # Environments are in the order of their names: production, staging.
+    expect(mine.get_by_role("cell").nth(1)).to_contain_text("✔ live 1 of 2")
+    expect(page.locator("main")).to_contain_text("<img src=x onerror=alert(1)>")
+    expect(page.locator("main")).not_to_contain_text("treasure")
+    page.get_by_label("Author").fill("eve")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("main")).to_contain_text("1 of 1 commit")
+    page.go_back()
+    mine.get_by_role("link").first.click()
+    expect(page).to_have_url(re.compile(f"q={code.hashes[5]}"))
+    expect(page.get_by_role("row")).to_have_count(2)
+    # It arrives while they look.
+    bed.put(shop, of_commit("web", code.hashes[5], "d", environment="production"))
+    expect(mine.get_by_role("cell").nth(0)).to_contain_text("✔ live 1 of 2")
+    # Who may not see the namespace is told nothing.
+    page.set_extra_http_headers({"X-Forwarded-User": "nobody"})
+    page.reload()
+    expect(page.locator("main")).to_contain_text("or you may not see it")
+    expect(page.locator("main")).not_to_contain_text("commit 5")
+
+
+def test_commits_are_found_without_a_mouse(page: Page, code: Code) -> None:
+    press_tab_until(page, "document.activeElement.textContent === 'Commits'")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Commits and where they are")).to_be_visible()
+    press_tab_until(page, "document.activeElement.name === 'q'")
+    page.keyboard.type(code.hashes[6][:10])
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("row")).to_have_count(2)
+    expect(page.get_by_role("rowheader", name=re.compile("commit 6"))).to_be_visible()
+
+
+def test_nobody_is_kept_out_of_commits(page: Page) -> None:
+    page.get_by_role("link", name="Commits").click()
+    expect(page.locator("#freshness")).to_contain_text("Up to date")
+    expect(page.get_by_role("rowheader", name=re.compile("commit 5"))).to_be_visible()
+    check_for_everybody(page)

@@ -10,10 +10,13 @@ from typing import Any, cast
 import aiohttp
 
 from ecs_release.board.access import Access, Sight
+from ecs_release.board.commits.ancestry import Ancestry
+from ecs_release.board.commits.commits_page import CommitsPage
 from ecs_release.board.commits.comparing import ComparisonPage
 from ecs_release.board.commits.distances import Distances
 from ecs_release.board.commits.records import Records
 from ecs_release.board.config import BoardSettings
+from ecs_release.board.documents import Documents
 from ecs_release.board.feed import Feed
 from ecs_release.board.freshness import Freshness
 from ecs_release.board.inventory import WATCHED, Inventory
@@ -32,16 +35,17 @@ class BoardDesk:
         """`ben` sees namespace shop, `ada` everything, and `eve` nothing."""
         self.sees = {"ben": Sight(frozenset({"shop"})), "ada": Sight(None, environments=True), "eve": Sight()}
         self.clock = Clock()
-        self.inventory, self.records = Inventory(self.clock.now), Records()
+        self.inventory, self.records, self.documents = Inventory(self.clock.now), Records(), Documents()
         self.feed = Feed(self.inventory)
         self.inventory.on_change = self.feed.wake
-        self.watched = Several(self.inventory, self.records)
+        self.watched = Several(self.inventory, self.records, self.documents)
         self.freshness = Freshness(WATCHED, self.clock.now, lambda: self.feed.tell(self.freshness.age))
         self.elapsed_s = 0.0
-        self.distances = Distances(commits, lambda: self.elapsed_s)
+        self.distances, self.ancestry = Distances(commits, lambda: self.elapsed_s), Ancestry(commits, lambda: self.elapsed_s)
         taken = BoardSettings(login="headers", **settings)
         self.board = Board(taken, self.inventory, self.freshness, self.feed, cast("Access", self))
         self.comparison = ComparisonPage(self.inventory, self.records, self.distances, self.freshness, self.feed, taken.link_hosts)
+        self.commits = CommitsPage(self.inventory, self.documents, self.records, self.ancestry, self.freshness, self.feed, taken.link_hosts)
         self.client: aiohttp.ClientSession
 
     async def sight(self, viewer: Viewer | None) -> Sight:
@@ -59,11 +63,12 @@ class BoardDesk:
         """Serve what has been read."""
         for kind in WATCHED:
             self.freshness.heard(kind)
-        application = self.board.application(self.comparison.routes(self.board))
+        application = self.board.application([*self.comparison.routes(self.board), *self.commits.routes(self.board)])
         async with listening(application, "127.0.0.1", 0) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
             self.client = client
             yield
         await self.distances.answers.close()
+        await self.ancestry.close()
 
     async def get(self, path: str, user: str = "ben", **headers: str) -> tuple[int, str, Mapping[str, str]]:
         """Ask for a page."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from ecs_release.pages.addresses import service_address
 from ecs_release.pages.filters import Filters
 from ecs_release.pages.matrix import Board, Column, Entry, MatrixCell, ServiceRow, arrange, column, entry
 from ecs_release.pages.matrix_page import cell_id, render_cell
-from ecs_release.pages.observation import Sweep, sweep_of
+from ecs_release.pages.observation import Sweep, sweep_of, why_unobserved
 
 log = logging.getLogger(__name__)
 
@@ -176,6 +176,13 @@ class Inventory:
         """Return the column of an environment as it is now."""
         readable = view.sight.environments
         return column(environment, self._sweeps.get(environment) if readable else None, self._now(), readable=readable)
+
+    def unobserved(self, sight: Sight, names: Iterable[str]) -> dict[str, str]:
+        """Return of which environments it is not known what runs there now, and why; none if Environments may not be seen."""
+        if not sight.environments:
+            return {}
+        now = self._now()
+        return {name: why for name in names if (why := why_unobserved(self._sweeps.get(name), name, now))}
 
     def cell(self, row: ServiceRow, environment: str, cell: MatrixCell) -> Markup:
         """Return the HTML of a cell: rendered once for all who may see it."""

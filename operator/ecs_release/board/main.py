@@ -17,6 +17,8 @@ from pydantic_settings import CliApp
 
 from ecs_release import logs
 from ecs_release.board.access import Access
+from ecs_release.board.commits.ancestry import Ancestry
+from ecs_release.board.commits.commits_page import CommitsPage
 from ecs_release.board.commits.comparing import ComparisonPage
 from ecs_release.board.commits.distances import Distances
 from ecs_release.board.commits.records import Records
@@ -77,11 +79,12 @@ async def run(settings: BoardSettings) -> None:
     pages = ObjectPages(inventory, documents, freshness, settings.link_hosts, _now)
     inventory.on_change = documents.on_change = wake
     commits = _commits(settings)
-    distances = Distances(commits)
+    distances, ancestry = Distances(commits), Ancestry(commits)
     pages.ledger = _ledger(settings, f"ecs-release-board/{its_version}", pages.feed.wake)
     board = Board(settings, inventory, freshness, feed, Access(server, lambda: {*inventory.namespaces, *documents.namespaces}))
     comparison = ComparisonPage(inventory, records, distances, freshness, feed, settings.link_hosts)
-    routes = [*pages.attach(board), *comparison.routes(board)]
+    commits_page = CommitsPage(inventory, documents, records, ancestry, freshness, feed, settings.link_hosts)
+    routes = [*pages.attach(board), *comparison.routes(board), *commits_page.routes(board)]
     sink = Several(inventory, documents, records)
     background = [asyncio.create_task(follow(server, kind, sink, freshness), name=f"watch {kind}") for kind in WATCHED]
     background += [asyncio.create_task(one.run(), name="feed") for one in (feed, pages.feed)]
@@ -100,6 +103,7 @@ async def run(settings: BoardSettings) -> None:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await distances.answers.close()
+        await ancestry.close()
         if commits is not None:
             await commits.close()
         pages.close()

@@ -1,4 +1,5 @@
-"""Pages of what code is where: two environments compared.
+"""Pages of what code is where: two environments compared, and commits by environments.
 
-Begin with `comparing`, the page; `records` holds what it compares, and `distances` asks the commits service, by way of `answers`.
+Begin with `comparing` and `commits_page`, the pages; `records` holds what they are about, and `distances` and `ancestry` ask the commits
+service, by way of `answers`.
 """

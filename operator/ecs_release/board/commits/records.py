@@ -1,4 +1,4 @@
-"""What the board knows of code: what each Release runs, by digest, and where the commits of each Project are."""
+"""What the board knows of code: what each Release runs, by digest; and of each Project its ReleaseSets, and where its commits are."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from ecs_release.api.names import PROJECT, RELEASE
+from ecs_release.api.names import PROJECT, RELEASE, RELEASE_SET
 from ecs_release.api.project import Project
 from ecs_release.domain.ports.commits import Repository
 from ecs_release.pages.comparison.differences import Side, running_side
@@ -37,16 +37,19 @@ class Records:
         """Nothing is known before it is read."""
         self.sides: dict[Name, Side] = {}
         self.code: dict[Name, Code] = {}
+        self._sets: dict[Name, str] = {}
         self.version = 0
 
     def changed(self, kind: str, body: Mapping[str, Any]) -> None:
-        """Take in a Release or a Project that is there; what else there is, is left alone."""
-        if kind not in (RELEASE, PROJECT):
+        """Take in a Release, ReleaseSet or Project that is there; what else there is, is left alone."""
+        if kind not in (RELEASE, RELEASE_SET, PROJECT):
             return
         name = body["metadata"]["namespace"], body["metadata"]["name"]
         try:
             if kind == RELEASE:
                 self._put(self.sides, name, _interned(running_side(body)))
+            elif kind == RELEASE_SET:
+                self._put(self._sets, name, str(body["spec"]["projectRef"]["name"]))
             else:
                 self._put(self.code, name, _code(Project.model_validate(body)))
         except _UNREADABLE as error:
@@ -64,12 +67,16 @@ class Records:
         for name in [n for n in self._of(kind) if n not in there]:
             self.deleted(kind, *name)
 
+    def sets_of(self, namespace: str, project: str) -> list[str]:
+        """Return the names of the ReleaseSets of a Project."""
+        return [name for (its, name), of in self._sets.items() if (its, of) == (namespace, project)]
+
     def links(self, names: Iterable[Name]) -> dict[Name, str]:
         """Return where the code of some Projects is for people."""
         return {name: self.code[name].link for name in names if name in self.code}
 
     def _of(self, kind: str) -> dict[Name, Any]:
-        by_kind: dict[str, dict[Name, Any]] = {RELEASE: self.sides, PROJECT: self.code}
+        by_kind: dict[str, dict[Name, Any]] = {RELEASE: self.sides, RELEASE_SET: self._sets, PROJECT: self.code}
         return by_kind.get(kind, {})
 
     def _put(self, into: dict[Name, Any], name: Name, value: object) -> None:

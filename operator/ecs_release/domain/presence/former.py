@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from ecs_release.api.release_status import HistoryEntry, ImageChange, ReleaseStatus
@@ -10,6 +11,51 @@ from ecs_release.domain.artifacts.source import digests_of
 from ecs_release.domain.decision.attempts import GOOD, PROVEN, proofs
 from ecs_release.domain.presence.answers import Answer, Contains, Graph, answer, joined
 from ecs_release.domain.verification.proof import Match
+
+FAILURES = frozenset({"RolloutFailed", "RolledBack", "DeadlineExceeded"})
+"""Outcomes of attempts that did not bring up what they were to bring."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """When something that contains the commit ran last: from when, if status remembers, and until when."""
+
+    since: datetime | None
+    until: datetime
+
+
+def last_stay(status: ReleaseStatus, listed: Collection[str], graph: Graph) -> Stay | None:
+    """Return when the commit was there last, if it was taken away since; None if status does not remember that."""
+    until: datetime | None = None
+    expected: dict[str, str | None] = {}
+    since: datetime | None = None
+    for entry in status.history or ():
+        changes = _changes(entry, listed)
+        if entry.outcome not in GOOD or not changes:
+            continue
+        brings = joined(answer(graph, c.to_hash, "") for c in changes).contains is Contains.YES
+        was_there = _before(changes, graph).contains is Contains.YES
+        if until is None:
+            if was_there and not brings and entry.completion_time is not None:
+                until, expected = entry.completion_time, {c.container: c.from_digest for c in changes}
+            continue
+        if {c.container: c.to_digest for c in changes} != expected:
+            # Somebody else has deployed meanwhile: since when is not known.
+            return Stay(None, until)
+        since = entry.completion_time
+        if not was_there:
+            return Stay(since, until)
+        expected = {c.container: c.from_digest for c in changes}
+    return Stay(None, until) if until is not None else None
+
+
+def last_failure(status: ReleaseStatus, listed: Collection[str], graph: Graph) -> HistoryEntry | None:
+    """Return the latest attempt that was to bring the commit, and failed."""
+    for entry in status.history or ():
+        changes = _changes(entry, listed)
+        if changes and entry.outcome in FAILURES and joined(answer(graph, c.to_hash, "") for c in changes).contains is Contains.YES:
+            return entry
+    return None
 
 
 def ran_before(status: ReleaseStatus, listed: Collection[str], graph: Graph) -> Answer:

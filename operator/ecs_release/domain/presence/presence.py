@@ -114,7 +114,7 @@ def is_there(cell: Cell) -> bool:
 def _gathered(place: Place, graph: Graph) -> _Facts:
     release = place.release
     status = (release.status if release is not None else None) or ReleaseStatus()
-    listed = place.listed or frozenset(_listed(status))
+    listed = listed_containers(place)
     wanted = [] if release is None else [wanted_by_release(release, listed, graph)]
     wanted += [] if place.release_set is None else wanted_by_set(place.release_set, place.service, listed, graph)
     rollout = status.rollout if is_open(status.rollout) else None
@@ -130,11 +130,14 @@ def _gathered(place: Place, graph: Graph) -> _Facts:
     )
 
 
-def _listed(status: ReleaseStatus) -> set[str]:
-    """Return the containers that are released, where the Project cannot be read: those of the pin, else those with a release hash."""
+def listed_containers(place: Place) -> frozenset[str]:
+    """Return the containers that are released: where the Project cannot be read those of the pin, else those with a release hash."""
+    if place.listed:
+        return place.listed
+    status = (place.release.status if place.release is not None else None) or ReleaseStatus()
     pinned = {i.container for i in (status.pin.images if status.pin is not None else None) or ()}
     shown = (status.running.containers if status.running is not None else None) or ()
-    return pinned or {c.name for c in shown if any(d.release_hash for d in c.digests or ())}
+    return frozenset(pinned or {c.name for c in shown if any(d.release_hash for d in c.digests or ())})
 
 
 def _of_rollout(rollout: Rollout, listed: frozenset[str], graph: Graph) -> Answer:

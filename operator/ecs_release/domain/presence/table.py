@@ -50,25 +50,33 @@ class PresenceTable:
 def build(
     releases: Iterable[Release], sets: Iterable[ReleaseSet], projects: Projects, unobserved: Mapping[str, str], graph: Graph
 ) -> PresenceTable:
-    """Arrange what is wanted and what runs; `unobserved` says of environments why it is not known what runs there."""
-    places: dict[tuple[_Key, str], Place] = {}
+    """Arrange where a commit is; `unobserved` says of environments why it is not known what runs there."""
+    found = places(releases, sets, projects, unobserved)
+    rows: dict[_Key, ServiceRow] = {}
+    for key, environment in sorted(found):
+        rows.setdefault(key, ServiceRow(*key)).cells[environment] = presence(found[key, environment], graph)
+    return PresenceTable(tuple(sorted({environment for _, environment in found})), tuple(rows.values()))
+
+
+def places(
+    releases: Iterable[Release], sets: Iterable[ReleaseSet], projects: Projects, unobserved: Mapping[str, str]
+) -> dict[tuple[_Key, str], Place]:
+    """Return each service in each environment: what is wanted there, and what runs. The key is namespace, Project and service."""
+    found: dict[tuple[_Key, str], Place] = {}
     # Of two Releases that claim one service, the one that holds it is shown.
     for release in sorted(releases, key=lambda r: (_is_refused(r), r.metadata.name)):
         spec, environment = release.spec, release.spec.environment_ref.name
         key = (release.metadata.namespace or "", spec.project_ref.name, spec.service)
         listed = _listed(projects, key)
-        places.setdefault((key, environment), Place(spec.service, release, None, listed, unobserved.get(environment, "")))
+        found.setdefault((key, environment), Place(spec.service, release, None, listed, unobserved.get(environment, "")))
     for release_set in sets:
         environment = release_set.spec.environment_ref.name
         for service in _services(release_set, projects):
             key = (release_set.metadata.namespace or "", release_set.spec.project_ref.name, service)
-            found = places.get((key, environment))
-            its = found.release if found is not None else None
-            places[key, environment] = Place(service, its, release_set, _listed(projects, key), unobserved.get(environment, ""))
-    rows: dict[_Key, ServiceRow] = {}
-    for key, environment in sorted(places):
-        rows.setdefault(key, ServiceRow(*key)).cells[environment] = presence(places[key, environment], graph)
-    return PresenceTable(tuple(sorted({environment for _, environment in places})), tuple(rows.values()))
+            own = found.get((key, environment))
+            its = own.release if own is not None else None
+            found[key, environment] = Place(service, its, release_set, _listed(projects, key), unobserved.get(environment, ""))
+    return found
 
 
 def narrowed(found: PresenceTable, environments: Collection[str] | None, services: Collection[str] | None) -> PresenceTable:

@@ -10,6 +10,7 @@ from typing import Any
 from ecs_release.api.meta import to_time
 from ecs_release.domain.ports.commits import Commit, Unknown
 from ecs_release.pages.board_page import Age, Frame, Options
+from ecs_release.pages.commits.page import commit_data
 from ecs_release.pages.comparison import differences
 from ecs_release.pages.comparison.differences import Difference, Key, Side
 from ecs_release.pages.comparison.distance import Distance, Pair
@@ -167,7 +168,4 @@ def _side(side: dict[str, Any] | None, cell: MatrixCell | None) -> dict[str, Any
 
 
 def _commits(commits: Sequence[Commit]) -> list[dict[str, Any]]:
-    return [
-        {"hash": c.hash, "subject": c.subject, "author": c.author, "committedAt": to_time(c.committed_at) if c.committed_at else None}
-        for c in commits
-    ]
+    return [commit_data(commit) for commit in commits]

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from ecs_release.api.names import PROJECT, RELEASE
+from ecs_release.api.names import PROJECT, RELEASE, RELEASE_SET
 from ecs_release.board.commits.records import Code, Records
 from ecs_release.domain.ports.commits import Repository
 from ecs_release.pages.comparison.differences import Side
 from tests.builders.board import elsewhere
-from tests.unit.cli.kubectl.objects import digest, project, release
+from tests.unit.cli.kubectl.objects import digest, project, release, release_set
 
 GIT = {"url": "https://git.example.com/shop", "branch": "trunk"}
 
@@ -61,6 +61,16 @@ def test_only_what_is_still_there_is_kept() -> None:
     records.retain(PROJECT, set())
     assert list(records.sides) == [("vault", "web-staging")]
     assert records.code == {}
+
+
+def test_which_sets_a_project_has() -> None:
+    records = Records()
+    records.changed(RELEASE_SET, release_set())
+    records.changed(RELEASE_SET, elsewhere(release_set(name="other"), "vault"))
+    assert records.sets_of("shop", "shop") == ["storefront-staging"]
+    assert records.sets_of("vault", "other") == []
+    records.deleted(RELEASE_SET, "shop", "storefront-staging")
+    assert records.sets_of("shop", "shop") == []
 
 
 def test_one_that_cannot_be_read_hides_no_other() -> None:

@@ -13,8 +13,7 @@ from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.cli.kubectl.client.api_server import Api, Object
 from ecs_release.cli.kubectl.status.informer import Selection
 from ecs_release.cli.kubectl.terminal.errors import Denied
-from ecs_release.pages.ages import since
-from ecs_release.pages.observation import sweep_of
+from ecs_release.pages.observation import sweep_of, why_unobserved
 
 
 @dataclass
@@ -33,9 +32,9 @@ class ClusterState:
         """Return of which environments it is not known what runs there now, and why."""
         if self.refused:
             return {}
-        known = {e["metadata"]["name"]: Environment.model_validate(e) for e in self.of_kind(ENVIRONMENT)}
+        known = {e["metadata"]["name"]: sweep_of(Environment.model_validate(e)) for e in self.of_kind(ENVIRONMENT)}
         named = {o["spec"]["environmentRef"]["name"] for kind in (RELEASE, RELEASE_SET) for o in self.of_kind(kind)}
-        return {name: why for name in named if (why := _why_unobserved(known.get(name), name, now))}
+        return {name: why for name in named if (why := why_unobserved(known.get(name), name, now))}
 
 
 def selections(namespaces: list[str], project: str | None) -> list[Selection]:
@@ -72,12 +71,3 @@ def sets(state: ClusterState, projects: set[tuple[str, str]]) -> Iterator[Releas
 def project_of(body: Object) -> tuple[str, str]:
     """Return the namespace and the name of the Project of a Release or a ReleaseSet."""
     return body["metadata"]["namespace"], body["spec"]["projectRef"]["name"]
-
-
-def _why_unobserved(environment: Environment | None, name: str, now: datetime) -> str:
-    if environment is None:
-        return f"there is no Environment {name}"
-    if not sweep_of(environment).is_stale(now):
-        return ""
-    seen = environment.status.last_sweep_time if environment.status else None
-    return f"not observed {f'for {since(seen, now)}' if seen else 'yet'}: it is not known what runs there now"

@@ -14,17 +14,7 @@ from ecs_release.domain.presence.presence import State, is_there
 from ecs_release.domain.presence.table import PresenceTable, ServiceRow
 from ecs_release.pages.ages import since
 from ecs_release.pages.matrix import short
-from ecs_release.pages.readiness import MARKS, PENDING
-
-_WORDS = {
-    State.LIVE: ("live", *MARKS["Ready"]),
-    State.IN_FLIGHT: ("in flight", *MARKS["Progressing"]),
-    State.WAITING: ("waiting", *MARKS["Waiting"]),
-    State.NOTHING_RUNS: ("nothing runs", *MARKS["Suspended"]),
-    State.WAS_HERE: ("was here, gone", "↶", "warn"),
-    State.NOT_YET: ("not yet", *PENDING),
-    State.UNKNOWN: ("unknown", *MARKS["Unknown"]),
-}
+from ecs_release.pages.presence_words import WORDS
 
 
 def rows(table: PresenceTable, now: datetime, *, wide: bool = False, namespaces: bool = False) -> tuple[list[str], list[Row]]:
@@ -40,7 +30,7 @@ def rows(table: PresenceTable, now: datetime, *, wide: bool = False, namespaces:
 def _table_cell(cell: PresenceCell | None, now: datetime, *, wide: bool) -> Cell:
     if cell is None:
         return Cell("")
-    _, mark, style = _WORDS[cell.state]
+    _, mark, style = WORDS[cell.state]
     parts = [mark, _text(cell), since(cell.since, now)]
     if wide:
         parts += [f"runs {short(cell.runs)}" if cell.runs else "", f"wants {short(cell.wants)}" if cell.wants != cell.runs else ""]
@@ -48,7 +38,7 @@ def _table_cell(cell: PresenceCell | None, now: datetime, *, wide: bool) -> Cell
 
 
 def _text(cell: PresenceCell) -> str:
-    word = _WORDS[cell.state][0]
+    word = WORDS[cell.state][0]
     named = f"{word}: {cell.reason}" if cell.reason and cell.state is State.WAITING else word
     return f"{named} (claimed)" if cell.claimed else named
 
