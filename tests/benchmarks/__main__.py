@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import commits, fleet, large_objects, ledger, release, scrape, sets, tenants, worsts
+from tests.benchmarks import board, commits, fleet, large_objects, ledger, release, scrape, sets, tenants, worsts
 from tests.benchmarks.results import publish
 from tests.e2e.bed import ROOT
 
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "ledger": (ledger.measure, f"questions to a ledger of {ledger.ITEMS:,} items (about two minutes)"),
     "large": (large_objects.measure, f"{large_objects.RELEASES} Releases of {large_objects.ANNOTATIONS:,} bytes (about six minutes)"),
     "commits": (commits.measure, f"pairs of {commits.COMMITS:,} commits in the commits service (about two minutes)"),
+    "board": (board.measure, f"the board of {board.RELEASES:,} Releases, with {board.VIEWERS} who look (about two minutes)"),
     "scrape": (scrape.measure, "a scrape of /metrics (seconds)"),
     "tenants": (
         tenants.measure,
