@@ -63,7 +63,7 @@ def _fuzz(name: str, target: Target, first: int, seconds: float, inputs: Counter
 
             settled = settings(
                 max_examples=_ROUND, deadline=None, database=None, suppress_health_check=list(HealthCheck), derandomize=False,
-                phases=(Phase.generate, Phase.shrink),
+                report_multiple_bugs=False, phases=(Phase.generate, Phase.shrink),
             )  # fmt: skip
             try:
                 seed(number)(settled(given(target.inputs)(play)))()

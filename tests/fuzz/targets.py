@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis.strategies import SearchStrategy
 
-from tests.fuzz import aws_events, plugin_files, specs
+from tests.fuzz import aws_answers, aws_events, ledger_items, plugin_files, specs
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Target:
 TARGETS = {
     "specs and annotations": Target(specs.INPUTS, specs.check, runs_loop=True),
     "events": Target(aws_events.BODIES, aws_events.check),
+    "answers of AWS": Target(aws_answers.INPUTS, aws_answers.check, runs_loop=True),
+    "items of the ledger": Target(ledger_items.INPUTS, ledger_items.check, runs_loop=True),
     "kubeconfigs": Target(plugin_files.KUBECONFIGS, plugin_files.check_kubeconfig),
     "manifests": Target(plugin_files.MANIFESTS, plugin_files.check_manifest),
 }

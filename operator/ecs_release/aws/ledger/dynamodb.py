@@ -189,16 +189,16 @@ class _Recording:
         return bool(self._write.pin) and Kind.ENTRY not in self.left_out and unsettled
 
     def learn(self, refused: Refused, table: str) -> None:
-        """Update the state after a refusal. Raises Blocked if the table contradicts itself."""
+        """Update the state after a refusal. Raises Blocked if the table contradicts itself, or holds what cannot be read."""
         found = refused.items
         if Kind.ENTRY in found:
             # It was recorded before, with its number, and with the current record of that time.
             self.left_out.add(Kind.ENTRY)
-            number = found[Kind.ENTRY].get("number")
-            self.numbered = Numbered(number) if number is not None else None
-            self._outcome = str(found[Kind.ENTRY].get("outcome") or "")
+            there = found[Kind.ENTRY]
+            self.numbered = Numbered(items.number_in(there, "number")) if "number" in there else None
+            self._outcome = items.text_in(there, "outcome")
         elif Kind.PIN in found:
-            self.numbered = Numbered(found[Kind.PIN]["number"])
+            self.numbered = Numbered(items.number_in(found[Kind.PIN], "number"))
         elif Kind.RELEASE in found and Kind.COUNTER not in found:
             assert self.numbered is not None
             raise Blocked(

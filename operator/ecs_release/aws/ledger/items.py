@@ -18,12 +18,14 @@ from ecs_release.api.conditions import Reason
 from ecs_release.api.ledger import CurrentPart, LedgerCurrent, LedgerEntry, LedgerRelease
 from ecs_release.aws.ledger import keys
 from ecs_release.aws.ledger.keys import PK, SK
-from ecs_release.aws.sessions.fields import Fields
+from ecs_release.aws.sessions.fields import Fields, UnreadableError
 from ecs_release.domain.model.errors import Blocked
 from ecs_release.domain.ports.ledger import LedgerWrite
 
 KIND = "kind"
 _LONGEST = 500
+_NUMBERS = 10**10
+"""Release numbers are below: keys hold ten digits."""
 # API reference, Projection: at most 20 attributes an index, and 100 in all indexes of a table. They cannot be changed later.
 PROJECTED = (
     "installation", "namespace", "project", "serviceSet", "service", "environment", "release", "attemptID", "stage", "number", "cause",
@@ -57,7 +59,7 @@ class Numbered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why a transaction was cancelled: items whose condition failed, with their existing content, and whether there was a conflict."""
+    """Why a transaction was cancelled: items whose condition failed, as they are in the table, and whether there was a conflict."""
 
     items: Mapping[Kind, Mapping[str, Any]] = field(default_factory=dict)
     conflict: bool = False
@@ -98,14 +100,23 @@ def number_in(item: Mapping[str, Any], name: str) -> int:
         value = to_fields(item)[name]
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise _unreadable(item, str(error)) from error
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _unreadable(item, f"{name} is no number")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _NUMBERS:
+        raise _unreadable(item, f"{name} is no number of at most ten digits")
     return value
 
 
+def text_in(item: Mapping[str, Any], name: str) -> str:
+    """Return a text of an item; an empty one if it is absent, or something else."""
+    value = item.get(name)
+    return str(value.get("S") or "") if isinstance(value, Mapping) else ""
+
+
 def kind_of(item: Mapping[str, Any]) -> str:
-    """Return the kind of an item."""
-    return Fields(item).part(KIND).text("S")
+    """Return the kind of an item. Raises Blocked."""
+    try:
+        return Fields(item).part(KIND).text("S")
+    except UnreadableError as error:
+        raise _unreadable(item, str(error)) from error
 
 
 def to_entry(item: Mapping[str, Any]) -> LedgerEntry:
@@ -118,9 +129,15 @@ def to_current(item: Mapping[str, Any]) -> LedgerCurrent:
     return _read(LedgerCurrent, item)
 
 
-def time_of_current(fields: Mapping[str, Any]) -> datetime:
-    """Return the time of an existing current record."""
-    return datetime.fromisoformat(str(fields["observedTime"]))
+def time_of_current(item: Mapping[str, Any]) -> datetime:
+    """Return the time of an existing current record. Raises Blocked."""
+    try:
+        found = datetime.fromisoformat(text_in(item, "observedTime"))
+    except ValueError as error:
+        raise _unreadable(item, str(error)) from error
+    if found.tzinfo is None:
+        raise _unreadable(item, "observedTime has no time zone")
+    return found
 
 
 def to_release(item: Mapping[str, Any]) -> LedgerRelease:
@@ -139,7 +156,7 @@ def _read(model: type[_Record], item: Mapping[str, Any]) -> _Record:
 
 def _unreadable(item: Mapping[str, Any], what: str) -> Blocked:
     key = "/".join(str(value.get("S", "")) for name in (PK, SK) if isinstance(value := item.get(name), Mapping))
-    return Blocked(Reason.REJECTED_BY_AWS, f"item {key} of the ledger cannot be read by this version: {what[:_LONGEST]}")
+    return Blocked(Reason.REJECTED_BY_AWS, f"item {key[:_LONGEST]} of the ledger cannot be read by this version: {what[:_LONGEST]}")
 
 
 def entry_item(entry: LedgerEntry) -> dict[str, Any]:
@@ -275,7 +292,5 @@ def serious(reasons: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
 
 def refused(kinds: Sequence[Kind], reasons: Sequence[Mapping[str, Any]]) -> Refused:
     """Return which items refused a transaction. Reasons are in the order of the items (API reference, TransactWriteItems)."""
-    items = {
-        kind: to_fields(reason.get("Item") or {}) for kind, reason in zip(kinds, reasons, strict=False) if reason.get("Code") == _CONDITION
-    }
+    items = {kind: reason.get("Item") or {} for kind, reason in zip(kinds, reasons, strict=False) if reason.get("Code") == _CONDITION}
     return Refused(items, conflict=any(r.get("Code") == _CONFLICT for r in reasons))

@@ -76,9 +76,9 @@ class LedgerReader:
     def release(self, namespace: str, project: str, number: int) -> tuple[LedgerRelease | None, list[LedgerEntry]]:
         """Return a numbered release, and its deployments: entries with fewer fields, and the images that were deployed."""
         values = {":pk": keys.numbers_key(namespace, project), ":number": keys.ten_digits(number)}
-        found = list(self._ask(_Query("pk = :pk AND begins_with(sk, :number)", values, consistent=True), dict))
-        kinds = {kind: [i for i in found if items.kind_of(i) == kind] for kind in (items.Kind.RELEASE, items.Kind.POINTER)}
-        releases, pointers = (kinds[kind] for kind in (items.Kind.RELEASE, items.Kind.POINTER))
+        query = _Query("pk = :pk AND begins_with(sk, :number)", values, consistent=True)
+        found = list(self._ask(query, lambda item: (items.kind_of(item), item)))
+        releases, pointers = ([item for known, item in found if known == kind] for kind in (items.Kind.RELEASE, items.Kind.POINTER))
         return next(self._readable(releases, items.to_release), None), list(self._readable(pointers, items.to_entry))
 
     def _between(

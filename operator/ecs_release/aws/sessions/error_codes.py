@@ -73,6 +73,8 @@ _PASSING = (
 Nothing was carried out. Those that may pass, or last (a role that was made a moment ago, or lacks a right), are not among them.
 """
 _TOO_MANY, _SERVER_ERROR = 429, 500
+_LONGEST_CODE, _LONGEST_MESSAGE = 200, 1000
+"""Characters of an error: a proxy, or whoever names things in AWS, may have made it longer than a status holds."""
 _LONGEST = 500
 """Characters of what was wrong with an answer: parsers quote all of it."""
 _TROUBLE = frozenset({"ServerException", "InternalFailure", "ServiceUnavailable", "RequestTimeout"})
@@ -80,11 +82,11 @@ _TROUBLE = frozenset({"ServerException", "InternalFailure", "ServiceUnavailable"
 
 def code_of(error: ClientError) -> str:
     """Return AWS's error code."""
-    return str(error.response.get("Error", {}).get("Code", ""))
+    return str(error.response.get("Error", {}).get("Code", ""))[:_LONGEST_CODE]
 
 
 def _message_of(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Message", "")) or code_of(error)
+    return str(error.response.get("Error", {}).get("Message", ""))[:_LONGEST_MESSAGE] or code_of(error)
 
 
 def problem_of(error: Exception, action: str, *, mutating: bool) -> Problem:
@@ -96,7 +98,7 @@ def problem_of(error: Exception, action: str, *, mutating: bool) -> Problem:
         return _of_client_error(error, action, mutating=mutating)
     if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
         return Denied(f"{action}: the operator has no AWS credentials ({error}): give its pod a role, or set spec.aws.roleARN")
-    text = f"{action}: {type(error).__name__}: {error}"
+    text = f"{action}: {type(error).__name__}: {str(error)[:_LONGEST_MESSAGE]}"
     if broken(error):
         text = f"{action}: the answer cannot be read: {type(error).__name__}: {str(error)[:_LONGEST]}"
         return Ambiguous(text) if mutating else BrokenAnswer(text)

@@ -249,7 +249,35 @@ def test_reasons_of_a_cancelled_transaction(
 
 def test_a_refused_item_comes_with_what_is_there() -> None:
     reasons = [{"Code": "ConditionalCheckFailed", "Item": items.entry_item(start_entry(number=4))}]
-    assert items.refused([Kind.ENTRY], reasons).items[Kind.ENTRY]["number"] == 4
+    assert items.number_in(items.refused([Kind.ENTRY], reasons).items[Kind.ENTRY], "number") == 4
+
+
+@pytest.mark.parametrize(
+    "odd", [{}, {"number": {"S": "x"}}, {"number": {"N": "-1"}}, {"number": {"N": "1E+10"}}, {"number": {"BOOL": True}}]
+)
+def test_a_number_that_somebody_has_changed_is_said(odd: dict[str, Any]) -> None:
+    """Keys hold ten digits; DynamoDB's numbers have 38."""
+    with pytest.raises(Blocked, match="item N#team/shop/pin of the ledger cannot be read"):
+        items.number_in({"pk": {"S": "N#team/shop"}, "sk": {"S": "pin"}, **odd}, "number")
+
+
+@pytest.mark.parametrize(
+    "odd", [{}, {"observedTime": {"N": "1"}}, {"observedTime": {"S": "today"}}, {"observedTime": {"S": "2026-05-04T12:00:00"}}]
+)
+def test_a_time_that_somebody_has_changed_is_said(odd: dict[str, Any]) -> None:
+    with pytest.raises(Blocked, match="cannot be read"):
+        items.time_of_current(odd)
+
+
+def test_a_kind_that_somebody_has_changed_is_said() -> None:
+    with pytest.raises(Blocked, match="cannot be read"):
+        items.kind_of({"kind": {"S": 7}})
+
+
+def test_a_key_without_end_is_cut() -> None:
+    with pytest.raises(Blocked) as caught:
+        items.to_current({"pk": {"S": "x" * 5000}})
+    assert len(caught.value.message) < 1100
 
 
 # The table.

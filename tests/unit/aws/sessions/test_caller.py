@@ -271,6 +271,16 @@ async def test_a_source_that_was_asked_a_moment_ago_is_not_asked_again(monkeypat
     assert made._base is after is not before
 
 
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ServerException", "ClientException", "x" * 5000])
+def test_an_error_without_end_is_cut(code: str) -> None:
+    error = ClientError({"Error": {"Code": code, "Message": "y" * 5000}}, "DescribeServices")
+
+    message = problem_of(error, "ecs:DescribeServices on web", mutating=False).message
+
+    assert message.startswith("ecs:DescribeServices on web")
+    assert len(message) < 1500
+
+
 async def test_no_repetition_begins_after_the_deadline(aws: BotoAws, remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fault is told, and not that there was no turn for another try."""
     monkeypatch.setattr(caller, "_PAUSES_S", (0.5, 0.5))
