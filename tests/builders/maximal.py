@@ -21,7 +21,7 @@ _LENGTHS = (100_000, 2048, 1024, 512, 255, 128, 63, 32, 16, 8, 0)
 _FORMED = (
     "sha256:{n:064x}", "{n:012}", "eu-west-{n}", "arn:aws:iam::111122223333:role/r{n}", "r{n}{{releaseHash}}", "{n} * * * *",
     "https://a/{n}", "arn:aws:sns:eu-west-1:111122223333:t{n}", "arn:aws:events:eu-west-1:111122223333:event-bus/b{n}",
-    "keep.{{environment}}.{{service}}",
+    "keep.{{environment}}.{{service}}", "owner/r{n}", "C{n:09}",
 )  # fmt: skip
 _ONE_OF = re.compile(r"set exactly one of (.+)")
 

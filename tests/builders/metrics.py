@@ -18,6 +18,7 @@ from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.metrics_state import EngineState, EnvironmentState, LedgerState
 from ecs_release.engine.store.promotion_facts import OverduePromotion
 from ecs_release.engine.store.store import ReleaseFacts
+from ecs_release.engine.views.views import ViewState
 from ecs_release.metrics.registry import Metrics
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -49,7 +50,7 @@ STATE = EngineState(
         replace(stored_release("odd", "Drifted", "Drifted", Ready="False"), in_flight=True, artifact_warning="RollbackTargetGone"),
     ),
     (PROD,), 1, 2, 3, 4.5, LedgerState(2, 30.5, {"ok": 7, "Throttled": 1}), frozenset({"shop"}),
-    frozenset({ObjectKey("Release", "pay", "refused")}),
+    frozenset({ObjectKey("Release", "pay", "refused")}), (ViewState("github", "main", 3, 12.5, {"ok": 9}),),
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from ecs_release.config import Settings
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "ecs-release-operator"
 PAGE = ROOT / "docs" / "reference" / "chart.md"
-OURS = re.compile(r"probe_|metrics_(host|port)|(lease|watch)_namespaces?|shards?$|ledger_|commits_")
+OURS = re.compile(r"probe_|metrics_(host|port)|(lease|watch)_namespaces?|shards?$|ledger_|commits_|connections_")
 """Settings that the chart makes of other values."""
 _BEGIN, _END = "<!-- values: make generate -->\n", "<!-- end of values -->\n"
 _KEPT = ("type", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "description", "default")

@@ -89,6 +89,19 @@ BOARD: dict[str, Any] = {
     },
 }
 BOARD_WITH_COMMITS: dict[str, Any] = {**BOARD, **COMMITS}
+CONNECTIONS: dict[str, Any] = {
+    "connections": {
+        "github": [
+            {
+                "name": "main",
+                "app": {"id": 4711, "installationID": 81, "privateKeyFile": "/var/run/ecs-release-connections/github.pem"},
+            }
+        ],
+        "slack": [{"name": "main", "tokenFile": "/var/run/ecs-release-connections/slack"}],
+        "secret": "ecs-release-connections",
+    },
+    "podAnnotations": {"example.com/x": "y"},
+}
 MATRIX: dict[str, tuple[Mapping[str, Any], str]] = {
     "defaults": ({}, "1.36.3"),
     "everything": (EVERYTHING, "1.36.3"),
@@ -105,6 +118,7 @@ MATRIX: dict[str, tuple[Mapping[str, Any], str]] = {
     "commits": (COMMITS, "1.36.3"),
     "board": (BOARD, "1.36.3"),
     "board-with-commits": (BOARD_WITH_COMMITS, "1.36.3"),
+    "connections": (CONNECTIONS, "1.36.3"),
     "old-kubernetes": ({}, "1.32.0"),
 }  # fmt: skip
 """Values, and the cluster's version."""

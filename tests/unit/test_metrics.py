@@ -57,6 +57,9 @@ def test_how_things_stand() -> None:
     assert value(found, "ecs_release_event_oldest_message_seconds", environment="prod") == 4
     assert (value(found, "ecs_release_ledger_waiting"), value(found, "ecs_release_ledger_oldest_seconds")) == (2, 30.5)
     assert value(found, "ecs_release_ledger_writes_total", result="Throttled") == 1
+    github = {"sink": "github", "credentials": "main"}
+    assert (value(found, "ecs_release_views_waiting", **github), value(found, "ecs_release_views_oldest_seconds", **github)) == (3, 12.5)
+    assert value(found, "ecs_release_view_calls_total", **github, result="ok") == 9
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("Ready", 1), ("Stalled", 0), ("InSync", -1), ("Deployed", None)])

@@ -51,6 +51,10 @@
 - name: ECS_RELEASE_COMMITS_TOKEN_FILE
   value: /var/run/ecs-release-commits/token
 {{- end }}
+{{- if include "ecs-release.hasConnections" . }}
+- name: ECS_RELEASE_CONNECTIONS_FILE
+  value: /etc/ecs-release-connections/connections.yaml
+{{- end }}
 # Nothing else can be written to.
 - name: HOME
   value: /tmp

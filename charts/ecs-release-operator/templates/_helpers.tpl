@@ -63,6 +63,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (printf "%s-token" (include "ecs-release.commitsName" . | trunc 57 | trimSuffix "-")) .Values.commits.tokenSecret -}}
 {{- end -}}
 
+{{- define "ecs-release.hasConnections" -}}
+{{- if or .Values.connections.github .Values.connections.slack -}}true{{- end -}}
+{{- end -}}
+
+{{- define "ecs-release.connectionsName" -}}
+{{- printf "%s-connections" (include "ecs-release.fullname" . | trunc 51 | trimSuffix "-") -}}
+{{- end -}}
+
+{{- define "ecs-release.connections" -}}
+{{- toYaml (dict "github" .Values.connections.github "slack" .Values.connections.slack) -}}
+{{- end -}}
+
 {{- define "ecs-release.boardName" -}}
 {{- printf "%s-board" (include "ecs-release.fullname" . | trunc 57 | trimSuffix "-") -}}
 {{- end -}}

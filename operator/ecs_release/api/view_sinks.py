@@ -23,6 +23,8 @@ _GITHUB_NAME = (
     ".matches('^[a-zA-Z0-9_. /-]*$')"
 )
 
+_LABEL = _GITHUB_NAME.replace("_. /-", "_. :/-")
+
 
 class AllowedRepositories(Model):
     """Repositories that Projects of some namespaces may name. * and ? are wildcards."""
@@ -32,6 +34,23 @@ class AllowedRepositories(Model):
         list[RepositoryPattern],
         Field(min_length=1, max_length=100, description="Repositories, as owner/name, that they may name."),
     ]
+
+
+class PullRequests(Model):
+    """How pull requests are told of: a comment for each that a deployment set brings to the Environment for the first time."""
+
+    label: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=50,
+            description="Template of a label that a pull request gets once it is live, of {environment} {namespace} {project} {serviceSet};"
+            " absent: none.",
+            json_schema_extra=rule(
+                _LABEL, "must be made of letters, digits, space, . _ : / - and {environment} {namespace} {project} {serviceSet}"
+            ),
+        ),
+    ] = None
 
 
 class NotifyGitHub(Model):
@@ -52,6 +71,9 @@ class NotifyGitHub(Model):
             ),
         ),
     ] = "{environment}"
+    pull_requests: Annotated[
+        PullRequests | None, Field(description="Comments on the pull requests that deployment sets bring; absent: none.")
+    ] = None
 
 
 class AllowedChannels(Model):

@@ -52,7 +52,7 @@ from ecs_release.engine.store.namespace_labels import NamespaceLabels
 from ecs_release.engine.store.references import References
 from ecs_release.engine.store.store import ReleaseFacts, Store
 from ecs_release.engine.store.watched_cluster import WatchedCluster
-from ecs_release.engine.views.sinks import KINDS_OF_SINKS
+from ecs_release.engine.views.sinks import kinds_of_sinks
 from ecs_release.engine.views.views import Views
 from ecs_release.engine.watch.supervisor import sweep_ghosts, until_synced
 
@@ -105,7 +105,7 @@ class Engine:
         self._notifier = Notifier(self.store, watched, aws, clock, settings.installation, self._add, commit_spans.listed)
         self.store.on_transition = self._notifier.on_transition
         self.store.on_promotion = self._promotion_changed
-        self._views = Views(self.store, watched, clock, settings.installation, KINDS_OF_SINKS, sinks or {}, self._add)
+        self._views = Views(self.store, watched, clock, settings.installation, kinds_of_sinks(commits, clock), sinks or {}, self._add)
         self.store.on_status = self._views.status_changed
         self.recorder = Recorder(ledger, clock, self._add, self._ledger_problem_changed)
         self.recorder.closer.configure(settings.installation, store.services_of, self._exists, store.has_service, settings.closing_grace_s)

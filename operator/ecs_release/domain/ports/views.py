@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +74,11 @@ class ViewSink(Protocol):
 
     async def close(self) -> None:
         """Close all connections."""
+
+
+@runtime_checkable
+class CodeHost(Protocol):
+    """What a sink of views can tell of a repository, if it has repositories."""
+
+    async def pull_requests(self, address: str, commit: str) -> Sequence[int]:
+        """Return the numbers of the merged pull requests that brought a commit, a few at most. They are kept: asking again is cheap."""

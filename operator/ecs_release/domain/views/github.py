@@ -1,23 +1,45 @@
-"""A deployment set as GitHub shows it: a Deployment of the Project's repository, and its status.
+"""A deployment set as GitHub shows it: a Deployment of the Project's repository, and comments on the pull requests that it brings.
 
 GitHub's REST API, "Deployments" and "Deployment statuses" (2022-11-28): a description of a status has at most 140 characters.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
 from ecs_release.api.environment import Environment
+from ecs_release.api.meta import to_time
 from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.ports.views import Part
-from ecs_release.domain.views.documents import part_key
+from ecs_release.domain.views.documents import key_of, part_key
+from ecs_release.domain.views.plain_text import code, link
 from ecs_release.domain.views.shown import Shown
 
-SINK, DEPLOYMENT = "github", "deployment"
+SINK, DEPLOYMENT, PULL = "github", "deployment", "pull/"
+_TASKS = 2
+_STATES = {
+    "queued": "**Waits** for",
+    "in_progress": "**On its way** to",
+    "success": "**Live** in",
+    "failure": "**Failed** in",
+    "superseded": "**Overtaken** on its way to",
+}
 _LONGEST = 140
 _SUPERSEDED = "Superseded"
 
 
-def document(one: Shown, environment: Environment) -> tuple[Part, ...]:
-    """Return the Deployment of a deployment set; nothing if it does not bring one commit."""
+def document(one: Shown, environment: Environment, repository: str, numbers: Collection[int]) -> tuple[Part, ...]:
+    """Return the Deployment of a deployment set, and a comment for each pull request that it brings, by their numbers."""
+    return (*_deployment(one, environment), *(_comment(one, environment, repository, number) for number in sorted(numbers)))
+
+
+def comments_wanted(environment: Environment) -> bool:
+    """Return whether an Environment wants comments on pull requests."""
+    notify = environment.spec.notify
+    return notify is not None and notify.github is not None and notify.github.pull_requests is not None
+
+
+def _deployment(one: Shown, environment: Environment) -> tuple[Part, ...]:
     if not one.commit:
         return ()
     content = {
@@ -31,13 +53,54 @@ def document(one: Shown, environment: Environment) -> tuple[Part, ...]:
     return (Part(DEPLOYMENT, part_key(SINK, one, DEPLOYMENT), content),)
 
 
+def _comment(one: Shown, environment: Environment, repository: str, number: int) -> Part:
+    """Return the section of a comment, which is one for each installation, Environment and pull request: others have sections, too."""
+    key = key_of(SINK, one.installation, one.environment, repository, "pull", str(number))
+    state = _STATES[comment_state(one)]
+    lines = [f"{state} {code(one.environment)}: {one.kind} {code(f'{one.namespace}/{one.name}')}", *_details(one)]
+    notify = environment.spec.notify
+    assert notify is not None and notify.github is not None
+    pulls = notify.github.pull_requests
+    wanted = pulls is not None and pulls.label is not None and comment_state(one) == "success"
+    label = _filled(pulls.label, one)[:50] if wanted and pulls is not None and pulls.label is not None else ""
+    content = {"number": number, "owner": key_of(one.uid)[:16], "text": "\n".join(lines), "label": label}
+    return Part(f"{PULL}{number}", key, content, is_shared=True)
+
+
+def comment_state(one: Shown) -> str:
+    """Return what a comment says: whether the pull request has arrived. That something later runs takes nothing back."""
+    if not one.is_over:
+        return "queued" if one.waiting_for else "in_progress"
+    if one.outcome == _SUPERSEDED:
+        return "superseded"
+    return "success" if one.is_good else "failure"
+
+
+def _details(one: Shown) -> Iterator[str]:
+    facts = [
+        ("commit", code(one.commit[:12] or one.hash)), ("requested by", code(one.requested_by)), ("applied by", code(one.applied_by)),
+        ("why", code(one.description)), ("reason", code(one.reason)), ("waits", code(one.waiting_for)),
+        ("since", code(to_time(one.completion_time)) if one.completion_time is not None else ""),
+    ]  # fmt: skip
+    yield from (f"- {name}: {value}" for name, value in facts if value)
+    if one.is_over and not one.is_good:
+        yield f"- {code(one.outcome)} {code(one.message)}".rstrip()
+        for service in one.services:
+            for evidence in service.evidence[:_TASKS]:
+                exit_code = f", exit code {evidence.exit_code}" if evidence.exit_code is not None else ""
+                where = f" ({link('log or task in AWS', evidence.link)})" if evidence.link else ""
+                yield f"- {code(service.name)}, container {code(evidence.container or '')}{exit_code}: {code(evidence.reason or '')}{where}"
+
+
+def _filled(template: str, one: Shown) -> str:
+    return template.format(environment=one.environment, namespace=one.namespace, project=one.project, serviceSet=one.service_set)
+
+
 def environment_name(one: Shown, environment: Environment) -> str:
     """Return the environment's name on GitHub."""
     notify = environment.spec.notify
     assert notify is not None and notify.github is not None, "only Environments that are shown on GitHub"
-    return notify.github.environment_name.format(
-        environment=one.environment, namespace=one.namespace, project=one.project, serviceSet=one.service_set
-    )[:255]
+    return _filled(notify.github.environment_name, one)[:255]
 
 
 def state_of(one: Shown) -> str:

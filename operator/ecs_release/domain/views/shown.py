@@ -20,6 +20,7 @@ from ecs_release.domain.decision.attempts import ADOPTED, GOOD
 from ecs_release.domain.decision.commit_rules import is_commit_hash
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.ports.commits import Span
+from ecs_release.domain.rules.attempt_commits import span_of
 
 _ROLLBACK = "Rollback"
 
@@ -77,7 +78,7 @@ class Shown:
     waves: tuple[SetWave, ...] = ()
     services: tuple[ShownService, ...] = ()
     spans: tuple[Span, ...] = ()
-    """From which commit to which its services go, as far as that is known."""
+    """From which commit to which its services go, as far as that is known; hashes may be abbreviated."""
 
     @property
     def is_over(self) -> bool:
@@ -207,11 +208,19 @@ def _service(name: str, status: ReleaseStatus, state: str, message: str, its_has
 
 
 def _spans(releases: Sequence[Release]) -> tuple[Span, ...]:
-    """List from which commit to which the latest attempts go, by the commit graph, each once."""
+    """List from which commit to which the latest attempts go, each once: by the commit graph, else by the hashes of their images."""
     found = dict[Span, None]()
     for release in releases:
-        entry = next(iter((release.status.history if release.status else None) or ()), None)
-        commits = entry.commit_range if entry is not None else None
-        if commits is not None and commits.before and commits.after and commits.added:
-            found[Span(commits.before, commits.after)] = None
+        history = (release.status.history if release.status else None) or []
+        span = _span(history) if history else None
+        if span is not None:
+            found[span] = None
     return tuple(found)
+
+
+def _span(history: Sequence[HistoryEntry]) -> Span | None:
+    latest, *earlier = history
+    commits = latest.commit_range
+    if commits is None:
+        return span_of(latest.images or (), earlier, None)
+    return Span(commits.before, commits.after) if commits.before and commits.after and commits.added else None

@@ -159,8 +159,10 @@ class Channel:
             view = next((v for v in views if v.id == an_id), None)
             if view is not None and view.place != address:
                 continue  # The Project was moved: what is elsewhere stays as it is.
-            subject = Subject(one, seen.environment, seen.project, address)
-            parts = self.kind.document(subject, await self.kind.details(self._sink, subject))
+            subject = Subject(one, seen.environment, seen.project, address, view)
+            details = await self.kind.details(self._sink, subject)
+            waits_s = min(waits_s, details.again_s) if details.again_s is not None else waits_s
+            parts = self.kind.document(subject, details)
             for part in parts:
                 known = documents.part_of(view, part.name)
                 below = documents.part_of(view, part.below) if part.below else None

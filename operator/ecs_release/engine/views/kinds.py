@@ -4,27 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from ecs_release.api.conditions import ConditionType
 from ecs_release.api.environment import Environment
 from ecs_release.api.project import Project
+from ecs_release.api.view_status import View
 from ecs_release.domain.ports.views import Part, ViewSink
 from ecs_release.domain.views.shown import Shown
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a document is of: one deployment set, its Project and Environment, and the place that it goes to."""
+    """What a document is of: one deployment set, its Project and Environment, the place that it goes to, and what status says of it."""
 
     shown: Shown
     environment: Environment
     project: Project
     address: str
+    view: View | None = None
 
 
-async def no_details(_sink: ViewSink, _subject: Subject) -> None:
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What statuses do not have: the numbers of pull requests. `again_s`: not all is known, and may be after so many seconds."""
+
+    pull_requests: frozenset[int] = frozenset()
+    again_s: float | None = None
+
+
+async def no_details(_sink: ViewSink, _subject: Subject) -> Details:
     """Find out nothing."""
+    return Details()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +50,5 @@ class SinkKind:
     condition: ConditionType
     credentials: Callable[[Environment], str]
     address: Callable[[Environment, Project, ViewSink], str]
-    document: Callable[[Subject, Any], tuple[Part, ...]]
-    details: Callable[[ViewSink, Subject], Awaitable[Any]] = no_details
+    document: Callable[[Subject, Details], tuple[Part, ...]]
+    details: Callable[[ViewSink, Subject], Awaitable[Details]] = no_details

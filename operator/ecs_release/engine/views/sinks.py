@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ecs_release.api.conditions import ConditionType
 from ecs_release.api.environment import Environment
 from ecs_release.api.project import Project
+from ecs_release.domain.ports.commits import Commits
+from ecs_release.domain.ports.protocols import Clock
 from ecs_release.domain.ports.views import Part, ViewSink
 from ecs_release.domain.views import allowed, github, slack
-from ecs_release.engine.views.kinds import SinkKind, Subject
+from ecs_release.engine.views.kinds import Details, SinkKind, Subject
+from ecs_release.engine.views.pull_requests import PullRequestFinder
 
 
 def _github_credentials(environment: Environment) -> str:
@@ -19,8 +24,8 @@ def _repository(environment: Environment, project: Project, sink: ViewSink) -> s
     return allowed.repository_of(environment, project, sink.site)
 
 
-def _github_document(subject: Subject, _details: None) -> tuple[Part, ...]:
-    return github.document(subject.shown, subject.environment)
+def _github_document(subject: Subject, details: Details) -> tuple[Part, ...]:
+    return github.document(subject.shown, subject.environment, subject.address, details.pull_requests)
 
 
 GITHUB = SinkKind("github", ConditionType.SHOWN_ON_GITHUB, _github_credentials, _repository, _github_document)
@@ -35,10 +40,13 @@ def _channel(environment: Environment, project: Project, _sink: ViewSink) -> str
     return allowed.channel_of(environment, project)
 
 
-def _slack_document(subject: Subject, _details: None) -> tuple[Part, ...]:
+def _slack_document(subject: Subject, _details: Details) -> tuple[Part, ...]:
     return slack.document(subject.shown)
 
 
 SLACK = SinkKind("slack", ConditionType.SHOWN_IN_SLACK, _slack_credentials, _channel, _slack_document)
 
-KINDS_OF_SINKS = (GITHUB, SLACK)
+
+def kinds_of_sinks(commits: Commits | None, clock: Clock) -> tuple[SinkKind, ...]:
+    """Return the kinds of sinks. Without `commits` nothing is known of the commits that a deployment set brings."""
+    return (replace(GITHUB, details=PullRequestFinder(commits, clock).details), SLACK)

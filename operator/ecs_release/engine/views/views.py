@@ -124,7 +124,7 @@ class Views:
 
     def _condition(self, kind: SinkKind, environment: Environment, name: str) -> ConditionUpdate:
         if (kind.name, name) not in self._sinks:
-            said = f"the operator has no connection {name!r} to {kind.name}: see docs/how-to/views.md"
+            said = f"the operator has no connection {name!r} to {kind.name}: see docs/how-to/{kind.name}.md"
             return ConditionUpdate(kind.condition, FALSE, Reason.INVALID_SPEC, said)
         channel = self._channels.get((kind.name, name))
         if channel is not None and channel.sender.problem is not None:

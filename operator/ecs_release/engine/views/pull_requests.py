@@ -1,0 +1,95 @@
+"""Which pull requests a deployment set brings: the commits between, by the commits service, and the pull requests of each, by GitHub."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import timedelta
+
+from ecs_release.api.project import Project
+from ecs_release.api.view_status import MOST_PARTS
+from ecs_release.domain.model.errors import Problem
+from ecs_release.domain.ports.commits import CommitRange, Commits, FullHash, Repository, Span
+from ecs_release.domain.ports.protocols import Clock
+from ecs_release.domain.ports.views import CodeHost, ViewSink
+from ecs_release.domain.views import github
+from ecs_release.engine.views.kinds import Details, Subject
+
+MOST_COMMITS, MOST_PULLS = 60, 20
+assert MOST_PULLS < MOST_PARTS, "the Deployment needs one"
+_KEPT = 200
+_ASKED_FOR = timedelta(minutes=10)
+"""How long after its end a deployment set's commits are still asked for."""
+_AGAIN_S = 15.0
+_FULL, _MAX_AGE_S = 40, 60.0
+
+
+class PullRequestFinder:
+    """Finds them while a deployment set is under way; afterwards those that status names are all."""
+
+    def __init__(self, commits: Commits | None, clock: Clock) -> None:
+        """Without `commits` nothing is known of commits."""
+        self._commits = commits
+        self._clock = clock
+        self._ranges: OrderedDict[tuple[Repository, Span], tuple[str, ...]] = OrderedDict()
+
+    async def details(self, sink: ViewSink, subject: Subject) -> Details:
+        """Return the numbers of the pull requests. Raises Problem if GitHub does not answer."""
+        one, view = subject.shown, subject.view
+        known = {int(p.name.removeprefix(github.PULL)) for p in (view.parts if view else None) or () if p.name.startswith(github.PULL)}
+        wanted = github.comments_wanted(subject.environment) and self._commits is not None and isinstance(sink, CodeHost)
+        ended = one.completion_time is not None and self._clock.now() > one.completion_time + _ASKED_FOR
+        if not wanted or not one.is_latest or ended or (view is not None and view.outcome == one.outcome and one.is_over):
+            return Details(frozenset(known))
+        assert isinstance(sink, CodeHost)
+        commits, is_all = await self._commits_of(subject)
+        for commit in commits:
+            known.update(await sink.pull_requests(subject.address, commit))
+            if len(known) >= MOST_PULLS:
+                break
+        return Details(frozenset(sorted(known, reverse=True)[:MOST_PULLS]), None if is_all else _AGAIN_S)
+
+    async def _commits_of(self, subject: Subject) -> tuple[list[str], bool]:
+        """Return the commits of all spans, newest first of each, and whether that is all."""
+        repository, found, is_all = _repository(subject), dict[str, None](), True
+        for span in subject.shown.spans if repository is not None else ():
+            assert repository is not None
+            commits = self._ranges.get((repository, span))
+            if commits is None:
+                commits = await self._ask(repository, span)
+            is_all = is_all and commits is not None
+            found |= dict.fromkeys(commits or ())
+        return list(found)[:MOST_COMMITS], is_all
+
+    async def _ask(self, repository: Repository, span: Span) -> tuple[str, ...] | None:
+        """Ask the commits service. What it does not know, or whether it answers, says nothing about GitHub: None."""
+        assert self._commits is not None
+        try:
+            before, after = await self._full_hash(repository, span.before), await self._full_hash(repository, span.after)
+            if before is None or after is None:
+                return None
+            found = await self._commits.between(repository, before, after)
+        except Problem:
+            return None
+        if not isinstance(found, CommitRange):
+            return None
+        commits = tuple(commit.hash for commit in found.commits[:MOST_COMMITS])
+        self._ranges[repository, span] = commits
+        while len(self._ranges) > _KEPT:
+            self._ranges.popitem(last=False)
+        return commits
+
+    async def _full_hash(self, repository: Repository, commit: str) -> str | None:
+        assert self._commits is not None
+        if len(commit) == _FULL:
+            return commit
+        found = await self._commits.full_hash(repository, commit, _MAX_AGE_S)
+        return found.hash if isinstance(found, FullHash) else None
+
+
+def _repository(subject: Subject) -> Repository | None:
+    project: Project = subject.project
+    if project.spec.git is None:
+        return None
+    rules = subject.environment.spec.commits
+    branch = (rules.branch if rules is not None else None) or project.spec.git.branch
+    return Repository(project.metadata.namespace or "", project.spec.git.url, branch)

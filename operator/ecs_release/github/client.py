@@ -1,0 +1,115 @@
+"""Requests to GitHub: with a token, within its limits, and with its answers as Problems."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ecs_release.api.conditions import Reason
+from ecs_release.api.visible_text import visible
+from ecs_release.domain.model.errors import Ambiguous, Blocked, Denied, Problem, Retryable, Throttled
+from ecs_release.domain.ports.protocols import Fence
+from ecs_release.github.credentials import API, Credentials
+from ecs_release.github.limits import ContentLimits
+from ecs_release.outbound.session import Answer, Session, UnreachableError
+
+_LONGEST = 200
+_UNSAID_S = 60.0
+"""GitHub, "Rate limits for the REST API": without a header that says how long, wait for a minute at least."""
+PAGE = 100
+
+
+class MissingError(Exception):
+    """What was asked about is not there."""
+
+
+class Client:
+    """Requests to one GitHub with one identity."""
+
+    def __init__(self, session: Session, credentials: Credentials, fence: Fence | None) -> None:
+        """`fence` is asked before whatever changes something."""
+        self._session = session
+        self._credentials = credentials
+        self._fence = fence
+        self.limits = ContentLimits()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    def ready_in_s(self) -> float:
+        """Return in how many seconds the limits allow to change something."""
+        return self.limits.ready_in_s(time.monotonic())
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+        """Read something. Raises MissingError and Problem."""
+        return await self._request("GET", path, query, None, changes="")
+
+    async def change(self, method: str, path: str, body: Any, *, what: str, creates: bool = False) -> Any:
+        """Change something, `what` for people. Raises MissingError, and Problem: Ambiguous if a creation may have been carried out."""
+        if self._fence is not None:
+            self._fence.check(what)
+        self.limits.note(time.monotonic())
+        return await self._request(method, path, None, body, changes="creates" if creates else "changes")
+
+    async def _request(self, method: str, path: str, query: Mapping[str, str] | None, body: Any, *, changes: str) -> Any:
+        in_doubt = Ambiguous if changes == "creates" else Retryable
+        for attempt in (1, 2):
+            headers = {**API, "Authorization": f"Bearer {await self._credentials.token()}"}
+            try:
+                answer = await self._session.request(method, path, headers=headers, query=query, body=body)
+            except UnreachableError as error:
+                raise (in_doubt if error.was_sent else Retryable)(str(error)) from error
+            if answer.status == 401 and attempt == 1:
+                # It may have been rotated, or revoked before its end.
+                self._credentials.refused()
+                continue
+            break
+        if answer.status >= 500:
+            raise in_doubt(f"{self._session.host} answered {method} {path} with status {answer.status}")
+        if answer.status in (404, 410):
+            raise MissingError(f"{self._session.host} has no {path}{_message(answer)}")
+        if answer.status >= 300:
+            raise _problem(answer, f"{self._session.host} answered {method} {path} with status {answer.status}{_message(answer)}")
+        return answer.body
+
+
+def rejected(error: Exception) -> Blocked:
+    """Return what a missing repository means."""
+    return Blocked(Reason.REJECTED_BY_SINK, f"{error}: check its name, and that the credentials reach it")
+
+
+def malformed(what: str) -> Retryable:
+    """Return what an answer of another form means."""
+    return Retryable(f"GitHub gave a malformed answer: {what}")
+
+
+def _problem(answer: Answer, said: str) -> Problem:
+    if answer.status == 401:
+        return Denied(f"{said}: the credentials are refused")
+    after_s = _throttled_s(answer)
+    if after_s is not None:
+        return Throttled(f"{said}: asked to wait for {after_s:.0f} s", after_s)
+    if answer.status < 400:
+        return Blocked(Reason.REJECTED_BY_SINK, f"{said}: the repository has moved; correct git.url of the Project")
+    return Blocked(Reason.REJECTED_BY_SINK, said)
+
+
+def _throttled_s(answer: Answer) -> float | None:
+    """Return after how many seconds to ask again, if GitHub asks for that: 403 and 429, "Rate limits for the REST API"."""
+    if answer.status not in (403, 429):
+        return None
+    after, left, resets = (answer.headers.get(name, "") for name in ("retry-after", "x-ratelimit-remaining", "x-ratelimit-reset"))
+    if after.isdigit():
+        return float(after)
+    if left == "0" and resets.isdigit():
+        return max(1.0, float(resets) - time.time())
+    if answer.status == 429 or "rate limit" in _message(answer).lower():
+        return _UNSAID_S
+    return None
+
+
+def _message(answer: Answer) -> str:
+    said = answer.body.get("message") if isinstance(answer.body, Mapping) else None
+    return f" ({visible(str(said))[:_LONGEST]})" if said else ""

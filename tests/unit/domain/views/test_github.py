@@ -1,0 +1,188 @@
+"""A deployment set as GitHub shows it: tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ecs_release.api.release import Release
+from ecs_release.api.release_status import Evidence
+from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.domain.views import github, shown
+from ecs_release.domain.views.shown import Shown, ShownService
+from tests.builders.objects import environment, release_object, release_set_object
+
+AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+COMMIT = "5d6e7f8" + "0" * 33
+PLACE = environment(
+    notify={
+        "github": {
+            "credentials": "main",
+            "repositories": [{"namespaces": ["shop"], "repositories": ["acme/store"]}],
+            "environmentName": "{environment}/{serviceSet}",
+            "pullRequests": {"label": "live: {environment}"},
+        }
+    }
+)
+
+
+def one(**more: Any) -> Shown:
+    usual: dict[str, Any] = {
+        "id": "set-1", "kind": "ReleaseSet", "namespace": "shop", "name": "front-prod", "uid": "u1", "project": "store", "service_set": "front",
+        "environment": "prod", "installation": "default", "is_latest": True, "is_replaced": False, "start_time": AT, "commit": COMMIT,
+    }  # fmt: skip
+    return Shown(**{**usual, **more})
+
+
+@pytest.mark.parametrize(
+    ("more", "state", "comment"),
+    [
+        ({}, "in_progress", "in_progress"),
+        ({"waiting_for": "window nights is closed"}, "queued", "queued"),
+        ({"outcome": "Succeeded"}, "success", "success"),
+        ({"outcome": "SucceededLate"}, "success", "success"),
+        ({"outcome": "Succeeded", "is_latest": False}, "success", "success"),
+        ({"outcome": "Succeeded", "is_latest": False, "is_replaced": True}, "inactive", "success"),
+        ({"outcome": "Failed"}, "failure", "failure"),
+        ({"outcome": "Failed", "is_latest": False, "is_replaced": True}, "failure", "failure"),
+        ({"outcome": "RolledBack", "cause": "Rollback"}, "success", "success"),
+        ({"outcome": "RolledBack", "cause": "Requested", "kind": "Release"}, "failure", "failure"),
+        ({"outcome": "Aborted"}, "failure", "failure"),
+        ({"outcome": "Superseded"}, "inactive", "superseded"),
+        ({"is_latest": False}, "inactive", "in_progress"),
+    ],
+)
+def test_states(more: dict[str, Any], state: str, comment: str) -> None:
+    assert github.state_of(one(**more)) == state
+    assert github.comment_state(one(**more)) == comment
+
+
+def test_a_deployment() -> None:
+    (part,) = github.document(one(outcome="Failed", message="web\nRolledBack " + "x" * 200), PLACE, "acme/store", ())
+    assert part.name == "deployment" and not part.is_shared
+    assert (part.content["ref"], part.content["environment"]) == (COMMIT, "prod/front")
+    assert part.content["status"].startswith("Failed; web RolledBack x") and len(part.content["status"]) == 140
+    assert github.document(one(commit=""), PLACE, "acme/store", ()) == ()
+
+
+def test_keys() -> None:
+    """A Deployment is one for each deployment set; a comment for each installation, Environment and pull request."""
+    first, second = (github.document(one(id=an_id, uid=an_id), PLACE, "acme/store", (7,)) for an_id in ("a", "b"))
+    assert first[0].key != second[0].key and first[1].key == second[1].key and first[1].is_shared
+    others = [one(installation="x"), one(environment="x")]
+    keys = {github.document(other, PLACE, "acme/store", (7,))[1].key for other in others}
+    assert len(keys | {first[1].key, github.document(one(), PLACE, "acme/other", (7,))[1].key}) == 4
+
+
+def test_a_comment_says_how_it_ended_and_why() -> None:
+    evidence = Evidence(container="app", exit_code=1, reason="Essential container in task exited", link="https://console.aws.amazon.com/l")
+    web = ShownService("web", "RolledBack", evidence=(evidence,))
+    failed = one(outcome="Failed", message="web RolledBack", services=(web,), requested_by="ben", description="faster")
+    comment = github.document(failed, PLACE, "acme/store", (7,))[1]
+    assert comment.content["text"].splitlines() == [
+        "**Failed** in `prod`: ReleaseSet `shop/front-prod`",
+        "- commit: `5d6e7f800000`",
+        "- requested by: `ben`",
+        "- why: `faster`",
+        "- `Failed` `web RolledBack`",
+        "- `web`, container `app`, exit code 1: `Essential container in task exited` ([log or task in AWS](<https://console.aws.amazon.com/l>))",
+    ]
+    assert comment.content["label"] == ""
+    live = github.document(one(outcome="Succeeded", completion_time=AT), PLACE, "acme/store", (7,))[1]
+    assert live.content["label"] == "live: prod" and "- since: `2026-01-01T12:00:00Z`" in live.content["text"]
+
+
+def test_text_of_people_mentions_nobody() -> None:
+    hostile = "@acme/admins `closes #1` <!-- ecs-release end --> [x](https://evil.example)\n# title\n" + "y" * 65536
+    said = one(outcome="Failed", message=hostile, requested_by=hostile, description=hostile, reason=hostile, applied_by=hostile)
+    text = github.document(said, PLACE, "acme/store", (7,))[1].content["text"]
+    lines = text.splitlines()
+    assert len(text) < 3000 and all(line.startswith(("**Failed**", "- ")) for line in lines)
+    for line in lines[2:]:
+        assert line.count("``") >= 2 and line.index("``") < line.index("@acme")
+
+
+def history(*entries: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"startTime": "2026-01-01T12:00:00Z", "cause": "Requested", **entry} for entry in entries]
+
+
+def test_deployment_sets_of_a_set() -> None:
+    status = {
+        "history": history({"id": "c"}, {"id": "b", "outcome": "Failed"}, {"id": "a", "outcome": "Succeeded", "hash": "1a2b3c4"}),
+        "services": [
+            {"name": "web", "state": "Progressing", "images": [{"container": "app", "releaseHash": COMMIT}]},
+            {"name": "old", "origin": "Kept", "images": [{"container": "app", "releaseHash": "abcdef0"}]},
+        ],
+    }
+    found = shown.deployment_sets(ReleaseSet.model_validate(release_set_object(status=status)), [], "default")
+    assert [(s.id, s.is_latest, s.is_replaced, s.commit) for s in found] == [
+        ("c", True, False, COMMIT),
+        ("b", False, False, ""),
+        ("a", False, False, "1a2b3c4"),
+    ]
+    assert [s.name for s in found[0].services] == ["web", "old"] and found[1].services == ()
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        # What was adopted is no deployment.
+        (({"attemptID": "a", "cause": "Adopted", "outcome": "Succeeded"},), []),
+        (({"attemptID": "b"}, {"attemptID": "a", "outcome": "Succeeded"}), [("b", True, False), ("a", False, False)]),
+        (
+            ({"attemptID": "b", "outcome": "Succeeded"}, {"attemptID": "a", "outcome": "Succeeded"}),
+            [("b", True, False), ("a", False, True)],
+        ),
+        # Another tag of what runs already: the attempt that brought it still runs.
+        (
+            (
+                {"attemptID": "b", "cause": "Adopted", "outcome": "Succeeded", "images": [{"container": "app", "toDigest": "sha256:1"}]},
+                {"attemptID": "a", "outcome": "Succeeded", "images": [{"container": "app", "toDigest": "sha256:1"}]},
+            ),
+            [("a", True, False)],
+        ),
+        # Somebody else deployed something newer by hand, and it was adopted.
+        (
+            (
+                {"attemptID": "b", "cause": "Adopted", "outcome": "Succeeded", "images": [{"container": "app", "toDigest": "sha256:2"}]},
+                {"attemptID": "a", "outcome": "Succeeded", "images": [{"container": "app", "toDigest": "sha256:1"}]},
+            ),
+            [("a", False, True)],
+        ),
+        (({"attemptID": "a", "outcome": "ReappearedOlder"},), []),
+    ],
+)
+def test_attempts_of_a_release(entries: tuple[dict[str, Any], ...], expected: list[tuple[str, bool, bool]]) -> None:
+    release = Release.model_validate(release_object(status={"history": history(*entries)}))
+    assert [(s.id, s.is_latest, s.is_replaced) for s in shown.attempts(release, "front", "default")] == expected
+
+
+@pytest.mark.parametrize(
+    ("entries", "spans"),
+    [
+        (({"commitRange": {"before": "a" * 40, "after": "b" * 40, "added": 2}},), [("a" * 40, "b" * 40)]),
+        (({"commitRange": {"before": "a" * 40, "after": "b" * 40, "added": 0, "removed": 2}},), []),
+        (
+            ({"images": [{"container": "app", "fromDigest": "d1", "fromHash": "aaaaaaa", "toDigest": "d2", "toHash": "bbbbbbb"}]},),
+            [("aaaaaaa", "bbbbbbb")],
+        ),
+        # What an attempt before had brought, and was never proven, is brought now.
+        (
+            (
+                {"images": [{"container": "app", "fromDigest": "d2", "fromHash": "bbbbbbb", "toDigest": "d3", "toHash": "ccccccc"}]},
+                {
+                    "outcome": "Superseded",
+                    "images": [{"container": "app", "fromDigest": "d1", "fromHash": "aaaaaaa", "toDigest": "d2", "toHash": "bbbbbbb"}],
+                },
+            ),
+            [("aaaaaaa", "ccccccc")],
+        ),
+        (({"images": [{"container": "app", "fromDigest": "d1", "fromHash": "aaaaaaa", "toDigest": "d1", "toHash": "aaaaaaa"}]},), []),
+    ],
+)
+def test_spans(entries: tuple[dict[str, Any], ...], spans: list[tuple[str, str]]) -> None:
+    made = [{"attemptID": str(n), **entry} for n, entry in enumerate(entries)]
+    release = Release.model_validate(release_object(status={"history": history(*made)}))
+    assert [(s.before, s.after) for s in shown.attempts(release, "front", "default")[0].spans] == spans

@@ -1,0 +1,121 @@
+"""Which pull requests a deployment set brings, and when nobody is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ecs_release.api.project import Project
+from ecs_release.api.view_status import View, ViewPart
+from ecs_release.domain.model.errors import Retryable
+from ecs_release.domain.ports.commits import Commit, CommitRange, FullHash, Repository, Span, Unknown, UnknownReason
+from ecs_release.domain.views.shown import Shown
+from ecs_release.engine.views.kinds import Details, Subject
+from ecs_release.engine.views.pull_requests import MOST_COMMITS, MOST_PULLS, PullRequestFinder
+from tests.builders.objects import environment, project_object
+from tests.builders.views import FakeViewSink
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SPAN = Span("a" * 40, "b" * 40)
+
+
+@dataclass
+class Host(FakeViewSink):
+    """A sink with repositories: of each commit its pull requests."""
+
+    pulls: dict[str, Sequence[int]] = field(default_factory=dict)
+
+    async def pull_requests(self, address: str, commit: str) -> Sequence[int]:
+        assert address == "acme/store"
+        self.calls.append(commit)
+        return self.pulls.get(commit, ())
+
+
+@dataclass
+class Graph:
+    """The commits service."""
+
+    answer: Any = None
+    asked: list[tuple[Repository, str, str]] = field(default_factory=list)
+
+    async def between(self, repository: Repository, a: str, b: str) -> Any:
+        self.asked.append((repository, a, b))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    async def full_hash(self, repository: Repository, abbreviated: str, max_age_s: float) -> Any:
+        return FullHash(abbreviated.ljust(40, "0"), NOW) if abbreviated != "dead" * 3 else Unknown(UnknownReason.COMMIT_NOT_FOUND, "none")
+
+
+class Clock:
+    def now(self) -> datetime:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+def commits(count: int) -> CommitRange:
+    return CommitRange(count, tuple(Commit(f"{n:040x}", "s", "a", NOW) for n in range(count)))
+
+
+def subject(*, wanted: bool = True, view: View | None = None, **more: Any) -> Subject:
+    github: dict[str, Any] = {"credentials": "main", "repositories": [{"namespaces": ["*"], "repositories": ["*/*"]}]}
+    body = project_object()
+    one = Shown(
+        id="s", kind="ReleaseSet", namespace="shop", name="front", uid="u", project="store", service_set="front", environment="prod",
+        installation="default", is_latest=True, is_replaced=False, start_time=NOW, spans=(SPAN,),
+    )  # fmt: skip
+    place = environment(notify={"github": github | ({"pullRequests": {}} if wanted else {})})
+    project = Project.model_validate({**body, "spec": {**body["spec"], "git": {"url": "https://github.com/acme/store"}}})
+    return Subject(replace(one, **more), place, project, "acme/store", view)
+
+
+async def found(graph: Graph | None, host: FakeViewSink, asked: Subject) -> Details:
+    return await PullRequestFinder(graph, Clock()).details(host, asked)  # type: ignore[arg-type]
+
+
+async def test_commits_between_and_their_pull_requests() -> None:
+    graph, host = Graph(commits(3)), Host(pulls={f"{0:040x}": [7], f"{2:040x}": [7, 9]})
+    assert await found(graph, host, subject()) == Details(frozenset({7, 9}))
+    assert graph.asked == [(Repository("shop", "https://github.com/acme/store", "main"), SPAN.before, SPAN.after)]
+
+
+async def test_short_hashes_are_resolved() -> None:
+    graph = Graph(commits(1))
+    await found(graph, Host(), subject(spans=(Span("abc1234", "b" * 40),)))
+    assert graph.asked[0][1:] == ("abc1234".ljust(40, "0"), "b" * 40)
+    details = await found(graph, Host(), subject(spans=(Span("dead" * 3, "b" * 40),)))
+    assert details.again_s is not None and len(graph.asked) == 1
+
+
+async def test_what_is_not_known_yet_is_asked_again() -> None:
+    for answer in (Unknown(UnknownReason.PENDING, "not yet"), Retryable("down")):
+        details = await found(Graph(answer), Host(), subject())
+        assert details.pull_requests == frozenset() and details.again_s is not None
+
+
+async def test_nobody_is_asked_where_nothing_is_to_be_found_out() -> None:
+    view = View(id="github/s", outcome="Succeeded", parts=[ViewPart(name="deployment"), ViewPart(name="pull/7")])
+    for graph, host, asked, numbers in (
+        (None, Host(), subject(), set()),
+        (Graph(), FakeViewSink(), subject(), set()),
+        (Graph(), Host(), subject(wanted=False), set()),
+        (Graph(), Host(), subject(is_latest=False, view=view), {7}),
+        (Graph(), Host(), subject(outcome="Succeeded", completion_time=NOW, view=view), {7}),
+        (Graph(), Host(), subject(outcome="Failed", completion_time=NOW - timedelta(hours=1), view=view), {7}),
+    ):
+        assert await found(graph, host, asked) == Details(frozenset(numbers))
+        assert host.calls == [] and (graph is None or graph.asked == [])
+
+
+async def test_it_has_bounds() -> None:
+    host = Host(pulls={f"{n:040x}": [n + 1] for n in range(250)})
+    details = await found(Graph(commits(250)), host, subject())
+    assert len(details.pull_requests) == MOST_PULLS
+    host = Host()
+    await found(Graph(commits(250)), host, subject())
+    assert len(host.calls) == MOST_COMMITS
