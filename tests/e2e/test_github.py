@@ -231,4 +231,4 @@ def test_a_pull_request_is_told_once_and_again_when_it_is_live(shop: Place, gith
 
     shop.until(live, "both to be live", show=bodies, deadline_s=_LONG_S)
     shop.until(lambda: repository.labels == {11: ["live: all"], 12: ["live: all"]}, "labels", show=lambda: dict(repository.labels))
-    assert all("- requested by: ``@acme/admins ` ``" in body for _, body in bodies())
+    assert all("- requested by: `` @acme/admins ` ``" in body for _, body in bodies())
