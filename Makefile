@@ -127,7 +127,7 @@ generate: bootstrap ## Write crds/ from the models, the chart's copies, the refe
 	@$(RUN) tests.documentation.diagrams
 
 .PHONY: bench
-bench: control-plane ## The benchmarks (BENCH='release sets ledger large commits board scrape tenants fleet'): a table, and build/bench.json
+bench: control-plane ## The benchmarks (BENCH='release sets sinks ledger large commits board scrape tenants fleet'): a table, and build/bench.json
 	@$(RUN) tests.benchmarks $(BENCH)
 
 .PHONY: bench-page

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import board, commits, fleet, large_objects, ledger, release, scrape, sets, tenants, worsts
+from tests.benchmarks import board, commits, fleet, large_objects, ledger, release, scrape, sets, sinks, tenants, worsts
 from tests.benchmarks.results import publish
 from tests.e2e.bed import ROOT
 
 BENCHMARKS = {
     "release": (release.measure, "from apply to UpdateService, one Release at a time (about a minute)"),
     "sets": (sets.measure, f"a set of {sets.SERVICES} services, by both methods (about five minutes)"),
+    "sinks": (sinks.measure, f"releases into {sinks.ENVIRONMENTS} Environments whose sinks hang (about ten minutes)"),
     "ledger": (ledger.measure, f"questions to a ledger of {ledger.ITEMS:,} items (about two minutes)"),
     "large": (large_objects.measure, f"{large_objects.RELEASES} Releases of {large_objects.ANNOTATIONS:,} bytes (about six minutes)"),
     "commits": (commits.measure, f"pairs of {commits.COMMITS:,} commits in the commits service (about two minutes)"),
