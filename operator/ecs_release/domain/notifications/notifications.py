@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.drift_status import LastDrift
@@ -37,6 +37,19 @@ from ecs_release.domain.verification.proof import Match
 _ROLLED_BACK = "RolledBack"
 
 
+class _Kinds(NamedTuple):
+    """The types of what begins and ends."""
+
+    started: NotificationType
+    succeeded: NotificationType
+    rolled_back: NotificationType
+    failed: NotificationType
+
+
+_DEPLOYMENT = _Kinds(NotificationType.STARTED, NotificationType.SUCCEEDED, NotificationType.ROLLED_BACK, NotificationType.FAILED)
+_SET = _Kinds(NotificationType.SET_STARTED, NotificationType.SET_SUCCEEDED, NotificationType.SET_ROLLED_BACK, NotificationType.SET_FAILED)
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The sending installation, and the Environment. `service_set` is that of the Release's service, if the Project has it.
@@ -48,12 +61,6 @@ class Origin:
     environment: Environment
     service_set: str = ""
     listed: Callable[[AttemptCommits], Sequence[Commit]] = lambda _: ()
-
-
-def new_notifications(release: Release, before: ReleaseStatus | None, after: ReleaseStatus, place: Origin) -> tuple[Notification, ...]:
-    """List the notifications of what happened to a Release between two statuses, oldest first."""
-    known = {n.id for n in release_notifications(release.model_copy(update={"status": before}), place)}
-    return tuple(n for n in release_notifications(release.model_copy(update={"status": after}), place) if n.id not in known)
 
 
 def release_notifications(release: Release, place: Origin) -> tuple[Notification, ...]:
@@ -77,7 +84,7 @@ def set_notifications(release_set: ReleaseSet, place: Origin) -> tuple[Notificat
 
 def _attempt(release: Release, status: ReleaseStatus, entry: HistoryEntry, place: Origin) -> Iterator[Notification]:
     rollout = status.rollout if status.rollout and status.rollout.attempt_id == entry.attempt_id else None
-    if entry.start_time is None or _is_no_rollout(entry, rollout):
+    if _is_no_rollout(entry, rollout):
         return
     data = _of_release(
         release, place, **_why(entry),
@@ -87,15 +94,22 @@ def _attempt(release: Release, status: ReleaseStatus, entry: HistoryEntry, place
         images=_images(entry), task_definition=entry.task_definition, deployment_id=entry.deployment_id,
         links=rollout.links.to_kubernetes() if rollout and rollout.links else None,
     )  # fmt: skip
+    yield from _from_start_to_end(f"{entry.attempt_id}.", _DEPLOYMENT, entry, data, place)
+
+
+def _from_start_to_end(
+    number: str, kinds: _Kinds, entry: HistoryEntry | SetHistoryEntry, data: NotificationData, place: Origin
+) -> Iterator[Notification]:
+    """Yield that something began and, if it has ended, how; `number` is what their ids begin with."""
+    if entry.start_time is None:
+        return
     of_the_end = ("message", "outcome", "completion_time", "lead_time_seconds", "interventions")
     begun = data.model_copy(update=dict.fromkeys(of_the_end))
-    yield _notification(f"{entry.attempt_id}.started", NotificationType.STARTED, entry.start_time, begun, place)
+    yield _notification(f"{number}{_last_word(kinds.started)}", kinds.started, entry.start_time, begun, place)
     if entry.outcome and entry.completion_time is not None:
-        if entry.outcome in GOOD:
-            kind = NotificationType.SUCCEEDED
-        else:
-            kind = NotificationType.ROLLED_BACK if entry.outcome == _ROLLED_BACK else NotificationType.FAILED
-        yield _notification(f"{entry.attempt_id}.{_last_word(kind)}", kind, entry.completion_time, data, place)
+        rolled_back = kinds.rolled_back if entry.outcome == _ROLLED_BACK else kinds.failed
+        kind = kinds.succeeded if entry.outcome in GOOD else rolled_back
+        yield _notification(f"{number}{_last_word(kind)}", kind, entry.completion_time, data, place)
 
 
 def _is_no_rollout(entry: HistoryEntry, rollout: Rollout | None) -> bool:
@@ -199,8 +213,6 @@ def _images(entry: HistoryEntry) -> list[NotifiedImage] | None:
 
 
 def _deployment_set(release_set: ReleaseSet, entry: SetHistoryEntry, place: Origin) -> Iterator[Notification]:
-    if entry.start_time is None:
-        return
     meta, spec = release_set.metadata, release_set.spec
     status = release_set.status
     services = [s.name for s in (status.services if status else None) or ()]
@@ -215,14 +227,7 @@ def _deployment_set(release_set: ReleaseSet, entry: SetHistoryEntry, place: Orig
         commits=_commits(entry, place),
         **_why(entry),
     )
-    begun = data.model_copy(update={"message": None, "outcome": None, "completion_time": None})
-    yield _notification(f"{entry.id}.set-started", NotificationType.SET_STARTED, entry.start_time, begun, place)
-    if entry.outcome and entry.completion_time is not None:
-        if entry.outcome in GOOD:
-            kind = NotificationType.SET_SUCCEEDED
-        else:
-            kind = NotificationType.SET_ROLLED_BACK if entry.outcome == _ROLLED_BACK else NotificationType.SET_FAILED
-        yield _notification(f"{entry.id}.set-{_last_word(kind)}", kind, entry.completion_time, data, place)
+    yield from _from_start_to_end(f"{entry.id}.set-", _SET, entry, data, place)
 
 
 def _why(entry: HistoryEntry | SetHistoryEntry) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from ecs_release.api.release import Release
 from ecs_release.api.release_status import HistoryEntry, ImageChange, Links, ReleaseStatus, Rollout
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.api.releaseset_status import ReleaseSetStatus, SetHistoryEntry
-from ecs_release.domain.notifications.notifications import Origin, new_notifications, release_notifications, set_notifications
+from ecs_release.domain.notifications.notifications import Origin, release_notifications, set_notifications
 from ecs_release.domain.notifications.outcome_measures import OUTCOMES
 from ecs_release.domain.ports.commits import Commit
 from tests.builders import objects
@@ -46,6 +46,12 @@ def entry(attempt: str = "a1", outcome: str | None = None, **more: Any) -> Histo
 
 def status(*history: HistoryEntry, **more: Any) -> ReleaseStatus:
     return ReleaseStatus(history=list(history) or None, **more)
+
+
+def new_notifications(release: Release, before: ReleaseStatus | None, after: ReleaseStatus, place: Origin) -> tuple[Notification, ...]:
+    """List the notifications of what happened to a Release between two statuses, oldest first."""
+    known = {n.id for n in release_notifications(release.model_copy(update={"status": before}), place)}
+    return tuple(n for n in release_notifications(release.model_copy(update={"status": after}), place) if n.id not in known)
 
 
 def words(found: tuple[Notification, ...]) -> list[str]:
