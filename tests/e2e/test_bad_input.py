@@ -30,6 +30,8 @@ def test_unknown_container(shop: Place) -> None:
     assert "no container 'application' (it has: app)" in message
     shop.project("web")
     shop.release("v1")
+    # What is wanted must have been seen to be another one: until then v2 stays as it was resolved.
+    shop.wait("Succeeded")
     shop.release("v2")
     shop.wait("Succeeded")
 
