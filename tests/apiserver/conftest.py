@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def own_control_plane(cluster: Cluster) -> ControlPlane:
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> str:
     """A namespace of the test's own."""
     name = request.node.name.split("[")[0].replace("_", "-").lower()[:50].rstrip("-")
+    # Tests of several modules may have the same name.
+    name += f"-{zlib.crc32(request.node.nodeid.encode()):08x}"
     cluster.kubectl("create", "namespace", name)
     return name
 

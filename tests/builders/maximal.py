@@ -64,8 +64,8 @@ class _Maker:
                 return self._object(schema, path)
             case "array":
                 size = schema.get("minItems", 0) if path is None else schema["maxItems"]
-                below = path[1:] if path else None
-                return [self.value(schema["items"], below) for _ in range(size)]
+                below, values = path[1:] if path else None, schema["items"].get("enum")
+                return values[:size] if values else [self.value(schema["items"], below) for _ in range(size)]
             case "string":
                 return self._text(schema)
             case "boolean":

@@ -32,8 +32,9 @@ def test_versions_are_the_projects() -> None:
 def test_every_setting_is_a_value_or_made_of_one() -> None:
     env = (CHART / "templates" / "_env.tpl").read_text()
     by_chart = {name for name in Settings.model_fields if OURS.match(name)}
-    # Addresses are the pod's own, and so is the namespace of the Lease.
-    assert {n for n in by_chart if f"ECS_RELEASE_{n.upper()}\n" not in env} == {"probe_host", "metrics_host", "lease_namespace"}
+    # Addresses are the pod's own, and so is the namespace of the Lease; loopback is for tests.
+    others = {"probe_host", "metrics_host", "lease_namespace", "connections_allow_loopback"}
+    assert {n for n in by_chart if f"ECS_RELEASE_{n.upper()}\n" not in env} == others
     assert {re.sub("[A-Z]", lambda m: f"_{m[0].lower()}", name) for name in settings()} == set(Settings.model_fields) - by_chart
 
 

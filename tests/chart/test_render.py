@@ -220,6 +220,7 @@ def test_a_budget_above_one_replica_only(rendered: dict[str, Objects]) -> None:
         "commits": True,
         "board": True,
         "board-with-commits": True,
+        "connections": True,
         "old-kubernetes": True,
     }
 

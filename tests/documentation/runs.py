@@ -22,6 +22,7 @@ FRESH = ("how-to/release-a-set.md", "how-to/restore-a-cluster.md")
 NOT_RUN = {
     "the names of groups are your identity provider's": 1,
     "needs a Slack app of yours": 1,
+    "needs an App of your own": 1,
     "needs an application at your identity provider": 2,
     "it runs until it is stopped": 1,
     "NAME is yours": 1,

@@ -234,11 +234,7 @@ def test_who_it_was_is_completed_after_the_end(heard: tuple[Place, str]) -> None
 
 
 def test_whoever_has_the_verb_is_named(office: Place) -> None:
-    office.aws.client("ecs", office.account, office.region).update_service(
-        cluster=office.name, service="web", deploymentConfiguration=strategy("BLUE_GREEN", hooks=[pause_hook("POST_SCALE_UP")])
-    )
-    office.push("v2")
-    office.release("v2")
+    serve(office, "BLUE_GREEN", pause_hook("POST_SCALE_UP"))
     hook = wait_for_hook(office)
     Person(office.bed, "ana").kubectl("-n", office.name, "annotate", "release", "web", f"{GROUP}/continue=1/{hook}/CONTINUE/good")
     status = office.wait("Succeeded")

@@ -75,6 +75,7 @@ CASES = [(reason, make, wanted) for reasons, makes, wanted in ROWS for reason in
 OTHERS = frozenset(
     [
         "ArtifactAtRisk",
+        "RejectedBySink",
         "RollbackTargetGone",
         "KeepTagFailed",
         "Resolved",

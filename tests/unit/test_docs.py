@@ -71,6 +71,7 @@ def test_the_event_queues_rules_ask_for_what_is_read() -> None:
         events.DEPLOYMENT,
         events.ACTION,
         events.TASK,
+        events.HOOK,
         events.IMAGE,
         events.CALL,
     }

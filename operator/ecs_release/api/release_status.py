@@ -388,16 +388,12 @@ class ReleaseStatus(Model):
         Field(max_length=5, description="Foreign deployments, newest first.", json_schema_extra=list_map("deploymentID")),
     ] = None
     ledger: Annotated[LedgerStatus | None, Field(description="What the ledger has.")] = None
-    suspension: Annotated[SuspensionEnd | None, Field(description="When the suspension ends by itself, or has; absent: it does not.")] = (
-        None
-    )
+    suspension: Annotated[SuspensionEnd | None, Field(description="When the suspension ends by itself, or has; absent: never.")] = None
     last_handled_retry: Annotated[Word | None, Field(description="Token of the last retry.")] = None
     last_handled_refresh: Annotated[Word | None, Field(description="Token of the last refresh.")] = None
     last_handled_override: Annotated[Word | None, Field(description="Token of the last override-window.")] = None
     last_handled_override_commits: Annotated[Word | None, Field(description="Token of the last override-commits.")] = None
     last_handled_abort: Annotated[Word | None, Field(description="Token of the last abort.")] = None
     last_handled_continue: Annotated[Text | None, Field(description="The last answer to a lifecycle hook that was handled, whole.")] = None
-    refused_request: Annotated[
-        RefusedRequest | None, Field(description="The request that was refused; absent once a later one was answered.")
-    ] = None
+    refused_request: Annotated[RefusedRequest | None, Field(description="The last refused request; absent once one was answered.")] = None
     summary: Annotated[ReleaseSummary | None, Field(description="What kubectl prints.")] = None

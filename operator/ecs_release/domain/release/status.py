@@ -88,19 +88,22 @@ def report(facts: Facts, draft: Draft, outcome: Outcome, changes: tuple[str, ...
     )
     status, left_out = recorded_condition.with_recorded_condition(facts, draft, status)
     events = (*draft.events, *_events(before, outcome), *told, *awaited.events)
-    # An attempt that is held up (suspended, denied) moves no faster for being looked at often.
-    moving = attempts.is_open(draft.rollout) and (outcome.situation is None or outcome.situation.reconciling)
-    fast = moving or draft.missing or _is_waiting(outcome)
     return Decision(
         status,
         outcome.act,
         events,
         _again_s(facts, draft, outcome, awaited.next),
-        fast=fast,
+        fast=_is_fast(draft, outcome),
         missing=draft.missing,
         left_out=left_out,
         changes=changes,
     )
+
+
+def _is_fast(draft: Draft, outcome: Outcome) -> bool:
+    """Return whether to look again soon. An attempt that is held up (suspended, denied) moves no faster for being looked at often."""
+    moving = attempts.is_open(draft.rollout) and (outcome.situation is None or outcome.situation.reconciling)
+    return moving or draft.missing or _is_waiting(outcome)
 
 
 def _pin_that_stands(facts: Facts, draft: Draft) -> Pin | None:
