@@ -263,4 +263,4 @@ def test_health_and_buttons_of_a_set(place: Place) -> None:
     token = press(place, "abort", "releaseset", "all")["metadata"]["annotations"][f"{GROUP}/abort"]
     place.wait_set("Aborted", lastHandledAbort=token)
     assert shown(place, "releaseset", "all") == "Degraded"
-    assert argo_cd.buttons(place.get_set()) == {"suspend": True, "resume": False, "retry": True, "refresh": True, "abort": False}
+    assert {action for action, enabled in argo_cd.buttons(place.get_set()).items() if enabled} == {"suspend", "retry", "refresh"}
