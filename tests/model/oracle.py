@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -311,7 +311,8 @@ class Oracle:
         self._judge_direction(call, what)
         if call.release == "web" and self.scene.switches.has_set and call.cause not in UNASKED:
             self._judge_wave(call, what)
-        if call.cause == "Rollback" and not self._has_failed(asked, call):
+        begun = _began_to_go_back(call, before)
+        if call.cause == "Rollback" and not self._has_failed(max((t for t in self.scene.asked if t <= begun), default=0.0), call):
             self.say("sets/rolled-back-for-nothing", f"{what} takes a set back of which no deployment has failed")
         if (
             self.scene.switches.controller != "ECS"
@@ -591,3 +592,13 @@ def fate_is_ecs(scene: Scene, fate: Fate) -> bool:
 def condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     """Find a condition."""
     return next((c for c in status.get("conditions") or () if c["type"] == kind), {})
+
+
+def _began_to_go_back(call: Accepted, before: Sequence[Accepted]) -> float:
+    """Return when a set began to go back: what somebody asks for meanwhile does not end that."""
+    begun = call.sent
+    for earlier in reversed([c for c in before if c.call == call.call and not c.release.startswith(STAGE)]):
+        if earlier.cause != call.cause:
+            break
+        begun = earlier.sent
+    return begun

@@ -446,6 +446,12 @@ WHOLE: dict[str, Shown] = {
         Switches(breaker=False, has_deployments_api=False, has_set=True),
         first_seed=146061026,
     ),
+    "a retry is asked for while a set goes back": Shown(
+        "",
+        (("release", "d"), ("freeze", True), ("run", 900), ("retry",), _REST),
+        Switches(has_set=True, on_failure="RollBack"),
+        first_seed=122895,
+    ),
     "a release that is rolled back": Shown("", (("behave", "b", CRASHES), _B, ("run", 400), _REST)),
     "a release, and two days": Shown("", (_B, _DONE, ("quiet",))),
     "a set, wave by wave": Shown("", (("run", 60), _B, _DONE, _REST), Switches(has_set=True)),
