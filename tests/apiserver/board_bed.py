@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from tests.unit.cli.kubectl.objects import environment, release
 
 RELEASES, ENVIRONMENTS = "releases.ecs-release.dev", "environments.ecs-release.dev"
 ACCOUNT = "ecs-release-operator-board"
+_RIGHTS_S = 60.0
 
 
 class BoardBed:
@@ -80,6 +82,7 @@ def board_bed(
     cluster.kubectl("create", "namespace", "ecs-release", check=False)
     cluster.apply(*(rendered[kind, ACCOUNT] for kind in ("ServiceAccount", "ClusterRole", "ClusterRoleBinding")))
     kubeconfig = cluster.service_account_kubeconfig("ecs-release", ACCOUNT)
+    _wait_for_rights(cluster)
     of_aws = aws.environment() if aws is not None else {}
     with BoardProcess(through(kubeconfig), {"ECS_RELEASE_BOARD_LOGIN": "headers", **of_aws, **(settings or {})}) as process:
         bed = BoardBed(cluster, process)
@@ -88,6 +91,13 @@ def board_bed(
     for name in sorted(bed.environments):
         cluster.kubectl("delete", ENVIRONMENTS, name)
     usage.write_board(cluster, aws, kubeconfig)
+
+
+def _wait_for_rights(cluster: Cluster) -> None:
+    """Wait until RBAC has taken in what was applied: a request that comes before that is refused, as one without a right is."""
+    until_s = time.monotonic() + _RIGHTS_S
+    while not cluster.can(f"system:serviceaccount:ecs-release:{ACCOUNT}", "watch", "environments.ecs-release.dev", "-A"):
+        assert time.monotonic() < until_s, "the board has not got its rights"
 
 
 def running(service: str, letter: str, **more: Any) -> dict[str, Any]:

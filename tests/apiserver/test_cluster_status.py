@@ -18,7 +18,6 @@ from ecs_release.domain.model.namespaces import Namespaces
 from ecs_release.domain.model.unicode import well_formed
 from ecs_release.domain.ports.protocols import ObjectKey
 from tests.builders.objects import environment_object, release_object
-from tests.control_plane.cluster import KubectlError
 from tests.control_plane.control_plane import Cluster
 from tests.waiting import until_blocking
 
@@ -192,14 +191,6 @@ async def test_what_is_left_out_is_not_listed(server: ApiServer, namespace: str)
     assert await none.count(RELEASE) == 0
 
 
-def may(cluster: Cluster, user: str, namespace: str) -> bool:
-    try:
-        cluster.kubectl("auth", "can-i", "list", "releases.ecs-release.dev", "-n", namespace, f"--as={user}")
-    except KubectlError:
-        return False
-    return True
-
-
 async def test_a_namespace_without_our_role_refuses(cluster: Cluster, namespace: str) -> None:
     """Whether it is there or not."""
     cluster.kubectl("create", "serviceaccount", "nobody", "-n", namespace)
@@ -210,7 +201,7 @@ async def test_a_namespace_without_our_role_refuses(cluster: Cluster, namespace:
             assert "forbidden" in await adapter.refusal(where)
         account, user = f"--serviceaccount={namespace}:nobody", f"system:serviceaccount:{namespace}:nobody"
         cluster.kubectl("create", "rolebinding", "ours", "-n", namespace, "--clusterrole=cluster-admin", account)
-        await until_blocking(lambda: may(cluster, user, namespace))
+        await until_blocking(lambda: cluster.can(user, "list", "releases.ecs-release.dev", "-n", namespace))
         assert await adapter.refusal(namespace) == ""
     finally:
         await nobody.close()

@@ -176,7 +176,7 @@ def test_a_clone_that_has_lost_a_part_is_no_ground_for_a_no(host: GitHost, tmp_p
             second = repository.commit(first, branch="main", subject="second")
             await graph.membership("main", second, 0)
             for path in packs:
-                path.unlink()
+                path.unlink(missing_ok=True)
             found = await graph.membership("main", first, 3600)
             assert isinstance(found, Membership) and found.on_branch
             assert await graph.full_hash("main", first[:12], 3600) == FullHash(first, found.as_of)
@@ -185,7 +185,7 @@ def test_a_clone_that_has_lost_a_part_is_no_ground_for_a_no(host: GitHost, tmp_p
             aside = repository.commit(second, subject="aside")
             assert await graph.relation("main", second, aside) == Relation(0, 1)
             for path in (*packs, *(graph.clone.folder / "objects" / "info").iterdir()):
-                path.unlink()
+                path.unlink(missing_ok=True)
             async with asyncio.timeout(60):
                 # Git cannot fetch into such a clone: it is made anew after the pause.
                 while isinstance(found := await graph.membership("main", aside, 3600), Unknown):  # noqa: ASYNC110 - nothing tells of it

@@ -48,6 +48,14 @@ class Cluster:
         """Return what `kubectl get ... -o json` answers."""
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
+    def can(self, user: str, verb: str, resource: str, *scope: str) -> bool:
+        """Return whether RBAC lets a user do something by now; `scope` is `-n` and a namespace, or `-A`."""
+        try:
+            self.kubectl("auth", "can-i", verb, resource, *scope, f"--as={user}")
+        except KubectlError:
+            return False
+        return True
+
     def install_crds(self, folder: Path) -> None:
         """Apply all CRDs of a folder, if there are any, and wait until they are served."""
         if not any(folder.glob("*.yaml")):
