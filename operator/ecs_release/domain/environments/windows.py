@@ -27,6 +27,7 @@ from cronsim import CronSim, CronSimError
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.windows import Window
+from ecs_release.domain.environments.time_zones import zone_of
 from ecs_release.domain.model.errors import Blocked
 
 Span = tuple[float, float]
@@ -178,7 +179,7 @@ def _parse(window: Window) -> Span | _Cron:
             f"window {window.name!r} has no times: set cron (five fields) and durationSeconds, or startTime and endTime",
         )
     minute, hour, *days = fields
-    cron = _Cron(minute, hour, " ".join(days), _zone(window))
+    cron = _Cron(minute, hour, " ".join(days), zone_of(window.time_zone, f"window {window.name!r}"))
     try:
         CronSim(" ".join(fields), datetime.min)  # noqa: DTZ901 - it is only parsed, not evaluated.
     except CronSimError as error:
@@ -188,18 +189,6 @@ def _parse(window: Window) -> Span | _Cron:
             " of week, as man 5 crontab has them, for example '0 17 * * FRI'",
         ) from error
     return cron
-
-
-def _zone(window: Window) -> ZoneInfo:
-    """Return the window's time zone. Zones are files, of the system or of the package tzdata, that are read once and count as constants."""
-    try:
-        return ZoneInfo(window.time_zone or "UTC")
-    except (KeyError, ValueError, OSError) as error:  # Unknown, no name of a zone, or a directory of zones ("Europe").
-        raise Blocked(
-            Reason.INVALID_SPEC,
-            f"window {window.name!r}: timeZone {window.time_zone!r} is not known: write an IANA name such as 'Europe/London', or leave"
-            " it out for UTC",
-        ) from error
 
 
 def _recurring(cron: _Cron, duration: int, after: float, until: float) -> Iterator[Span]:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from ecs_release.api.conditions import Reason
 from ecs_release.api.promotion import WorkingHours
+from ecs_release.domain.environments.time_zones import zone_of
 from ecs_release.domain.environments.windows import Span
-from ecs_release.domain.model.errors import Blocked
 
+_NAME = "promotion.workingHours"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _AHEAD = 366
 _DAY = timedelta(days=1)
@@ -45,12 +45,12 @@ def later(hours: WorkingHours | None, since: datetime, seconds: float) -> dateti
 def check(hours: WorkingHours | None) -> None:
     """Check that working hours can be evaluated. Raises Blocked(InvalidSpec) for an unknown time zone."""
     if hours is not None:
-        _zone(hours)
+        zone_of(hours.time_zone, _NAME)
 
 
 def _spans(hours: WorkingHours, since: datetime) -> Iterator[Span]:
     """Yield the spans of working time of a year, in order, from the day before an instant on: one of that day may last until it."""
-    zone = _zone(hours)
+    zone = zone_of(hours.time_zone, _NAME)
     first = since.astimezone(zone).date() - _DAY
     for day in (first + n * _DAY for n in range(_AHEAD + 2)):
         if _DAYS[day.weekday()] in hours.days:
@@ -61,15 +61,3 @@ def _spans(hours: WorkingHours, since: datetime) -> Iterator[Span]:
 def _at(day: date, time: str, zone: ZoneInfo) -> float:
     hour, minute = time.split(":")
     return datetime(day.year, day.month, day.day, int(hour), int(minute), tzinfo=zone).timestamp()
-
-
-def _zone(hours: WorkingHours) -> ZoneInfo:
-    """Return the time zone. Zones are files that are read once and count as constants."""
-    try:
-        return ZoneInfo(hours.time_zone or "UTC")
-    except (KeyError, ValueError, OSError) as error:  # Unknown, no name of a zone, or a directory of zones ("Europe").
-        raise Blocked(
-            Reason.INVALID_SPEC,
-            f"promotion.workingHours: timeZone {hours.time_zone!r} is not known: write an IANA name such as 'Europe/London', or leave it"
-            " out for UTC",
-        ) from error
