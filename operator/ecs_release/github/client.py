@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from ecs_release.api.conditions import Reason
@@ -17,7 +17,7 @@ from ecs_release.outbound.session import Answer, Session, UnreachableError
 _LONGEST = 200
 _UNSAID_S = 60.0
 """GitHub, "Rate limits for the REST API": without a header that says how long, wait for a minute at least."""
-PAGE = 100
+_PAGE = 100
 
 
 class MissingError(Exception):
@@ -45,6 +45,20 @@ class Client:
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """Read something. Raises MissingError and Problem."""
         return await self._request("GET", path, query, None, changes="")
+
+    async def listed(self, path: str, query: Mapping[str, str], pages: int, what: str) -> AsyncIterator[Any]:
+        """Yield what at most so many pages list, `what` for people. Raises Problem: Blocked if the repository is not there."""
+        for page in range(1, pages + 1):
+            try:
+                found = await self.get(path, {**query, "per_page": str(_PAGE), "page": str(page)})
+            except MissingError as error:
+                raise rejected(error) from error
+            if not isinstance(found, list):
+                raise malformed(f"a list of {what} is expected")
+            for one in found:
+                yield one
+            if len(found) < _PAGE:
+                return
 
     async def change(self, method: str, path: str, body: Any, *, what: str, creates: bool = False) -> Any:
         """Change something, `what` for people. Raises MissingError, and Problem: Ambiguous if a creation may have been carried out."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ecs_release.domain.model.errors import Ambiguous
 from ecs_release.domain.ports.views import Created, Part, Place
-from ecs_release.github.client import PAGE, Client, MissingError, malformed, rejected
+from ecs_release.github.client import Client, MissingError, rejected
 from ecs_release.github.identity import Identity
 
 _PAGES = 10
@@ -29,19 +29,9 @@ class Comments:
 
     async def find(self, place: Place, part: Part) -> list[str]:
         """Return the ids of ours with the part's marker, oldest first."""
-        found: list[int] = []
-        for page in range(1, _PAGES + 1):
-            path = f"/repos/{place.address}/issues/{part.content['number']}/comments"
-            try:
-                listed = await self._client.get(path, {"per_page": str(PAGE), "page": str(page)})
-            except MissingError as error:
-                raise rejected(error) from error
-            if not isinstance(listed, list):
-                raise malformed("a list of comments is expected")
-            found += [one["id"] for one in listed if await self._is_ours(one, part.key)]
-            if len(listed) < PAGE:
-                break
-        return [str(one) for one in sorted(found)]
+        path = f"/repos/{place.address}/issues/{part.content['number']}/comments"
+        listed = self._client.listed(path, {}, _PAGES, "comments")
+        return [str(one) for one in sorted([one["id"] async for one in listed if await self._is_ours(one, part.key)])]
 
     async def create(self, place: Place, part: Part) -> Created:
         """Create one, with this section."""

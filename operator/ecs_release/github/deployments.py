@@ -14,7 +14,7 @@ from typing import Any
 from ecs_release.api.conditions import Reason
 from ecs_release.domain.model.errors import Ambiguous, Blocked
 from ecs_release.domain.ports.views import Created, Part, Place
-from ecs_release.github.client import PAGE, Client, MissingError, malformed, rejected
+from ecs_release.github.client import Client, MissingError, rejected
 from ecs_release.github.identity import Identity
 
 KEY = "ecs-release-key"
@@ -32,19 +32,9 @@ class Deployments:
 
     async def find(self, place: Place, part: Part) -> list[str]:
         """Return the ids of ours with the part's key, oldest first."""
-        found: list[int] = []
-        for page in range(1, _PAGES + 1):
-            query = {"environment": str(part.content["environment"]), "per_page": str(PAGE), "page": str(page)}
-            try:
-                listed = await self._client.get(f"/repos/{place.address}/deployments", query)
-            except MissingError as error:
-                raise rejected(error) from error
-            if not isinstance(listed, list):
-                raise malformed("a list of Deployments is expected")
-            found += [one["id"] for one in listed if await self._is_ours(one, part.key)]
-            if len(listed) < PAGE:
-                break
-        return [str(one) for one in sorted(found)]
+        query = {"environment": str(part.content["environment"])}
+        listed = self._client.listed(f"/repos/{place.address}/deployments", query, _PAGES, "Deployments")
+        return [str(one) for one in sorted([one["id"] async for one in listed if await self._is_ours(one, part.key)])]
 
     async def create(self, place: Place, part: Part) -> Created:
         """Create one, without a status yet."""
