@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -70,11 +71,7 @@ class CommitsPage:
 
     def routes(self, board: Board) -> list[web.AbstractRouteDef]:
         """Return the routes, for the application of a board, which answers for them."""
-
-        async def answer(request: web.Request) -> web.Response:
-            return await self._answer(board, request)
-
-        return [web.get(_PATH, answer)]
+        return [web.get(_PATH, partial(self._answer, board))]
 
     async def _answer(self, board: Board, request: web.Request) -> web.Response:
         viewer, sight = await board.seen(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 
 from aiohttp import web
 
@@ -41,11 +42,7 @@ class ComparisonPage:
 
     def routes(self, board: Board) -> list[web.AbstractRouteDef]:
         """Return the routes, for the application of a board, which answers for them."""
-
-        async def answer(request: web.Request) -> web.Response:
-            return await self._answer(board, request)
-
-        return [web.get(_PATH, answer)]
+        return [web.get(_PATH, partial(self._answer, board))]
 
     async def _answer(self, board: Board, request: web.Request) -> web.Response:
         viewer, sight = await board.seen(request)
