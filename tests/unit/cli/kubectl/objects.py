@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -56,7 +57,7 @@ def release(
     running = {wanted: desired} if runs is None else runs
     count = sum(running.values())
     most = max(running, key=lambda d: running[d]) if running else ""
-    return {
+    made = {
         "apiVersion": API,
         "kind": "Release",
         "metadata": {
@@ -106,6 +107,7 @@ def release(
             **status,
         },
     }
+    return copy.deepcopy(made)  # so that who edits one does not edit the constants in it
 
 
 EVIDENCE = {
@@ -120,7 +122,7 @@ EVIDENCE = {
 
 
 def environment(name: str = "staging", *, seen: str | None = None, spec: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
-    return {
+    made = {
         "apiVersion": API,
         "kind": "Environment",
         "metadata": {"name": name, "uid": f"uid-{name}", "generation": 1, "resourceVersion": "3"},
@@ -132,6 +134,7 @@ def environment(name: str = "staging", *, seen: str | None = None, spec: dict[st
         },
         "status": {"lastSweepTime": seen or ago(seconds=12), **status},
     }
+    return copy.deepcopy(made)  # so that who edits one does not edit the constants in it
 
 
 def release_set(
@@ -141,7 +144,7 @@ def release_set(
     waves: list[list[str]] | None = None,
     **status: Any,
 ) -> dict[str, Any]:
-    return {
+    made = {
         "apiVersion": API,
         "kind": "ReleaseSet",
         "metadata": {"name": name, "namespace": "shop", "uid": f"uid-{name}", "generation": 1, "resourceVersion": "9"},
@@ -161,6 +164,7 @@ def release_set(
             **status,
         },
     }
+    return copy.deepcopy(made)  # so that who edits one does not edit the constants in it
 
 
 def project(*services: str, repository: str | None = None) -> dict[str, Any]:
