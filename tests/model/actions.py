@@ -116,7 +116,7 @@ def suspend(scene: Scene, on: bool) -> None:
 def suspend_for(scene: Scene, lasts_s: float) -> None:
     """The Release is suspended, until a time that is perhaps past."""
     _edit_spec(scene, suspend=True, suspension={"until": time_of(scene.timeline.now + lasts_s).isoformat()})
-    scene.timeline.after(max(0.0, lasts_s), scene.note_gates)
+    scene.note_gates_in(lasts_s)
 
 
 @deed(2, (True, False))
@@ -129,7 +129,7 @@ def suspend_environment(scene: Scene, on: bool) -> None:
 def suspend_environment_for(scene: Scene, lasts_s: float) -> None:
     """The platform team's brake, which comes off by itself."""
     _edit_environment(scene, suspend={"reason": "an incident", "until": time_of(scene.timeline.now + lasts_s).isoformat()})
-    scene.timeline.after(lasts_s, scene.note_gates)
+    scene.note_gates_in(lasts_s)
 
 
 @deed(1, ("Deploy", "Observe"))

@@ -20,6 +20,7 @@ READS = ("describe_services", "list_tasks", "describe_tasks", "describe_task_def
 WRITES = ("register_task_definition", "update_service", "stop_service_deployment", "continue_service_deployment", "move_tag")
 KUBE = ("get", "write_status")
 MOST_DELAY_S = 8.0
+MOST_LATENCY_S = 2.0
 
 
 @dataclass
@@ -83,4 +84,4 @@ class Faults:
 
     def latency_s(self) -> float:
         """Draw how long a call takes."""
-        return 0.05 if self.lag == FRESH else self.chance.choice((0.05, 0.3, 2.0))
+        return 0.05 if self.lag == FRESH else self.chance.choice((0.05, 0.3, MOST_LATENCY_S))

@@ -199,10 +199,13 @@ class Oracle:
             self.say("history/completed-called-Superseded", text)
 
     def _followed(self, fate: Fate) -> Fate:
-        """Find the deployment that is followed in place of ours: the last one of the same images, each of which took over."""
+        """Find the deployment that is followed in place of ours: the last one of the same images, each of which took over.
+
+        What ECS has given up is not followed further: what it goes back to may have the same images.
+        """
         images, seen = self._images_of(fate), [fate]
-        while (after := self.scene.ecs.fates.get(fate.succeeded_by)) and self._images_of(after) == images:
-            if after in seen:
+        while fate.end not in (FAILED, ROLLED_BACK) and (after := self.scene.ecs.fates.get(fate.succeeded_by)):
+            if after in seen or self._images_of(after) != images:
                 # A rollback reuses the id of what it returns to.
                 break
             seen.append(after)

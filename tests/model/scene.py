@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.model.ecs import ACCOUNT, REGION, Ecs, Service
+from tests.model.faults import MOST_LATENCY_S
 from tests.model.objects import Body, Key, Objects
 from tests.model.registry import EcrRegistry, hash_of
 from tests.model.world import Snapshots, Switches, Timeline, time_of
@@ -17,6 +18,8 @@ STAGE = "stage"
 """The Environment that is promoted from."""
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 RELEASES = "abcd"
+CLOCK_ERROR_S = MOST_LATENCY_S + 1.0
+"""How far from the true time an operator may be whose machine's clock is wrong: a call and the fraction that the header Date leaves out."""
 CONTAINERS = ("app", "proxy")
 SETTLED_S = 3600.0
 """How long everything has been as it is when a run begins."""
@@ -242,12 +245,16 @@ class Scene:
         stopped = bool(spec.get("suspend")) and not self._is_past(spec["suspend"])
         self.gates.set(Gates(suspended, stopped, spec.get("mode") == "Observe", bool(spec.get("windows"))))
 
+    def note_gates_in(self, lasts_s: float) -> None:
+        """Note how the gates stand once a suspension may count as past: an operator's time has an error."""
+        self.timeline.after(max(0.0, lasts_s - CLOCK_ERROR_S), self.note_gates)
+
     def is_suspended(self, spec: Body) -> bool:
-        """Return whether the spec of a Release or a ReleaseSet suspends it now."""
+        """Return whether the spec of a Release or a ReleaseSet suspends it now, by whatever clock an operator may have."""
         return bool(spec.get("suspend")) and not self._is_past(spec.get("suspension") or {})
 
     def _is_past(self, suspension: Body) -> bool:
-        return "until" in suspension and datetime.fromisoformat(suspension["until"]) <= time_of(self.timeline.now)
+        return "until" in suspension and datetime.fromisoformat(suspension["until"]) <= time_of(self.timeline.now + CLOCK_ERROR_S)
 
     def _environment(self) -> dict[str, Any]:
         switches = self.switches

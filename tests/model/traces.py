@@ -33,6 +33,18 @@ BREAKS: dict[str, Shown] = {}
 """What today's operator still gets wrong. A trace that breaks nothing any more moves to WHOLE, and its rule leaves `known.KNOWN`."""
 
 WHOLE: dict[str, Shown] = {
+    "a suspension ends, and the machine's clock is corrected by AWS's, which says whole seconds": Shown(
+        "",
+        (_B, ("suspend_for", 20), ("crash", 600), _REST),
+        Switches(has_set=True),
+        first_seed=246463,
+    ),
+    "ECS rolls back what has taken our place, and what it returns to has the same images": Shown(
+        "",
+        (("spot_takes_a_task",), ("run", 400), ("behave", "a", CANNOT_PULL), ("console_copies",), _REST),
+        Switches(desired=1, strategy="LINEAR", pauses=True),
+        first_seed=246770,
+    ),
     "ECS rolls back by an old id from what had replaced ours": Shown(
         "",
         (("behave", "d", CRASHES), ("scale", 3), ("run", 3), ("console_deploys", "d", False), ("run", 60)),
