@@ -175,7 +175,7 @@ class StatusWriter:
         observer = self._observer_of(name)
         return status.model_copy(
             update={
-                "last_sweep_time": (observer.observed_since if observer else None) or before.last_sweep_time,
+                "last_sweep_time": (observer.last_sweep_time if observer else None) or before.last_sweep_time,
                 "notified_time": notified or status.notified_time,
                 "releases": self._count(name) or status.releases,
             }

@@ -31,9 +31,19 @@ def oldest_look(observed: Collection[ObservedService]) -> datetime | None:
 
     Services that AWS refuses or does not know count as answered: their Releases report it. If that is so of all, they count.
     """
-    answered = [w for w in observed if w.unread is None or isinstance(w.unread.problem, Retryable)]
-    seen = (w.look.seen_time if w.look else w.added for w in answered or observed)
+    seen = (w.look.seen_time if w.look else w.added for w in _answered(observed) or observed)
     return min((time for time in seen if time is not None), default=None)
+
+
+def all_read_since(observed: Collection[ObservedService]) -> datetime | None:
+    """Return when each service that can be read was read, or before; None if that is not so of one yet, or none can be read."""
+    seen = [w.look.seen_time if w.look else None for w in _answered(observed)]
+    return min((time for time in seen if time is not None), default=None) if None not in seen else None
+
+
+def _answered(observed: Collection[ObservedService]) -> list[ObservedService]:
+    """Leave out the services that AWS refuses or does not know: their Releases report it."""
+    return [w for w in observed if w.unread is None or isinstance(w.unread.problem, Retryable)]
 
 
 def observed_condition(observer: ObservationState | None, now: datetime) -> ConditionUpdate:

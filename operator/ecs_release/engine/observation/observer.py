@@ -20,7 +20,7 @@ from ecs_release.domain.model.errors import Denied, Problem, Retryable
 from ecs_release.domain.model.halving import may_be_of_one, read_by_halves
 from ecs_release.domain.ports.protocols import Aws, Clock, Priority
 from ecs_release.engine.observation.family_index import FamilyIndex
-from ecs_release.engine.observation.freshness import oldest_look
+from ecs_release.engine.observation.freshness import all_read_since, oldest_look
 from ecs_release.engine.observation.look_schedule import AT_ONCE, LookSchedule
 from ecs_release.engine.observation.observed_service import (
     ObservedService,
@@ -180,6 +180,13 @@ class Observer:
         if not self.swept_once:
             return None
         return oldest_look(self._services.values()) if self._services else self._clock.now()
+
+    @property
+    def last_sweep_time(self) -> datetime | None:
+        """Every service that can be read was read by this process then or later; None if that is not so yet."""
+        if not self.swept_once:
+            return None
+        return all_read_since(self._services.values()) if self._services else self._clock.now()
 
     async def run(self) -> None:
         """Observe until cancelled."""

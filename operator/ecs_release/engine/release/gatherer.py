@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ecs_release.api.environment import Environment
 from ecs_release.api.names import RELEASE
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import Pin, ReleaseStatus
@@ -124,9 +125,10 @@ class Gatherer:
         """Read what belongs to the service: its revisions, our past, what explains a rollout, the names of digests."""
         ecs = self.aws.ecs(target.access)
         revisions, hashes = await asyncio.gather(self._revisions(facts, target, memory), self._hashes(target, facts))
+        memory.past_unread_since = (memory.past_unread_since or facts.now) if isinstance(revisions, Problem) else None
         if isinstance(revisions, Problem):
             # What cannot be read of our past may be a failure that is to be held: nothing is decided without it.
-            return replace(facts, seen=replace(facts.seen, unread=revisions, unread_since=facts.now))
+            return replace(facts, seen=replace(facts.seen, unread=revisions, unread_since=memory.past_unread_since))
         owner = ownership(revisions.running) if revisions.running is not None else None
         claims = await self.references.contenders(target.key, key_of(facts.release), owner)
         facts = replace(facts, place=replace(facts.place, claims=claims), revisions=revisions, release_hashes=hashes)
@@ -220,7 +222,7 @@ class Gatherer:
             return Seen(unread=Retryable(f"nothing observes Environment {environment.metadata.name!r} yet"))
         refusal = await observer.role_check.refusal()
         if refusal is not None:
-            return Seen(unread=refusal, unread_since=observer.role_check.refused_since)
+            return Seen(unread=refusal, unread_since=_unread_since(observer.observed(key), observer.role_check.refused_since, environment))
         observed = observer.observed(key)
         if observed is None:
             observer.observe_also(key, target.access)
@@ -239,7 +241,7 @@ class Gatherer:
             # Not before the first look: until then the clock may be wrong.
             memory.follow(facts.status.rollout, self.clock.now())
         memory.outage = observed.outage
-        since = observed.unread.since if observed.unread else None
+        since = _unread_since(observed, observed.unread.since, environment) if observed.unread else None
         health = memory.track_health(facts.status, observed.look, self.settings.health)
         due = health.next_change(self.settings.health) if problem is None else None
         return Seen(observed.look, problem, since, health, due, observed.authors, observed.instructions)
@@ -303,6 +305,18 @@ class Gatherer:
             else []
         )
         return found | await self.resolver.hashes(target, seen, known)
+
+
+def _unread_since(observed: ObservedService | None, failed: datetime | None, environment: Environment) -> datetime | None:
+    """Return since when a service is not read, if reads by this process have failed since `failed`.
+
+    What this process has not read yet, the one before read at the Environment's lastSweepTime or later: so the grace period of what cannot
+    be read goes on over a restart (law 18).
+    """
+    swept = environment.status.last_sweep_time if environment.status else None
+    if failed is None or swept is None or (observed is not None and observed.look is not None):
+        return failed
+    return min(failed, swept)
 
 
 def key_of(release: Release) -> ObjectKey:

@@ -7,6 +7,7 @@ harm. Each puts something off that is not decided yet, in the direction in which
   that; status knows only when the intent was written.
 - `missing_since`: looks that contradict an earlier one are disbelieved for as long as reads may lag, half a minute. After a restart for
   as long again, and then the verdict is the same. A process that does not live for half a minute decides nothing.
+- `past_unread_since`: in a doubt that begins anew, so does the time in which it cannot be cleared up.
 - `outage`: a time without answers is no lack of progress. Status reckons with it from the first write after it on; and in an outage of
   `graceSeconds` status says ObservationFailed, which the next process knows. One that loses a shorter one counts it as time like any
   other: what came further meanwhile is progress still, when it is seen, for what was reached before stands in status.
@@ -47,6 +48,8 @@ class Memory:
     answer: tuple[str, str, str] | None = None
     refusal: Refusal | None = None
     missing_since: datetime | None = None
+    past_unread_since: datetime | None = None
+    """Since when revisions that a decision rests on could not be read."""
     outage: Outage | None = None
     reckoned: Outage | None = None
     """The latest outage that status reckons with."""

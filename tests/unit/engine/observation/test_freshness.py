@@ -10,7 +10,7 @@ import pytest
 
 from ecs_release.domain.ecs.service import Look
 from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable
-from ecs_release.engine.observation.freshness import observed_condition, oldest_look, stale_in_s
+from ecs_release.engine.observation.freshness import all_read_since, observed_condition, oldest_look, stale_in_s
 from ecs_release.engine.observation.observed_service import ObservedService, ReadFailure
 from tests.builders.ecs import NOW
 from tests.builders.fake_observation import ACCESS, service_key
@@ -28,23 +28,24 @@ def watched(number: int, *, ago: float | None = None, problem: Problem | None = 
 
 
 @pytest.mark.parametrize(
-    ("services", "age"),
+    ("services", "age", "read"),
     [
-        ([], None),
-        ([watched(1, added=7)], 7),
-        ([watched(1, ago=5), watched(2, ago=9)], 9),
-        ([watched(1, ago=5), watched(2, added=2)], 5),
-        ([watched(1, ago=5), watched(2, added=200)], 200),
-        ([watched(1, ago=5), watched(2, ago=90, problem=Retryable("500"))], 90),
-        ([watched(1, ago=5), watched(2, problem=Retryable("500"), added=80)], 80),
-        ([watched(1, ago=5), watched(2, ago=90, problem=Denied("no"))], 5),
-        ([watched(1, ago=5), watched(2, problem=GONE)], 5),
-        ([watched(1, ago=70, problem=Denied("no")), watched(2, problem=Denied("no"), added=80)], 80),
+        ([], None, None),
+        ([watched(1, added=7)], 7, None),
+        ([watched(1, ago=5), watched(2, ago=9)], 9, 9),
+        ([watched(1, ago=5), watched(2, added=2)], 5, None),
+        ([watched(1, ago=5), watched(2, added=200)], 200, None),
+        ([watched(1, ago=5), watched(2, ago=90, problem=Retryable("500"))], 90, 90),
+        ([watched(1, ago=5), watched(2, problem=Retryable("500"), added=80)], 80, None),
+        ([watched(1, ago=5), watched(2, ago=90, problem=Denied("no"))], 5, 5),
+        ([watched(1, ago=5), watched(2, problem=GONE)], 5, 5),
+        ([watched(1, ago=70, problem=Denied("no")), watched(2, problem=Denied("no"), added=80)], 80, None),
     ],
     ids=["nothing", "not yet", "oldest", "a new one", "one that is never seen", "faults", "never read", "refused", "gone", "all refused"],
 )
-def test_the_oldest_look(services: list[ObservedService], age: float | None) -> None:
+def test_the_oldest_look_and_since_when_each_was_read(services: list[ObservedService], age: float | None, read: float | None) -> None:
     assert oldest_look(services) == (None if age is None else NOW - timedelta(seconds=age))
+    assert all_read_since(services) == (None if read is None else NOW - timedelta(seconds=read))
 
 
 @dataclass

@@ -9,14 +9,19 @@ from typing import Any
 
 import pytest
 
-from ecs_release.api.release_status import HealthStatus
+from ecs_release.api.conditions import Reason
+from ecs_release.api.release_status import HealthStatus, Running
 from ecs_release.domain.ecs.service import Look, Service
+from ecs_release.domain.model.conditions import find
+from ecs_release.domain.model.errors import Denied
+from ecs_release.domain.release.decide import decide
 from ecs_release.engine.observation.observed_service import ObservedService
 from ecs_release.engine.release.gatherer import Gatherer
 from ecs_release.engine.release.memory import Memory
 from ecs_release.engine.runtime.settings import EngineSettings
 from tests.builders.ecs import NOW
 from tests.builders.facts import KEY, changed
+from tests.builders.fake_ecs import FakeEcs
 from tests.builders.scenarios import BOTH, RUNS, attempt_under_way, deployed, with_rollout
 
 
@@ -83,6 +88,38 @@ async def test_a_new_process_goes_on_counting_too_few_tasks(
     observer = OneService(0, replace(RUNS, running=running))
     seen = await gatherer(observer)._seen(given, Memory(NOW))
     assert (len(observer.asked), seen.health.unhealthy) == (asked, unhealthy)
+
+
+class NoHashes:
+    """A resolver that names no digest."""
+
+    async def hashes(self, *_: Any) -> dict[str, str]:
+        return {}
+
+
+@dataclass
+class SilentOnThePast(FakeEcs):
+    """ECS that lists no task definitions."""
+
+    async def newest_task_definitions(self, family: str, limit: int) -> list[str]:
+        raise Denied("ecs:ListTaskDefinitions: no")
+
+
+async def test_a_past_that_cannot_be_read_is_said_once_the_grace_period_is_over() -> None:
+    """It is unknown whether RegisterTaskDefinition was carried out."""
+    given = with_rollout(attempt_under_way(intent="RegisterTaskDefinition"), intent={"accepted_time": None}, deployment_id=None)
+    given = changed(given, status=given.status.model_copy(update={"running": Running()}))
+    memory, target, ecs = Memory(NOW, doubt_since=NOW), given.place.target, SilentOnThePast()
+    assert target is not None
+    release = gatherer(OneService(0))
+    release.aws, release.resolver = SimpleNamespace(ecs=lambda _: ecs), NoHashes()  # type: ignore[assignment]
+
+    async def said(seconds: float) -> bool:
+        decision = decide(await release._with_service(replace(given, now=NOW + timedelta(seconds=seconds)), target, memory))
+        found = find(decision.status.conditions, "Ready")
+        return found is not None and (found.status, found.reason) == ("Unknown", Reason.OBSERVATION_FAILED)
+
+    assert [await said(at) for at in (0, 299, 301)] == [False, False, True]
 
 
 async def test_too_few_tasks_are_reported_by_a_look_that_was_made_when_it_was_due() -> None:
