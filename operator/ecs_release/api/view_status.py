@@ -10,7 +10,7 @@ from ecs_release.api.bounded_types import Count, Word
 from ecs_release.api.meta import MicroTime, Model
 from ecs_release.api.schema import list_map
 
-MOST_VIEWS, MOST_PARTS = 8, 30
+MOST_VIEWS, MOST_PARTS = 10, 30
 
 
 class ViewPart(Model):
@@ -29,11 +29,15 @@ class ViewPart(Model):
 
 
 class View(Model):
-    """What one deployment set (of a Release: one attempt) is shown as at one sink."""
+    """What one deployment set (of a Release: one attempt), or what is overdue, is shown as at one sink."""
 
-    id: Annotated[Word, Field(description="SINK/ID, such as github/ and the id of the deployment set.")]
+    id: Annotated[
+        Word, Field(description="SINK/ID, such as github/ and the id of the deployment set; SINK/overdue: what waits for its promotion.")
+    ]
     place: Annotated[Word | None, Field(description="Repository as owner/name, or id of the channel.")] = None
-    outcome: Annotated[Word | None, Field(description="The outcome that is shown in full; absent while it is not.")] = None
+    outcome: Annotated[
+        Word | None, Field(description="The outcome that is shown in full; of what is overdue a checksum of that. Absent while it is not.")
+    ] = None
     parts: Annotated[
         list[ViewPart] | None, Field(max_length=MOST_PARTS, description="What was created.", json_schema_extra=list_map("name"))
     ] = None

@@ -19,7 +19,7 @@ class Part:
     """One thing that a sink shows. `content` is JSON, in the sink's own terms.
 
     `key` is sent when it is created. `is_shared`: what has this key may have been created for another document. `below` is the part that
-    must be there first, such as the message of a thread.
+    must be there first, such as the message of a thread. `is_last`: status forgets it once it is shown.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Part:
     content: Mapping[str, Any] = field(hash=False)
     is_shared: bool = False
     below: str = ""
+    is_last: bool = False
 
     @property
     def hash(self) -> str:

@@ -10,7 +10,7 @@ from ecs_release.api.conditions import Reason
 from ecs_release.api.view_status import MOST_VIEWS, View, ViewPart
 from ecs_release.domain.decision.attempts import GOOD
 from ecs_release.domain.ports.views import Part
-from ecs_release.domain.views.shown import Shown
+from ecs_release.domain.views.shown import OVERDUE_ID, Shown
 
 _EACH = MOST_VIEWS // 2
 """Views of one sink that status keeps."""
@@ -59,16 +59,29 @@ def with_part(views: Sequence[View], an_id: str, place: str, part: ViewPart) -> 
 
 
 def _kept(views: Sequence[View]) -> list[View]:
-    """Leave room for one more: what runs is to be shown as replaced one day, so that the newest that went well is kept."""
+    """Leave room for one more: what runs is to be shown as replaced one day, so that the newest that went well is kept.
+
+    So is what is overdue: it would be said again.
+    """
     kept, good = list(views), next((v.id for v in views if v.outcome in _WENT_WELL), "")
     while len(kept) >= _EACH:
-        kept.remove(next(v for v in reversed(kept) if v.id != good))
+        kept.remove(next(v for v in reversed(kept) if v.id != good and not v.id.endswith(f"/{OVERDUE_ID}")))
     return kept
 
 
-def with_outcome(views: Sequence[View], an_id: str, outcome: str) -> tuple[View, ...]:
-    """Note that the end of a deployment set is shown."""
-    return tuple(v.model_copy(update={"outcome": outcome or None}) if v.id == an_id else v for v in views)
+def mark_of(one: Shown) -> str:
+    """Return what status notes once all of it is shown: how it has ended (empty: it goes on), or a checksum of what is overdue."""
+    return one.outcome if one.told is None else key_of(str(one.told), repr(one.services), repr(one.spans))[:16]
+
+
+def marked(views: Sequence[View], an_id: str, mark: str, parts: Sequence[Part]) -> tuple[View, ...]:
+    """Note that all is shown, and forget what nothing more will be said of: what is overdue next is said anew."""
+    gone = {part.name for part in parts if part.is_last}
+    changed = [
+        v.model_copy(update={"outcome": mark, "parts": [p for p in v.parts or () if p.name not in gone]}) if v.id == an_id else v
+        for v in views
+    ]
+    return tuple(v for v in changed if v.parts or v.id != an_id)
 
 
 def is_shown(view: View | None, parts: Sequence[Part]) -> bool:

@@ -5,10 +5,11 @@ GitHub's REST API, "Deployments" and "Deployment statuses" (2022-11-28): a descr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from ecs_release.api.environment import Environment
 from ecs_release.api.meta import to_time
+from ecs_release.api.view_status import View
 from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.ports.views import Part
 from ecs_release.domain.views.documents import key_of, part_key
@@ -16,7 +17,7 @@ from ecs_release.domain.views.plain_text import code, link
 from ecs_release.domain.views.shown import Shown
 
 SINK, DEPLOYMENT, PULL = "github", "deployment", "pull/"
-_TASKS = 2
+_TASKS, _MOST_SERVICES = 2, 10
 _STATES = {
     "queued": "**Waits** for",
     "in_progress": "**On its way** to",
@@ -28,9 +29,21 @@ _LONGEST = 140
 _SUPERSEDED = "Superseded"
 
 
-def document(one: Shown, environment: Environment, repository: str, numbers: Collection[int]) -> tuple[Part, ...]:
-    """Return the Deployment of a deployment set, and a comment for each pull request that it brings, by their numbers."""
+def document(
+    one: Shown, environment: Environment, repository: str, numbers: Collection[int], former: Collection[int] = ()
+) -> tuple[Part, ...]:
+    """Return the Deployment of a deployment set, and a comment for each pull request that it brings, by their numbers.
+
+    Of what is overdue there are only comments: to those that wait, and those that have been told so and wait no more (`former`).
+    """
+    if one.told is not None:
+        return tuple(_overdue(one, repository, number, waits=number in numbers) for number in sorted({*numbers, *former}))
     return (*_deployment(one, environment), *(_comment(one, environment, repository, number) for number in sorted(numbers)))
+
+
+def numbers_of(view: View | None) -> frozenset[int]:
+    """Return the numbers of the pull requests that a view has comments for."""
+    return frozenset(int(p.name.removeprefix(PULL)) for p in (view.parts if view else None) or () if p.name.startswith(PULL))
 
 
 def comments_wanted(environment: Environment) -> bool:
@@ -54,8 +67,7 @@ def _deployment(one: Shown, environment: Environment) -> tuple[Part, ...]:
 
 
 def _comment(one: Shown, environment: Environment, repository: str, number: int) -> Part:
-    """Return the section of a comment, which is one for each installation, Environment and pull request: others have sections, too."""
-    key = key_of(SINK, one.installation, one.environment, repository, "pull", str(number))
+    """Return a comment's section: other objects have sections, too."""
     state = _STATES[comment_state(one)]
     lines = [f"{state} {code(one.environment)}: {one.kind} {code(f'{one.namespace}/{one.name}')}", *_details(one)]
     notify = environment.spec.notify
@@ -63,8 +75,24 @@ def _comment(one: Shown, environment: Environment, repository: str, number: int)
     pulls = notify.github.pull_requests
     wanted = pulls is not None and pulls.label is not None and comment_state(one) == "success"
     label = _filled(pulls.label, one)[:50] if wanted and pulls is not None and pulls.label is not None else ""
-    content = {"number": number, "owner": key_of(one.uid)[:16], "text": "\n".join(lines), "label": label}
-    return Part(f"{PULL}{number}", key, content, is_shared=True)
+    return _section(one, repository, number, key_of(one.uid), lines, label)
+
+
+def _overdue(one: Shown, repository: str, number: int, *, waits: bool) -> Part:
+    """Return a section of its own: it is beside what a deployment set that has failed says."""
+    state = "**Overdue** in" if waits else "**No longer overdue** in"
+    lines = [f"{state} {code(one.environment)}: {one.kind} {code(f'{one.namespace}/{one.name}')}"]
+    if waits:
+        lines += [f"- {code(s.name)}: {code(s.message)}" for s in one.services[:_MOST_SERVICES]]
+        lines += [f"- said {code(str(one.told))} times, once a day" if (one.told or 0) > 1 else "- said for the first time"]
+    return _section(one, repository, number, key_of(one.uid, one.id), lines, is_last=not waits)
+
+
+def _section(one: Shown, repository: str, number: int, owner: str, lines: Sequence[str], label: str = "", *, is_last: bool = False) -> Part:
+    """Return a section of the comment that there is for each installation, Environment and pull request."""
+    key = key_of(SINK, one.installation, one.environment, repository, "pull", str(number))
+    content = {"number": number, "owner": owner[:16], "text": "\n".join(lines), "label": label}
+    return Part(f"{PULL}{number}", key, content, is_shared=True, is_last=is_last)
 
 
 def comment_state(one: Shown) -> str:

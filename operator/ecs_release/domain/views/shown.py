@@ -1,16 +1,17 @@
-"""A deployment set, or an attempt of a Release on its own, as views show it: extracted from statuses, the same from the same ones."""
+"""A deployment set, or an attempt of a Release on its own, or what is overdue, as views show it: the same from the same statuses."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ecs_release.api.change import Change
 from ecs_release.api.conditions import ConditionType, Reason
 from ecs_release.api.drift_status import LastDrift
 from ecs_release.api.names import LABEL_SERVICE, RELEASE, RELEASE_SET
+from ecs_release.api.promotion import OVERDUE, AwaitedPromotion
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import Evidence, HistoryEntry, ReleaseStatus
 from ecs_release.api.releaseset import ReleaseSet
@@ -20,9 +21,12 @@ from ecs_release.domain.decision.attempts import ADOPTED, GOOD
 from ecs_release.domain.decision.commit_rules import is_commit_hash
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.ports.commits import Span
+from ecs_release.domain.promotion.overdue import text_of
 from ecs_release.domain.rules.attempt_commits import span_of
 
+OVERDUE_ID = "overdue"
 _ROLLBACK = "Rollback"
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class ShownService:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One deployment set. `is_latest`: the object has begun no other since; `is_replaced`: a later one has succeeded.
+    """One deployment set, or what is overdue. `is_latest`: the object has begun no other since; `is_replaced`: a later one has succeeded.
 
     `commit` is the one commit that it brings, perhaps abbreviated; empty if it is not one.
     """
@@ -79,6 +83,8 @@ class Shown:
     services: tuple[ShownService, ...] = ()
     spans: tuple[Span, ...] = ()
     """From which commit to which its services go, as far as that is known; hashes may be abbreviated."""
+    told: int | None = None
+    """How often it was said that promotions of `services` are overdue; 0: none waits any more. None: this is a deployment set."""
 
     @property
     def is_over(self) -> bool:
@@ -133,6 +139,32 @@ def attempts(release: Release, service_set: str, installation: str) -> tuple[Sho
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def overdue(of: Release | ReleaseSet, releases: Sequence[Release], service_set: str, installation: str) -> Shown:
+    """Return which of the releases are overdue, as was said last: `start_time`. What was said of one that is on its way still holds."""
+    waits = [(r.spec.service, p, r) for r in releases if (p := r.status.promotion if r.status else None) is not None and p.told_time]
+    late = [(service, p, r) for service, p, r in waits if p.state == OVERDUE]
+    hashes = {p.hash for _, p, _ in late}
+    return Shown(
+        **_whose(RELEASE if isinstance(of, Release) else RELEASE_SET, of, installation), id=OVERDUE_ID, is_latest=bool(late),
+        is_replaced=False, start_time=max((p.told_time for _, p, _ in waits if p.told_time), default=_NEVER), service_set=service_set,
+        hash=(hashes.pop() or "") if len(hashes) == 1 else "", told=max((p.told or 1 for _, p, _ in waits), default=0),
+        services=tuple(ShownService(service, OVERDUE, text_of(p), p.hash or "") for service, p, _ in late),
+        spans=tuple(dict.fromkeys(span for _, p, r in late for span in _awaited_spans(r, p))),
+    )  # fmt: skip
+
+
+def _awaited_spans(release: Release, waits: AwaitedPromotion) -> Iterator[Span]:
+    """Yield from which commit to which a promotion would go, as far as tags confirm both."""
+    runs = {
+        c.name: c.digests or () for c in (release.status.running.containers if release.status and release.status.running else None) or ()
+    }
+    for image in waits.images or ():
+        before = next((confirmed_hash(d.release_hash) for d in runs.get(image.container, ()) if d.tasks), None) or ""
+        after = confirmed_hash(image.release_hash) or ""
+        if before != after and is_commit_hash(before) and is_commit_hash(after):
+            yield Span(before, after)
 
 
 def _is_good(kind: str, cause: str | None, outcome: str | None) -> bool:

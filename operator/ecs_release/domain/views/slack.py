@@ -1,5 +1,7 @@
 """A deployment set as Slack shows it: one message that is edited as it goes, details in its thread, and an alert if somebody should look.
 
+What is overdue is a message of its own, below which it is said again each day.
+
 Whatever people or AWS have written is `plain_text` without emoji, or a `text` element of rich text: Slack looks for no markup, mention or
 link in either. Limits of Block Kit: docs.slack.dev, "Section block" (3,000 characters) and "Blocks" (50 a message); above about 13,200
 characters of JSON in all blocks Slack answers msg_blocks_too_long (slackapi/bolt-js#2509).
@@ -10,21 +12,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from ecs_release.api.names import RELEASE_SET
 from ecs_release.api.release_status import Evidence
+from ecs_release.api.view_status import View, ViewPart
 from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.ports.views import Part
-from ecs_release.domain.views.documents import part_key
+from ecs_release.domain.views.documents import part_key, part_of
 from ecs_release.domain.views.shown import Shown, ShownService
 
 Block: TypeAlias = dict[str, Any]
 
-SINK, MESSAGE, DETAILS, ALERT = "slack", "message", "thread/details", "thread/alert"
+SINK, MESSAGE, DETAILS, ALERT, AGAIN = "slack", "message", "thread/details", "thread/alert", "thread/again"
+_A_DAY = timedelta(hours=20)
+"""What is said so much later is said on another day: services of a set are told of one by one."""
 MOST_BYTES, MOST_BLOCKS = 11_000, 40
 _HEADLINE, _WHY, _LINE, _PARAGRAPH, _URL = 300, 80, 500, 1500, 512
 _MOST_NAMED, _MOST_LINKS = 10, 8
@@ -41,11 +46,14 @@ _ROLLBACK, _REQUESTED = "Rollback", "Requested"
 _VISITED = re.compile(r"https?://[!-~]+")
 
 
-def document(one: Shown) -> tuple[Part, ...]:
+def document(one: Shown, view: View | None = None) -> tuple[Part, ...]:
     """Return the parts of a deployment set: its message, and below it details and, if somebody should look, an alert.
 
+    `view` is what status says of it; of what is overdue it tells on which day that was said.
     Of one that another has replaced only the message changes: nothing is known any more that its thread could say.
     """
+    if one.told is not None:
+        return tuple(_overdue(one, part_of(view, MESSAGE), part_of(view, AGAIN)))
     message = _part(MESSAGE, one, MESSAGE, _message(one))
     if not one.is_latest:
         return (message,)
@@ -63,6 +71,28 @@ def _part(name: str, one: Shown, what: str, blocks: Iterable[Block], *, broadcas
         "broadcast": broadcast,
     }  # fmt: skip
     return Part(name, part_key(SINK, one, what), content, below="" if name == MESSAGE else MESSAGE)
+
+
+def _overdue(one: Shown, first: ViewPart | None, again: ViewPart | None) -> Iterator[Part]:
+    """Yield the message that something is overdue, and the one below it that says so again: another one on each day."""
+    if first is None and not one.services:
+        return
+    said = f"is overdue in {one.environment}" if one.services else f"is no longer overdue in {one.environment}"
+    names = f": {_names([s.name for s in one.services])}" if one.services and one.kind == RELEASE_SET else ""
+    mark = _WAITS if one.services else _NEITHER
+    line = _line(" ".join(word for word in (mark, f"{one.project}:", _what(one), one.hash, said) if word) + names, _HEADLINE)
+    lines = [_line(f"{s.name}: {s.message}", _LINE) for s in one.services[:_MOST_NAMED]]
+    blocks = [_section(line, _HEADLINE), *([_section("\n".join(lines), _PARAGRAPH)] if lines else [])]
+    latest = again or first
+    is_another_day = latest is not None and latest.announced_time is not None and one.start_time >= latest.announced_time + _A_DAY
+    wanted = (
+        [(MESSAGE, first), (AGAIN, None)] if is_another_day and one.services else [(MESSAGE, first), *([(AGAIN, again)] if again else [])]
+    )
+    for name, known in wanted:
+        begun = (known.announced_time if known else None) or one.start_time
+        key = (known.key if known else None) or part_key(SINK, one, f"{name}/{one.start_time.isoformat()}")
+        content = {"text": _escaped(line), "blocks": blocks, "since": int(begun.timestamp()), "broadcast": name == AGAIN}
+        yield Part(name, key, content, below="" if name == MESSAGE else MESSAGE, is_last=not one.told)
 
 
 def _message(one: Shown) -> Iterator[Block]:

@@ -10,6 +10,7 @@ from typing import Any
 from ecs_release.api.conditions import ConditionType
 from ecs_release.api.names import API_VERSION, RELEASE_SET
 from ecs_release.domain.retention.image_availability import WARNED_OF
+from ecs_release.domain.views.shown import OVERDUE_ID
 
 _SINKS = ("github", "slack")
 
@@ -20,6 +21,11 @@ def shown_by(status: Mapping[str, Any]) -> tuple[str, ...]:
     shown = {(view.get("id"), view.get("outcome")) for view in status.get("views") or ()}
     an_id, outcome = last.get("attemptID") or last.get("id"), last.get("outcome")
     return _shared_names(tuple(sink for sink in _SINKS if outcome and (f"{sink}/{an_id}", outcome) in shown))
+
+
+def says_overdue(status: Mapping[str, Any]) -> bool:
+    """Return whether it is shown somewhere that a promotion is overdue."""
+    return any(str(view.get("id")).endswith(f"/{OVERDUE_ID}") for view in status.get("views") or ())
 
 
 @lru_cache(maxsize=16)

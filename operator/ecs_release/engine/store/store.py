@@ -20,7 +20,7 @@ from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.store.fingerprint import fingerprint
 from ecs_release.engine.store.last_transition import NEVER, LastTransition, last_transition
 from ecs_release.engine.store.promotion_facts import OverduePromotion, overdue_promotion, proven_digests
-from ecs_release.engine.store.status_facts import artifact_warning, controller, shared, shown_by
+from ecs_release.engine.store.status_facts import artifact_warning, controller, says_overdue, shared, shown_by
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ class ReleaseFacts:
     overdue: OverduePromotion | None = None
     shown_by: tuple[str, ...] = ()
     """The kinds of sinks that show its latest attempt as it is."""
+    says_overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class SetStoreFacts:
     last_transition: LastTransition = NEVER
     shown_by: tuple[str, ...] = ()
     """The kinds of sinks that show its latest deployment set as it is."""
+    says_overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ def release_facts(body: Mapping[str, Any]) -> ReleaseFacts:
         proven=proven_digests(body),
         overdue=overdue_promotion(status),
         shown_by=shown_by(status),
+        says_overdue=says_overdue(status),
     )
 
 
@@ -122,6 +125,7 @@ def set_facts(body: Mapping[str, Any]) -> SetStoreFacts:
         fingerprint=fingerprint(body),
         last_transition=last_transition(body.get("status") or {}),
         shown_by=shown_by(body.get("status") or {}),
+        says_overdue=says_overdue(body.get("status") or {}),
     )
 
 
@@ -345,7 +349,7 @@ class Store:
 
 def _standing(facts: ReleaseFacts) -> tuple[object, ...]:
     """Return what views show of a Release: not its task counts."""
-    return facts.last_transition, facts.phase, facts.reason, facts.in_flight, facts.conditions
+    return facts.last_transition, facts.phase, facts.reason, facts.in_flight, facts.conditions, facts.overdue
 
 
 def _set_key(facts: ReleaseFacts) -> ObjectKey:

@@ -6,11 +6,13 @@ import asyncio
 import logging
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ecs_release.api.environment import Environment
 from ecs_release.api.view_status import View, ViewPart
+from ecs_release.domain.environments.working_time import later
 from ecs_release.domain.model.errors import Blocked, Conflict, Denied, NotFound, NotLeading, Problem, Retryable, Throttled, Waiting
 from ecs_release.domain.ports.protocols import Clock, ObjectKey
 from ecs_release.domain.ports.views import Part, Place, ViewSink
@@ -158,26 +160,46 @@ class Channel:
             an_id = documents.view_id(self.kind.name, one)
             view = next((v for v in views if v.id == an_id), None)
             if view is not None and view.place != address:
-                continue  # The Project was moved: what is elsewhere stays as it is.
+                # The Project was moved: what is elsewhere stays as it is, and what is overdue is said here, too.
+                if one.told is not None:
+                    views = tuple(v for v in views if v.id != an_id)
+                    self._news.add(key)
+                continue
             subject = Subject(one, seen.environment, seen.project, address, view)
             details = await self.kind.details(self._sink, subject)
-            waits_s = min(waits_s, details.again_s) if details.again_s is not None else waits_s
             parts = self.kind.document(subject, details)
-            for part in parts:
-                known = documents.part_of(view, part.name)
-                below = documents.part_of(view, part.below) if part.below else None
-                if part.below and (below is None or below.receipt is None):
-                    continue
-                knowledge = self._knowledge.get(key, {}).get((an_id, part.name), Knowledge())
-                step = next_step(part, known, knowledge, self._clock.now())
-                if step.after_s is not None:
-                    waits_s = min(waits_s, step.after_s)
-                if step.action not in (Action.NOTHING, Action.WAIT):
-                    return _Todo(an_id, address, part, known, step, (below.receipt if below else None) or "")
-            if one.is_over and view is not None and view.outcome != one.outcome and documents.is_shown(view, parts):
-                views = documents.with_outcome(views, an_id, one.outcome)
+            todo, again_s = self._step(key, an_id, subject, parts)
+            if todo is not None:
+                return todo
+            waits_s = min(waits_s, again_s, details.again_s if details.again_s is not None else math.inf)
+            mark = documents.mark_of(one)
+            if mark and details.again_s is None and view is not None and view.outcome != mark and documents.is_shown(view, parts):
+                views = documents.marked(views, an_id, mark, parts)
         await self._settle(key, seen, views, waits_s)
         return None
+
+    def _step(self, key: ObjectKey, an_id: str, subject: Subject, parts: Sequence[Part]) -> tuple[_Todo | None, float]:
+        """Return the next call for a document; if there is none now, in how many seconds there may be one."""
+        waits_s, view = math.inf, subject.view
+        for part in parts:
+            known = documents.part_of(view, part.name)
+            below = documents.part_of(view, part.below) if part.below else None
+            if part.below and (below is None or below.receipt is None):
+                continue
+            knowledge = self._knowledge.get(key, {}).get((an_id, part.name), Knowledge())
+            step = next_step(part, known, knowledge, self._clock.now())
+            if step.action is Action.ANNOUNCE and subject.shown.told is not None:
+                step = self._in_working_time(subject.environment, step)
+            if step.action not in (Action.NOTHING, Action.WAIT):
+                return _Todo(an_id, subject.address, part, known, step, (below.receipt if below else None) or ""), waits_s
+            waits_s = min(waits_s, step.after_s) if step.after_s is not None else waits_s
+        return None, waits_s
+
+    def _in_working_time(self, environment: Environment, step: Step) -> Step:
+        """Wait with a reminder that could not be sent at once until people work again."""
+        now, rule = self._clock.now(), environment.spec.promotion
+        begins = later(rule.working_hours, now, 0) if rule is not None else now
+        return step if begins is None or begins <= now else Step(Action.WAIT, (begins - now).total_seconds())
 
     async def _settle(self, key: ObjectKey, seen: Seen, views: tuple[View, ...], waits_s: float) -> None:
         """Write what status lacks, and wait: for the next change, or for a time."""

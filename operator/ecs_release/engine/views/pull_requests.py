@@ -12,6 +12,7 @@ from ecs_release.domain.ports.commits import CommitRange, Commits, FullHash, Rep
 from ecs_release.domain.ports.protocols import Clock
 from ecs_release.domain.ports.views import CodeHost, ViewSink
 from ecs_release.domain.views import github
+from ecs_release.domain.views.documents import mark_of
 from ecs_release.engine.views.kinds import Details, Subject
 
 MOST_COMMITS, MOST_PULLS = 60, 20
@@ -34,19 +35,28 @@ class PullRequestFinder:
 
     async def details(self, sink: ViewSink, subject: Subject) -> Details:
         """Return the numbers of the pull requests. Raises Problem if GitHub does not answer."""
-        one, view = subject.shown, subject.view
-        known = {int(p.name.removeprefix(github.PULL)) for p in (view.parts if view else None) or () if p.name.startswith(github.PULL)}
+        one, view, known = subject.shown, subject.view, github.numbers_of(subject.view)
         wanted = github.comments_wanted(subject.environment) and self._commits is not None and isinstance(sink, CodeHost)
-        ended = one.completion_time is not None and self._clock.now() > one.completion_time + _ASKED_FOR
-        if not wanted or not one.is_latest or ended or (view is not None and view.outcome == one.outcome and one.is_over):
-            return Details(frozenset(known))
+        is_reminder, since = one.told is not None, one.completion_time if one.told is None else one.start_time
+        if is_reminder and not one.services:
+            return Details()
+        is_late = since is not None and self._clock.now() > since + _ASKED_FOR
+        is_shown = view is not None and view.outcome is not None and view.outcome == mark_of(one)
+        if not wanted or not one.is_latest or is_shown or (is_late and (view is None or not is_reminder)):
+            return Details(known)
         assert isinstance(sink, CodeHost)
         commits, is_all = await self._commits_of(subject)
+        found = set[int]() if is_reminder else set(known)
         for commit in commits:
-            known.update(await sink.pull_requests(subject.address, commit))
-            if len(known) >= MOST_PULLS:
+            found.update(await sink.pull_requests(subject.address, commit))
+            if len(found) >= MOST_PULLS:
                 break
-        return Details(frozenset(sorted(known, reverse=True)[:MOST_PULLS]), None if is_all else _AGAIN_S)
+        if not is_all or len(commits) >= MOST_COMMITS or len(found) >= MOST_PULLS:
+            # Of what is overdue, too, those that were told are told to wait no more only if that is known.
+            found |= known
+        numbers = sorted(found, key=lambda number: (number in known, number), reverse=True)[:MOST_PULLS]
+        fresh = [number for number in numbers if number not in known][: MOST_PARTS - len(known)]
+        return Details(frozenset(fresh) | known.intersection(numbers), None if is_all or is_late else _AGAIN_S)
 
     async def _commits_of(self, subject: Subject) -> tuple[list[str], bool]:
         """Return the commits of all spans, newest first of each, and whether that is all."""

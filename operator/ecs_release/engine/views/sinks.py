@@ -25,7 +25,8 @@ def _repository(environment: Environment, project: Project, sink: ViewSink) -> s
 
 
 def _github_document(subject: Subject, details: Details) -> tuple[Part, ...]:
-    return github.document(subject.shown, subject.environment, subject.address, details.pull_requests)
+    former = github.numbers_of(subject.view)
+    return github.document(subject.shown, subject.environment, subject.address, details.pull_requests, former)
 
 
 GITHUB = SinkKind("github", ConditionType.SHOWN_ON_GITHUB, _github_credentials, _repository, _github_document)
@@ -41,7 +42,7 @@ def _channel(environment: Environment, project: Project, _sink: ViewSink) -> str
 
 
 def _slack_document(subject: Subject, _details: Details) -> tuple[Part, ...]:
-    return slack.document(subject.shown)
+    return slack.document(subject.shown, subject.view)
 
 
 SLACK = SinkKind("slack", ConditionType.SHOWN_IN_SLACK, _slack_credentials, _channel, _slack_document)

@@ -22,7 +22,7 @@ _MOST_CHILDREN = 100
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An object as it was read: its deployment sets, newest first, and the views that its status has."""
+    """An object as it was read: its deployment sets, newest first, what is overdue, and the views that its status has."""
 
     body: dict[str, Any]
     sets: tuple[Shown, ...]
@@ -56,15 +56,18 @@ class Subjects:
         if key.kind == RELEASE_SET:
             release_set = read_object(ReleaseSet, body)
             views = (release_set.status.views if release_set.status else None) or ()
-            sets = shown.deployment_sets(release_set, await self._children(key, release_set), self._installation)
-            return Seen(dict(body), sets, tuple(views), environment, project)
+            children = await self._children(key, release_set)
+            sets = shown.deployment_sets(release_set, children, self._installation)
+            late = shown.overdue(release_set, children, release_set.spec.service_set, self._installation)
+            return Seen(dict(body), (*sets, late), tuple(views), environment, project)
         release = read_object(Release, body)
         if any(owner.controller for owner in release.metadata.owner_references or ()):
             return None
-        its_set = project.spec.by_service.get(release.spec.service)
-        sets = shown.attempts(release, its_set[0] if its_set is not None else "", self._installation)
+        service_set, _ = project.spec.by_service.get(release.spec.service, ("", None))
+        sets = shown.attempts(release, service_set, self._installation)
+        late = shown.overdue(release, [release], service_set, self._installation)
         views = (release.status.views if release.status else None) or ()
-        return Seen(dict(body), sets, tuple(views), environment, project)
+        return Seen(dict(body), (*sets, late), tuple(views), environment, project)
 
     async def write(self, key: ObjectKey, body: dict[str, Any], views: tuple[View, ...]) -> dict[str, Any]:
         """Write an object's views. Returns it as written. Raises Conflict if it has moved on, NotFound if it is gone."""

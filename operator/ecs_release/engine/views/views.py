@@ -94,7 +94,7 @@ class Views:
         releases = self._store.of_project(key.namespace, key.name) if key.kind == PROJECT else self._store.of_environment(key.name)
         found: list[ReleaseFacts | SetStoreFacts] = [self._store.sets[k] for k in self._store.sets_of(key)]
         for facts in (*found, *releases):
-            if facts.last_transition.time and not (isinstance(facts, ReleaseFacts) and facts.release_set):
+            if not (isinstance(facts, ReleaseFacts) and facts.release_set):
                 self._add_if_due(facts)
 
     def deleted(self, key: ObjectKey) -> None:
@@ -168,15 +168,18 @@ class Views:
         self.object_changed(ObjectKey(ENVIRONMENT, "", name))
 
     def _add_if_due(self, facts: ReleaseFacts | SetStoreFacts) -> None:
-        """Show an object unless its latest deployment set is shown already."""
+        """Show an object unless its latest deployment set is shown already, and nothing is overdue."""
         environment = self._environments.get(facts.environment)
+        releases = [facts] if isinstance(facts, ReleaseFacts) else self._store.of_set(facts.key)
+        is_overdue = facts.says_overdue or any(release.overdue for release in releases)
         for kind in self._kinds if environment is not None else ():
             assert environment is not None
             since = self._since.get((kind.name, facts.environment))
             channel = self._channels.get((kind.name, kind.credentials(environment)))
-            if channel is None or since is None or kind.name in facts.shown_by:
+            if channel is None or since is None:
                 continue
-            if facts.last_transition.time >= since.strftime("%Y-%m-%dT%H:%M:%SZ"):
+            is_latest_shown = kind.name in facts.shown_by or facts.last_transition.time < since.strftime("%Y-%m-%dT%H:%M:%SZ")
+            if is_overdue or not is_latest_shown:
                 channel.add(facts.key)
 
 

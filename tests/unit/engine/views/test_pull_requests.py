@@ -7,11 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from ecs_release.api.project import Project
 from ecs_release.api.view_status import View, ViewPart
 from ecs_release.domain.model.errors import Retryable
 from ecs_release.domain.ports.commits import Commit, CommitRange, FullHash, Repository, Span, Unknown, UnknownReason
-from ecs_release.domain.views.shown import Shown
+from ecs_release.domain.views.documents import mark_of
+from ecs_release.domain.views.shown import Shown, ShownService
 from ecs_release.engine.views.kinds import Details, Subject
 from ecs_release.engine.views.pull_requests import MOST_COMMITS, MOST_PULLS, PullRequestFinder
 from tests.builders.objects import environment, project_object
@@ -119,3 +122,49 @@ async def test_it_has_bounds() -> None:
     host = Host()
     await found(Graph(commits(250)), host, subject())
     assert len(host.calls) == MOST_COMMITS
+
+
+def waits(view: View | None = None, **more: Any) -> Subject:
+    """What is overdue, said a minute ago."""
+    usual: dict[str, Any] = {
+        "id": "overdue",
+        "told": 1,
+        "services": (ShownService("web", "Overdue"),),
+        "start_time": NOW - timedelta(minutes=1),
+    }
+    return subject(view=view, **usual | more)
+
+
+def told_of(*numbers: int, **more: Any) -> View:
+    return View(id="github/overdue", parts=[ViewPart(name=f"pull/{n}") for n in numbers], **more)
+
+
+@pytest.mark.parametrize(
+    ("answer", "view", "numbers"),
+    [
+        (commits(2), None, {1, 2}),
+        # What waits no more is told so, unless that is not known.
+        (commits(2), told_of(2, 9), {1, 2}),
+        (Unknown(UnknownReason.PENDING, "not yet"), told_of(2, 9), {2, 9}),
+        (commits(250), told_of(99), {99, *range(2, 21)}),
+        # Status has room for 30.
+        (commits(5), told_of(*range(100, 128)), {4, 5}),
+    ],
+)
+async def test_pull_requests_that_wait(answer: Any, view: View | None, numbers: set[int]) -> None:
+    host = Host(pulls={f"{n:040x}": [n + 1] for n in range(250)})
+    assert (await found(Graph(answer), host, waits(view))).pull_requests == numbers
+
+
+async def test_what_waits_is_asked_for_once() -> None:
+    known = told_of(7, outcome=mark_of(waits().shown))
+    for asked, details in (
+        (waits(known), Details(frozenset({7}))),
+        (waits(told_of(7), services=(), told=0), Details()),
+        (waits(start_time=NOW - timedelta(hours=1)), Details()),
+    ):
+        host, graph = Host(), Graph(commits(1))
+        assert await found(graph, host, asked) == details
+        assert host.calls == [] and graph.asked == []
+    late = waits(told_of(7), start_time=NOW - timedelta(hours=1))
+    assert await found(Graph(Retryable("down")), Host(), late) == Details(frozenset({7})), "nobody knows, and it is not asked again"
