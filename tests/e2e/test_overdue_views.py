@@ -27,6 +27,10 @@ DEADLINE_S = 180.0
 SERVICES = ("api", "web")
 
 
+def links(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [e for b in blocks if b["type"] == "rich_text" for e in b["elements"][0]["elements"] if e["type"] == "link"]
+
+
 @dataclass(frozen=True)
 class Outside:
     """A Slack, a GitHub, and the repositories of that GitHub."""
@@ -93,6 +97,12 @@ class Stages:
         found = self.outside.github.repositories[f"acme/{self.place.name}"].comments.values()
         assert len({c["issue_url"] for c in found}) == len(found), "one for each pull request"
         return {int(c["issue_url"].rpartition("/")[2]): c["body"] for c in found}
+
+    def linked(self) -> list[list[str]]:
+        """The pull requests that each message, and the details of each, link to."""
+        replies = [reply for m in self.messages() for reply in self.outside.slack.replies(self.channel, m.ts) if not reply.is_broadcast]
+        found = [[link["text"] for link in links(message.content["blocks"])] for message in (*self.messages(), *replies)]
+        return [numbers for texts_ in found if (numbers := [text for text in texts_ if text.startswith("#")])]
 
     def until(self, there: Any, what: str) -> None:
         self.place.until(
@@ -165,6 +175,7 @@ def test_it_is_said_once_again_on_another_day_and_that_it_is_over(stages: Stages
     told = f"**Overdue** in `{place.name}`: ReleaseSet `{place.name}/all`"
     stages.until(lambda: sum(told in body for body in stages.comments().values()) == 2, "both pull requests to be told")
     assert set(stages.comments()) == {11, 12}
+    stages.until(lambda: stages.linked() == [["#11", "#12"]], "Slack to link them")
     calls = stages.settle()
     place.bed.restart_operator()
     place.annotate("all", "releaseset", refresh="1")
@@ -187,4 +198,5 @@ def test_it_is_said_once_again_on_another_day_and_that_it_is_over(stages: Stages
         ] * 2
 
     stages.until(live, "the pull requests to be live")
+    stages.until(lambda: stages.linked() == [["#11", "#12"]], "Slack to link them where the set is, and nowhere else")
     place.until_set(lambda: not [v for v in place.set_status()["views"] if v["id"].endswith("/overdue")], "status to forget it")

@@ -6,13 +6,15 @@ GitHub's REST API, "Deployments" and "Deployment statuses" (2022-11-28): a descr
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from urllib.parse import urlsplit
 
+from ecs_release.api.commits import ProjectGit
 from ecs_release.api.environment import Environment
 from ecs_release.api.meta import to_time
 from ecs_release.api.view_status import View
 from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.ports.views import Part
-from ecs_release.domain.views.documents import key_of, part_key
+from ecs_release.domain.views.documents import key_of, part_key, view_id
 from ecs_release.domain.views.plain_text import code, link
 from ecs_release.domain.views.shown import Shown
 
@@ -50,6 +52,14 @@ def comments_wanted(environment: Environment) -> bool:
     """Return whether an Environment wants comments on pull requests."""
     notify = environment.spec.notify
     return notify is not None and notify.github is not None and notify.github.pull_requests is not None
+
+
+def pull_requests(one: Shown, views: Sequence[View], git: ProjectGit | None) -> tuple[str, ...]:
+    """Return the addresses of the pull requests that a document's comments on GitHub are on, as far as status says."""
+    view = next((v for v in views if v.id == view_id(SINK, one)), None)
+    if view is None or git is None or not view.place:
+        return ()
+    return tuple(f"https://{urlsplit(git.url).netloc}/{view.place}/pull/{number}" for number in sorted(numbers_of(view)))
 
 
 def _deployment(one: Shown, environment: Environment) -> tuple[Part, ...]:

@@ -46,18 +46,18 @@ _ROLLBACK, _REQUESTED = "Rollback", "Requested"
 _VISITED = re.compile(r"https?://[!-~]+")
 
 
-def document(one: Shown, view: View | None = None) -> tuple[Part, ...]:
+def document(one: Shown, view: View | None = None, pull_requests: Sequence[str] = ()) -> tuple[Part, ...]:
     """Return the parts of a deployment set: its message, and below it details and, if somebody should look, an alert.
 
-    `view` is what status says of it; of what is overdue it tells on which day that was said.
+    `view` is what status says of it; of what is overdue it tells on which day that was said. `pull_requests` are addresses.
     Of one that another has replaced only the message changes: nothing is known any more that its thread could say.
     """
     if one.told is not None:
-        return tuple(_overdue(one, part_of(view, MESSAGE), part_of(view, AGAIN)))
+        return tuple(_overdue(one, part_of(view, MESSAGE), part_of(view, AGAIN), pull_requests))
     message = _part(MESSAGE, one, MESSAGE, _message(one))
     if not one.is_latest:
         return (message,)
-    details = _part(DETAILS, one, DETAILS, _details(one))
+    details = _part(DETAILS, one, DETAILS, _details(one, pull_requests))
     return tuple(part for part in (message, details, _alert(one)) if part is not None)
 
 
@@ -73,7 +73,7 @@ def _part(name: str, one: Shown, what: str, blocks: Iterable[Block], *, broadcas
     return Part(name, part_key(SINK, one, what), content, below="" if name == MESSAGE else MESSAGE)
 
 
-def _overdue(one: Shown, first: ViewPart | None, again: ViewPart | None) -> Iterator[Part]:
+def _overdue(one: Shown, first: ViewPart | None, again: ViewPart | None, pull_requests: Sequence[str]) -> Iterator[Part]:
     """Yield the message that something is overdue, and the one below it that says so again: another one on each day."""
     if first is None and not one.services:
         return
@@ -82,7 +82,7 @@ def _overdue(one: Shown, first: ViewPart | None, again: ViewPart | None) -> Iter
     mark = _WAITS if one.services else _NEITHER
     line = _line(" ".join(word for word in (mark, f"{one.project}:", _what(one), one.hash, said) if word) + names, _HEADLINE)
     lines = [_line(f"{s.name}: {s.message}", _LINE) for s in one.services[:_MOST_NAMED]]
-    blocks = [_section(line, _HEADLINE), *([_section("\n".join(lines), _PARAGRAPH)] if lines else [])]
+    blocks = [_section(line, _HEADLINE), *([_section("\n".join(lines), _PARAGRAPH), *_pulls(pull_requests)] if lines else [])]
     latest = again or first
     is_another_day = latest is not None and latest.announced_time is not None and one.start_time >= latest.announced_time + _A_DAY
     wanted = (
@@ -158,9 +158,10 @@ def _ready(one: Shown) -> str:
     return f"{ready} of {len(one.services)} ready" if one.kind == RELEASE_SET and one.services else ""
 
 
-def _details(one: Shown) -> Iterator[Block]:
+def _details(one: Shown, pull_requests: Sequence[str]) -> Iterator[Block]:
     """Say who and why, wave by wave what each service does, what failed with the evidence, and where to look further."""
     yield _section("\n".join(_who(one)), _PARAGRAPH)
+    yield from _pulls(pull_requests)
     waves = [w for w in one.waves if w.services]
     states = {s.name: s for s in one.services}
     if waves:
@@ -183,6 +184,13 @@ def _who(one: Shown) -> Iterator[str]:
     people = (("asked for by", one.requested_by), ("applied by", one.applied_by))
     said = ", ".join(f"{how} {_line(who, _WHY)}" for how, who in people if who)
     yield from (_line(text, _LINE) for text in (said, one.description, f"reason: {one.reason}" if one.reason else "") if text)
+
+
+def _pulls(addresses: Sequence[str]) -> Iterator[Block]:
+    """Yield the pull requests, as links with their numbers."""
+    links = [(url, f"#{url.rpartition('/')[2]}") for url in addresses if _is_visited(url)]
+    if links:
+        yield _linked(links)
 
 
 def _marked(services: Sequence[ShownService]) -> str:

@@ -348,8 +348,8 @@ class Store:
 
 
 def _standing(facts: ReleaseFacts) -> tuple[object, ...]:
-    """Return what views show of a Release: not its task counts."""
-    return facts.last_transition, facts.phase, facts.reason, facts.in_flight, facts.conditions, facts.overdue
+    """Return what views show of a Release, not its task counts; and which show it, for one may show what another has found out."""
+    return facts.last_transition, facts.phase, facts.reason, facts.in_flight, facts.conditions, facts.overdue, facts.shown_by
 
 
 def _set_key(facts: ReleaseFacts) -> ObjectKey:

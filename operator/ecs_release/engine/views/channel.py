@@ -165,7 +165,7 @@ class Channel:
                     views = tuple(v for v in views if v.id != an_id)
                     self._news.add(key)
                 continue
-            subject = Subject(one, seen.environment, seen.project, address, view)
+            subject = Subject(one, seen.environment, seen.project, address, view, views)
             details = await self.kind.details(self._sink, subject)
             parts = self.kind.document(subject, details)
             todo, again_s = self._step(key, an_id, subject, parts)

@@ -15,13 +15,17 @@ from ecs_release.domain.views.shown import Shown
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a document is of: one deployment set, its Project and Environment, the place that it goes to, and what status says of it."""
+    """What a document is of: one deployment set, its Project and Environment, the place that it goes to, and what status says of it.
+
+    `views` are what status says of all documents of the object, at all sinks.
+    """
 
     shown: Shown
     environment: Environment
     project: Project
     address: str
     view: View | None = None
+    views: tuple[View, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,8 @@ def _channel(environment: Environment, project: Project, _sink: ViewSink) -> str
 
 
 def _slack_document(subject: Subject, _details: Details) -> tuple[Part, ...]:
-    return slack.document(subject.shown, subject.view)
+    pull_requests = github.pull_requests(subject.shown, subject.views, subject.project.spec.git)
+    return slack.document(subject.shown, subject.view, pull_requests)
 
 
 SLACK = SinkKind("slack", ConditionType.SHOWN_IN_SLACK, _slack_credentials, _channel, _slack_document)

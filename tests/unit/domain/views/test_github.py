@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from ecs_release.api.commits import ProjectGit
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import Evidence
 from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.api.view_status import View, ViewPart
 from ecs_release.domain.views import github, shown
 from ecs_release.domain.views.shown import Shown, ShownService
 from tests.builders.objects import environment, release_object, release_set_object
@@ -186,3 +188,13 @@ def test_spans(entries: tuple[dict[str, Any], ...], spans: list[tuple[str, str]]
     made = [{"attemptID": str(n), **entry} for n, entry in enumerate(entries)]
     release = Release.model_validate(release_object(status={"history": history(*made)}))
     assert [(s.before, s.after) for s in shown.attempts(release, "front", "default")[0].spans] == spans
+
+
+def test_addresses_of_pull_requests() -> None:
+    """Where the comments of this deployment set are: other documents have others."""
+    view = View(id="github/set-1", place="acme/store", parts=[ViewPart(name=name) for name in ("deployment", "pull/12", "pull/7")])
+    other = View(id="github/set-2", place="acme/store", parts=[ViewPart(name="pull/9")])
+    git = ProjectGit(url="https://github.example.com/Acme/Store.git")
+    found = tuple(f"https://github.example.com/acme/store/pull/{number}" for number in (7, 12))
+    assert github.pull_requests(one(), (other, view), git) == found
+    assert github.pull_requests(one(), (other,), git) == github.pull_requests(one(), (view,), None) == ()

@@ -93,6 +93,12 @@ def test_slack_says_it_in_a_message_of_its_own(one: Shown, said: list[str]) -> N
     assert problems("chat.postMessage", "POST", sent) == [] and marked_up(sent["blocks"]) == []
 
 
+def test_slack_links_the_pull_requests_that_wait() -> None:
+    (part,) = slack.document(ALONE, None, ["https://github.com/acme/store/pull/7"])
+    link = {"type": "link", "url": "https://github.com/acme/store/pull/7", "text": "#7"}
+    assert part.content["blocks"][-1]["elements"][0]["elements"] == [link]
+
+
 def known(part: Part, at: datetime) -> View:
     return View(id="slack/overdue", parts=[ViewPart(name=part.name, key=part.key, announced_time=at, receipt="1", hash=part.hash)])
 

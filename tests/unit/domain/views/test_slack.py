@@ -135,6 +135,15 @@ def test_details_are_in_the_thread() -> None:
     assert {"type": "link", "url": CONSOLE.format("web"), "text": "web in the console"} in linked
 
 
+def test_pull_requests_are_links_in_the_thread() -> None:
+    addresses = [f"https://github.com/acme/store/pull/{number}" for number in range(1, 21)]
+    message, details = document(ended("Succeeded"), None, addresses)
+    assert message == parts(ended("Succeeded"))[MESSAGE], "it stays one line"
+    linked = next(b for b in details.content["blocks"] if b["type"] == "rich_text")["elements"][0]["elements"]
+    assert [(e["url"], e["text"]) for e in linked if e["type"] == "link"] == [(a, f"#{n}") for n, a in enumerate(addresses, 1)]
+    assert problems("chat.postMessage", "POST", {"channel": "C1", "text": "x", "blocks": details.content["blocks"]}) == []
+
+
 def test_of_what_was_replaced_only_the_message_changes() -> None:
     assert set(parts(replace(ended("Succeeded"), is_latest=False))) == {MESSAGE}
 
