@@ -19,6 +19,7 @@ from ecs_release.domain.notifications.outcome_measures import DEPLOYED
 from ecs_release.domain.notifications.transitions import Transition, TransitionKind
 from ecs_release.domain.retention.image_availability import WARNED_OF
 from ecs_release.engine.store.store import ReleaseFacts, release_facts
+from ecs_release.engine.views.sinks import GITHUB, SLACK
 from ecs_release.metrics.registry import Metrics
 from tests.builders.metrics import BROKEN, EVERYTHING, NOW, STATE, filled, served, stored_release
 
@@ -213,6 +214,11 @@ def test_each_warning_of_artifacts_has_an_alert() -> None:
     assert sorted(reason for one in asked for reason in one.split("|")) == sorted(WARNED_OF)
     (row,) = re.findall(r"^\| `ecs_release_releases_artifact_warnings` .*$", PAGE, re.MULTILINE)
     assert [reason for reason in WARNED_OF if reason not in row] == []
+
+
+def test_each_condition_of_views_has_an_alert() -> None:
+    (asked,) = [m for name, e in expressions() if name == "ReleaseNotShown" for m in re.findall(r'type=~"([\w|]+)"', e)]
+    assert sorted(asked.split("|")) == sorted(kind.condition for kind in (GITHUB, SLACK))
 
 
 def expressions() -> Iterator[tuple[str, str]]:

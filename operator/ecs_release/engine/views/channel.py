@@ -149,7 +149,7 @@ class Channel:
 
     async def _next(self, key: ObjectKey, seen: Seen) -> _Todo | None:
         """Return the next call; None if there is none now. Then the object waits until there is, or for its next change."""
-        views, waits_s = self._overlaid(key, seen.views), math.inf
+        views, waits_s, asks_s = self._overlaid(key, seen.views), math.inf, math.inf
         try:
             address = self.kind.address(seen.environment, seen.project, self._sink)
         except (Blocked, Waiting) as problem:
@@ -171,11 +171,14 @@ class Channel:
             todo, again_s = self._step(key, an_id, subject, parts)
             if todo is not None:
                 return todo
-            waits_s = min(waits_s, again_s, details.again_s if details.again_s is not None else math.inf)
+            waits_s, asks_s = min(waits_s, again_s), min(asks_s, details.again_s if details.again_s is not None else math.inf)
             mark = documents.mark_of(one)
             if mark and details.again_s is None and view is not None and view.outcome != mark and documents.is_shown(view, parts):
                 views = documents.marked(views, an_id, mark, parts)
-        await self._settle(key, seen, views, waits_s)
+        if key in self._waiting and math.isinf(waits_s):
+            # What is still to be found out says nothing about the sink.
+            self._waiting[key] = self._clock.monotonic()
+        await self._settle(key, seen, views, min(waits_s, asks_s))
         return None
 
     def _step(self, key: ObjectKey, an_id: str, subject: Subject, parts: Sequence[Part]) -> tuple[_Todo | None, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,9 @@ from ecs_release.api.meta import to_time
 from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE_SET
 from ecs_release.domain.model.errors import Blocked, Denied, Retryable, ServerFault, Throttled
 from ecs_release.domain.ports.protocols import ObjectKey
+from ecs_release.domain.ports.views import ViewSink
 from ecs_release.engine.store.store import Store
+from ecs_release.engine.views.kinds import Details, SinkKind, Subject
 from ecs_release.engine.views.sinks import GITHUB
 from ecs_release.engine.views.views import Views
 from tests.builders.objects import environment_object, project_object, release_set_object
@@ -51,8 +54,8 @@ class World:
 
     processes: list[Process] = []
 
-    def start(self) -> Process:
-        process = Process(self)
+    def start(self, shown_on: SinkKind = GITHUB) -> Process:
+        process = Process(self, shown_on)
         self.processes = [process]
         return process
 
@@ -62,14 +65,14 @@ class World:
 
 
 class Process:
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, shown_on: SinkKind) -> None:
         self.store, self.changed = Store(), list[ObjectKey]()
         for kind in (ENVIRONMENT, PROJECT, RELEASE_SET):
             for key, body in world.cluster.objects.items():
                 if key.kind == kind:
                     self.store.changed(kind, body)
         self.views = Views(
-            self.store, world.cluster, SimulatedClock(), "default", (GITHUB,), {("github", "main"): world.sink}, self.changed.append,  # type: ignore[arg-type]
+            self.store, world.cluster, SimulatedClock(), "default", (shown_on,), {("github", "main"): world.sink}, self.changed.append,  # type: ignore[arg-type]
         )  # fmt: skip
         self.store.on_status = self.views.status_changed
         environment = self.store.environments["prod"]
@@ -334,5 +337,29 @@ def test_a_connection_that_is_not_there() -> None:
         views.keep([environment])
         (found,) = views.conditions(environment)
         assert (found.status, found.reason) == ("False", "InvalidSpec") and "no connection 'main' to github" in found.message
+
+    run_simulated(main())
+
+
+def test_what_is_to_be_found_out_is_not_late() -> None:
+    """The commits service does not answer: GitHub shows all that is known. A sink that refuses is late."""
+
+    async def main() -> None:
+        async def unknown(_sink: ViewSink, _subject: Subject) -> Details:
+            return Details(again_s=15)
+
+        world = World()
+        world.history()
+        process = world.start(replace(GITHUB, details=unknown))
+        world.history(entry("one"))
+        await asyncio.sleep(1000)
+        (state,) = process.views.states()
+        assert state.waiting == 1 and state.oldest_s < 20
+        world.sink.problem = Blocked("RejectedBySink", "no such repository")
+        world.history(entry("one", outcome="Succeeded"))
+        await asyncio.sleep(1000)
+        (state,) = process.views.states()
+        assert state.oldest_s > 900
+        await process.kill()
 
     run_simulated(main())
