@@ -37,9 +37,13 @@ class ForwardingProxy:
                 # Either side may go.
                 await response.prepare(request)
                 async for chunk in answer.content.iter_any():
+                    await self.let_through(request)
                     await response.write(chunk)
                 await response.write_eof()
             return response
+
+    async def let_through(self, request: web.Request) -> None:
+        """Return once more of an answer may be handed on."""
 
     @asynccontextmanager
     async def asked(self, request: web.Request) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -109,6 +113,55 @@ class HoldingProxy(ForwardingProxy):
             self.waiting.append(request.path)
             await gate.wait()
         return await self.forward(request)
+
+
+class BreakingProxy(ForwardingProxy):
+    """Breaks as networks do: all connections are cut, or they stay and nothing arrives any more."""
+
+    def __init__(self, server: str) -> None:
+        super().__init__(server)
+        self._under_way: list[web.Request] = []
+        self._dead: list[web.Request] = []
+        self._is_cut = False
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def cut(self) -> None:
+        """Cut all connections, and every new one, until it is mended."""
+        self._is_cut = True
+        self._loop.call_soon_threadsafe(lambda: [abort(request) for request in self._under_way])
+
+    def silence(self) -> None:
+        """Keep all connections open, and hand nothing on: of answers under way never again, of new ones until it is mended."""
+        self._loop.call_soon_threadsafe(self._open.clear)
+        self._loop.call_soon_threadsafe(lambda: self._dead.extend(self._under_way))
+
+    def mend(self) -> None:
+        self._is_cut = False
+        self._loop.call_soon_threadsafe(self._open.set)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self._under_way.append(request)
+        try:
+            if self._is_cut:
+                return abort(request)
+            await self._open.wait()
+            return await self.forward(request)
+        finally:
+            self._under_way.remove(request)
+
+    async def let_through(self, request: web.Request) -> None:
+        # For as long as whoever asked keeps the connection.
+        while request in self._dead and request.transport is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+def abort(request: web.Request) -> web.StreamResponse:
+    """Cut the connection of a request."""
+    # None: the other side has gone already.
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=499)
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import aiohttp
 
 from ecs_release.api.names import GROUP, PLURALS
 from tests.aws_simulator.client import Simulator
@@ -17,6 +20,7 @@ from tests.chart.helm import BOARD, objects, render
 from tests.control_plane.control_plane import Cluster
 from tests.proof import usage
 from tests.unit.cli.kubectl.objects import environment, release
+from tests.waiting import until
 
 RELEASES, ENVIRONMENTS = "releases.ecs-release.dev", "environments.ecs-release.dev"
 ACCOUNT = "ecs-release-operator-board"
@@ -65,6 +69,46 @@ class BoardBed:
     def forbid(self, namespace: str, user: str) -> None:
         """Take that right away."""
         self.cluster.kubectl("delete", "rolebinding", f"{user}-sees", "-n", namespace)
+
+
+class Visitor:
+    """Somebody behind the login."""
+
+    def __init__(self, bed: BoardBed, session: aiohttp.ClientSession, user: str) -> None:
+        self.bed, self.session, self.headers = bed, session, {"X-Forwarded-User": user}
+        self.streamed = ""
+
+    async def get(self, path: str = "/") -> str:
+        async with self.session.get(self.bed.process.address + path, headers=self.headers) as answer:
+            return await answer.text()
+
+    async def sees(self) -> list[str]:
+        """The services that JSON has."""
+        return [f"{s['namespace']}/{s['service']}" for s in json.loads(await self.get("/?format=json"))["services"]]
+
+    async def until_sees(self, expected: list[str], timeout_s: float = 90) -> None:
+        async with asyncio.timeout(timeout_s):
+            while await self.sees() != expected:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+
+    @asynccontextmanager
+    async def streaming(self) -> AsyncIterator[asyncio.Task[None]]:
+        """Keep what the stream sends; the task ends with the stream."""
+
+        async def read() -> None:
+            position = (await self.get()).partition('data-position="')[2].partition('"')[0]
+            timeout = aiohttp.ClientTimeout(total=None, sock_read=60)
+            url = f"{self.bed.process.address}/events?at={position}"
+            async with self.session.get(url, headers=self.headers, timeout=timeout) as answer:
+                async for chunk in answer.content.iter_any():
+                    self.streamed += chunk.decode()
+
+        task = asyncio.create_task(read())
+        try:
+            await until(lambda: "event: state" in self.streamed, 60)
+            yield task
+        finally:
+            task.cancel()
 
 
 @contextmanager

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.apiserver.board_bed import RELEASES, BoardBed, board_bed, running
+from tests.apiserver.board_bed import RELEASES, BoardBed, Visitor, board_bed, running
 from tests.control_plane.control_plane import Cluster, ControlPlane
 from tests.unit.cli.kubectl.objects import ROLLED_BACK
 from tests.waiting import until
@@ -22,46 +21,6 @@ def bed(cluster: Cluster) -> Iterator[BoardBed]:
     with board_bed(cluster) as running_board:
         running_board.observe("staging")
         yield running_board
-
-
-class Visitor:
-    """Somebody behind the login."""
-
-    def __init__(self, bed: BoardBed, session: aiohttp.ClientSession, user: str) -> None:
-        self.bed, self.session, self.headers = bed, session, {"X-Forwarded-User": user}
-        self.streamed = ""
-
-    async def get(self, path: str = "/") -> str:
-        async with self.session.get(self.bed.process.address + path, headers=self.headers) as answer:
-            return await answer.text()
-
-    async def sees(self) -> list[str]:
-        """The services that JSON has."""
-        return [f"{s['namespace']}/{s['service']}" for s in json.loads(await self.get("/?format=json"))["services"]]
-
-    async def until_sees(self, expected: list[str], timeout_s: float = 90) -> None:
-        async with asyncio.timeout(timeout_s):
-            while await self.sees() != expected:  # noqa: ASYNC110
-                await asyncio.sleep(0.2)
-
-    @asynccontextmanager
-    async def streaming(self) -> AsyncIterator[asyncio.Task[None]]:
-        """Keep what the stream sends; the task ends with the stream."""
-
-        async def read() -> None:
-            position = (await self.get()).partition('data-position="')[2].partition('"')[0]
-            timeout = aiohttp.ClientTimeout(total=None, sock_read=60)
-            url = f"{self.bed.process.address}/events?at={position}"
-            async with self.session.get(url, headers=self.headers, timeout=timeout) as answer:
-                async for chunk in answer.content.iter_any():
-                    self.streamed += chunk.decode()
-
-        task = asyncio.create_task(read())
-        try:
-            await until(lambda: "event: state" in self.streamed, 60)
-            yield task
-        finally:
-            task.cancel()
 
 
 @pytest.fixture
@@ -116,7 +75,7 @@ async def test_it_does_not_write(bed: BoardBed) -> None:
     assert bed.cluster.kubectl("auth", "can-i", "get", "secrets", account, check=False).strip() == "no"
 
 
-async def test_the_last_page_stays_while_the_api_server_is_away_and_it_comes_back(
+async def test_it_goes_on_after_a_restart_of_the_api_server(
     bed: BoardBed, own_control_plane: ControlPlane, namespace: str, visit: Any
 ) -> None:
     bed.put(namespace, running("web", "b"))

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from tests.proxies import ForwardingProxy, server_of
+from tests.proxies import ForwardingProxy, abort, server_of
 
 _SHARE = 0.25
 """Of the requests, while a wire misbehaves."""
@@ -93,35 +93,28 @@ def _kubernetes_error(code: int, reason: str, message: str, **headers: str) -> F
     return _refused(code, json.dumps(status), **headers)
 
 
-def _cut(request: web.Request) -> web.StreamResponse:
-    # None: the other side has gone already.
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=499)
-
-
 async def _reset(_: FaultyProxy, request: web.Request) -> web.StreamResponse:
     """Nothing is carried out."""
-    return _cut(request)
+    return abort(request)
 
 
 async def _lost(proxy: FaultyProxy, request: web.Request) -> web.StreamResponse:
     """It is carried out, and nobody is told."""
     async with proxy.asked(request):
-        return _cut(request)
+        return abort(request)
 
 
 async def _stalled(proxy: FaultyProxy, request: web.Request) -> web.StreamResponse:
     """It is carried out, and the answer takes long."""
     async with proxy.asked(request):
         await asyncio.sleep(_STALL_S)
-        return _cut(request)
+        return abort(request)
 
 
 async def _half_open(_: FaultyProxy, request: web.Request) -> web.StreamResponse:
     """Nobody reads the request, and the connection stays."""
     await asyncio.sleep(_STALL_S)
-    return _cut(request)
+    return abort(request)
 
 
 async def _truncated(proxy: FaultyProxy, request: web.Request) -> web.StreamResponse:
@@ -140,7 +133,7 @@ async def _ends_early(proxy: FaultyProxy, request: web.Request) -> web.StreamRes
         )
         await response.prepare(request)
         await response.write(body)
-        return _cut(request)
+        return abort(request)
 
 
 async def _other_clock(proxy: FaultyProxy, request: web.Request) -> web.StreamResponse:

@@ -63,7 +63,7 @@ async def run(settings: BoardSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     its_version = version("ecs-release-operator")
-    server = await ApiServer.connect(None, f"ecs-release-board/{its_version}")
+    server = await ApiServer.connect(None, f"ecs-release-board/{its_version}", watches=len(WATCHED))
     inventory, documents, records = Inventory(_now), Documents(), Records()
     feed = Feed(inventory)
 

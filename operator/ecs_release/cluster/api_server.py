@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
 
-from ecs_release.cluster.credentials import CONNECTIONS, Credentials, credentials_of, load
+from ecs_release.cluster.credentials import Credentials, credentials_of, load
 from ecs_release.cluster.pages import read_bounded, trimmed_events
 from ecs_release.cluster.request_body import apply_body
 from ecs_release.cluster.turns import Turns
@@ -27,6 +27,8 @@ APPLY = "application/apply-patch+yaml; charset=utf-8"
 MERGE = "application/merge-patch+json"
 NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
+_CONNECTIONS = 8
+"""For requests: each costs a buffer of 256 KiB (`asyncio.sslproto`), and eight carry a thousand requests a second."""
 _ATTEMPTS, _FIRST_PAUSE_S = 4, 0.25
 _DEADLINE_S = 30.0
 _TIMEOUT = aiohttp.ClientTimeout(total=10.0, sock_connect=5.0)
@@ -63,21 +65,25 @@ class TooLargeError(Problem):
 class ApiServer:
     """The API server of a KUBECONFIG or of the pod's service account."""
 
-    def __init__(self, configuration: Configuration, kubeconfig: str | None, user_agent: str) -> None:
+    def __init__(self, configuration: Configuration, kubeconfig: str | None, user_agent: str, watches: int) -> None:
         """Use `connect` instead."""
         self._configuration = configuration
         self._kubeconfig = kubeconfig
         self._user_agent = user_agent
+        self._watches = watches
         self._client = self._new_client()
         self._renewing = asyncio.Lock()
         self._in_flight: Counter[ApiClient] = Counter()
-        self._turns = Turns(CONNECTIONS, CONNECTIONS // 2, _DEADLINE_S)
+        self._turns = Turns(_CONNECTIONS, _CONNECTIONS // 2, _DEADLINE_S)
         self.fence: Fence | None = None
 
     @classmethod
-    async def connect(cls, kubeconfig: str | None, user_agent: str) -> ApiServer:
-        """Load the configuration: the given file, else KUBECONFIG, else the pod's service account. Raises ConfigException."""
-        return cls(await load(kubeconfig), kubeconfig, user_agent)
+    async def connect(cls, kubeconfig: str | None, user_agent: str, watches: int = 0) -> ApiServer:
+        """Load the configuration: the given file, else KUBECONFIG, else the pod's service account. Raises ConfigException.
+
+        `watches` is how many there are at a time: each keeps a connection, beside those for requests.
+        """
+        return cls(await load(kubeconfig), kubeconfig, user_agent, watches)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -174,7 +180,7 @@ class ApiServer:
         """Yield what is changed after a version, as watch events, bookmarks included, until the API server ends the watch.
 
         The first, of type OPENED and without an object, says that the API server has accepted the watch.
-        A watch takes no turn: it lasts, and its owner has few of them. Raises Gone if the version is too old, Retryable also if nothing
+        A watch takes no turn: it has a connection of its own (`connect`). Raises Gone if the version is too old, Retryable also if nothing
         comes for longer than bookmarks take, and else as `request` does.
         """
         client = self._client
@@ -264,6 +270,7 @@ class ApiServer:
                     await client.close()
 
     def _new_client(self) -> ApiClient:
+        self._configuration.connection_pool_maxsize = _CONNECTIONS + self._watches
         client = ApiClient(self._configuration)
         client.user_agent = self._user_agent
         return client

@@ -15,8 +15,6 @@ from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException
 
-CONNECTIONS = 8
-"""Concurrent connections: each costs a buffer of 256 KiB (`asyncio.sslproto`), and eight carry a thousand requests a second."""
 _DEFAULT = Path("~/.kube/config")
 
 
@@ -39,7 +37,6 @@ async def load(kubeconfig: str | None = None) -> Configuration:
     Raises ConfigException, also if the files cannot be read or name no context.
     """
     configuration = Configuration()
-    configuration.connection_pool_maxsize = CONNECTIONS
     files = kubeconfig or os.environ.get("KUBECONFIG")
     if not files and os.environ.get("KUBERNETES_SERVICE_HOST"):
         kubernetes_config.load_incluster_config(client_configuration=configuration)

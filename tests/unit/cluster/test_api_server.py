@@ -15,9 +15,10 @@ from aiohttp import web
 from ecs_release.api.names import RELEASE
 from ecs_release.cluster import api_server
 from ecs_release.cluster.api_server import APPLY, ApiServer
-from ecs_release.domain.model.api_paths import ApiPath, object_path
+from ecs_release.domain.model.api_paths import ApiPath, all_objects, object_path
 from ecs_release.domain.model.errors import Conflict, Denied, NotFound, NotLeading, Problem, Retryable
 from tests.builders.kubeconfig import write_kubeconfig
+from tests.waiting import until
 
 X = ApiPath(("x",))
 Answer = Callable[[web.Request], web.StreamResponse]
@@ -244,5 +245,40 @@ async def test_requests_of_a_namespace_leave_connections_to_others(tmp_path: Pat
         answered.set()
         assert await asyncio.gather(*many) == [{"kind": "Ok"}] * 20
     finally:
+        await server.close()
+        await runner.cleanup()
+
+
+async def test_watches_leave_the_connections_for_requests(tmp_path: Path) -> None:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if "watch" not in request.query:
+            return web.json_response({"kind": "Ok"})
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await asyncio.Event().wait()
+        return response
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    kubeconfig = write_kubeconfig(tmp_path / "config", f"http://127.0.0.1:{runner.addresses[0][1]}", {"token": "one"})
+    server = await ApiServer.connect(str(kubeconfig), "ecs-release-operator/9", watches=20)
+    opened: list[dict[str, Any]] = []
+
+    async def watch() -> None:
+        async for event in server.watch(all_objects(RELEASE), "1"):
+            opened.append(event)
+
+    watches = [asyncio.create_task(watch()) for _ in range(20)]
+    try:
+        await until(lambda: len(opened) == 20, 30)
+        async with asyncio.timeout(30):
+            assert await server.request("GET", X) == {"kind": "Ok"}
+    finally:
+        for task in watches:
+            task.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
         await server.close()
         await runner.cleanup()
