@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import yaml
 
 from ecs_release.api.names import GROUP, PLURALS
 from tests.aws_simulator.client import Simulator
 from tests.board_process import BoardProcess
-from tests.chart.helm import BOARD, objects, render
+from tests.chart.helm import BOARD, render
 from tests.control_plane.control_plane import Cluster
 from tests.proof import usage
 from tests.unit.cli.kubectl.objects import environment, release
@@ -24,6 +25,7 @@ from tests.waiting import until
 
 RELEASES, ENVIRONMENTS = "releases.ecs-release.dev", "environments.ecs-release.dev"
 ACCOUNT = "ecs-release-operator-board"
+_OF_ACCOUNTS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 _RIGHTS_S = 60.0
 
 
@@ -122,11 +124,7 @@ def board_bed(
 
     `settings` are more of its own; `aws` has its ledger; `through` returns a KUBECONFIG that leads by way of something else.
     """
-    rendered = objects(render(BOARD))
-    cluster.kubectl("create", "namespace", "ecs-release", check=False)
-    cluster.apply(*(rendered[kind, ACCOUNT] for kind in ("ServiceAccount", "ClusterRole", "ClusterRoleBinding")))
-    kubeconfig = cluster.service_account_kubeconfig("ecs-release", ACCOUNT)
-    _wait_for_rights(cluster)
+    kubeconfig = account(cluster, BOARD, ACCOUNT)
     of_aws = aws.environment() if aws is not None else {}
     with BoardProcess(through(kubeconfig), {"ECS_RELEASE_BOARD_LOGIN": "headers", **of_aws, **(settings or {})}) as process:
         bed = BoardBed(cluster, process)
@@ -137,11 +135,18 @@ def board_bed(
     usage.write_board(cluster, aws, kubeconfig)
 
 
-def _wait_for_rights(cluster: Cluster) -> None:
-    """Wait until RBAC has taken in what was applied: a request that comes before that is refused, as one without a right is."""
+def account(cluster: Cluster, values: Mapping[str, Any], name: str) -> Path:
+    """Make the board's account, with the rights that the chart gives it, and return its KUBECONFIG."""
+    cluster.kubectl("create", "namespace", "ecs-release", check=False)
+    # Roles of several namespaces have the same name.
+    its = [o for o in yaml.safe_load_all(render(values)) if o and o["kind"] in _OF_ACCOUNTS and o["metadata"]["name"] == name]
+    cluster.apply(*its)
+    # Until RBAC has taken it in, a request is refused as one without a right is.
     until_s = time.monotonic() + _RIGHTS_S
-    while not cluster.can(f"system:serviceaccount:ecs-release:{ACCOUNT}", "watch", "environments.ecs-release.dev", "-A"):
-        assert time.monotonic() < until_s, "the board has not got its rights"
+    for scope in [["-n", o["metadata"]["namespace"]] for o in its if o["kind"] == "RoleBinding"] or [["-A"]]:
+        while not cluster.can(f"system:serviceaccount:ecs-release:{name}", "watch", RELEASES, *scope):
+            assert time.monotonic() < until_s, "the board has not got its rights"
+    return cluster.service_account_kubeconfig("ecs-release", name)
 
 
 def running(service: str, letter: str, **more: Any) -> dict[str, Any]:

@@ -88,6 +88,7 @@ BOARD: dict[str, Any] = {
         "networkPolicy": {"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}]},
     },
 }
+BOARD_NAMESPACED: dict[str, Any] = {**BOARD, **NAMESPACED}
 BOARD_WITH_COMMITS: dict[str, Any] = {**BOARD, **COMMITS}
 CONNECTIONS: dict[str, Any] = {
     "connections": {
@@ -117,6 +118,7 @@ MATRIX: dict[str, tuple[Mapping[str, Any], str]] = {
     "namespaced": (NAMESPACED, "1.36.3"),
     "commits": (COMMITS, "1.36.3"),
     "board": (BOARD, "1.36.3"),
+    "board-namespaced": (BOARD_NAMESPACED, "1.36.3"),
     "board-with-commits": (BOARD_WITH_COMMITS, "1.36.3"),
     "connections": (CONNECTIONS, "1.36.3"),
     "old-kubernetes": ({}, "1.32.0"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from ecs_release.board.config import BoardSettings
-from tests.chart.helm import BOARD, BOARD_WITH_COMMITS, HelmError, objects, render
+from tests.chart.helm import BOARD, BOARD_NAMESPACED, BOARD_WITH_COMMITS, HelmError, objects, render
 
 NAME, OPERATOR = "ecs-release-operator-board", "ecs-release-operator"
 Objects = dict[tuple[str, str], dict[str, Any]]
@@ -97,6 +98,26 @@ def test_it_may_read_and_ask_who_may_see_and_nothing_else(rendered: Objects) -> 
     assert "annotations" not in rendered["ServiceAccount", NAME]["metadata"], "no role of AWS"
 
 
+def test_of_some_namespaces_it_reads_those_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [o for o in yaml.safe_load_all(render(BOARD_NAMESPACED)) if o and o["metadata"]["name"] == NAME]
+    everywhere = {
+        (r, v) for o in found if o["kind"] == "ClusterRole" for rule in o["rules"] for r in rule["resources"] for v in rule["verbs"]
+    }
+    assert everywhere == {("environments", "list"), ("environments", "watch"), ("subjectaccessreviews", "create")}
+    roles = {o["metadata"]["namespace"]: o["rules"] for o in found if o["kind"] == "Role"}
+    rule = {"apiGroups": ["ecs-release.dev"], "resources": ["releases", "releasesets", "projects"], "verbs": ["list", "watch"]}
+    assert roles == {"shop": [rule], "storage": [rule]}
+    bound = {
+        o["metadata"]["namespace"]: (o["roleRef"]["kind"], o["roleRef"]["name"], o["subjects"]) for o in found if o["kind"] == "RoleBinding"
+    }
+    assert bound == dict.fromkeys(roles, ("Role", NAME, [{"kind": "ServiceAccount", "name": NAME, "namespace": "ecs-release"}]))
+    (deployment,) = [o for o in found if o["kind"] == "Deployment"]
+    (board,) = [c for c in deployment["spec"]["template"]["spec"]["containers"] if c["name"] == "board"]
+    for entry in board["env"]:
+        monkeypatch.setenv(entry["name"], entry["value"])
+    assert BoardSettings().watch_namespaces == ["shop", "storage"]
+
+
 def test_what_faces_browsers_has_no_token(rendered: Objects) -> None:
     pod = rendered["Deployment", NAME]["spec"]["template"]["spec"]
     assert pod["automountServiceAccountToken"] is False
@@ -119,7 +140,6 @@ def test_selectors_choose_one_of_both(rendered: Objects) -> None:
         ({"board": {"enabled": True, "proxy": {"secret": "s"}}}, "board.host is needed"),
         ({"board": {"enabled": True, "host": "a.example.com"}}, "board.proxy.secret is needed"),
         ({"board": {**BOARD["board"], "readLedger": True}}, "ledger.table is needed"),
-        ({"board": {**BOARD["board"]}, "watchNamespaces": ["shop"]}, "cannot be had with watchNamespaces"),
         ({"board": {**BOARD["board"], "host": "https://a.example.com"}}, "host"),
         ({"board": {**BOARD["board"], "linkHosts": ["https://a.example.com"]}}, "linkHosts"),
     ],

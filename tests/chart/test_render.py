@@ -219,6 +219,7 @@ def test_a_budget_above_one_replica_only(rendered: dict[str, Objects]) -> None:
         "namespaced": True,
         "commits": True,
         "board": True,
+        "board-namespaced": True,
         "board-with-commits": True,
         "connections": True,
         "old-kubernetes": True,

@@ -12,6 +12,7 @@ from ecs_release.api.meta import REGION
 from ecs_release.pages.links import HOSTS
 
 _HOST = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+_NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 _HEADER = r"^[A-Za-z0-9-]{1,64}$"
 Prefix = Annotated[str, Field(max_length=64)]
 Header = Annotated[str, Field(pattern=_HEADER)]
@@ -40,6 +41,11 @@ class BoardSettings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535, description="Port of the pages (0: any free one)")] = 8082
     probe_host: Annotated[str, Field(description="Address that the probes /healthz and /readyz listen on")] = "0.0.0.0"  # noqa: S104 - the kubelet asks from outside
     probe_port: Annotated[int | None, Field(ge=0, le=65535, description="Port of the probes (0: any free one); none without it")] = None
+    watch_namespaces: Annotated[
+        list[Annotated[str, Field(pattern=_NAMESPACE)]],
+        NoDecode,
+        Field(max_length=50, description="Namespaces whose Releases, ReleaseSets and Projects it shows, comma-separated; without it all"),
+    ] = []  # fmt: skip
     login: Annotated[
         Literal["none", "headers"],
         Field(description="Who looks: `headers` of a login proxy; `none`: nobody is asked, and whoever reaches the port sees everything"),
@@ -83,7 +89,7 @@ class BoardSettings(BaseSettings):
             raise ValueError("commits_address and commits_token_file belong together")
         return self
 
-    @field_validator("hosts", "link_hosts", mode="before")
+    @field_validator("hosts", "link_hosts", "watch_namespaces", mode="before")
     @classmethod
     def _is_a_list(cls, value: Any) -> Any:
         return list(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip())) if isinstance(value, str) else value

@@ -58,10 +58,10 @@ class Documents:
             self._sets -= Counter({namespace: 1})
         self.on_change()
 
-    def retain(self, kind: str, there: set[tuple[str, str]]) -> None:
-        """Forget all objects of a kind but these."""
+    def retain(self, kind: str, there: set[tuple[str, str]], within: str = "") -> None:
+        """Forget all objects of a kind but these, in a namespace or (empty) in all."""
         for its_kind, namespace, name in list(self._documents):
-            if its_kind == kind and (namespace, name) not in there:
+            if its_kind == kind and within in ("", namespace) and (namespace, name) not in there:
                 self.deleted(kind, namespace, name)
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:

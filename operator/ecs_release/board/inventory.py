@@ -138,11 +138,11 @@ class Inventory:
         self._namespaces -= Counter({namespace: 1})
         self._note(place, shown)
 
-    def retain(self, kind: str, there: set[tuple[str, str]]) -> None:
-        """Forget all objects of a kind but these."""
+    def retain(self, kind: str, there: set[tuple[str, str]], within: str = "") -> None:
+        """Forget all objects of a kind but these, in a namespace or (empty) in all."""
         known = {ENVIRONMENT: [("", name) for name in self._sweeps], RELEASE: [*self._entries], RELEASE_SET: [*self._sets]}
         for namespace, name in known.get(kind, ()):
-            if (namespace, name) not in there:
+            if within in ("", namespace) and (namespace, name) not in there:
                 self.deleted(kind, namespace, name)
 
     def turn(self) -> None:

@@ -31,7 +31,7 @@ from ecs_release.board.ledger_client import connect
 from ecs_release.board.ledger_history import LedgerHistory
 from ecs_release.board.object_pages import ObjectPages
 from ecs_release.board.server import Board, probes
-from ecs_release.board.watch import Several, follow
+from ecs_release.board.watch import Several, Watch, sources_of
 from ecs_release.cluster.api_server import ApiServer
 from ecs_release.commits.adapter import HttpCommits
 from ecs_release.listening import listening
@@ -63,7 +63,8 @@ async def run(settings: BoardSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     its_version = version("ecs-release-operator")
-    server = await ApiServer.connect(None, f"ecs-release-board/{its_version}", watches=len(WATCHED))
+    sources = sources_of(WATCHED, settings.watch_namespaces)
+    server = await ApiServer.connect(None, f"ecs-release-board/{its_version}", watches=len(sources))
     inventory, documents, records = Inventory(_now), Documents(), Records()
     feed = Feed(inventory)
 
@@ -75,7 +76,7 @@ async def run(settings: BoardSettings) -> None:
         for one in (feed, pages.feed):
             one.wake()
 
-    freshness = Freshness(WATCHED, _now, tell)
+    freshness = Freshness(sources, _now, tell)
     pages = ObjectPages(inventory, documents, freshness, settings.link_hosts, _now)
     inventory.on_change = documents.on_change = wake
     commits = _commits(settings)
@@ -86,7 +87,7 @@ async def run(settings: BoardSettings) -> None:
     commits_page = CommitsPage(inventory, documents, records, ancestry, freshness, feed, settings.link_hosts)
     routes = [*pages.attach(board), *comparison.routes(board), *commits_page.routes(board)]
     sink = Several(inventory, documents, records)
-    background = [asyncio.create_task(follow(server, kind, sink, freshness), name=f"watch {kind}") for kind in WATCHED]
+    background = [asyncio.create_task(Watch(server, one, sink, freshness).run(), name=f"watch {one}") for one in sources]
     background += [asyncio.create_task(one.run(), name="feed") for one in (feed, pages.feed)]
     background += [asyncio.create_task(feed.keep_time(), name="time")]
     try:

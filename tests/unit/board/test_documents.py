@@ -50,6 +50,8 @@ def test_a_mark_is_another_after_each_change_and_the_same_after_none() -> None:
 def test_what_a_list_does_not_have_is_forgotten() -> None:
     documents = filled()
     documents.changed(RELEASE, release("web"))
+    documents.retain(RELEASE, set(), "vault")
+    assert documents.get(RELEASE, "shop", "checkout-staging") is not None
     documents.retain(RELEASE, {("shop", "web-staging")})
     assert documents.get(RELEASE, "shop", "checkout-staging") is None
     assert documents.get(RELEASE, "shop", "web-staging") is not None

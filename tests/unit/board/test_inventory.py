@@ -73,6 +73,12 @@ def test_what_a_list_does_not_have_is_forgotten() -> None:
     assert inventory.board(View(EVERYTHING)).columns[0].known is False
 
 
+def test_what_a_list_of_one_namespace_does_not_have_is_forgotten_there() -> None:
+    inventory = filled(release("web"), elsewhere(release("web"), "vault"))
+    inventory.retain(RELEASE, set(), "vault")
+    assert [r.namespace for r in inventory.board(View(EVERYTHING)).rows] == ["shop"]
+
+
 def test_one_that_cannot_be_read_hides_no_other() -> None:
     broken = release("web")
     broken["status"]["running"]["sinceTime"] = "yesterday"

@@ -62,9 +62,9 @@ class Records:
         if self._of(kind).pop((namespace, name), None) is not None:
             self.version += 1
 
-    def retain(self, kind: str, there: set[Name]) -> None:
-        """Forget all objects of a kind but these."""
-        for name in [n for n in self._of(kind) if n not in there]:
+    def retain(self, kind: str, there: set[Name], within: str = "") -> None:
+        """Forget all objects of a kind but these, in a namespace or (empty) in all."""
+        for name in [n for n in self._of(kind) if within in ("", n[0]) and n not in there]:
             self.deleted(kind, *name)
 
     def sets_of(self, namespace: str, project: str) -> list[str]:

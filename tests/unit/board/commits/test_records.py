@@ -58,6 +58,8 @@ def test_only_what_is_still_there_is_kept() -> None:
         records.changed(RELEASE, elsewhere(release("web"), namespace))
         records.changed(PROJECT, elsewhere(project(), namespace))
     records.retain(RELEASE, {("vault", "web-staging")})
+    records.retain(PROJECT, set(), "shop")
+    assert list(records.code) == [("vault", "shop")]
     records.retain(PROJECT, set())
     assert list(records.sides) == [("vault", "web-staging")]
     assert records.code == {}
