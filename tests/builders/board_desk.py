@@ -20,6 +20,7 @@ from ecs_release.board.documents import Documents
 from ecs_release.board.feed import Feed
 from ecs_release.board.freshness import Freshness
 from ecs_release.board.inventory import WATCHED, Inventory
+from ecs_release.board.object_pages import ObjectPages
 from ecs_release.board.server import Board
 from ecs_release.board.viewer import Viewer
 from ecs_release.board.watch import Several
@@ -46,6 +47,8 @@ class BoardDesk:
         self.board = Board(taken, self.inventory, self.freshness, self.feed, cast("Access", self))
         self.comparison = ComparisonPage(self.inventory, self.records, self.distances, self.freshness, self.feed, taken.link_hosts)
         self.commits = CommitsPage(self.inventory, self.documents, self.records, self.ancestry, self.freshness, self.feed, taken.link_hosts)
+        self.pages = ObjectPages(self.inventory, self.documents, self.freshness, taken.link_hosts, self.clock.now)
+        self.documents.on_change = self.pages.feed.wake
         self.client: aiohttp.ClientSession
 
     async def sight(self, viewer: Viewer | None) -> Sight:
@@ -63,7 +66,8 @@ class BoardDesk:
         """Serve what has been read."""
         for kind in WATCHED:
             self.freshness.heard(kind)
-        application = self.board.application([*self.comparison.routes(self.board), *self.commits.routes(self.board)])
+        routes = [*self.pages.attach(self.board), *self.comparison.routes(self.board), *self.commits.routes(self.board)]
+        application = self.board.application(routes)
         async with listening(application, "127.0.0.1", 0) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
             self.client = client
             yield
