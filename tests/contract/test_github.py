@@ -37,11 +37,11 @@ async def sink(fake: GitHubFake, tmp_path: Path) -> AsyncIterator[GitHub]:
     await found.close()
 
 
-def connected(fake: GitHubFake, folder: Path, fence: Any = None) -> GitHub:
+def connected(fake: GitHubFake, folder: Path, fence: Any = None, deadline_s: float = 20) -> GitHub:
     path = folder / "connections.yaml"
     path.write_text("github:\n" + fake.connection(folder))
     (connection,) = load(path, allow_loopback=True).github
-    session = Session(connection.url, None, allow_loopback=True, user_agent="ecs-release-operator/test", deadline_s=2)
+    session = Session(connection.url, None, allow_loopback=True, user_agent="ecs-release-operator/test", deadline_s=deadline_s)
     return connect(connection, session, fence)
 
 
@@ -144,10 +144,12 @@ async def test_a_lost_answer_of_a_creation_is_in_doubt(sink: GitHub, fake: GitHu
         ({"kind": "status", "status": 403, "message": "You have exceeded a secondary rate limit."}, Throttled),
     ],
 )
-async def test_what_goes_wrong_is_told_apart(sink: GitHub, fake: GitHubFake, fault: dict[str, Any], kind: type[Exception]) -> None:
+async def test_what_goes_wrong_is_told_apart(fake: GitHubFake, tmp_path: Path, fault: dict[str, Any], kind: type[Exception]) -> None:
+    sink = connected(fake, tmp_path, deadline_s=2 if fault["kind"] == "hang" else 20)
     fake.fault(**fault, method="POST", path="deployments$")
     with pytest.raises(kind) as caught:
         await sink.create(PLACE, part())
+    await sink.close()
     assert type(caught.value) is kind
     assert "ghs_" not in str(caught.value)
     if isinstance(caught.value, Throttled):

@@ -52,7 +52,7 @@ class Connections:
     made: list[SlackSink] = field(default_factory=list)
 
     def __call__(
-        self, token_file: Path | None = None, *, fence: Any = None, deadline_s: float = 5.0, limits: Limits | None = None
+        self, token_file: Path | None = None, *, fence: Any = None, deadline_s: float = 20.0, limits: Limits | None = None
     ) -> SlackSink:  # fmt: skip
         session = Session(self.url, None, allow_loopback=True, user_agent="ecs-release-operator/test", deadline_s=deadline_s)
         connection = SlackConnection.model_construct(name="c", url=self.url, token_file=token_file or self.token_file)

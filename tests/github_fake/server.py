@@ -21,7 +21,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from tests.github_fake.description import faults_of_answer, faults_of_request
+from tests.github_fake.description import description, faults_of_answer, faults_of_request
 
 APP_ID, INSTALLATION = 4711, 81
 _WHEN, _AT = "2026-01-01T00:00:00Z", "https://github.com/acme"
@@ -147,9 +147,11 @@ class GitHubFake:
             loop.run_until_complete(start())
             loop.run_forever()
 
+        # Fetched by the first one that runs: no request should wait for that.
+        description()
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        assert started.wait(10)
+        assert started.wait(60)
         try:
             yield self
         finally:
