@@ -17,12 +17,14 @@ from ecs_release.api.release_status import Evidence, HistoryEntry, ReleaseStatus
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.api.releaseset_status import ReleaseSetStatus, SetHistoryEntry, SetWave
 from ecs_release.domain.artifacts.claimed_hash import confirmed_hash
-from ecs_release.domain.decision.attempts import ADOPTED, GOOD
+from ecs_release.domain.artifacts.source import source_hash
+from ecs_release.domain.decision.attempts import ADOPTED, GOOD, covers
 from ecs_release.domain.decision.commit_rules import is_commit_hash
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.ports.commits import Span
 from ecs_release.domain.promotion.overdue import text_of
 from ecs_release.domain.rules.attempt_commits import span_of
+from ecs_release.domain.sets.facts import set_source_hash
 
 OVERDUE_ID = "overdue"
 _ROLLBACK = "Rollback"
@@ -101,6 +103,7 @@ def deployment_sets(release_set: ReleaseSet, children: Sequence[Release], instal
     """List the deployment sets of a ReleaseSet, newest first. Of the latest the services are described, by the children's statuses."""
     status = release_set.status or ReleaseSetStatus()
     found, history = [], status.history or ()
+    wanted = set_source_hash(release_set.spec)
     for index, entry in enumerate(history):
         if entry.start_time is None:
             continue
@@ -112,7 +115,8 @@ def deployment_sets(release_set: ReleaseSet, children: Sequence[Release], instal
                 is_replaced=any(_is_good(RELEASE_SET, newer.cause, newer.outcome) for newer in history[:index]),
                 start_time=entry.start_time, service_set=release_set.spec.service_set, url=_url(release_set.spec.change) if latest else "",
                 commit=_commit(entry.hash, [i.release_hash for s in status.services or () if not s.origin for i in s.images or ()], latest),
-                waiting_for=_waits(status) if latest and not entry.outcome else "", waves=tuple(status.waves or ()) if latest else (),
+                waiting_for=_waits(status) if latest and not entry.outcome and entry.source_hash in (None, wanted) else "",
+                waves=tuple(status.waves or ()) if latest else (),
                 services=services, spans=_spans(children) if latest else (),
             )
         )  # fmt: skip
@@ -123,6 +127,7 @@ def attempts(release: Release, service_set: str, installation: str) -> tuple[Sho
     """List the attempts of a Release on its own, newest first, without those that deployed nothing."""
     status = release.status or ReleaseStatus()
     found, history = [], status.history or ()
+    asked_for = _asked_for(release)
     for index, entry in enumerate(history):
         if entry.start_time is None or _deployed_nothing(entry):
             continue
@@ -133,8 +138,8 @@ def attempts(release: Release, service_set: str, installation: str) -> tuple[Sho
                 is_replaced=not latest and any(_is_good(RELEASE, newer.cause, newer.outcome) for newer in history[:index]),
                 start_time=entry.start_time, service_set=service_set, url=entry.url or "",
                 commit=_commit(entry.hash, [i.to_hash for i in entry.images or () if not i.unlisted], is_latest=True),
-                waiting_for=_waits(status) if latest and not entry.outcome else "",
-                services=(_service(release.spec.service, status, _phase(status), ""),) if latest else (),
+                waiting_for=_waits(status) if latest and asked_for and not entry.outcome else "",
+                services=(_service(release.spec.service, status, *_standing(status, entry, asked_for)),) if latest else (),
                 spans=_spans([release]) if latest else (),
             )
         )  # fmt: skip
@@ -215,11 +220,23 @@ def _of_set(status: ReleaseSetStatus, children: Sequence[Release]) -> Iterator[S
     for line in status.services or ():
         child = known.get(line.name)
         its_status = (child.status if child is not None else None) or ReleaseStatus()
-        yield _service(line.name, its_status, line.state or "", line.message or "", line.hash or "")
+        ready = find(its_status.conditions, ConditionType.READY)
+        message = line.message or (ready.message if ready is not None else "")
+        yield _service(line.name, its_status, line.state or "", message, line.hash or "")
 
 
-def _phase(status: ReleaseStatus) -> str:
-    return status.phase or "Pending"
+def _asked_for(release: Release) -> bool:
+    """Return whether the latest attempt is of what is asked for now: else the conditions are about something newer, which waits."""
+    pin, rollout = (release.status.pin, release.status.rollout) if release.status else (None, None)
+    return pin is not None and covers(rollout, pin) and pin.source_hash == source_hash(release.spec.source)
+
+
+def _standing(status: ReleaseStatus, entry: HistoryEntry, asked_for: bool) -> tuple[str, str]:  # noqa: FBT001
+    """Return the state and the message of the service of an attempt."""
+    if asked_for:
+        ready = find(status.conditions, ConditionType.READY)
+        return status.phase or "Pending", ready.message if ready is not None else ""
+    return "Ready" if entry.outcome in GOOD else "Failed" if entry.outcome else "Progressing", entry.message or ""
 
 
 def _service(name: str, status: ReleaseStatus, state: str, message: str, its_hash: str = "") -> ShownService:
@@ -228,7 +245,7 @@ def _service(name: str, status: ReleaseStatus, state: str, message: str, its_has
     return ShownService(
         name=name,
         state=state,
-        message=message or (ready.message if ready is not None else ""),
+        message=message,
         hash=its_hash or (status.summary.hash if status.summary else None) or "",
         evidence=tuple((rollout.evidence if rollout else None) or ()),
         links=links,

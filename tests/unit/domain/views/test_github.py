@@ -11,7 +11,10 @@ from ecs_release.api.commits import ProjectGit
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import Evidence
 from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.api.source import Source
 from ecs_release.api.view_status import View, ViewPart
+from ecs_release.domain.artifacts.source import source_hash
+from ecs_release.domain.sets.facts import set_source_hash
 from ecs_release.domain.views import github, shown
 from ecs_release.domain.views.shown import Shown, ShownService
 from tests.builders.objects import environment, release_object, release_set_object
@@ -159,6 +162,52 @@ def test_deployment_sets_of_a_set() -> None:
 def test_attempts_of_a_release(entries: tuple[dict[str, Any], ...], expected: list[tuple[str, bool, bool]]) -> None:
     release = Release.model_validate(release_object(status={"history": history(*entries)}))
     assert [(s.id, s.is_latest, s.is_replaced) for s in shown.attempts(release, "front", "default")] == expected
+
+
+SOURCE = Source(release_hash="bbbbbbb")
+WAITS = [
+    {"type": t, "status": s, "reason": "AwaitingWindow", "message": "closed"} for t, s in (("Ready", "False"), ("Reconciling", "True"))
+]
+
+
+@pytest.mark.parametrize(
+    ("pin", "source", "outcome", "waiting_for", "service"),
+    [
+        ("p1", SOURCE, "", "closed", ("Waiting", "closed")),
+        ("p1", SOURCE, "Succeeded", "", ("Waiting", "closed")),
+        # A newer source waits, or a tag that was moved: what is under way goes on.
+        ("p1", Source(release_hash="ccccccc"), "", "", ("Progressing", "so far")),
+        ("p2", SOURCE, "", "", ("Progressing", "so far")),
+        ("p2", SOURCE, "Succeeded", "", ("Ready", "so far")),
+        ("p2", SOURCE, "RolledBack", "", ("Failed", "so far")),
+    ],
+)
+def test_what_something_newer_waits_for_is_not_said_of_the_latest_attempt(
+    pin: str, source: Source, outcome: str, waiting_for: str, service: tuple[str, str]
+) -> None:
+    attempt = {"attemptID": "a", "pinID": "p1", "sourceHash": source_hash(SOURCE), "startTime": "2026-01-01T12:00:00Z"}
+    ended = {"outcome": outcome} if outcome else {}
+    status = {
+        "phase": "Waiting",
+        "conditions": [{**c, "lastTransitionTime": "2026-01-01T12:00:00Z"} for c in WAITS],
+        "pin": {"id": pin, "sourceHash": source_hash(SOURCE)},
+        "rollout": {**attempt, **ended},
+        "history": history({**attempt, **ended, "message": "so far"}),
+    }
+    release = Release.model_validate(release_object(status=status, source=source.to_kubernetes()))
+    (found,) = shown.attempts(release, "front", "default")
+    assert (found.waiting_for, [(s.state, s.message) for s in found.services]) == (waiting_for, [service])
+
+
+@pytest.mark.parametrize(("source", "waiting_for"), [({"releaseHash": "bbbbbbb"}, "closed"), ({"releaseHash": "ccccccc"}, "")])
+def test_what_a_newer_source_of_a_set_waits_for_is_not_said_of_the_latest_deployment_set(source: dict[str, str], waiting_for: str) -> None:
+    wanted = set_source_hash(ReleaseSet.model_validate(release_set_object()).spec)
+    status = {
+        "conditions": [{**c, "lastTransitionTime": "2026-01-01T12:00:00Z"} for c in WAITS],
+        "history": history({"id": "a", "sourceHash": wanted}),
+    }
+    release_set = ReleaseSet.model_validate(release_set_object(status=status, source=source))
+    assert [one.waiting_for for one in shown.deployment_sets(release_set, [], "default")] == [waiting_for]
 
 
 @pytest.mark.parametrize(
