@@ -14,7 +14,7 @@ from tests.aws_simulator.client import image_name
 from tests.board_process import BoardProcess
 from tests.control_plane.build import BuildError
 from tests.demo.bed import BAD, EXAMPLES, FIX, GOOD, LOG_ROUTER, STAGING, DemoBed, demo_bed
-from tests.demo.commits import DemoCommits, demo_commits
+from tests.demo.commits import PULLS, DemoCommits, demo_commits
 
 _STEP_DEADLINE_S = 40
 _PAUSE_S = 0.3
@@ -34,6 +34,7 @@ class Demo:
         self._commits = commits
         self._kubectl: Callable[..., str] = bed.cluster.kubectl
         self._shown: dict[str, list[str]] = {}
+        self._comments: dict[int, str] = {}
 
     def run(self) -> None:
         """Run all steps. Raises NotShown."""
@@ -114,6 +115,9 @@ class Demo:
         step(7, f"The fix: {FIX} goes to staging, and from there to production.")
         self._apply(STAGING_SET, {"releaseHash": FIX}, "payment provider, mended")
         self._watch(lambda: self._is_ready("releaseset", STAGING_SET), "staging to be Ready")
+        if self._commits is not None:
+            # What the race begins from: meanwhile it goes out.
+            self._release_reports(self._commits.line[0], "build-0")
         self._apply(PRODUCTION_SET, {"environmentRef": {"name": "staging"}}, "payment provider, mended")
         self._watch(lambda: self._is_ready("releaseset", PRODUCTION_SET), "production to be Ready")
         self._check(self._hashes("staging") == self._hashes("production") == {FIX}, "both to run the fix")
@@ -122,15 +126,17 @@ class Demo:
         self._check(outcomes == wanted, f"the whole history, not {outcomes}")
 
     def _race(self, commits: DemoCommits) -> None:
-        _, one, two = commits.line
+        zero, one, two = commits.line
         step(8, f"The race of builds: commit {one} is older than {two}, and its build ends last. Production stays on {two}.")
-        for tags in ([f"ref.{one}"], ["slow", f"ref.{two}"]):
-            self._bed.aws.push_image("shop/reports", tags, account=STAGING)
+        self._watch(lambda: self._get("release", "reports-production")["status"]["running"]["hash"] == zero, f"{zero} to run before")
         self._patch("project", "shop", {"git": {"url": commits.url, "branch": "main"}})
-        self._patch("environment", "production", {"commits": {"backwards": "Hold"}})
-        self._patch("release", "reports-production", {"source": {"releaseHash": two}}, manager="build-2")
+        shown = {"credentials": "shop", "repositories": [{"namespaces": ["shop"], "repositories": ["shop/*"]}]}
+        shown["pullRequests"] = {"label": "live: {environment}"}
+        self._patch("environment", "production", {"commits": {"backwards": "Hold"}, "notify": {"github": shown}})
+        self._watch(lambda: "githubSinceTime" in self._get("environment", "production")["status"], "pull requests to be told")
+        self._release_reports(two, "build-2", "slow")
         self._watch(lambda: self._ready("release", "reports-production")[1] == "RollingOut", f"{two} to roll out")
-        self._patch("release", "reports-production", {"source": {"releaseHash": one}}, manager="build-1")
+        self._release_reports(one, "build-1")
         self._watch(lambda: self._ready("release", "reports-production")[1] == "GoesBackwards", f"{one} to wait")
         print(f"\n  {condition(self._get('release', 'reports-production'), 'Ready')['message']}")
         self._watch(
@@ -142,8 +148,18 @@ class Demo:
         self._check(f"is 1 commit behind {two}" in condition(found, "Ready")["message"], f"to be told why {one} waits")
         latest = found["status"]["history"][0]
         self._check((latest["hash"], latest["outcome"]) == (two, "Succeeded"), f"{two} to have gone out, and nothing since")
+        told = ("**Live** in `production`", "Label: live: production")
+        self._watch(
+            lambda: [n for n, text in commits.comments().items() if all(t in text for t in told)] == list(PULLS),
+            f"both pull requests that {two} brings to be told",
+        )
 
     # What is used above.
+
+    def _release_reports(self, commit: str, build: str, *tags: str) -> None:
+        """Push an image, and ask production for it."""
+        self._bed.aws.push_image("shop/reports", [*tags, f"ref.{commit}"], account=STAGING)
+        self._patch("release", "reports-production", {"source": {"releaseHash": commit}}, manager=build)
 
     def _patch(self, kind: str, name: str, spec: dict[str, Any], manager: str = "") -> None:
         """Change fields of an object's spec, as a build does by a field manager of its own."""
@@ -188,6 +204,10 @@ class Demo:
                     news.append(row)
             if news:
                 print("\n" + "\n".join([header, *news]), flush=True)
+        for number, text in (self._commits.comments() if self._commits is not None else {}).items():
+            if self._comments.get(number) != text:
+                self._comments[number] = text
+                print(f"\nThe comment on pull request #{number}:\n" + "\n".join(f"  {line}" for line in text.splitlines()), flush=True)
 
     @staticmethod
     def _check(holds: bool, what: str) -> None:
