@@ -66,8 +66,10 @@ def service_key(number: int, cluster: str = "main") -> ServiceKey:
     return ServiceKey("111122223333", "eu-west-1", cluster, f"s{number:02}")
 
 
-def observer(aws: FakeServices, services: int = 25) -> tuple[Observer, list[ServiceKey]]:
+def observer(aws: FakeServices, services: int = 25, **more: Any) -> tuple[Observer, list[ServiceKey]]:
     changed: list[ServiceKey] = []
-    made = Observer("prod", aws, SimulatedClock(), EngineSettings(), changed=changed.append, swept=lambda _: None)  # type: ignore[arg-type]
+    made = Observer(
+        "prod", aws, SimulatedClock(), EngineSettings(), changed=changed.append, swept=lambda _: None, **more  # type: ignore[arg-type]
+    )  # fmt: skip
     made.set_targets(ACCESS, {service_key(n): ACCESS for n in range(services)})
     return made, changed

@@ -21,10 +21,12 @@ def test_the_grace_period_goes_on_over_restarts() -> None:
         assert _swept(run) <= time_of(began).isoformat().replace("+00:00", "Z"), "nothing was read since"
         assert _ready(run)[:2] == ("Unknown", "ObservationFailed")
         assert _ready(run)[2].startswith("not observed for ")
+        assert _observed(run) in {("Unknown", "NotObserved"), ("False", "ObservationFailed")}
 
         run.apply(("run", 1200))
 
         assert _ready(run)[:2] == ("True", "Succeeded")
+        assert _observed(run) == ("True", "Valid")
         assert _swept(run) > time_of(began).isoformat().replace("+00:00", "Z")
         assert run.violations == []
 
@@ -36,6 +38,11 @@ def _swept(run: Run) -> str:
 def _ready(run: Run) -> tuple[str, str, str]:
     found = condition(_status(run, run.scene.key()), "Ready")
     return found["status"], found["reason"], found["message"]
+
+
+def _observed(run: Run) -> tuple[str, str]:
+    found = condition(_status(run, run.scene.environment), "Observed")
+    return found["status"], found["reason"]
 
 
 def _status(run: Run, key: Any) -> dict[str, Any]:

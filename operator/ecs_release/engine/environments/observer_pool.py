@@ -96,6 +96,7 @@ class ObserverPool:
             observer = Observer(
                 name, self._aws, self._clock, self._settings,
                 changed=self._service_changed, swept=self._swept, told_time=self._clock.told,
+                swept_before=environment.status.last_sweep_time if environment.status else None,
             )  # fmt: skip
             self.all[name] = observer
             self._tasks[name] = asyncio.create_task(self._keep_observing(observer), name=f"observer {name}")

@@ -55,10 +55,12 @@ class Observer:
         changed: Callable[[ServiceKey], None],
         swept: Callable[[Observer], None],
         told_time: Callable[[datetime, float], None] = lambda _aws_time, _elapsed_s: None,
+        swept_before: datetime | None = None,
     ) -> None:
         """`changed` is called with each service that changed in a way that decisions depend on; `swept` after each full sweep.
 
         `told_time` is called with AWS's time in each response, and with how many seconds that took; it may correct the clock.
+        `swept_before` is the Environment's lastSweepTime as the process before has left it.
         """
         self.environment = environment
         self.interval_s = 60.0
@@ -78,6 +80,8 @@ class Observer:
         self._wake = asyncio.Event()
         self._under_way = 0
         self._sweep_due = 0.0
+        self._swept_before = swept_before
+        self._has_read = False
 
     def set_targets(self, access: Access, targets: Mapping[ServiceKey, Access]) -> None:
         """Set which services are observed. New services are read at once; what is known of the others stays."""
@@ -179,7 +183,17 @@ class Observer:
         """The time of the oldest look, failing services included; None before the first sweep, and now if there are no services."""
         if not self.swept_once:
             return None
-        return oldest_look(self._services.values()) if self._services else self._clock.now()
+        return self.unread_since(oldest_look(self._services.values())) if self._services else self._clock.now()
+
+    def unread_since(self, failed: datetime | None) -> datetime | None:
+        """Return since when services are not read, if they were not since `failed` by this process.
+
+        One that has read nothing at all goes on from the last sweep of the process before (law 18). That says nothing of a single service
+        that cannot be read beside others.
+        """
+        if failed is None or self._has_read or self._swept_before is None:
+            return failed
+        return min(failed, self._swept_before)
 
     @property
     def last_sweep_time(self) -> datetime | None:
@@ -294,7 +308,7 @@ class Observer:
         self._accept(seen, aws_time, asked)
 
     def _accept(self, seen: list[tuple[ObservedService, Service | None]], aws_time: datetime, asked: datetime) -> None:
-        now = self._clock.now()
+        now, self._has_read = self._clock.now(), self._has_read or bool(seen)
         self._longest_s = max(self._longest_s, longest_unseen_s((observed for observed, _ in seen), now))
         for observed, service in seen:
             if observed.key in self._services:

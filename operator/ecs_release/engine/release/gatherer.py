@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ecs_release.api.environment import Environment
 from ecs_release.api.names import RELEASE
 from ecs_release.api.release import Release
 from ecs_release.api.release_status import Pin, ReleaseStatus
@@ -222,7 +221,7 @@ class Gatherer:
             return Seen(unread=Retryable(f"nothing observes Environment {environment.metadata.name!r} yet"))
         refusal = await observer.role_check.refusal()
         if refusal is not None:
-            return Seen(unread=refusal, unread_since=_unread_since(observer.observed(key), observer.role_check.refused_since, environment))
+            return Seen(unread=refusal, unread_since=observer.unread_since(observer.role_check.refused_since))
         observed = observer.observed(key)
         if observed is None:
             observer.observe_also(key, target.access)
@@ -241,7 +240,7 @@ class Gatherer:
             # Not before the first look: until then the clock may be wrong.
             memory.follow(facts.status.rollout, self.clock.now())
         memory.outage = observed.outage
-        since = _unread_since(observed, observed.unread.since, environment) if observed.unread else None
+        since = observer.unread_since(observed.unread.since) if observed.unread else None
         health = memory.track_health(facts.status, observed.look, self.settings.health)
         due = health.next_change(self.settings.health) if problem is None else None
         return Seen(observed.look, problem, since, health, due, observed.authors, observed.instructions)
@@ -305,18 +304,6 @@ class Gatherer:
             else []
         )
         return found | await self.resolver.hashes(target, seen, known)
-
-
-def _unread_since(observed: ObservedService | None, failed: datetime | None, environment: Environment) -> datetime | None:
-    """Return since when a service is not read, if reads by this process have failed since `failed`.
-
-    What this process has not read yet, the one before read at the Environment's lastSweepTime or later: so the grace period of what cannot
-    be read goes on over a restart (law 18).
-    """
-    swept = environment.status.last_sweep_time if environment.status else None
-    if failed is None or swept is None or (observed is not None and observed.look is not None):
-        return failed
-    return min(failed, swept)
 
 
 def key_of(release: Release) -> ObjectKey:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from ecs_release.domain.model.errors import Denied, Problem, Retryable
 from ecs_release.domain.ports.protocols import ServicesAnswer
 from ecs_release.engine.observation.observer import Observer
 from tests.builders.fake_observation import ACCESS, FakeServices, observer, service_key
-from tests.builders.simulated_time import run_simulated
+from tests.builders.simulated_time import SimulatedClock, run_simulated
 
 
 def run(aws: FakeServices, seconds: float, services: int = 25) -> tuple[Observer, list[ServiceKey]]:
@@ -46,6 +47,32 @@ def test_the_culprit_stands_alone() -> None:
     unread = {str(k.service) for k in (service_key(n) for n in range(10)) if (w := made.observed(k)) is not None and w.unread is not None}
     assert unread == {"s03"}
     assert [len(c) for c in aws.calls][:3] == [10, 5, 2]
+
+
+@pytest.mark.parametrize(
+    ("aws", "goes_on"),
+    [
+        (FakeServices(broken=Retryable("500")), True),
+        (FakeServices(denied={"s00", "s01"}), True),
+        (FakeServices(untold={"s01": Retryable("500")}), False),
+        (FakeServices(), False),
+    ],
+    ids=["nothing answers", "nothing may be read", "one cannot be read", "all is well"],
+)
+def test_who_has_read_nothing_goes_on_from_the_sweep_of_the_process_before(aws: FakeServices, goes_on: bool) -> None:
+    async def main() -> None:
+        clock = SimulatedClock()
+        before = clock.now() - timedelta(days=2)
+        made, _ = observer(aws, 2, swept_before=before)
+        assert made.observed_since is None
+        task = asyncio.create_task(made.run())
+        await asyncio.sleep(5)
+        task.cancel()
+        assert made.observed_since is not None
+        assert (made.observed_since == before, made.unread_since(clock.now()) == before) == (goes_on, goes_on)
+        assert (made.last_sweep_time is None) == bool(goes_on or aws.untold)
+
+    run_simulated(main())
 
 
 @pytest.mark.parametrize("fault", [Retryable("500"), KeyError("a bug of ours")])

@@ -40,6 +40,9 @@ class OneService:
     def role_check(self) -> OneService:
         return self
 
+    def unread_since(self, failed: Any) -> Any:
+        return failed
+
     def observed(self, _: Any) -> ObservedService:
         look = Look(KEY, self.service, NOW, NOW, asked_time=NOW - timedelta(seconds=self.look_s))
         return ObservedService(KEY, None, look=look)  # type: ignore[arg-type]
