@@ -185,7 +185,7 @@ class UpstreamState(StrEnum):
     LEVEL = "Level"
     """What is proven to run there is what is proven to run here."""
     MOVING = "Moving"
-    """It is being rolled out."""
+    """It is being rolled out, or cannot be observed."""
     UNPROVEN = "Unproven"
     PROVEN = "Proven"
     UNREAD = "Unread"

@@ -116,6 +116,9 @@ def _under_way(draft: SetDraft, states: Mapping[str, ChildState], progress: SetP
     corrected = [name for name, found in busy if found.reason == Reason.DRIFTED]
     if busy and len(corrected) == len(busy):
         return waiting(Reason.DRIFTED, f"{progress.text}: {', '.join(corrected[:5])} drifted, and is corrected: {busy[0][1].message}")
+    blind = [name for name, found in busy if found.reason == Reason.OBSERVATION_FAILED]
+    if busy and len(blind) == len(busy) and not draft.is_open:
+        return progressing(Reason.OBSERVATION_FAILED, f"{progress.text}: {', '.join(blind[:5])}: {busy[0][1].message}")
     held_up = [name for name, found in states.items() if found.state is State.WAITING and not found.in_flight]
     if not busy and held_up:
         return waiting(Reason.SUSPENDED, f"{progress.text}: {', '.join(held_up[:5])} is suspended")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ecs_release.api.conditions import Reason
 from ecs_release.api.project import Project
 from ecs_release.api.release import Release
 from ecs_release.domain.decision.facts import Facts, Upstream, UpstreamState
@@ -40,7 +41,8 @@ class UpstreamReader:
         # Of several that claim one service, only the one that holds it proves anything.
         there = min(found, key=lambda f: (not f.proven, not f.in_flight, str(f.key)))
         if not there.proven:
-            return Upstream(UpstreamState.MOVING if there.in_flight else UpstreamState.UNPROVEN)
+            is_unknown = there.in_flight or there.reason == Reason.OBSERVATION_FAILED
+            return Upstream(UpstreamState.MOVING if is_unknown else UpstreamState.UNPROVEN)
         if there.proven == here.proven:
             return Upstream(UpstreamState.LEVEL)
         return await self._compared(key, facts, there.key)

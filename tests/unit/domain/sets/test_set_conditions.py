@@ -42,6 +42,31 @@ def test_a_suspended_set_is_ready_and_suspended_as_a_release_is(
     assert conditions.phase(found) == ("Suspended" if reason == "Suspended" else "Ready")
 
 
+BLIND = ChildState(State.PROGRESSING, "ObservationFailed", "not observed for 7 min: ecs:DescribeServices: 503")
+ROLLS = ChildState(State.PROGRESSING, "RollingOut", "1 of 2")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "web", "api", "reason", "words"),
+    [
+        ("Succeeded", BLIND, BLIND, "ObservationFailed", "0 of 2: web, api: not observed for 7 min"),
+        ("Succeeded", BLIND, READY, "ObservationFailed", "0 of 2: web: not observed for 7 min"),
+        ("Succeeded", BLIND, ROLLS, "RollingOut", "web, api under way"),
+        (None, BLIND, READY, "RollingOut", "web under way"),
+    ],
+)
+def test_a_set_at_rest_whose_services_cannot_be_read_rolls_nothing_out(
+    outcome: str | None, web: ChildState, api: ChildState, reason: str, words: str
+) -> None:
+    given = set_facts(outcome=outcome)
+    assert given.release_set.status is not None
+    draft = SetDraft.of(given.release_set.status)
+    draft.services = {name: SetService(name=name) for name in ("web", "api")}
+    found = situation_of(given, draft, {"web": web, "api": api}, SetProgress("0 of 2"))
+    assert (found.ready, found.reconciling, found.reason) == ("Unknown", True, reason)
+    assert words in found.message
+
+
 WHY = "ECS rolled back to web:1: Service deployment rolled back because the circuit breaker threshold was exceeded."
 HINT = "; nothing further starts until the source changes or annotation ecs-release.dev/retry asks for it"
 
