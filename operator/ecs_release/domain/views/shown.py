@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -108,16 +108,18 @@ def deployment_sets(release_set: ReleaseSet, children: Sequence[Release], instal
         if entry.start_time is None:
             continue
         latest = index == 0
-        services = tuple(_of_set(status, children)) if latest else ()
+        is_asked_for = latest and entry.source_hash in (None, wanted)
+        services = tuple(_of_set(status, children, entry.start_time)) if latest else ()
         found.append(
             Shown(
                 **_whose(RELEASE_SET, release_set, installation), **_why(entry), id=entry.id, is_latest=latest,
                 is_replaced=any(_is_good(RELEASE_SET, newer.cause, newer.outcome) for newer in history[:index]),
-                start_time=entry.start_time, service_set=release_set.spec.service_set, url=_url(release_set.spec.change) if latest else "",
+                start_time=entry.start_time, service_set=release_set.spec.service_set,
+                url=_url(release_set.spec.change) if is_asked_for else "",
                 commit=_commit(entry.hash, [i.release_hash for s in status.services or () if not s.origin for i in s.images or ()], latest),
-                waiting_for=_waits(status) if latest and not entry.outcome and entry.source_hash in (None, wanted) else "",
+                waiting_for=_waits(status) if is_asked_for and not entry.outcome else "",
                 waves=tuple(status.waves or ()) if latest else (),
-                services=services, spans=_spans(children) if latest else (),
+                services=services, spans=_spans([c for c in children if _began_with(c, entry.start_time)]) if latest else (),
             )
         )  # fmt: skip
     return tuple(found)
@@ -215,14 +217,22 @@ def _waits(status: ReleaseStatus | ReleaseSetStatus) -> str:
     return ready.message if waits and ready is not None else ""
 
 
-def _of_set(status: ReleaseSetStatus, children: Sequence[Release]) -> Iterator[ShownService]:
+def _began_with(child: Release, began: datetime) -> bool:
+    """Return whether the latest attempt of a child is of the deployment set that began then. Times in a status may be whole seconds."""
+    latest = next(iter((child.status.history if child.status else None) or ()), None)
+    return latest is not None and latest.start_time is not None and latest.start_time >= began.replace(microsecond=0)
+
+
+def _of_set(status: ReleaseSetStatus, children: Sequence[Release], began: datetime) -> Iterator[ShownService]:
     known = {(c.metadata.labels or {}).get(LABEL_SERVICE, c.spec.service): c for c in children}
     for line in status.services or ():
         child = known.get(line.name)
         its_status = (child.status if child is not None else None) or ReleaseStatus()
-        ready = find(its_status.conditions, ConditionType.READY)
+        has_begun = child is not None and _began_with(child, began)
+        ready = find(its_status.conditions, ConditionType.READY) if has_begun else None
         message = line.message or (ready.message if ready is not None else "")
-        yield _service(line.name, its_status, line.state or "", message, line.hash or "")
+        service = _service(line.name, its_status, line.state or "", message, line.hash or "")
+        yield service if has_begun else replace(service, evidence=(), links=None)
 
 
 def _asked_for(release: Release) -> bool:

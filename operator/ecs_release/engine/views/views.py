@@ -179,7 +179,7 @@ class Views:
             if channel is None or since is None:
                 continue
             is_latest_shown = kind.name in facts.shown_by or facts.last_transition.time < since.strftime("%Y-%m-%dT%H:%M:%SZ")
-            if is_overdue or not is_latest_shown:
+            if is_overdue or not is_latest_shown or facts.key in channel.refused:
                 channel.add(facts.key)
 
 

@@ -211,6 +211,34 @@ def test_what_a_newer_source_of_a_set_waits_for_is_not_said_of_the_latest_deploy
 
 
 @pytest.mark.parametrize(
+    ("began", "spans", "evidence", "message"),
+    [
+        ("2026-01-01T12:00:00Z", [("aaaaaaa", "bbbbbbb")], 1, "a crash"),
+        # What a deployment set before brought, and why it failed.
+        ("2026-01-01T11:59:59Z", [], 0, ""),
+    ],
+)
+def test_what_a_child_did_before_is_not_said_of_the_latest_deployment_set(
+    began: str, spans: list[tuple[str, str]], evidence: int, message: str
+) -> None:
+    image = {"container": "app", "fromDigest": "d1", "fromHash": "aaaaaaa", "toDigest": "d2", "toHash": "bbbbbbb"}
+    attempt = {"attemptID": "a", "startTime": began, "outcome": "RolledBack", "images": [image]}
+    failed = {"type": "Ready", "status": "False", "reason": "RolledBack", "message": "a crash", "lastTransitionTime": began}
+    child = release_object(
+        status={
+            "history": history(attempt),
+            "rollout": {**attempt, "evidence": [{"task": "t", "container": "app"}]},
+            "conditions": [failed],
+        }
+    )
+    its_set = {"history": history({"id": "s", "startTime": "2026-01-01T12:00:00.4Z"}), "services": [{"name": "web", "state": "Pending"}]}
+    release_set = ReleaseSet.model_validate(release_set_object(status=its_set))
+    (found,) = shown.deployment_sets(release_set, [Release.model_validate(child)], "default")
+    assert [(s.before, s.after) for s in found.spans] == spans
+    assert [(len(s.evidence), s.message) for s in found.services] == [(evidence, message)]
+
+
+@pytest.mark.parametrize(
     ("entries", "spans"),
     [
         (({"commitRange": {"before": "a" * 40, "after": "b" * 40, "added": 2}},), [("a" * 40, "b" * 40)]),

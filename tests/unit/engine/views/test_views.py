@@ -315,12 +315,27 @@ def test_a_place_that_is_not_listed_is_refused_in_a_condition() -> None:
         assert (status, reason) == ("False", "TargetNotAllowed")
         assert "ReleaseSet shop/front-prod is not shown" in message and "'victim/site'" in message
         assert world.sink.calls == []
-        body = world.cluster.objects[ObjectKey(PROJECT, "shop", "store")]
-        spec = {**body["spec"], "git": {"url": "https://github.com/acme/store"}}
-        process.store.changed(PROJECT, world.cluster.put({**body, "spec": spec, "metadata": {**body["metadata"], "generation": 2}}))
-        process.views.object_changed(ObjectKey(PROJECT, "shop", "store"))
+
+        async def move(url: str) -> tuple[str, str]:
+            key = ObjectKey(PROJECT, "shop", "store")
+            body = world.cluster.objects[key]
+            metadata = {**body["metadata"], "generation": body["metadata"].get("generation", 1) + 1}
+            process.store.changed(PROJECT, world.cluster.put({**body, "spec": {**body["spec"], "git": {"url": url}}, "metadata": metadata}))
+            process.views.object_changed(key)
+            await asyncio.sleep(60)
+            return process.condition()[:2]
+
+        assert await move("https://github.com/acme/store") == ("True", "Valid")
+        world.history(entry("one", outcome="Succeeded"))
         await asyncio.sleep(60)
-        assert len(world.sink.things) == 1 and process.condition()[:2] == ("True", "Valid")
+        assert len(world.sink.things) == 1
+        # All is shown, and no longer refused, though nothing of the set changes.
+        assert await move("https://github.com/victim/site") == ("True", "Valid")
+        (facts,) = process.store.sets.values()
+        process.views.status_changed(facts)
+        await asyncio.sleep(60)
+        assert process.condition()[:2] == ("False", "TargetNotAllowed")
+        assert await move("https://github.com/acme/store") == ("True", "Valid")
         await process.kill()
 
     run_simulated(main())
