@@ -89,12 +89,15 @@ def faults(
     unseen: Mapping[Right, str] = UNSEEN,
     who: str = "the operator",
 ) -> Iterator[str]:
-    """Say what is given and was never used, what was asked for and is not given, and what is justified without need."""
+    """Say what is given and was never used, what was asked for and is not given, and what is justified without need.
+
+    An API server that has just started refuses what is given, too, until it has read the Roles.
+    """
     used = {_right(r) for r in requests if r.allowed}
     denied = {_right(r) for r in requests if not r.allowed}
     for right in sorted(set(rights) - used - unseen.keys()):
         yield f"{_said(right)}: the chart gives it, and no test used it; take it out of the chart, test what needs it, or say why in UNSEEN"
-    for right in sorted(denied):
+    for right in sorted(denied - set(rights)):
         yield f"{_said(right)}: {who} asked for it, and no rule of the chart gives it"
     for right in sorted(unseen.keys() & used):
         yield f"{_said(right)}: its justification is not needed: take it out"

@@ -85,6 +85,7 @@ def test_rights_that_are_not_needed_or_missing_are_told(requests: Mapping[Reques
 
 def test_justifications_are_of_rights_that_there_are() -> None:
     assert rights.UNSEEN.keys() <= rights.given(rights.rendered())
+    assert list(rights.faults({READ}, {Request(*READ): 1, Request(*READ, allowed=False): 1}, {})) == [], "before it was given"
     assert list(rights.faults({READ}, {Request(*READ): 1}, {ASK: "x"})) == [
         "retry releases.ecs-release.dev: it is justified, and the chart does not give it"
     ]
