@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from ecs_release.api.meta import ACCOUNT, REGION, ROLE_ARN
+from ecs_release.api.meta import ACCOUNT, REGION, ROLE_ARN, NamespaceName
 from ecs_release.cluster.lease import Timing
 from ecs_release.domain.ecs.service import Access
 from ecs_release.domain.environments.sharding import DEFAULT, shards_of
@@ -21,7 +21,6 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 _ADDRESS = r"^http://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$"
 _LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-_NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
 class Settings(BaseSettings):
@@ -47,7 +46,7 @@ class Settings(BaseSettings):
         ),
     ] = "default"  # fmt: skip
     watch_namespaces: Annotated[
-        list[Annotated[str, Field(pattern=_NAMESPACE)]],
+        list[NamespaceName],
         NoDecode,
         Field(max_length=50, description="Namespaces whose Releases, ReleaseSets and Projects it serves, comma-separated; without it all"),
     ] = []  # fmt: skip

@@ -8,11 +8,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from ecs_release.api.meta import REGION
+from ecs_release.api.meta import REGION, NamespaceName
 from ecs_release.pages.links import HOSTS
 
 _HOST = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
-_NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 _HEADER = r"^[A-Za-z0-9-]{1,64}$"
 Prefix = Annotated[str, Field(max_length=64)]
 Header = Annotated[str, Field(pattern=_HEADER)]
@@ -42,7 +41,7 @@ class BoardSettings(BaseSettings):
     probe_host: Annotated[str, Field(description="Address that the probes /healthz and /readyz listen on")] = "0.0.0.0"  # noqa: S104 - the kubelet asks from outside
     probe_port: Annotated[int | None, Field(ge=0, le=65535, description="Port of the probes (0: any free one); none without it")] = None
     watch_namespaces: Annotated[
-        list[Annotated[str, Field(pattern=_NAMESPACE)]],
+        list[NamespaceName],
         NoDecode,
         Field(max_length=50, description="Namespaces whose Releases, ReleaseSets and Projects it shows, comma-separated; without it all"),
     ] = []  # fmt: skip
