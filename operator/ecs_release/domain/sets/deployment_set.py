@@ -27,7 +27,7 @@ from ecs_release.domain.sets.decision import (
     child_of,
     child_states,
 )
-from ecs_release.domain.sets.facts import Resolved, SetFacts, set_display_hash
+from ecs_release.domain.sets.facts import Resolved, SetFacts, attempt_since, set_display_hash
 from ecs_release.domain.sets.pins import pin
 
 
@@ -179,11 +179,8 @@ def _commits(facts: SetFacts, draft: SetDraft) -> AttemptCommits | None:
         child = child_of(facts, service.name)
         if child is None or begun is None or not asks_for_wanted(service, child):
             continue
-        entry = next(iter((child.release.status.history if child.release.status else None) or ()), None)
-        # An attempt that began before is another's. Times in a status may be whole seconds.
-        if entry is None or entry.start_time is None or entry.start_time < begun.replace(microsecond=0):
-            continue
-        if entry.commit_range is not None:
+        entry = attempt_since(child.release, begun)
+        if entry is not None and entry.commit_range is not None:
             found[entry.commit_range.before, entry.commit_range.after] = entry.commit_range
     return found.popitem()[1] if len(found) == 1 else None
 

@@ -13,7 +13,7 @@ from ecs_release.api.commits import EnvironmentCommits
 from ecs_release.api.meta import OwnerReference
 from ecs_release.api.names import API_VERSION, RELEASE_SET
 from ecs_release.api.release import Release
-from ecs_release.api.release_status import PinnedImage
+from ecs_release.api.release_status import HistoryEntry, PinnedImage
 from ecs_release.api.releaseset import ReleaseSet, ReleaseSetSpec
 from ecs_release.api.releaseset_status import ReleaseSetStatus
 from ecs_release.domain.artifacts.source import source_hash
@@ -113,6 +113,13 @@ def controller_of(release: Release) -> OwnerReference | None:
     return next(
         (o for o in release.metadata.owner_references or () if o.controller and (o.kind, o.api_version) == (RELEASE_SET, API_VERSION)), None
     )
+
+
+def attempt_since(child: Release, begun: datetime) -> HistoryEntry | None:
+    """Return the latest attempt of a child if it is of the deployment set that began then; one that began before is another's."""
+    latest = next(iter((child.status.history if child.status else None) or ()), None)
+    # Times in a status may be whole seconds.
+    return latest if latest is not None and latest.start_time is not None and latest.start_time >= begun.replace(microsecond=0) else None
 
 
 def set_source_hash(spec: ReleaseSetSpec) -> str:

@@ -24,7 +24,7 @@ from ecs_release.domain.model.conditions import find
 from ecs_release.domain.ports.commits import Span
 from ecs_release.domain.promotion.overdue import text_of
 from ecs_release.domain.rules.attempt_commits import span_of
-from ecs_release.domain.sets.facts import set_source_hash
+from ecs_release.domain.sets.facts import attempt_since, set_source_hash
 
 OVERDUE_ID = "overdue"
 _ROLLBACK = "Rollback"
@@ -119,7 +119,7 @@ def deployment_sets(release_set: ReleaseSet, children: Sequence[Release], instal
                 commit=_commit(entry.hash, [i.release_hash for s in status.services or () if not s.origin for i in s.images or ()], latest),
                 waiting_for=_waits(status) if is_asked_for and not entry.outcome else "",
                 waves=tuple(status.waves or ()) if latest else (),
-                services=services, spans=_spans([c for c in children if _began_with(c, entry.start_time)]) if latest else (),
+                services=services, spans=_spans([c for c in children if attempt_since(c, entry.start_time)]) if latest else (),
             )
         )  # fmt: skip
     return tuple(found)
@@ -217,20 +217,13 @@ def _waits(status: ReleaseStatus | ReleaseSetStatus) -> str:
     return ready.message if waits and ready is not None else ""
 
 
-def _began_with(child: Release, began: datetime) -> bool:
-    """Return whether the latest attempt of a child is of the deployment set that began then. Times in a status may be whole seconds."""
-    latest = next(iter((child.status.history if child.status else None) or ()), None)
-    return latest is not None and latest.start_time is not None and latest.start_time >= began.replace(microsecond=0)
-
-
 def _of_set(status: ReleaseSetStatus, children: Sequence[Release], began: datetime) -> Iterator[ShownService]:
     known = {(c.metadata.labels or {}).get(LABEL_SERVICE, c.spec.service): c for c in children}
     for line in status.services or ():
         child = known.get(line.name)
         its_status = (child.status if child is not None else None) or ReleaseStatus()
-        has_begun = child is not None and _began_with(child, began)
-        ready = find(its_status.conditions, ConditionType.READY) if has_begun else None
-        message = line.message or (ready.message if ready is not None else "")
+        has_begun = child is not None and attempt_since(child, began) is not None
+        message = line.message or (_message(its_status) if has_begun else "")
         service = _service(line.name, its_status, line.state or "", message, line.hash or "")
         yield service if has_begun else replace(service, evidence=(), links=None)
 
@@ -244,9 +237,13 @@ def _asked_for(release: Release) -> bool:
 def _standing(status: ReleaseStatus, entry: HistoryEntry, asked_for: bool) -> tuple[str, str]:  # noqa: FBT001
     """Return the state and the message of the service of an attempt."""
     if asked_for:
-        ready = find(status.conditions, ConditionType.READY)
-        return status.phase or "Pending", ready.message if ready is not None else ""
+        return status.phase or "Pending", _message(status)
     return "Ready" if entry.outcome in GOOD else "Failed" if entry.outcome else "Progressing", entry.message or ""
+
+
+def _message(status: ReleaseStatus) -> str:
+    ready = find(status.conditions, ConditionType.READY)
+    return ready.message if ready is not None else ""
 
 
 def _service(name: str, status: ReleaseStatus, state: str, message: str, its_hash: str = "") -> ShownService:
