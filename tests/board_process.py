@@ -12,6 +12,7 @@ from typing import Self
 from tests.control_plane.ports import free_port, release_port
 from tests.control_plane.processes import ChildProcess
 from tests.environment import plain
+from tests.waiting import PATIENCE_S
 
 
 class BoardProcess:
@@ -41,7 +42,7 @@ class BoardProcess:
     def __enter__(self) -> Self:
         """Start it, and wait until it has read everything."""
         self.process = ChildProcess("board", [sys.executable, "-m", "ecs_release.board.main"], self.log, self._environment)
-        self.process.wait_until(self._is_ready, 120)
+        self.process.wait_until(self._is_ready, PATIENCE_S)
         return self
 
     def __exit__(self, *_: object) -> None:

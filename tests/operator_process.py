@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.control_plane.ports import free_port, release_port
 from tests.control_plane.processes import ChildProcess
 from tests.environment import plain
+from tests.waiting import PATIENCE_S
 
 # What would take minutes takes seconds here; everything else is as it is by default.
 FAST = {
@@ -93,7 +94,7 @@ class Operator:
         if self._process:
             self._process.kill()
 
-    def wait_until_ready(self, deadline_s: float = 120) -> None:
+    def wait_until_ready(self, deadline_s: float = PATIENCE_S) -> None:
         """Wait until it, and not the process before it, has seen everything that is there."""
         assert self._process is not None
         self._process.wait_until(self._watches, deadline_s)

@@ -8,10 +8,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+PATIENCE_S = 300.0
+"""How long tests wait for what has to come: it costs nothing where it comes, and a busy machine is many times slower than a quiet one."""
 _POLL_S = 0.02
 
 
-async def until(condition: Callable[[], T], timeout_s: float = 20.0) -> T:
+async def until(condition: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:
     """Wait until a condition, which must not block, holds; return its value. Raises TimeoutError."""
     async with asyncio.timeout(timeout_s):
         while not (value := condition()):  # noqa: ASYNC110
@@ -19,7 +21,7 @@ async def until(condition: Callable[[], T], timeout_s: float = 20.0) -> T:
     return value
 
 
-async def until_blocking(condition: Callable[[], T], timeout_s: float = 20.0) -> T:
+async def until_blocking(condition: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:
     """The same for a condition that blocks, such as one that asks kubectl: it is called in a thread."""
     async with asyncio.timeout(timeout_s):
         while not (value := await asyncio.to_thread(condition)):  # noqa: ASYNC110

@@ -21,7 +21,7 @@ from tests.chart.helm import BOARD, render
 from tests.control_plane.control_plane import Cluster
 from tests.proof import usage
 from tests.unit.cli.kubectl.objects import environment, release
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 RELEASES, ENVIRONMENTS = "releases.ecs-release.dev", "environments.ecs-release.dev"
 ACCOUNT = "ecs-release-operator-board"
@@ -88,7 +88,7 @@ class Visitor:
         """The services that JSON has."""
         return [f"{s['namespace']}/{s['service']}" for s in json.loads(await self.get("/?format=json"))["services"]]
 
-    async def until_sees(self, expected: list[str], timeout_s: float = 90) -> None:
+    async def until_sees(self, expected: list[str], timeout_s: float = PATIENCE_S) -> None:
         async with asyncio.timeout(timeout_s):
             while await self.sees() != expected:  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
@@ -107,7 +107,7 @@ class Visitor:
 
         task = asyncio.create_task(read())
         try:
-            await until(lambda: "event: state" in self.streamed, 60)
+            await until(lambda: "event: state" in self.streamed)
             yield task
         finally:
             task.cancel()

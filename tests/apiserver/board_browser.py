@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.program import ARGUMENTS, find
 
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=300_000)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pytest
 from tests.apiserver.board_bed import RELEASES, BoardBed, Visitor, board_bed, running
 from tests.control_plane.control_plane import Cluster, ControlPlane
 from tests.unit.cli.kubectl.objects import ROLLED_BACK
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 
 @pytest.fixture(scope="module")
@@ -46,23 +46,23 @@ async def test_each_sees_what_they_may_get_and_what_changes_there(bed: BoardBed,
     async with ben.streaming(), ada.streaming(), eve.streaming():
         bed.put(other, running("web", "c", readiness=ROLLED_BACK))
         bed.put(other, running("second", "d"))
-        await until(lambda: "event: reload" in ada.streamed, 30)
+        await until(lambda: "event: reload" in ada.streamed)
         bed.put(namespace, running("web", "b", readiness=ROLLED_BACK))
-        await until(lambda: "RolledBack" in ben.streamed, 30)
+        await until(lambda: "RolledBack" in ben.streamed)
         for quiet in (ben, eve):
             assert other not in quiet.streamed and "ccccccc" not in quiet.streamed
         assert "event: reload" not in ben.streamed
         assert "event: change" not in eve.streamed and "event: reload" not in eve.streamed
 
 
-async def test_a_right_that_is_lost_ends_the_stream_within_a_minute(bed: BoardBed, namespace: str, visit: Any) -> None:
+async def test_a_right_that_is_lost_ends_the_stream(bed: BoardBed, namespace: str, visit: Any) -> None:
     bed.put(namespace, running("web", "b"))
     bed.allow(namespace, "leaver")
     leaver = visit("leaver")
     await leaver.until_sees([f"{namespace}/web"])
     async with leaver.streaming() as stream:
         bed.forbid(namespace, "leaver")
-        async with asyncio.timeout(75):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.wait([stream])
         assert stream.done()
     assert await leaver.sees() == []
@@ -85,4 +85,7 @@ async def test_it_goes_on_after_a_restart_of_the_api_server(
     own_control_plane.restart_apiserver()
     bed.put(namespace, running("second", "c"))
     await stayer.until_sees([f"{namespace}/second", f"{namespace}/web"])
-    assert json.loads(await stayer.get("/?format=json"))["fresh"] is True
+    # Another watch may still be listing what it has missed.
+    async with asyncio.timeout(PATIENCE_S):
+        while not json.loads(await stayer.get("/?format=json"))["fresh"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)

@@ -20,6 +20,7 @@ from tests.aws_simulator.client import REGION, Simulator
 from tests.builders.board_objects import rolled_back
 from tests.control_plane.control_plane import Cluster
 from tests.unit.cli.kubectl.objects import NOW
+from tests.waiting import PATIENCE_S
 
 TABLE = "ecs-release-ledger"
 
@@ -73,7 +74,7 @@ def has(attempt: str) -> Callable[[dict[str, Any]], bool]:
 
 async def until(bed: BoardBed, namespace: str, done: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Ask for the page until it is as it should be. Whoever saw nothing yet sees nothing for up to 40 s."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             status, shown = await page(bed, namespace, namespace)
             if status == 200 and done(shown):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from tests.apiserver.board_bed import BoardBed, board_bed, running
 from tests.apiserver.board_browser import check_for_everybody, chromium, visit
@@ -101,6 +102,31 @@ def test_what_changes_is_shown_and_said_without_a_reload(page: Page, bed: BoardB
     bed.put(shop, running("new", "d"))
     expect(page.get_by_role("rowheader", name="new")).to_be_visible()
     assert page.evaluate("window.stillHere")
+
+
+def test_what_changes_while_a_page_is_fetched_anew_is_not_lost(page: Page, bed: BoardBed, shop: str) -> None:
+    expect(page.locator("#freshness")).to_contain_text("Up to date")
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if held or route.request.resource_type != "fetch":
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    page.route("**/*", hold)
+    bed.put(shop, running("late", "d"))
+    ends_at = time.monotonic() + 60
+    while not held:
+        assert time.monotonic() < ends_at
+        page.wait_for_timeout(50)
+    # It is made by now, and on its way.
+    bed.put(shop, running("checkout", "b"))
+    expect(cell(page, shop, "checkout")).to_contain_text("Ready")
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    expect(page.get_by_role("rowheader", name="late")).to_be_visible()
+    expect(cell(page, shop, "checkout")).to_contain_text("Ready")
 
 
 def test_times_are_the_readers_with_utc_beside(page: Page, shop: str) -> None:

@@ -8,13 +8,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 
+from ecs_release.cluster import api_server
 from ecs_release.cluster.api_server import ApiServer
 from ecs_release.domain.model.api_paths import ApiPath
 from tests.builders.maximal import lists_of, maximal
 from tests.control_plane.cluster import Cluster
+from tests.waiting import PATIENCE_S
 
 CRDS = [yaml.safe_load(path.read_text()) for path in sorted((Path(__file__).parents[2] / "crds").glob("*.yaml"))]
 NUMBERS = count()
@@ -37,6 +40,13 @@ def _object(crd: Mapping[str, Any], name: str, spec: Any) -> dict[str, Any]:
 
 def _schema(crd: Mapping[str, Any], part: str) -> Mapping[str, Any]:
     return crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][part]
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a busy API server: rules over a list at its bound take seconds of CPU there."""
+    monkeypatch.setattr(api_server, "_TIMEOUT", aiohttp.ClientTimeout(total=PATIENCE_S))
+    monkeypatch.setattr(api_server, "_DEADLINE_S", PATIENCE_S)
 
 
 @pytest.mark.parametrize(("crd", "part", "path"), _cases())

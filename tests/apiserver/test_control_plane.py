@@ -22,6 +22,7 @@ from tests.control_plane import control_plane as module
 from tests.control_plane.cluster import Cluster, KubectlError
 from tests.control_plane.control_plane import ControlPlane, control_plane
 from tests.control_plane.processes import ChildProcess
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAMS = {"etcd", "kube-apiserver", "kube-controller-manager"}
@@ -34,7 +35,7 @@ def own() -> Iterator[ControlPlane]:
         yield running
 
 
-def eventually(condition: Callable[[], Any], deadline_s: float = 20) -> Any:
+def eventually(condition: Callable[[], Any], deadline_s: float = PATIENCE_S) -> Any:
     until = time.monotonic() + deadline_s
     while not (value := condition()):
         assert time.monotonic() < until, "it never came true"
@@ -141,7 +142,7 @@ class TestRunning:
         cluster.kubectl("get", "namespace", "no-such-namespace", check=False)
 
         def asked() -> list[dict[str, Any]]:
-            events = [e for e in cluster.audit_events() if e["user"]["username"] == "admin"]
+            events = [e for e in cluster.audit_events() if e["user"].get("username") == "admin"]
             return [e for e in events if e.get("objectRef", {}).get("name") == "no-such-namespace"]
 
         event = eventually(asked)[0]
@@ -299,7 +300,7 @@ def command(folder: Path) -> Iterator[ChildProcess]:
 
 
 def ready(process: ChildProcess, folder: Path) -> None:
-    process.wait_until(lambda: str(folder / "kubeconfig") in process.tail(), 60)
+    process.wait_until(lambda: str(folder / "kubeconfig") in process.tail(), PATIENCE_S)
 
 
 def test_the_modules_pin_one_kubernetes_version() -> None:

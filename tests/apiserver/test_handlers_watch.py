@@ -25,7 +25,7 @@ from ecs_release.handlers.login import CredentialsSource
 from ecs_release.handlers.watch_thread import run_watch
 from tests.builders.objects import environment_object, release_object
 from tests.control_plane.control_plane import Cluster, ControlPlane
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 RELEASES = "releases.ecs-release.dev"
 
@@ -59,7 +59,7 @@ async def watching(sink: Any, credentials: CredentialsSource) -> AsyncIterator[a
         yield task
     finally:
         stop.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.wait([task])
     task.result()
 
@@ -123,7 +123,7 @@ async def test_survives_a_restart_of_the_api_server(own_control_plane: ControlPl
         await until(lambda: told.version(RELEASE, namespace, "after"), timeout_s=60)
     finally:
         stop.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await watch
 
 
@@ -181,7 +181,7 @@ async def test_logs_in_again_when_the_credentials_have_ended(cluster: Cluster, s
         await until(lambda: told.version(RELEASE, namespace, "web"))
     finally:
         stop.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await watch
 
     assert asked >= 2
@@ -193,7 +193,7 @@ async def test_a_watch_that_cannot_log_in_ends_with_an_error(server: ApiServer) 
 
     # An AssertionError where the 401 of one of kopf's first requests closes the connection under the other.
     with pytest.raises((kopf.LoginError, AssertionError)):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await run_watch(Told(), credentials, asyncio.Event())
 
 

@@ -19,6 +19,7 @@ from botocore.config import Config
 
 from tests.aws_simulator.client_rollouts import ACCOUNT, REGION, Rollouts
 from tests.control_plane.processes import ChildProcess
+from tests.waiting import PATIENCE_S
 
 _OURS = "test"
 """Marks the test's own calls in the user agent."""
@@ -47,7 +48,7 @@ class Simulator(Rollouts):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), str(_ROOT / "operator")])}
         self.process = ChildProcess("aws simulator", [sys.executable, "-m", "tests.aws_simulator", *self._options], log, environment)
         try:
-            self.process.wait_until(lambda: "http://" in self.process.tail(), 60)
+            self.process.wait_until(lambda: "http://" in self.process.tail(), PATIENCE_S)
         except BaseException:
             self.stop()
             raise
@@ -195,7 +196,7 @@ class Simulator(Rollouts):
             self.wait_steady(name, cluster=cluster, account=account, region=region)
         return revision
 
-    def _wait_until_drained(self, name: str, cluster: str, account: str, region: str, deadline_s: float = 10) -> None:
+    def _wait_until_drained(self, name: str, cluster: str, account: str, region: str, deadline_s: float = PATIENCE_S) -> None:
         """A deleted service's name is free once its last task has stopped."""
         until = time.monotonic() + deadline_s
         ecs = self.client("ecs", account, region)
@@ -208,7 +209,7 @@ class Simulator(Rollouts):
         """Describe a service."""
         return dict(self.client("ecs", account, region).describe_services(cluster=cluster, services=[name])["services"][0])
 
-    def wait_steady(self, name: str, *, deadline_s: float = 30, **where: str) -> dict[str, Any]:
+    def wait_steady(self, name: str, *, deadline_s: float = PATIENCE_S, **where: str) -> dict[str, Any]:
         """Wait until a service has one deployment, COMPLETED, or one task set, steady."""
         until = time.monotonic() + deadline_s
         while True:

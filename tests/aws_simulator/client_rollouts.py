@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tests.waiting import PATIENCE_S
+
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 _STRATEGIES: dict[str, dict[str, Any]] = {
     "ROLLING": {},
@@ -46,7 +48,7 @@ class Rollouts:
         return dict(ecs.describe_service_deployments(serviceDeploymentArns=[newest])["serviceDeployments"][0])
 
     def wait_deployment(
-        self, name: str, *, stage: str = "", status: str = "", deadline_s: float = 30, **where: str
+        self, name: str, *, stage: str = "", status: str = "", deadline_s: float = PATIENCE_S, **where: str
     ) -> dict[str, Any]:  # fmt: skip
         """Wait until the newest service deployment is at a stage, or has a status. Short stages are missed where time is scaled much."""
         return self._wait(
@@ -54,7 +56,7 @@ class Rollouts:
             f"{stage or status}", name, deadline_s, where,
         )  # fmt: skip
 
-    def wait_paused(self, name: str, *, deadline_s: float = 30, **where: str) -> dict[str, Any]:
+    def wait_paused(self, name: str, *, deadline_s: float = PATIENCE_S, **where: str) -> dict[str, Any]:
         """Wait until the newest service deployment is paused by a hook."""
         return self._wait(lambda found: _paused(found) is not None, "paused", name, deadline_s, where)
 

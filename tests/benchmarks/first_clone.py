@@ -11,7 +11,7 @@ from ecs_release.api.names import API_VERSION, RELEASE
 from tests.aws_simulator.client import image_name
 from tests.benchmarks.release import LATENCY_S
 from tests.benchmarks.results import Result
-from tests.e2e.bed import DEADLINE_S, GROUP, VERSION, Place, running_bed
+from tests.e2e.bed import GROUP, VERSION, Place, running_bed
 from tests.git_host.server import Behaviour, GitHost
 from tests.git_host.service import CommitsService, binding
 from tests.operator_process import FAST
@@ -46,7 +46,7 @@ def measure(host: GitHost, large: str, ends: tuple[str, str], folder: Path) -> l
             if other.updates():
                 raise RuntimeError("the clone ended before the other Releases did: let the host send more slowly")
             host.behave(large, None)
-            other.until(other.updates, "the Release that waits for the clone", deadline_s=2 * DEADLINE_S)
+            other.until(other.updates, "the Release that waits for the clone")
     name = "from apply to UpdateService, median, while another team's repository of 100,000 commits is cloned first, against quiet"
     return [Result(name, statistics.median(during), "s", statistics.median(taken), _BOUND, _N)]
 

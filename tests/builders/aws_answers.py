@@ -125,7 +125,7 @@ CALLS: dict[str, tuple[Any, str, Call]] = {
     "ListServiceDeployments": (
         {"serviceDeployments": [{"serviceDeploymentArn": "arn:sd", "targetServiceRevisionArn": "arn/web/1"}]},
         "ecs",
-        lambda c: BotoEcs(c, ACCESS)._service_deployment_arn(f"{ARN}:service/main/web", "ecs-svc/1"),
+        lambda c: BotoEcs(c, ACCESS)._service_deployment_arn("main", f"{ARN}:service/main/web", "ecs-svc/1"),
     ),
     "DescribeServiceDeployments": (
         {"serviceDeployments": [SERVICE_DEPLOYMENT]},

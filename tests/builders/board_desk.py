@@ -20,6 +20,7 @@ from ecs_release.board.documents import Documents
 from ecs_release.board.feed import Feed
 from ecs_release.board.freshness import Freshness
 from ecs_release.board.inventory import WATCHED, Inventory
+from ecs_release.board.login import LONGEST_HEADER, ProxyLogin
 from ecs_release.board.object_pages import ObjectPages
 from ecs_release.board.server import Board
 from ecs_release.board.viewer import Viewer
@@ -44,7 +45,7 @@ class BoardDesk:
         self.elapsed_s = 0.0
         self.distances, self.ancestry = Distances(commits, lambda: self.elapsed_s), Ancestry(commits, lambda: self.elapsed_s)
         taken = BoardSettings(login="headers", **settings)
-        self.board = Board(taken, self.inventory, self.freshness, self.feed, cast("Access", self))
+        self.board = Board(taken, ProxyLogin(taken), self.inventory, self.freshness, self.feed, cast("Access", self))
         self.comparison = ComparisonPage(self.inventory, self.records, self.distances, self.freshness, self.feed, taken.link_hosts)
         self.commits = CommitsPage(self.inventory, self.documents, self.records, self.ancestry, self.freshness, self.feed, taken.link_hosts)
         self.pages = ObjectPages(self.inventory, self.documents, self.freshness, taken.link_hosts, self.clock.now)
@@ -68,7 +69,10 @@ class BoardDesk:
             self.freshness.heard(kind)
         routes = [*self.pages.attach(self.board), *self.comparison.routes(self.board), *self.commits.routes(self.board)]
         application = self.board.application(routes)
-        async with listening(application, "127.0.0.1", 0) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+        async with (
+            listening(application, "127.0.0.1", 0, longest_header=LONGEST_HEADER) as port,
+            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
+        ):
             self.client = client
             yield
         await self.distances.answers.close()

@@ -22,7 +22,7 @@ class FakeEcs:
     stopped: list[Task] = field(default_factory=list)
     listed: int = 0
 
-    async def service_deployment(self, service_arn: str, deployment_id: str) -> ServiceDeployment | None:
+    async def service_deployment(self, cluster: str, service_arn: str, deployment_id: str) -> ServiceDeployment | None:
         self.deployments.append(deployment_id)
         return self.told
 

@@ -50,6 +50,11 @@ class FakeRegistry:
     def push(self, *numbers: int, tags: tuple[str, ...] = ("ref.v1",)) -> None:
         self.there |= {digest(n): RegistryImage(digest(n), tags) for n in numbers}
 
+    async def image(self, name: str, *, tag: str = "", digest: str = "") -> RegistryImage | None:
+        if self.fault is not None:
+            raise self.fault
+        return next((i for i in self.there.values() if i.digest == digest or (tag and tag in i.tags)), None)
+
     async def images(self, name: str, digests: Collection[str]) -> ImagesAnswer:
         self.asked.append((name, frozenset(digests)))
         self.asked_at.append(asyncio.get_running_loop().time())

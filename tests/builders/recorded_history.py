@@ -27,6 +27,7 @@ from ecs_release.domain.ports.ledger_acknowledgements import foreign_id
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.domain.recovery.from_ledger import recorded_pin
 from ecs_release.domain.recovery.lost_status import needs_recovery
+from ecs_release.engine.ledger.record_closer import Closing
 from ecs_release.engine.ledger.recorder import Recorder
 from ecs_release.engine.release.memory import Memory
 from ecs_release.engine.store.store import ReleaseFacts
@@ -113,10 +114,9 @@ class AnyRecorder(AnyHistory):
 
     def operator_starts(self) -> None:
         self.memory = Memory(self.now)
-        self.recorder = Recorder(self.ledger, Time(self), lambda _key, _after_s: None, lambda: None)
-        self.recorder.closer.configure(
-            "default", lambda _: frozenset([SERVICE] if self.is_there else []), self.exists, lambda _: self.is_there, 60
-        )
+        closing = Closing("default", lambda _: frozenset([SERVICE] if self.is_there else []), lambda _: self.is_there, self.exists, 60)
+        self.recorder = Recorder(self.ledger, closing, Time(self), lambda _key, _after_s: None, lambda: None)
+        assert self.recorder.closer is not None
         self.recorder.closer.sweep(["prod"])
         self.task = self.loop.create_task(self.recorder.run())
 

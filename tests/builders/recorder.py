@@ -12,6 +12,7 @@ from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.ports.ledger_acknowledgements import acknowledge
 from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.ledger.end_entries import ServiceIdentity
+from ecs_release.engine.ledger.record_closer import Closing, RecordCloser
 from ecs_release.engine.ledger.recorder import Recorder
 from ecs_release.engine.release.gatherer import key_of
 from ecs_release.engine.store.store import ReleaseFacts
@@ -26,6 +27,13 @@ def acknowledged(recorder: Recorder, given: Facts) -> Facts:
     return replace(given, ledger=recorder.ledger_facts(key_of(given.release), given.release.metadata.uid))
 
 
+async def _is_nowhere(_: ObjectKey) -> bool:
+    return False
+
+
+NO_RELEASES = Closing("default", lambda _: frozenset(), lambda _: False, _is_nowhere, 60)
+
+
 class Process:
     """A recorder, and Releases whose statuses it is told."""
 
@@ -37,12 +45,10 @@ class Process:
         self.statuses: dict[str, ReleaseStatus] = {}
         self.asked: list[ObjectKey] = []
         self.troubled = 0
-        self.recorder = Recorder(ledger, self.clock, self.again, self.trouble)
         self.there: set[str] = set()
         self.uids: dict[str, str] = {}
-        self.recorder.closer.configure(
-            "default", lambda _: frozenset(("shop", "store", name) for name in self.statuses), self.exists, self.has, 60
-        )
+        closing = Closing("default", lambda _: frozenset(("shop", "store", name) for name in self.statuses), self.has, self.exists, 60)
+        self.recorder = Recorder(ledger, closing, self.clock, self.again, self.trouble)
         self.task: asyncio.Task[None] | None = None
 
     def trouble(self) -> None:
@@ -121,6 +127,11 @@ def facts_of(name: str) -> ReleaseFacts:
     return ReleaseFacts(Process.key(name), f"uid-{name}", datetime(2026, 1, 1, tzinfo=UTC), "store", name, "prod", 0)
 
 
+def closer_of(process: Process) -> RecordCloser:
+    assert process.recorder.closer is not None
+    return process.recorder.closer
+
+
 def deleted_in_process(process: Process) -> None:
     del process.statuses["web"]
     process.recorder.release_deleted(replace(facts_of("web"), uid=process.uids.get("web", "uid-web")))
@@ -128,4 +139,4 @@ def deleted_in_process(process: Process) -> None:
 
 def deleted_unseen(process: Process) -> None:
     del process.statuses["web"]
-    process.recorder.closer.sweep(["prod"])
+    closer_of(process).sweep(["prod"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.release import Release
-from ecs_release.api.release_status import LastReady, Pin, PinnedImage, ReleaseStatus, Rollout
+from ecs_release.api.release_status import LastReady, Pin, PinnedImage, ReadyImage, ReleaseStatus, Rollout
 from ecs_release.api.releaseset import ReleaseSet, ReleaseSetSpec
 from ecs_release.domain.model import conditions
 from ecs_release.domain.sets.child_manifests import child_name, labels, owner_reference
@@ -58,7 +58,7 @@ def child(
     pin = Pin(id="p", images=[PinnedImage(container="app", digest=pinned)]) if pinned else None
     status = ReleaseStatus(
         observed_generation=observed, conditions=said, pin=pin, rollout=rollout, last_handled_retry=handled,
-        last_ready=LastReady(pin_id="p") if settled else None,
+        last_ready=LastReady(pin_id="p", images=[ReadyImage(container="app", digest=pinned)]) if settled else None,
     )  # fmt: skip
     body = release_object(
         more.pop("name", "c"), meta={"generation": generation, **more.pop("meta", {})}, annotations=more.pop("annotations", {}), service=service,

@@ -32,6 +32,12 @@ class Thing:
     content: Mapping[str, Any]
     below: str = ""
     changes: int = 0
+    sections: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What it shows, by the owner that the content names."""
+
+    def show(self, content: Mapping[str, Any]) -> None:
+        self.content = content
+        self.sections[content.get("owner", "")] = content
 
 
 @dataclass
@@ -44,45 +50,59 @@ class FakeViewSink:
     loses: int = 0
     hangs: bool = False
     problem: Exception | None = None
+    refuses: dict[str, Exception] = field(default_factory=dict)
+    """What is refused, by the name of the part, the address, or the commit."""
     creates_current: bool = True
     busy_s: float = 0.0
+    hourly: int = 0
     things: dict[str, Thing] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    _made: int = 0
+
+    @property
+    def spent(self) -> int:
+        return sum(call != "find" for call in self.calls)
 
     def ready_in_s(self) -> float:
         return self.busy_s
 
-    async def _call(self, name: str) -> None:
+    async def _call(self, name: str, place: Place, part: Part) -> None:
         self.calls.append(name)
         await asyncio.sleep(1e9 if self.hangs else self.takes_s)
         if self.problem is not None:
             raise self.problem
+        refused = next((p for name, p in self.refuses.items() if name in (part.name, place.address, part.content.get("ref"))), None)
+        if refused is not None:
+            raise refused
 
     async def find(self, place: Place, part: Part) -> list[str]:
-        await self._call("find")
+        await self._call("find", place, part)
         now = asyncio.get_running_loop().time()
         return [t.receipt for t in self.things.values() if t.key == part.key and t.address == place.address and t.listed_at <= now]
 
     async def create(self, place: Place, part: Part) -> Created:
-        await self._call("create")
-        receipt = str(len(self.things) + len(self.removed) + 1)
+        await self._call("create", place, part)
+        self._made += 1
+        receipt = str(self._made)
         listed_at = asyncio.get_running_loop().time() + self.late_s
         self.things[receipt] = Thing(receipt, part.key, place.address, listed_at, part.content, place.below)
+        self.things[receipt].show(part.content)
         if self.loses:
             self.loses -= 1
             raise Ambiguous("the answer was lost")
         return Created(receipt, self.creates_current)
 
     async def change(self, place: Place, receipt: str, part: Part) -> None:
-        await self._call("change")
-        self.things[receipt].content = part.content
-        self.things[receipt].changes += 1
+        await self._call("change", place, part)
+        if receipt in self.things:
+            self.things[receipt].show(part.content)
+            self.things[receipt].changes += 1
 
     async def remove(self, place: Place, receipt: str, part: Part) -> None:
-        await self._call("remove")
-        self.things.pop(receipt)
-        self.removed.append(receipt)
+        await self._call("remove", place, part)
+        if self.things.pop(receipt, None) is not None:
+            self.removed.append(receipt)
 
     async def close(self) -> None:
         pass

@@ -90,6 +90,20 @@ BOARD: dict[str, Any] = {
 }
 BOARD_NAMESPACED: dict[str, Any] = {**BOARD, **NAMESPACED}
 BOARD_WITH_COMMITS: dict[str, Any] = {**BOARD, **COMMITS}
+BOARD_LOAD_BALANCER: dict[str, Any] = {
+    "board": {
+        "enabled": True,
+        "host": "releases.example.com",
+        "loadBalancer": {
+            "arns": ["arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/board/0123456789abcdef"],
+            "clientID": "board",
+            "userClaim": "email",
+        },
+        "ingress": {"enabled": True, "className": "alb", "annotations": {"alb.ingress.kubernetes.io/target-type": "ip"}},
+        "networkPolicy": {"from": [{"ipBlock": {"cidr": "10.0.0.0/20"}}]},
+    },
+    "ledger": {"table": "ecs-release-ledger", "region": "eu-west-1"},
+}
 CONNECTIONS: dict[str, Any] = {
     "connections": {
         "github": [
@@ -120,6 +134,7 @@ MATRIX: dict[str, tuple[Mapping[str, Any], str]] = {
     "board": (BOARD, "1.36.3"),
     "board-namespaced": (BOARD_NAMESPACED, "1.36.3"),
     "board-with-commits": (BOARD_WITH_COMMITS, "1.36.3"),
+    "board-load-balancer": (BOARD_LOAD_BALANCER, "1.36.3"),
     "connections": (CONNECTIONS, "1.36.3"),
     "old-kubernetes": ({}, "1.32.0"),
 }  # fmt: skip

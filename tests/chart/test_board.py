@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from ecs_release.board.config import BoardSettings
-from tests.chart.helm import BOARD, BOARD_NAMESPACED, BOARD_WITH_COMMITS, HelmError, objects, render
+from tests.chart.helm import BOARD, BOARD_LOAD_BALANCER, BOARD_NAMESPACED, BOARD_WITH_COMMITS, HelmError, objects, render
 
 NAME, OPERATOR = "ecs-release-operator-board", "ecs-release-operator"
+_ARNS = BOARD_LOAD_BALANCER["board"]["loadBalancer"]["arns"]
 Objects = dict[tuple[str, str], dict[str, Any]]
 
 
@@ -74,6 +75,24 @@ def test_the_ledger_is_read_where_that_is_asked_for_and_the_login_has_no_identit
     assert (settings.ledger_table, settings.ledger_region) == ("ecs-release-ledger", "eu-west-1")
     assert found["ServiceAccount", NAME]["metadata"]["annotations"] == annotation
     assert found["Deployment", NAME]["spec"]["template"]["metadata"]["annotations"] == {"eks.amazonaws.com/skip-containers": "login"}
+
+
+def test_behind_a_load_balancer_that_signs_there_is_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = objects(render(BOARD_LOAD_BALANCER))
+    (board,) = found["Deployment", NAME]["spec"]["template"]["spec"]["containers"]
+    known = {f"ECS_RELEASE_BOARD_{name.upper()}" for name in BoardSettings.model_fields}
+    for entry in board["env"]:
+        assert entry["name"] in known
+        monkeypatch.setenv(entry["name"], entry["value"])
+    settings = BoardSettings()
+    assert (settings.login, settings.host, settings.load_balancer_client_id, settings.user_claim, settings.groups_claim) == (
+        "load-balancer", "0.0.0.0", "board", "email", "groups",
+    )  # fmt: skip
+    assert settings.load_balancer_arns == BOARD_LOAD_BALANCER["board"]["loadBalancer"]["arns"]
+    assert {p["name"]: p["containerPort"] for p in board["ports"]} == {"http": settings.port, "probes": settings.probe_port}
+    (ingress,) = found["NetworkPolicy", NAME]["spec"]["ingress"]
+    assert [p["port"] for p in ingress["ports"]] == ["http", "probes"]
+    assert ingress["from"] == BOARD_LOAD_BALANCER["board"]["networkPolicy"]["from"]
 
 
 def test_only_the_login_is_reached(rendered: Objects) -> None:
@@ -140,6 +159,8 @@ def test_selectors_choose_one_of_both(rendered: Objects) -> None:
         ({"board": {"enabled": True, "proxy": {"secret": "s"}}}, "board.host is needed"),
         ({"board": {"enabled": True, "host": "a.example.com"}}, "board.proxy.secret is needed"),
         ({"board": {**BOARD["board"], "readLedger": True}}, "ledger.table is needed"),
+        ({"board": {"enabled": True, "host": "a.example.com", "loadBalancer": {"arns": _ARNS}}}, "board.loadBalancer.clientID is needed"),
+        ({"board": {**BOARD_LOAD_BALANCER["board"], "loadBalancer": {"arns": ["board"], "clientID": "x"}}}, "arns"),
         ({"board": {**BOARD["board"], "host": "https://a.example.com"}}, "host"),
         ({"board": {**BOARD["board"], "linkHosts": ["https://a.example.com"]}}, "linkHosts"),
     ],

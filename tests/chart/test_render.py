@@ -221,6 +221,7 @@ def test_a_budget_above_one_replica_only(rendered: dict[str, Objects]) -> None:
         "board": True,
         "board-namespaced": True,
         "board-with-commits": True,
+        "board-load-balancer": True,
         "connections": True,
         "old-kubernetes": True,
     }

@@ -128,7 +128,7 @@ async def test_update_service_answers_our_deployment(aws: BotoAws, service: str,
     deployments = sim.service(service, cluster=service)["deployments"]
     assert started.deployment_id in {d["id"] for d in deployments}
     assert started.task_definition == second.arn
-    described = await ecs.service_deployment(sim.service(service, cluster=service)["serviceArn"], started.deployment_id)
+    described = await ecs.service_deployment(service, sim.service(service, cluster=service)["serviceArn"], started.deployment_id)
     assert described is not None
     assert described.status in ("PENDING", "IN_PROGRESS", "SUCCESSFUL")
     assert await ecs.stop_service_deployment("arn:aws:ecs:eu-west-1:111122223333:service-deployment/a/b/c") is False
@@ -144,14 +144,14 @@ async def test_a_hook_is_answered_once(aws: BotoAws, sim: Simulator) -> None:
     sim.wait_steady(name, cluster=name)
     started = await ecs.update_service(name, name, (await ecs.newest_task_definitions(name, 1))[0], force=True)
     paused = sim.wait_paused(name, cluster=name)
-    found = await ecs.service_deployment(sim.service(name, cluster=name)["serviceArn"], started.deployment_id)
+    found = await ecs.service_deployment(name, sim.service(name, cluster=name)["serviceArn"], started.deployment_id)
     assert found is not None
     (hook,) = found.hooks
     assert (found.arn, hook.status, hook.target_type) == (paused["serviceDeploymentArn"], "AWAITING_ACTION", "PAUSE")
     await ecs.continue_service_deployment(found.arn, hook.id, "CONTINUE")
     with pytest.raises(Blocked, match=f"ecs:ContinueServiceDeployment on hook {hook.id}"):
         await ecs.continue_service_deployment(found.arn, hook.id, "CONTINUE")
-    after = await ecs.service_deployment(sim.service(name, cluster=name)["serviceArn"], started.deployment_id)
+    after = await ecs.service_deployment(name, sim.service(name, cluster=name)["serviceArn"], started.deployment_id)
     assert after is not None and after.hooks[0].status == "SUCCEEDED"
 
 
@@ -281,7 +281,7 @@ async def test_without_the_service_deployment_api_it_is_not_asked_again(aws: Bot
     since = sim.mark()
     ecs = aws.ecs(access())
     for _ in range(3):
-        assert await ecs.service_deployment(found["serviceArn"], found["deployments"][0]["id"]) is None
+        assert await ecs.service_deployment(service, found["serviceArn"], found["deployments"][0]["id"]) is None
     sim.control("clear-faults")
     assert len(sim.calls(action="ListServiceDeployments", since=since)) == 1
 
@@ -386,7 +386,7 @@ async def test_without_the_right_to_read_protection_it_is_not_asked_again(aws: B
 async def test_a_service_deployment_is_looked_for_once(aws: BotoAws, sim: Simulator, service: str) -> None:
     found, ecs, since = sim.service(service, cluster=service), aws.ecs(access()), sim.mark()
     for _ in range(3):
-        assert await ecs.service_deployment(found["serviceArn"], found["deployments"][0]["id"]) is not None
+        assert await ecs.service_deployment(service, found["serviceArn"], found["deployments"][0]["id"]) is not None
     assert len(sim.calls(action="ListServiceDeployments", since=since)) == 1
     assert len(sim.calls(action="DescribeServiceDeployments", since=since)) == 3
 
@@ -463,7 +463,7 @@ async def test_a_paused_canary_is_read_with_its_stage_traffic_and_hook(aws: Boto
     ecs = aws.ecs(access())
     service = (await ecs.describe_services(name, [name])).services[name]
     assert (service.strategy, service.hooked, service.bake_s) == ("CANARY", True, 300.0)
-    found = await ecs.service_deployment(sim.service(name, cluster=name)["serviceArn"], deployment)
+    found = await ecs.service_deployment(name, sim.service(name, cluster=name)["serviceArn"], deployment)
     assert found is not None
     assert (found.status, found.stage, found.traffic) == ("IN_PROGRESS", "POST_PRODUCTION_TRAFFIC_SHIFT", 100.0)
     assert [(h.target_type, h.status, h.timeout_action) for h in found.hooks] == [("PAUSE", "AWAITING_ACTION", "ROLLBACK")]
@@ -521,7 +521,6 @@ async def test_many_queues_are_waited_at_at_the_same_time(aws: BotoAws, sim: Sim
     polls = [asyncio.create_task(aws.event_queue(access("polling"), url).receive()) for url in urls]
     await asyncio.sleep(0)
     sqs.send_message(QueueUrl=urls[-1], MessageBody="news")
-    begun = time.monotonic()
     assert [message.body for message in await polls[-1]] == ["news"]
-    assert time.monotonic() - begun < 8, "a poll lasts ten seconds"
+    assert not all(poll.done() for poll in polls[:-1]), "a poll lasts ten seconds"
     await asyncio.gather(*polls)

@@ -22,6 +22,7 @@ from ecs_release.domain.ports.commits import CommitRange, FullHash, Membership, 
 from tests.git_host.repositories import BareRepository, git
 from tests.git_host.server import GitHost, running_host
 from tests.git_host.service import FAST, binding
+from tests.waiting import PATIENCE_S
 
 CRISS_CROSS = [[], [0], [0], [1, 2], [2, 1], [3], [4]]
 OCTOPUS = [[], [0], [0], [0], [1, 2, 3], [4]]
@@ -186,7 +187,7 @@ def test_a_clone_that_has_lost_a_part_is_no_ground_for_a_no(host: GitHost, tmp_p
             assert await graph.relation("main", second, aside) == Relation(0, 1)
             for path in (*packs, *(graph.clone.folder / "objects" / "info").iterdir()):
                 path.unlink(missing_ok=True)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 # Git cannot fetch into such a clone: it is made anew after the pause.
                 while isinstance(found := await graph.membership("main", aside, 3600), Unknown):  # noqa: ASYNC110 - nothing tells of it
                     await asyncio.sleep(0.02)

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from ecs_release.domain.model.errors import Ambiguous, Blocked, Denied, NotLeading, Retryable, Throttled
-from ecs_release.domain.ports.views import Part, Place
+from ecs_release.domain.ports.views import LEFT, Created, Part, Place
 from ecs_release.github.adapter import GitHub, connect
 from ecs_release.github.limits import ContentLimits
 from ecs_release.outbound.connections import load
 from ecs_release.outbound.session import Session
 from tests.github_fake.description import faults_of_request, is_available
-from tests.github_fake.server import APP, GitHubFake
+from tests.github_fake.server import APP, BOT, GitHubFake
 
 COMMIT, PLACE = "5d6e7f8" + "0" * 33, Place("acme/store")
 
@@ -114,6 +114,22 @@ async def test_a_key_that_somebody_copied_is_not_ours(sink: GitHub, fake: GitHub
     assert await sink.find(PLACE, part()) == []
 
 
+async def test_what_the_apps_bot_has_made_is_ours_if_no_app_is_named(sink: GitHub, fake: GitHubFake) -> None:
+    fake.names_app = False
+    made, said = await sink.create(PLACE, part()), await sink.create(PLACE, comment())
+    for _ in range(2):
+        assert await sink.find(PLACE, part()) == [made.receipt] and await sink.find(PLACE, comment()) == [said.receipt]
+    assert [c[2] for c in fake.calls].count("/app") == 1
+    deployment = fake.repositories["acme/store"].deployments[int(made.receipt)]
+    for other in ({"login": "dependabot[bot]"}, {"type": "User"}):
+        deployment["creator"] = {**BOT, **other}
+        assert await sink.find(PLACE, part()) == []
+    deployment["creator"] = None
+    assert await sink.find(PLACE, part()) == []
+    deployment |= {"creator": BOT, "performed_via_github_app": {**APP, "id": 666}}
+    assert await sink.find(PLACE, part()) == [], "another App is named"
+
+
 async def test_a_short_hash_is_resolved_and_a_branch_of_that_name_is_not_taken(sink: GitHub, fake: GitHubFake) -> None:
     await sink.create(PLACE, part(ref=COMMIT[:7]))
     assert [sha for sha, _ in fake.repositories["acme/store"].states()] == [COMMIT]
@@ -196,10 +212,20 @@ async def test_two_objects_share_one_comment(sink: GitHub, fake: GitHubFake) -> 
     assert [line for line in found["body"].splitlines() if not line.startswith("<!--")] == ["first again", "second"]
 
 
+async def test_a_comment_whose_marker_somebody_has_removed_loses_no_section(sink: GitHub, fake: GitHubFake) -> None:
+    made = await sink.create(PLACE, comment("first"))
+    (found,) = fake.repositories["acme/store"].comments.values()
+    found["body"] = "\n".join(found["body"].splitlines()[1:])
+    await sink.change(PLACE, made.receipt, comment("second", owner="o2"))
+    (found,) = fake.repositories["acme/store"].comments.values()
+    assert [line for line in found["body"].splitlines() if not line.startswith("<!--")] == ["first", "second"]
+    assert await sink.find(PLACE, comment()) == [made.receipt]
+
+
 async def test_a_comment_of_others_is_left_alone(sink: GitHub, fake: GitHubFake) -> None:
     """Somebody has copied the marker."""
     made = await sink.create(PLACE, comment())
-    fake.repositories["acme/store"].comments[int(made.receipt)]["performed_via_github_app"] = None
+    fake.repositories["acme/store"].comments[int(made.receipt)] |= {"performed_via_github_app": None, "user": None}
     assert await sink.find(PLACE, comment()) == []
 
 
@@ -208,6 +234,20 @@ async def test_a_comment_that_somebody_has_deleted_is_left_so(sink: GitHub, fake
     fake.repositories["acme/store"].comments.clear()
     await sink.change(PLACE, made.receipt, comment("anew", label="live"))
     assert fake.repositories["acme/store"].comments == {} and fake.repositories["acme/store"].labels == {7: ["live"]}
+
+
+async def test_where_the_conversation_is_locked_nothing_is_said_and_the_label_is_set(sink: GitHub, fake: GitHubFake) -> None:
+    locked = "Unable to create comment because issue is locked."
+    fake.fault("status", status=403, message=locked, method="POST", path="comments$", times=None)
+    assert await sink.create(PLACE, comment()) == Created(LEFT)
+    made = await sink.create(PLACE, comment(label="live"))
+    assert made == Created(LEFT, is_current=False)
+    await sink.change(PLACE, made.receipt, comment(label="live"))
+    assert fake.repositories["acme/store"].comments == {} and fake.repositories["acme/store"].labels == {7: ["live"]}
+    fake.faults.clear()
+    made = await sink.create(PLACE, comment())
+    fake.fault("status", status=403, message=locked.replace("create", "edit"), method="PATCH")
+    await sink.change(PLACE, made.receipt, comment("anew"))
 
 
 async def test_a_comment_of_many_pages_is_found_and_removed(sink: GitHub, fake: GitHubFake) -> None:

@@ -61,7 +61,7 @@ class Cluster:
         if not any(folder.glob("*.yaml")):
             return
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(folder))
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(folder))
+        self.kubectl("wait", "--for=condition=Established", "--timeout=300s", "-f", str(folder))
 
     def service_account_kubeconfig(self, namespace: str, name: str, *, duration: str = "12h") -> Path:
         """Write a KUBECONFIG, beside ours, of a service account that is there, with a real token: what RBAC says of it is then true of us."""

@@ -25,7 +25,7 @@ from tests.control_plane.kind import KindCluster, kind_is_there
 from tests.control_plane.ports import free_port, release_port
 from tests.control_plane.processes import ChildProcess
 
-_READY_DEADLINE_S = 60
+_READY_DEADLINE_S = 300
 _ATTEMPTS = 3
 _CONTROLLERS = "garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller"
 _AUDIT_POLICY = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": [{"level": "Request"}]}

@@ -24,12 +24,12 @@ from tests.kind.installed import InstalledOperator, InstalledSimulator
 from tests.kind.steps import INSTALLED
 from tests.operator_process import FAST, Operator
 from tests.proof import rights, usage
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parent.parent.parent
 GROUP, VERSION = "ecs-release.dev", "v1alpha1"
 _API = f"{GROUP}/{VERSION}"
 _numbers = itertools.count(1)
-DEADLINE_S = 60.0
 
 
 @dataclass
@@ -212,7 +212,7 @@ class Place:
         found = self.bed.cluster.get("releases", "-n", self.name, "-l", f"{GROUP}/release-set={name}")["items"]
         return {r["spec"]["service"]: r for r in found}
 
-    def wait_set(self, reason: str, name: str = "all", *, deadline_s: float = DEADLINE_S, **more: Any) -> dict[str, Any]:
+    def wait_set(self, reason: str, name: str = "all", *, deadline_s: float = PATIENCE_S, **more: Any) -> dict[str, Any]:
         """Wait until a set's Ready has a reason, said of the newest spec; returns the status. `more` are fields that must be so, too."""
 
         def there() -> dict[str, Any] | None:
@@ -224,7 +224,7 @@ class Place:
 
         return self.until_set(there, f"Ready to be {reason}", name, deadline_s)
 
-    def until_set(self, there: Callable[[], Any], what: str, name: str = "all", deadline_s: float = DEADLINE_S) -> Any:
+    def until_set(self, there: Callable[[], Any], what: str, name: str = "all", deadline_s: float = PATIENCE_S) -> Any:
         """Wait until something of a set is there."""
         return self.until(there, what, name, deadline_s, lambda: self.set_status(name))
 
@@ -262,7 +262,7 @@ class Place:
         """Read a Release's status."""
         return dict(self.get(name).get("status") or {})
 
-    def wait(self, reason: str, name: str = "web", *, deadline_s: float = DEADLINE_S, **more: Any) -> dict[str, Any]:
+    def wait(self, reason: str, name: str = "web", *, deadline_s: float = PATIENCE_S, **more: Any) -> dict[str, Any]:
         """Wait until Ready has a reason, said of the newest spec; returns the status. `more` are fields of the status that must be so, too."""
 
         def there() -> dict[str, Any] | None:
@@ -275,7 +275,7 @@ class Place:
 
         return self.until(there, f"Ready to be {reason}", name, deadline_s)
 
-    def deployed(self, name: str = "web", *, deadline_s: float = DEADLINE_S) -> str:
+    def deployed(self, name: str = "web", *, deadline_s: float = PATIENCE_S) -> str:
         """Wait until an attempt at the newest spec has reached ECS; returns the id of its deployment. Ready may be RollingOut before that."""
 
         def there() -> str:
@@ -292,7 +292,7 @@ class Place:
         there: Callable[[], Any],
         what: str,
         name: str = "web",
-        deadline_s: float = DEADLINE_S,
+        deadline_s: float = PATIENCE_S,
         show: Callable[[], Any] | None = None,
     ) -> Any:
         """Wait until something is there."""

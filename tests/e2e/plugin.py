@@ -20,6 +20,7 @@ import pyte
 from tests.control_plane.cluster import Cluster
 from tests.e2e.bed import Place
 from tests.environment import plain
+from tests.waiting import PATIENCE_S
 
 PLUGIN_S = 90
 
@@ -115,7 +116,7 @@ class Terminal:
         """What stands on the screen."""
         return "\n".join(line.rstrip() for line in self.screen.display).strip()
 
-    def until(self, text: str, deadline_s: float = 40) -> str:
+    def until(self, text: str, deadline_s: float = PATIENCE_S) -> str:
         """Read on until a text stands on the screen."""
         end = time.monotonic() + deadline_s
         while text not in self.shown:
@@ -123,7 +124,7 @@ class Terminal:
             assert self._read(0.2) or self._process.poll() is None, f"it ended without {text!r}:\n{self.shown}"
         return self.shown
 
-    def end(self, deadline_s: float = 60) -> int:
+    def end(self, deadline_s: float = PATIENCE_S) -> int:
         """Read on until it has ended; returns the exit code."""
         end = time.monotonic() + deadline_s
         while self._process.poll() is None:

@@ -9,6 +9,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from tests.e2e.bed import Place
+from tests.waiting import PATIENCE_S
 
 PATTERN = {
     "source": ["aws.ecs", "aws.ecr"],
@@ -66,7 +67,7 @@ class Inbox:
             seen.setdefault(one["id"], f"{one['data']['name']} {kind}")
         return list(seen.values())
 
-    def until(self, *kinds: str, deadline_s: float = 60.0) -> list[dict[str, Any]]:
+    def until(self, *kinds: str, deadline_s: float = PATIENCE_S) -> list[dict[str, Any]]:
         """Wait until these have come, in any order."""
 
         def there() -> bool:

@@ -135,7 +135,7 @@ def application(place: Place, request: pytest.FixtureRequest) -> Application:
     found.sync()
     place.wait_set("Succeeded")
     place.wait("Succeeded", "single")
-    place.until(lambda: settled(found), "all to come to rest", "single", 60)
+    place.until(lambda: settled(found), "all to come to rest", "single")
     return found
 
 

@@ -54,7 +54,7 @@ def test_nothing_is_written_at_rest_nor_by_a_process_that_begins(place: Place) -
         place.release("v2", name)
     for name in SERVICES:
         place.wait("Succeeded", name)
-    place.until(lambda: settled(place), "the Releases to come to rest", SERVICES[0], 60)
+    place.until(lambda: settled(place), "the Releases to come to rest", SERVICES[0])
     swept = place.get_environment()["status"]["lastSweepTime"]
     mark = place.aws.mark()
 

@@ -88,10 +88,10 @@ def test_a_claimant_whose_labels_cannot_be_read_is_left_out_after_a_while(held: 
     held.proxy.hold(labels)
     try:
         held.bed.restart_operator()
-        younger.wait("Succeeded", deadline_s=150)
+        younger.wait("Succeeded")
     finally:
         held.proxy.let_go(labels)
-    older.wait("TargetConflict", deadline_s=150)
+    older.wait("TargetConflict")
     assert [c["parameters"]["service"] for c in older.updates()] == ["web"]
 
 
@@ -108,7 +108,7 @@ def test_soak_nobody_takes_a_service_at_any_of_many_restarts(held: Held, teams: 
         )  # fmt: skip
     for _ in range(20):
         held.bed.restart_operator()
-        younger.until(lambda: passes(younger) >= count + 2, "a pass over each Release", deadline_s=300)
+        younger.until(lambda: passes(younger) >= count + 2, "a pass over each Release")
         assert not older.updates() and not younger.updates()
         assert condition(younger.status(), "Ready")["reason"] == "TargetConflict"
 

@@ -30,7 +30,7 @@ from tests.proxies import ForwardingProxy
 
 HOLD = {"backwards": "Hold", "unknown": "Hold"}
 REFUSE = {"notMerged": "Refuse", "unknown": "Hold"}
-DEADLINE_S = 120.0
+THROTTLED = {"code": "ThrottlingException", "message": "Rate exceeded", "status": 400}
 TABLE = "ecs-release"
 LEDGER = {
     "ECS_RELEASE_LEDGER_TABLE": TABLE,
@@ -115,6 +115,18 @@ class Shop:
     def rules(self, **rules: str) -> None:
         self.place.environment(commits={"branch": "main", **rules}, rollout={"settleSeconds": 0})
 
+    def goes_out(self, commit: str, **spec: Any) -> dict[str, Any]:
+        """Release a commit, whose attempt goes on until it is known what it brings: what is not known by its end stays absent."""
+        place = self.place
+        place.aws.fault("UpdateService", match=place.name, times=None, **THROTTLED)
+        place.release(commit, **spec)
+        place.until(
+            lambda: place.status().get("history", [{}])[0].get("commitRange", {}).get("after") == commit,
+            f"what {commit[:7]} brings to be known",
+        )
+        place.aws.clear_faults(place.name)
+        return place.wait("Succeeded")
+
     def git(self, url: str) -> None:
         self.place.kubectl("patch", "project", "shop", "--type=merge", "--patch", json.dumps({"spec": {"git": {"url": url}}}))
 
@@ -152,15 +164,15 @@ def test_what_is_not_merged_waits_and_goes_by_itself_once_it_is(shop: Shop) -> N
     shop.rules(**REFUSE)
     digest = place.push(side)
     place.release(side)
-    status = place.wait("NotMerged", deadline_s=DEADLINE_S)
+    status = place.wait("NotMerged")
     assert triple(status) == STALLED and side[:12] in shop.message() and f"branch main of {shop.url}" in shop.message()
     assert "would deploy" in status["plan"]["message"] and place.mutations() == []
     place.release(shop.line[2])
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     place.release(side)
-    place.wait("NotMerged", deadline_s=DEADLINE_S)
+    place.wait("NotMerged")
     shop.repository.commit(shop.line[3], side, branch="main", subject="merge it")
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     assert runs(place, digest)
 
 
@@ -170,21 +182,21 @@ def test_the_race_of_builds_ends_on_the_newer_commit(shop: Shop) -> None:
     shop.rules(**HOLD)
     digest = place.push(f"slow.{two[:8]}", two)
     place.release(zero)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     shop.build(2, {"releaseHash": two})
-    place.wait("RollingOut", deadline_s=DEADLINE_S)
-    place.deployed(deadline_s=DEADLINE_S)
+    place.wait("RollingOut")
+    place.deployed()
     shop.build(1, {"releaseHash": one})
-    status = place.wait("GoesBackwards", deadline_s=DEADLINE_S)
+    status = place.wait("GoesBackwards")
     assert triple(status) == WAITING, "2 may fail"
     assert f"commit {one[:12]} is 1 commit behind {two[:12]}, which is under way since" in shop.message()
-    place.until(lambda: triple(place.status()) == STALLED and runs(place, digest), "2 to be through", deadline_s=DEADLINE_S)
+    place.until(lambda: triple(place.status()) == STALLED and runs(place, digest), "2 to be through")
     status = place.stays("GoesBackwards")
     assert f"is 1 commit behind {two[:12]}, which runs since" in shop.message() and len(place.updates()) == 1
     assert (status["history"][0]["hash"], status["history"][0]["outcome"]) == (two, "Succeeded")
     assert status["summary"]["hash"] == one and status["summary"]["runningHash"] == two
     shop.build(3, {"releaseHash": shop.line[3]})
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
 
 
 def test_the_race_of_builds_with_a_tag_that_moves(shop: Shop) -> None:
@@ -192,11 +204,11 @@ def test_the_race_of_builds_with_a_tag_that_moves(shop: Shop) -> None:
     shop.rules(**HOLD)
     newer = place.push("latest", two, content="two")
     place.release({"tag": "latest"})
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     assert runs(place, newer)
     place.push("latest", one, content="one")
     place.annotate("web", refresh="build-1")
-    status = place.wait("GoesBackwards", deadline_s=DEADLINE_S)
+    status = place.wait("GoesBackwards")
     assert triple(status) == STALLED and f"commit {one[:12]} is 1 commit behind {two[:12]}" in shop.message()
     place.stays("GoesBackwards")
     assert runs(place, newer)
@@ -207,9 +219,9 @@ def test_what_has_diverged_waits(shop: Shop) -> None:
     shop.rules(**HOLD)
     place.push(side)
     place.release(shop.line[2])
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     place.release(side)
-    place.wait("GoesBackwards", deadline_s=DEADLINE_S)
+    place.wait("GoesBackwards")
     assert f"has diverged from {shop.line[2][:12]}" in shop.message() and "lacks 2 commits of it, and has 1 of its own" in shop.message()
 
 
@@ -217,23 +229,23 @@ def test_going_back_is_meant_if_what_runs_is_named(shop: Shop) -> None:
     place, (_, one, two, three) = shop.place, shop.line
     shop.rules(**HOLD)
     place.release(two)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     place.release(one, change={"rollbackFrom": three})
-    place.wait("GoesBackwards", deadline_s=DEADLINE_S)
+    place.wait("GoesBackwards")
     place.release(one, change={"rollbackFrom": two[:12]})
-    status = place.wait("Succeeded", deadline_s=DEADLINE_S)
+    status = place.wait("Succeeded")
     assert status["history"][0]["commits"] == f"rollbackFrom {two[:12]}"
     # It does not stick: something else runs by now.
     place.release(three, change={"rollbackFrom": two[:12]})
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     place.release(one, change={"rollbackFrom": two[:12]})
-    place.wait("GoesBackwards", deadline_s=DEADLINE_S)
+    place.wait("GoesBackwards")
     # The plugin names what it goes back from.
     place.release(three)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     who = ("--namespace", place.name, "--requested-by", "ada")
     plugin.ecs_release(place.bed.cluster, "rollback", "web", "--to-hash", two, *who, "--apply", "--yes")
-    status = place.wait("Succeeded", deadline_s=DEADLINE_S)
+    status = place.wait("Succeeded")
     assert status["summary"]["runningHash"] == two and status["history"][0]["commits"] == f"rollbackFrom {three}"
 
 
@@ -241,18 +253,18 @@ def test_an_override_lets_one_attempt_through(shop: Shop) -> None:
     place, (zero, one, two, _) = shop.place, shop.line
     shop.rules(**HOLD)
     place.release(two)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     place.release(one)
-    place.wait("GoesBackwards", deadline_s=DEADLINE_S)
+    place.wait("GoesBackwards")
     place.annotate("web", **{"override-commits": "only-a-token"})
     place.until(lambda: place.status().get("lastHandledOverrideCommits") == "only-a-token", "the bad one to be acknowledged")
     place.annotate("web", **{"override-commits": "inc-7/payments are down"})
-    status = place.wait("Succeeded", deadline_s=DEADLINE_S)
+    status = place.wait("Succeeded")
     assert status["lastHandledOverrideCommits"] == "inc-7/payments are down"
     assert status["history"][0]["commits"] == "override inc-7: payments are down"
     assert "CommitsPassed" in {e["reason"] for e in place.events()}
     place.release(zero, annotations={"ecs-release.dev/override-commits": "inc-7/payments are down"})
-    place.wait("GoesBackwards", deadline_s=DEADLINE_S)
+    place.wait("GoesBackwards")
     place.stays("GoesBackwards")
 
 
@@ -268,9 +280,9 @@ def test_what_is_short_or_only_claimed_is_not_known(shop: Shop, unknown: str) ->
     ):
         place.release(source)
         if unknown == "Allow":
-            place.wait("Succeeded", deadline_s=DEADLINE_S)
+            place.wait("Succeeded")
         else:
-            assert triple(place.wait("CommitUnknown", deadline_s=DEADLINE_S)) == STALLED
+            assert triple(place.wait("CommitUnknown")) == STALLED
             place.until(lambda words=words: words in shop.message(), words)
     assert bool(place.mutations()) is (unknown == "Allow")
 
@@ -281,10 +293,10 @@ def test_a_repository_that_is_not_bound_to_the_namespace_is_not_read(shop: Shop,
     graph.host.repository(f"others/{place.name}")
     shop.git(graph.host.url(f"others/{place.name}"))
     place.release(shop.line[1])
-    assert triple(place.wait("CommitUnknown", deadline_s=DEADLINE_S)) == STALLED and place.mutations() == []
+    assert triple(place.wait("CommitUnknown")) == STALLED and place.mutations() == []
     assert not graph.host.requests(f"others/{place.name}")
     shop.git(shop.url)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
 
 
 def test_a_service_that_hangs_holds_up_those_who_ask_and_nobody_else(shop: Shop, graph: Graph) -> None:
@@ -294,12 +306,12 @@ def test_a_service_that_hangs_holds_up_those_who_ask_and_nobody_else(shop: Shop,
     other.push(shop.line[1])
     with graph.service.process.paused():
         place.release(shop.line[1])
-        status = place.wait("CommitUnknown", deadline_s=DEADLINE_S)
+        status = place.wait("CommitUnknown")
         assert triple(status) == WAITING and "asking the commits service" in shop.message()
         other.release(shop.line[1])
-        other.wait("Succeeded", deadline_s=DEADLINE_S)
+        other.wait("Succeeded")
         place.stays("CommitUnknown", seconds=1.0)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     assert runs(place, digest)
 
 
@@ -307,25 +319,20 @@ def test_a_service_that_hangs_is_given_up_where_unknown_is_allowed(shop: Shop, g
     shop.rules(notMerged="Refuse")
     with graph.service.process.paused():
         shop.place.release(shop.line[1])
-        shop.place.wait("Succeeded", deadline_s=DEADLINE_S)
+        shop.place.wait("Succeeded")
 
 
 def test_what_goes_out_is_recorded(shop: Shop) -> None:
     """Forward, back, and to another branch; in status, in the ledger, and as lead time."""
     place, (zero, one, two, _) = shop.place, shop.line
-    shop.rules(**HOLD)
     side = shop.repository.commit(one, subject="a feature", author="Ben")
     place.push(side)
-    place.release(two)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
-    place.release(one, change={"rollbackFrom": two})
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    shop.rules(**HOLD)
+    shop.goes_out(two)
+    shop.goes_out(one, change={"rollbackFrom": two})
     shop.rules()
-    place.release(two)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
-    place.push(f"slow.{side[:8]}", side)
-    place.release(side)
-    status = place.wait("Succeeded", deadline_s=DEADLINE_S)
+    shop.goes_out(two)
+    status = shop.goes_out(side)
     diverged, _, back, forward = (entry.get("commitRange") for entry in status["history"][:4])
     ends, told = {"before": zero, "after": two}, {"added": 2, "first": one, "last": two, "authors": 1}
     assert forward == ends | told | {"firstTime": forward["firstTime"]}
@@ -335,7 +342,7 @@ def test_what_goes_out_is_recorded(shop: Shop) -> None:
     first = status["history"][3]
     took = (datetime.fromisoformat(first["completionTime"]) - datetime.fromisoformat(forward["firstTime"])).total_seconds()
     assert first["leadTimeSeconds"] == took and "leadTimeSeconds" not in status["history"][2], "going back brings nothing"
-    place.until(lambda: condition(place.status(), "Recorded").get("status") == "True", "its end to be recorded", deadline_s=DEADLINE_S)
+    place.until(lambda: condition(place.status(), "Recorded").get("status") == "True", "its end to be recorded")
     recorded = [e for e in ledger_entries(place) if e.to_kubernetes().get("leadTimeSeconds") == took]
     assert [(e.stage, e.attempt_id, e.commit_range and e.commit_range.added) for e in recorded] == [("end", first["attemptID"], 2)]
     counted = place.bed.operator.metric("ecs_release_commit_lead_time_seconds_count", environment=place.name)
@@ -346,9 +353,8 @@ def test_notifications_list_what_goes_out(shop: Shop) -> None:
     place, (_, one, two, _) = shop.place, shop.line
     inbox = Inbox(place)
     place.environment(commits=HOLD, rollout={"settleSeconds": 0}, notify={"snsTopicARN": topic(place, inbox)})
-    place.release(two)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
-    inbox.until("web deployment.started", "web deployment.succeeded", deadline_s=DEADLINE_S)
+    shop.goes_out(two)
+    inbox.until("web deployment.started", "web deployment.succeeded")
     data = inbox.of("deployment.succeeded")["data"]
     assert data["commitRange"]["added"] == 2 and data["leadTimeSeconds"] > 0
     assert [(c["hash"], c["subject"], c["author"]) for c in data["commits"]] == [(two, "commit 2", "Ana"), (one, "commit 1", "Ana")]
@@ -359,7 +365,7 @@ def test_the_plugin_lists_what_goes_out_from_the_users_own_clone(shop: Shop) -> 
     clone = ("--repo", str(shop.repository.folder))
     shop.rules(**HOLD)
     place.release(two)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     told = plugin.run(place, "history", "web", "-o", "wide", *clone).out
     assert "2 commits by 1 person, oldest" in told.splitlines()[1] and f"{zero[:10]} to {two[:10]}: 2 commits by 1 person" in told
     assert [text.split()[0] for text in told.splitlines()[-2:]] == [two[:10], one[:10]]
@@ -372,7 +378,7 @@ def test_the_plugin_lists_what_goes_out_from_the_users_own_clone(shop: Shop) -> 
     assert "web: 1 commit by 1 person, oldest" in planned and planned.splitlines()[-1].split()[0] == three[:10]
     place.environment(suspend={"reason": "audit"})
     place.release(three)
-    place.wait("Suspended", deadline_s=DEADLINE_S)
+    place.wait("Suspended")
     compared = plugin.run(place, "diff", "web", *clone).out
     assert "web, from what runs to what is wanted: 1 commit by 1 person" in compared and compared.splitlines()[-1].split()[0] == three[:10]
 
@@ -383,7 +389,7 @@ def test_nothing_waits_for_what_goes_out(shop: Shop, graph: Graph) -> None:
     shop.rules()
     with graph.service.process.paused():
         place.release(one)
-        status = place.wait("Succeeded", deadline_s=DEADLINE_S)
+        status = place.wait("Succeeded")
     assert "commitRange" not in status["history"][0] and "leadTimeSeconds" not in status["history"][0]
     place.stays("Succeeded")
     assert "commitRange" not in place.status()["history"][0]
@@ -401,13 +407,13 @@ def test_a_service_that_lies_is_not_believed_and_slows_nobody_else(shop: Shop, g
     other.push(shop.line[1])
     with graph.proxy.lying():
         place.release(shop.line[1])
-        status = place.wait("CommitUnknown", deadline_s=DEADLINE_S)
+        status = place.wait("CommitUnknown")
         other.release(shop.line[1])
-        other.wait("Succeeded", deadline_s=DEADLINE_S)
-        place.until(lambda: graph.proxy.told > len(LIES), "all lies to be told", deadline_s=DEADLINE_S)
-        status = place.until(lambda: (s := place.status()) and "malformed" in shop.message() and s, "it to be said", deadline_s=DEADLINE_S)
+        other.wait("Succeeded")
+        place.until(lambda: graph.proxy.told > len(LIES), "all lies to be told")
+        status = place.until(lambda: (s := place.status()) and "malformed" in shop.message() and s, "it to be said")
         assert triple(status) == WAITING and place.mutations() == []
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     assert runs(place, digest)
 
 
@@ -416,7 +422,7 @@ def test_a_service_that_lies_is_passed_by_where_unknown_is_allowed(shop: Shop, g
     shop.rules(notMerged="Refuse", backwards="Hold")
     with graph.proxy.lying():
         shop.place.release(shop.line[1])
-        shop.place.wait("Succeeded", deadline_s=DEADLINE_S)
+        shop.place.wait("Succeeded")
     assert graph.proxy.told
 
 
@@ -424,20 +430,20 @@ def test_a_service_that_restarts_empty_is_waited_for_and_slows_nobody_else(shop:
     place = shop.place
     shop.rules(**REFUSE)
     place.release(shop.line[1])
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     other = graph.neighbour(shop.line[0])
     other.push(shop.line[1])
     graph.service.stop()
     try:
         place.release(shop.line[2])
-        place.until(lambda: "commits service at" in shop.message(), "it to be said", deadline_s=DEADLINE_S)
-        assert triple(place.wait("CommitUnknown", deadline_s=DEADLINE_S)) == WAITING
+        place.until(lambda: "commits service at" in shop.message(), "it to be said")
+        assert triple(place.wait("CommitUnknown")) == WAITING
         other.release(shop.line[1])
-        other.wait("Succeeded", deadline_s=DEADLINE_S)
+        other.wait("Succeeded")
         shutil.rmtree(graph.service.cache)
     finally:
         graph.service.start()
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     assert place.status()["running"]["hash"] == shop.line[2]
 
 
@@ -447,15 +453,15 @@ def test_a_branch_that_is_rewritten_between_decision_and_act_is_noticed(shop: Sh
     shop.rules(**REFUSE)
     place.aws.fault("UpdateService", status=503, times=None, match=place.name)
     place.release(three)
-    place.until(place.updates, "a call to be refused", deadline_s=DEADLINE_S)
+    place.until(place.updates, "a call to be refused")
     shop.repository.point("main", one)
-    place.wait("NotMerged", deadline_s=DEADLINE_S)
+    place.wait("NotMerged")
     place.aws.clear_faults(place.name)
     status = place.stays("NotMerged", seconds=3.0)
     assert f"commit {three[:12]} is not on branch main" in shop.message() and status["rollout"].get("outcome") is None
     assert not any(not c["error"] for c in place.updates()) and place.status()["running"]["hash"] == shop.line[0]
     shop.repository.point("main", three)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     assert sum(not c["error"] for c in place.updates()) == 1
 
 
@@ -464,7 +470,7 @@ def test_without_rules_nothing_is_asked(shop: Shop, graph: Graph) -> None:
     place.environment()
     for commit in (shop.line[2], shop.line[1]):
         place.release(commit)
-        place.wait("Succeeded", deadline_s=DEADLINE_S)
+        place.wait("Succeeded")
     assert not graph.host.requests(f"shop/{place.name}")
 
 
@@ -487,11 +493,11 @@ def test_one_service_refuses_the_set_before_its_first_wave(shop: Shop) -> None:
     place.release_set(
         shop.line[1], overrides=[{"service": "web", "source": {"releaseHash": side}}], strategy={"waves": [{"services": ["api"]}]}
     )
-    status = place.wait_set("NotMerged", deadline_s=DEADLINE_S)
+    status = place.wait_set("NotMerged")
     assert triple(status) == STALLED and "1 of 2 services (web)" in condition(status, "Ready")["message"]
     assert place.mutations() == [] and not place.children()
     place.annotate("all", "releaseset", **{"override-commits": "inc-8/must go"})
-    status = place.wait_set("Succeeded", deadline_s=DEADLINE_S)
+    status = place.wait_set("Succeeded")
     assert status["history"][0]["commits"] == "override inc-8: must go"
     assert place.children()["web"]["status"]["history"][0]["commits"] == "override inc-8: must go"
 
@@ -501,9 +507,9 @@ def test_a_set_says_what_goes_out(shop: Shop) -> None:
     inbox = Inbox(place)
     place.environment(commits=HOLD, rollout={"settleSeconds": 0}, notify={"snsTopicARN": topic(place, inbox)})
     place.release_set(two, strategy={"waves": [{"services": ["api"]}]})
-    found = place.wait_set("Succeeded", deadline_s=DEADLINE_S)["history"][0]["commitRange"]
+    found = place.wait_set("Succeeded")["history"][0]["commitRange"]
     assert (found["before"], found["after"], found["added"], found["first"], found["last"]) == (zero, two, 2, one, two)
-    inbox.until("all deployment-set.started", "all deployment-set.succeeded", deadline_s=DEADLINE_S)
+    inbox.until("all deployment-set.started", "all deployment-set.succeeded")
     data = inbox.of("deployment-set.succeeded")["data"]
     assert data["commitRange"] == found and [c["hash"] for c in data["commits"]] == [two, one]
 
@@ -513,17 +519,15 @@ def test_a_set_under_way_goes_on_while_an_older_commit_waits(shop: Shop) -> None
     shop.rules(**HOLD)
     digests = {"api": place.push(f"slow.{two[:8]}", two, service="api"), "web": place.push(two)}
     place.release_set(two, strategy={"waves": [{"services": ["api"]}]})
-    place.wait_set("RollingOut", deadline_s=DEADLINE_S)
+    place.wait_set("RollingOut")
     shop.build(1, {"releaseHash": one}, "releaseset", "all")
-    status = place.wait_set("GoesBackwards", deadline_s=DEADLINE_S)
+    status = place.wait_set("GoesBackwards")
     assert f"behind {two[:12]}" in condition(status, "Ready")["message"]
-    place.until_set(lambda: all(runs(place, d, s) for s, d in digests.items()), "2 to be through", deadline_s=DEADLINE_S)
-    status = place.until_set(
-        lambda: (s := place.set_status())["history"][0].get("outcome") == "Succeeded" and s, "its end", deadline_s=DEADLINE_S
-    )
+    place.until_set(lambda: all(runs(place, d, s) for s, d in digests.items()), "2 to be through")
+    status = place.until_set(lambda: (s := place.set_status())["history"][0].get("outcome") == "Succeeded" and s, "its end")
     assert condition(status, "Ready")["reason"] == "GoesBackwards" and {s["hash"] for s in lines(status).values()} == {two}
     # What it was Ready on before is left behind: to go back to 1 is to go backwards.
-    assert triple(place.wait_set("GoesBackwards", deadline_s=DEADLINE_S))[0] == "False"
+    assert triple(place.wait_set("GoesBackwards"))[0] == "False"
 
 
 def test_a_set_that_fails_goes_back_whatever_the_graph_says(shop: Shop) -> None:
@@ -531,9 +535,9 @@ def test_a_set_that_fails_goes_back_whatever_the_graph_says(shop: Shop) -> None:
     shop.rules(**HOLD, notMerged="Refuse")
     place.push(f"crash.{two[:8]}", two, service="web")
     place.release_set(one, strategy={"waves": [{"services": ["api"]}], "onFailure": "RollBack"})
-    place.wait_set("Succeeded", deadline_s=DEADLINE_S)
+    place.wait_set("Succeeded")
     place.release_set(two, strategy={"waves": [{"services": ["api"]}], "onFailure": "RollBack"})
-    status = place.wait_set("RolledBack", deadline_s=2 * DEADLINE_S)
+    status = place.wait_set("RolledBack")
     assert status["history"][0]["cause"] == "Rollback"
     assert place.children()["api"]["status"]["history"][0]["cause"] == "Rollback"
 
@@ -544,9 +548,9 @@ def test_a_set_that_has_failed_may_be_set_back_to_what_it_was_ready_on(shop: Sho
     place.push(f"crash.{two[:8]}", two, service="web")
     strategy = {"waves": [{"services": ["api"]}]}
     place.release_set(one, strategy=strategy)
-    place.wait_set("Succeeded", deadline_s=DEADLINE_S)
+    place.wait_set("Succeeded")
     place.release_set(two, strategy=strategy)
-    place.until_set(lambda: place.set_status()["history"][0].get("outcome") == "Failed", "2 to fail", deadline_s=2 * DEADLINE_S)
+    place.until_set(lambda: place.set_status()["history"][0].get("outcome") == "Failed", "2 to fail")
     place.release_set(one, strategy=strategy)
-    status = place.wait_set("Succeeded", deadline_s=DEADLINE_S)
+    status = place.wait_set("Succeeded")
     assert {s["hash"] for s in lines(status).values()} == {one} and triple(status) == READY

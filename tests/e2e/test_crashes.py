@@ -29,7 +29,7 @@ def test_killed_fifty_times(place: Place) -> None:
                 if kills == KILLS:
                     place.bed.operator.wait_until_ready()
                     for service in _SERVICES:
-                        place.wait("Succeeded", service, deadline_s=60)
+                        place.wait("Succeeded", service)
                     break
                 _moment(place, chance)
                 place.bed.operator.kill()

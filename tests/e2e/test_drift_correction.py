@@ -82,7 +82,7 @@ def test_a_failed_pin_is_never_corrected_to(released: Place) -> None:
     (digest,) = released.running()["app"]
     released.deploy("v3")
     released.aws.behave(digest, "crash")
-    released.wait("RolledBack", deadline_s=60)
+    released.wait("RolledBack")
     assert [h["outcome"] for h in corrections(released)] == ["RolledBack"]
     updates = len(released.updates())
     released.stays("RolledBack", seconds=4)
@@ -167,4 +167,4 @@ def test_a_child_of_a_suspended_set_is_not_corrected(place: Place) -> None:
     place.stays("Suspended", name, seconds=3)
     assert len(place.updates()) == 1
     place.release_set("v2")
-    place.wait("Succeeded", name, deadline_s=90)
+    place.wait("Succeeded", name)

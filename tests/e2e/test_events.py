@@ -180,7 +180,7 @@ def test_a_new_base_revision_is_found_when_it_is_registered(shop: Place, request
     shop.stays("Succeeded", seconds=1)
     terraform(shop, cpu="2048")
     # The long poll of the one that ended may take the message with it: SQS shows it again after the queue's visibility timeout of 30 s.
-    shop.wait("BaseRevisionOutdated", deadline_s=90)
+    shop.wait("BaseRevisionOutdated")
 
 
 def test_a_queue_that_is_gone_harms_nothing_and_says_so(shop: Place) -> None:

@@ -16,7 +16,6 @@ from tests.github_fake.server import GitHubFake, Repository
 from tests.operator_process import FAST
 
 COMMITS = [f"{n}" * 7 + "0" * 33 for n in range(1, 10)]
-_LONG_S = 180.0
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +95,7 @@ def until_states(github: GitHubFake, place: Place, *states: tuple[str, str]) -> 
     def found() -> list[tuple[str, str]]:
         return [(sha, its[-1] if its else "") for sha, its in shown(github, place).states()]
 
-    place.until(lambda: found() == list(states), f"Deployments {states}", show=lambda: {"found": found()}, deadline_s=_LONG_S)
+    place.until(lambda: found() == list(states), f"Deployments {states}", show=lambda: {"found": found()})
 
 
 def until_noted(place: Place) -> None:
@@ -106,7 +105,7 @@ def until_noted(place: Place) -> None:
         return place.set_status().get("views") or [{}]
 
     wanted = {"place": name(place), "outcome": "Succeeded"}
-    place.until(lambda: wanted.items() <= views()[0].items(), "the end to be noted", show=views, deadline_s=_LONG_S)
+    place.until(lambda: wanted.items() <= views()[0].items(), "the end to be noted", show=views)
 
 
 def test_a_set_is_one_deployment_and_what_ran_before_is_inactive(shop: Place, github: GitHubFake) -> None:
@@ -168,7 +167,7 @@ def test_one_that_is_down_holds_nothing_up(shop: Place, github: GitHubFake) -> N
     push(shop, COMMITS[6])
     shop.release_set(COMMITS[6])
     shop.wait_set("Succeeded")
-    shop.until(lambda: said(shop).get("status") == "False", "ShownOnGitHub to be False", show=lambda: said(shop), deadline_s=_LONG_S)
+    shop.until(lambda: said(shop).get("status") == "False", "ShownOnGitHub to be False", show=lambda: said(shop))
     assert "releases go on" in said(shop)["message"]
     assert condition(shop.get_environment()["status"], "Ready")["status"] == "True"
     github.faults.clear()
@@ -218,7 +217,7 @@ def test_a_pull_request_is_told_once_and_again_when_it_is_live(shop: Place, gith
     github.late_s = 10
     github.fault("lose", method="POST", path=f"{shop.name}/issues/11/comments")
     shop.release_set(line[2], change={"requestedBy": "@acme/admins `"})
-    shop.until(lambda: repository.comments, "a comment", deadline_s=_LONG_S)
+    shop.until(lambda: repository.comments, "a comment")
     github_bed.operator.kill()
     github_bed.operator.start()
     github_bed.operator.wait_until_ready()
@@ -229,6 +228,6 @@ def test_a_pull_request_is_told_once_and_again_when_it_is_live(shop: Place, gith
     def live() -> bool:
         return [n for n, body in bodies() if f"**Live** in `{shop.name}`" in body] == ["11", "12"] and len(bodies()) == 2
 
-    shop.until(live, "both to be live", show=bodies, deadline_s=_LONG_S)
+    shop.until(live, "both to be live", show=bodies)
     shop.until(lambda: repository.labels == {11: ["live: all"], 12: ["live: all"]}, "labels", show=lambda: dict(repository.labels))
     assert all("- requested by: `` @acme/admins ` ``" in body for _, body in bodies())

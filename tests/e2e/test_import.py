@@ -67,6 +67,21 @@ def test_a_manifest_may_come_by_stdin(place: Place) -> None:
     assert bad.code == 1 and bad.err.startswith("error: -: ")
 
 
+def test_manifests_of_two_accounts_have_environments_of_their_own(place: Place, tmp_path: Path) -> None:
+    """Names of Environments are the whole cluster's: a second team's of the same name would be applied over the first one's."""
+    accounts, words, notes = (place.account, "444455556666"), ["-n", place.name, "--environment", "{project}-{environment}-{account}"], ""
+    for account in accounts:
+        file = tmp_path / account
+        file.write_text(
+            f"{place.name}: {{account_id: '{account}', environments: [stage], image_repositories: [{{id: im, services: [a]}}]}}"
+        )
+        notes += imported(place, "weco", str(file), "-n", place.name).err
+        place.bed.cluster.apply(imported(place, "weco", str(file), *words, "--kind", "Environment").out)
+    found = [place.get_environment(f"{place.name}-stage-{account}")["spec"]["aws"]["accountID"] for account in accounts]
+    assert found == [*accounts]
+    assert notes.count("see with kubectl get environments that no other team has them") == 2
+
+
 def cluster_of(place: Place) -> dict[str, str]:
     """Two services that run what somebody deployed: one with a sidecar of another registry, one by digest; and one that runs nothing."""
     digests = {s: place.push("v1", service=s) for s in ("api", "web", "idle")}

@@ -146,7 +146,7 @@ def test_4_after_the_deadline_a_late_completion_still_makes_ready(judged: Place)
     digest = judged.push("unhealthy.v2", "v2")
     judged.environment(rollout={"progressDeadlineSeconds": 30})
     judged.release("v2")
-    judged.wait("DeadlineExceeded", deadline_s=60)
+    judged.wait("DeadlineExceeded")
     judged.aws.control("behave", digest=digest, kind="healthy")
     for task in judged.ecs().list_tasks(cluster=judged.name, serviceName="web")["taskArns"]:
         described = judged.ecs().describe_tasks(cluster=judged.name, tasks=[task])["tasks"][0]
@@ -163,7 +163,7 @@ def test_5_without_a_circuit_breaker_a_crash_loop_is_no_progress(place: Place) -
     place.project()
     place.push("crash.v2", "v2")
     place.release("v2")
-    status = place.wait("DeadlineExceeded", deadline_s=60)
+    status = place.wait("DeadlineExceeded")
     assert status["rollout"].get("evidence"), status
     warned = place.until(lambda: next((e for e in place.events() if e["reason"] == "NoRollback"), None), "a warning")
     assert "no deployment circuit breaker" in warned["note"]

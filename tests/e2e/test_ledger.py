@@ -212,14 +212,12 @@ def test_while_the_ledger_is_down_releases_go_on_and_all_is_written_when_it_is_b
         place.push(f"v{number}")
         place.release(f"v{number}")
         place.wait("Succeeded")
-    waiting = place.until(
-        lambda: (c := condition(place.status(), "Recorded"))["status"] == "False" and c, "Recorded to be False", deadline_s=60
-    )
+    waiting = place.until(lambda: (c := condition(place.status(), "Recorded"))["status"] == "False" and c, "Recorded to be False")
     assert "wait for the ledger" in waiting["message"] and "releases go on" in waiting["message"]
     place.until(lambda: condition(place.get_environment()["status"], "Recorded")["status"] == "False", "the Environment to say so")
     assert [t[1] for t in told(place)] == ["v1", "v1"]
     place.aws.clear_faults(TABLE)
-    place.until(lambda: condition(place.status(), "Recorded").get("status") == "True", "Recorded", deadline_s=90)
+    place.until(lambda: condition(place.status(), "Recorded").get("status") == "True", "Recorded")
     assert {(h, stage) for _, h, stage, _ in told(place)} == {(f"v{n}", s) for n in range(1, 5) for s in ("start", "end")}
     assert len(told(place)) == 8
 
@@ -272,7 +270,7 @@ def test_what_finds_no_room_goes_to_the_audit_log(place: Place, bed: Bed) -> Non
     records = [line["record"] for line in lines if line["record"]["namespace"] == place.name]
     assert left_out == 2 and [(r["hash"], r["stage"]) for r in records] == [("v2", "start"), ("v2", "end"), ("v3", "start"), ("v3", "end")]
     place.aws.clear_faults(TABLE)
-    place.until(lambda: condition(place.status(), "Recorded").get("status") == "True", "Recorded", deadline_s=90)
+    place.until(lambda: condition(place.status(), "Recorded").get("status") == "True", "Recorded")
     assert "2 attempts" in condition(place.status(), "Recorded")["message"]
     assert [t[1] for t in told(place) if t[2] == "end"] == [f"v{n}" for n in range(4, 14)]
 
@@ -325,7 +323,7 @@ def test_a_restored_cluster_knows_from_the_ledger() -> None:
         bed.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.name}})
         apply_all()
         for service, reason in (("moving", "Succeeded"), ("broken", "RolledBack"), ("good", "Succeeded")):
-            place.wait(reason, service, deadline_s=90)
+            place.wait(reason, service)
             recorded(place, service)
         time.sleep(6)
         assert len(place.updates()) == deployed

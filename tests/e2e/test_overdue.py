@@ -52,7 +52,7 @@ def of_environment(place: Place) -> dict[str, Any]:
 
 
 def until_state(place: Place, state: str | None) -> dict[str, Any]:
-    place.until(lambda: waits(place).get("state") == state, f"the promotion to be {state}", deadline_s=60)
+    place.until(lambda: waits(place).get("state") == state, f"the promotion to be {state}")
     return waits(place)
 
 

@@ -23,7 +23,6 @@ from tests.operator_process import FAST
 from tests.slack_host.description import texts
 from tests.slack_host.server import TOKEN, Message, SlackHost
 
-DEADLINE_S = 180.0
 SERVICES = ("api", "web")
 
 
@@ -105,18 +104,21 @@ class Stages:
         return [numbers for texts_ in found if (numbers := [text for text in texts_ if text.startswith("#")])]
 
     def until(self, there: Any, what: str) -> None:
-        self.place.until(
-            there, what, deadline_s=DEADLINE_S, show=lambda: {"slack": self.lines(), "again": self.reminders(), "github": self.comments()}
-        )
+        self.place.until(there, what, show=lambda: {"slack": self.lines(), "again": self.reminders(), "github": self.comments()})
 
     def settle(self) -> int:
-        """Wait until nobody is called any more; returns how often somebody was."""
+        """Wait until nobody is called any more; returns how often somebody was. A comment is looked for once more after half a minute."""
+        self.until(lambda: not any("unverifiedTime" in part for part in self.parts()), "what is shared to be looked for once more")
         before, calls = -1, 0
         while before != calls:
             before = calls
             time.sleep(5)
             calls = len(self.outside.slack.calls) + len(self.outside.github.calls)
         return calls
+
+    def parts(self) -> list[dict[str, Any]]:
+        """What status says of the parts of views."""
+        return [part for view in self.place.set_status().get("views", []) for part in view.get("parts", [])]
 
     def a_day_passes(self) -> None:
         """What status says of the last time was a day earlier."""

@@ -7,7 +7,6 @@ import os
 import pty
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -174,9 +173,8 @@ def test_requests_are_acknowledged(shop: Place) -> None:
     shop.push("crash.v2", "v2")
     shop.release("v2")
     shop.wait("RolledBack")
-    started = time.monotonic()
     done = run(shop, "retry", "web")
-    assert time.monotonic() - started < 60 and done.out.startswith("release/web acknowledged: retry ")
+    assert done.out.startswith("release/web acknowledged: retry ")
     token = done.out.split()[-1]
     assert shop.status()["lastHandledRetry"] == token == shop.get()["metadata"]["annotations"][f"{GROUP}/retry"]
     shop.wait("RolledBack")

@@ -62,7 +62,7 @@ def test_refused_releases_are_in_a_number_of_their_own(shop: Place, attacker: Pl
         return dict((shop.get_environment().get("status") or {}).get("releases") or {})
 
     there = {"total": 1, "ready": 1, "failed": 0, "drifted": 0, "waiting": 0, "refused": 20}
-    shop.until(lambda: counts() == there, f"the counts to be {there}", deadline_s=150, show=counts)
+    shop.until(lambda: counts() == there, f"the counts to be {there}", show=counts)
     assert shop.bed.operator.metric("ecs_release_releases", environment=shop.name) == 1
     assert shop.bed.operator.metric("ecs_release_releases_refused", namespace=attacker.name) == 20
 

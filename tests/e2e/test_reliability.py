@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.reliability.calls import CrashPoint, Phase, is_read
+from tests.reliability.calls import CLOCK, CrashPoint, Phase, is_read
 from tests.reliability.crash_points import Ground, ground, play, points
 from tests.reliability.disturbances import DISTURBANCES
 from tests.reliability.scenarios import SCENARIOS
 from tests.reliability.upgrades import RELEASES, TIME_SCALE, UPGRADES
 
 _CRASHES = 1
+FAST_S = 540
 _WITH_BAD_WIRES = ("release", "EnvironmentTag", "promotion")
 
 
@@ -58,6 +61,31 @@ def test_a_release_ends_alike_whatever_happens_in_the_middle_of_it(on: Ground, n
 def test_releases_end_alike_though_operator_and_crds_are_replaced(slow: Ground, name: str) -> None:
     played = play(slow, RELEASES, disturbance=UPGRADES[name])
     assert (played.struck, played.violations) == (1, [])
+
+
+def test_what_was_resolved_by_a_clock_that_was_fast_is_deployed_once(on: Ground) -> None:
+    """The attempt begins before its pin was resolved, as it seems, for AWS's time was not known then: it is of that pin all the same."""
+    with on.place() as (place, operator):
+        place.service("v1")
+        place.environment()
+        place.project()
+        place.push("v2")
+
+        def misdate() -> None:
+            later = (datetime.now(UTC) + timedelta(seconds=FAST_S)).isoformat()
+            patch = json.dumps({"status": {"pin": {"resolvedTime": later}}})
+            place.kubectl("patch", "release", "web", "--subresource=status", "--type=merge", "-p", patch)
+
+        with operator.running(environment={CLOCK: str(FAST_S)}):
+            place.release("v2", suspend=True)
+            place.wait("Suspended")
+            operator.restart({CLOCK: ""}, misdate)
+            place.release("v2")
+            place.wait("Succeeded")
+            status = place.stays("Succeeded")
+        assert [h["outcome"] for h in status["history"]] == ["Succeeded"]
+        assert status["history"][0]["startTime"] < status["pin"]["resolvedTime"]
+        assert len(place.updates()) == 1 and operator.ends == []
 
 
 def test_a_death_is_met_in_each_phase(on: Ground) -> None:

@@ -35,7 +35,7 @@ def test_a_restored_cluster_deploys_nothing() -> None:
         bed.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.name}})
         _apply_all(place)
 
-        place.wait("Succeeded", "hashed", deadline_s=90)
+        place.wait("Succeeded", "hashed")
         place.wait("ReappearedOlder", "moving")
         place.wait("RolledBack", "broken")
         place.wait("Superseded", "drifted")

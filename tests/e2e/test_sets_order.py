@@ -374,7 +374,7 @@ def test_restarts_lose_nothing(trio: Place) -> None:
         trio.bed.operator.kill()
         trio.bed.operator.start()
     trio.bed.operator.wait_until_ready()
-    status = trio.wait_set("Succeeded", deadline_s=60)
+    status = trio.wait_set("Succeeded")
     assert [u["parameters"]["service"] for u in trio.updates()] == ["bags", "api", "web"]
     assert all(runs(trio, s, d) for s, d in pushed.items())
     assert len(status["history"]) == 1

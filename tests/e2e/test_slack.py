@@ -16,7 +16,6 @@ from tests.operator_process import FAST
 from tests.slack_host.description import marked_up, texts
 from tests.slack_host.server import TOKEN, Message, SlackHost
 
-DEADLINE_S = 120.0
 _numbers = itertools.count(1)
 
 
@@ -43,11 +42,9 @@ class Team:
     def lines(self) -> list[str]:
         return [said(message)[0] for message in self.messages]
 
-    def until(self, line: str, deadline_s: float = DEADLINE_S) -> None:
+    def until(self, line: str) -> None:
         """Wait until the latest message begins so."""
-        self.place.until(
-            lambda: self.messages and self.lines()[-1].startswith(line), f"{line!r} in Slack", deadline_s=deadline_s, show=self.lines
-        )
+        self.place.until(lambda: self.messages and self.lines()[-1].startswith(line), f"{line!r} in Slack", show=self.lines)
 
     def settle(self) -> None:
         """Wait until nothing is to be shown any more: status says that all is shown, and no call is made."""
@@ -171,7 +168,7 @@ def test_killed_at_the_create_there_is_one_message_in_the_end(team: Team, slack_
     place.until(lambda: team.messages, "the message", show=lambda: slack.calls)
     slack_bed.operator.kill()
     slack_bed.restart_operator()
-    place.wait_set("Succeeded", deadline_s=DEADLINE_S)
+    place.wait_set("Succeeded")
     team.until("✔ shop: all v2 runs in ")
     team.settle()
     assert len(team.messages) == 1 and len(team.replies()) == 1
@@ -185,7 +182,7 @@ def test_lost_answers_of_everything_make_no_double(team: Team) -> None:
     slack.fault("conversations.history", "status", value=502, times=1)
     place.release("v2")
     team.until("✔ shop: web v2 runs in ")
-    place.until(lambda: len(team.replies()) >= 1, "the details", deadline_s=DEADLINE_S, show=lambda: [c.method for c in slack.calls])
+    place.until(lambda: len(team.replies()) >= 1, "the details", show=lambda: [c.method for c in slack.calls])
     team.settle()
     assert len(team.messages) == 1 and len(team.replies()) == 1
 
@@ -232,7 +229,7 @@ def test_a_project_goes_to_no_channel_that_is_not_listed_for_its_namespace(team:
     assert f"does not list channel '{other}' for namespace '{place.name}'" in team.said()["message"]
     assert team.slack.messages(other) == [] and team.messages == []
     team.environment(channels=[{"namespaces": ["somebody-*", "t*"], "channels": [other]}])
-    place.until(lambda: team.slack.messages(other), "the message", deadline_s=DEADLINE_S, show=team.said)
+    place.until(lambda: team.slack.messages(other), "the message", show=team.said)
     assert team.messages == []
 
 
@@ -241,8 +238,8 @@ def test_releases_go_on_while_slack_hangs_or_refuses(team: Team) -> None:
     slack.fault("*", "hang", times=1)
     slack.fault("*", "error", value="not_in_channel", times=None)
     place.release("v2")
-    place.wait("Succeeded", deadline_s=30)
-    place.until(lambda: team.said().get("reason") == "RejectedBySink", "Slack's words", deadline_s=DEADLINE_S, show=team.said)
+    place.wait("Succeeded")
+    place.until(lambda: team.said().get("reason") == "RejectedBySink", "Slack's words", show=team.said)
     assert team.said()["status"] == "False" and "invite the bot to the channel" in team.said()["message"]
     assert condition(place.get_environment()["status"], "Ready")["status"] == "True"
     slack.clear_faults()

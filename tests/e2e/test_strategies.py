@@ -145,9 +145,9 @@ def test_protected_tasks_are_named_where_they_hold_a_rollout(place: Place) -> No
     place.push("v2")
     place.release("v2")
     name = task.rpartition("/")[2]
-    place.until(lambda: name in condition(place.status(), "Ready").get("message", ""), "the protected task to be named", deadline_s=60)
+    place.until(lambda: name in condition(place.status(), "Ready").get("message", ""), "the protected task to be named")
     place.ecs().update_task_protection(cluster=place.name, tasks=[task], protectionEnabled=False)
-    place.until(lambda: condition(place.status(), "Ready")["status"] == "True", "the rollout to end", deadline_s=60)
+    place.until(lambda: condition(place.status(), "Ready")["status"] == "True", "the rollout to end")
 
 
 def test_a_sidecar_of_a_tag_is_left_to_ecs(place: Place) -> None:

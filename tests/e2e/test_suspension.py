@@ -81,11 +81,11 @@ def test_the_latest_that_still_holds_wins(shop: Place) -> None:
     shop.release("v2", **suspended(90))
     message = condition(shop.wait("Suspended"), "Ready")["message"]
     assert "incident 7" in message and "stocktaking" in message
-    shop.until(lambda: "incident 7" not in condition(shop.status(), "Ready")["message"], "the Environment's end", deadline_s=120)
+    shop.until(lambda: "incident 7" not in condition(shop.status(), "Ready")["message"], "the Environment's end")
     assert condition(shop.status(), "Ready")["reason"] == "Suspended" and shop.mutations() == []
     assert shop.get_environment()["status"]["suspension"]["state"] == "Ended"
     shop.release("v2", **suspended(1))
-    shop.wait("Succeeded", deadline_s=120)
+    shop.wait("Succeeded")
 
 
 def test_a_set_goes_on_in_its_waves(place: Place) -> None:
@@ -95,7 +95,7 @@ def test_a_set_goes_on_in_its_waves(place: Place) -> None:
     place.release_set("v2", strategy={"waves": [{"services": ["api"]}, {"services": ["web"]}]}, **suspended(10))
     status = place.wait_set("Suspended")
     assert "no further service starts before" in condition(status, "Ready")["message"] and place.mutations() == []
-    assert place.wait_set("Succeeded", deadline_s=180)["suspension"]["state"] == "Ended"
+    assert place.wait_set("Succeeded")["suspension"]["state"] == "Ended"
     assert {"SuspensionEnds", "SuspensionEnded"} <= {e["reason"] for e in place.events("all")}
 
 
@@ -109,7 +109,7 @@ def test_an_environment_ends_for_all_and_says_so(place: Place) -> None:
     for name in names:
         assert "audit week" in condition(place.wait("Suspended", name), "Ready")["message"]
     for name in names:
-        place.wait("Succeeded", name, deadline_s=180)
+        place.wait("Succeeded", name)
     begun = sorted(place.status(name)["history"][0]["startTime"] for name in names)
     assert begun[0] >= place.get_environment()["spec"]["suspend"]["until"] and len(set(begun)) > 1, "not all at once"
     listed = place.bed.cluster.get("events.events.k8s.io", "-n", "default")["items"]

@@ -55,7 +55,7 @@ def test_no_release_fails_when_a_sweep_and_rollouts_are_throttled(north: Place) 
     for service in rolled:
         far.release("v2", service)
     for service in rolled:
-        far.wait("Succeeded", service, deadline_s=150)
+        far.wait("Succeeded", service)
         assert far.status(service)["history"][0]["images"][0]["toHash"] == "v2"
     for service in SERVICES:
         status = far.status(service)
@@ -72,7 +72,7 @@ def test_every_request_is_counted_by_its_own_result(south: Place) -> None:
     south.aws.fault("DescribeServices", times=2, match=south.name, status=500)
     for service in SERVICES[:2]:
         south.release("v1", service)
-        south.wait("Succeeded", service, deadline_s=90)
+        south.wait("Succeeded", service)
 
     def agree() -> bool:
         counts = [counted(south, "DescribeServices", result=result) for result in ("Throttled", "Retryable", "ok")]
@@ -88,6 +88,6 @@ def test_looks_from_before_a_slow_update_service_supersede_nothing(south: Place)
     south.push("v2", service="s00")
     south.aws.fault("UpdateService", kind="delay", seconds=8, match=south.name)
     south.release("v2", "s00")
-    south.wait("Succeeded", "s00", deadline_s=90)
+    south.wait("Succeeded", "s00")
     assert [entry["outcome"] for entry in south.status("s00")["history"]] == ["Succeeded", "Succeeded"]
     assert len(south.updates()) == 1

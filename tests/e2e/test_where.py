@@ -16,8 +16,6 @@ from tests.e2e.bed import Bed, Place
 from tests.e2e.plugin import Done, Terminal
 from tests.git_host.repositories import BareRepository, git, git_program
 
-DEADLINE_S = 120.0
-
 
 @dataclass
 class Shop:
@@ -73,7 +71,7 @@ def test_a_build_waits_until_what_runs_contains_its_commit(shop: Shop) -> None:
     """The build of 1 waits; the commit that goes out is 2, which contains it."""
     place, (zero, one, two, _) = shop.place, shop.line
     place.release(zero)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     observed(place)
     code, cells = shop.cells(one)
     assert (code, cells[place.name]["state"], cells[place.name]["runs"]) == (1, "NotYet", zero)
@@ -96,17 +94,17 @@ def test_a_build_waits_until_what_runs_contains_its_commit(shop: Shop) -> None:
 def test_what_runs_counts_and_not_what_is_wanted(shop: Shop) -> None:
     place, (zero, one, _, _) = shop.place, shop.line
     place.release(one)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     observed(place)
     assert shop.cells(one)[0] == 0
     place.deploy(zero)
-    place.wait("Drifted", deadline_s=DEADLINE_S)
+    place.wait("Drifted")
     code, cells = shop.cells(one)
     assert (code, cells[place.name]["state"], cells[place.name]["reason"]) == (1, "Waiting", "Drifted")
     done = shop.where(one)
     assert done.code == 1 and "◷ waiting: Drifted" in done.out and f"web in {place.name}: Drifted: " in done.err
     place.release(zero)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     code, cells = shop.cells(one)
     assert (code, cells[place.name]["state"]) == (1, "WasHere")
 
@@ -116,7 +114,7 @@ def test_what_the_clone_lacks_is_unknown_until_it_is_fetched(shop: Shop) -> None
     later = shop.repository.commit(three, branch="main", subject="later")
     place.push(later)
     place.release(later)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     observed(place)
     code, cells = shop.cells(one)
     assert (code, cells[place.name]["state"]) == (1, "Unknown") and "git fetch" in cells[place.name]["message"]
@@ -135,16 +133,16 @@ def test_services_down_environments_across_and_what_holds_a_set_up(shop: Shop) -
     place.project("api", "web")
     shop.git(url=f"https://git.example.com/shop/{place.name}")
     place.release_set(zero)
-    place.wait_set("Succeeded", deadline_s=DEADLINE_S)
+    place.wait_set("Succeeded")
     second = place.environment(f"{place.name}-b", mode="Observe")
     place.apply(
         "Release", "web-b",
         {"projectRef": {"name": "shop"}, "service": "web", "environmentRef": {"name": second}, "source": {"releaseHash": one}},
     )  # fmt: skip
     place.release_set(one, suspend=True)
-    place.wait_set("Suspended", deadline_s=DEADLINE_S)
+    place.wait_set("Suspended")
     observed(place, place.name, second)
-    place.until(lambda: place.status("web-b").get("running"), "the second environment to be looked at", deadline_s=DEADLINE_S)
+    place.until(lambda: place.status("web-b").get("running"), "the second environment to be looked at")
     done = shop.where(one, "-o", "wide")
     assert done.code == 1
     head, api, web = done.out.splitlines()
@@ -154,7 +152,7 @@ def test_services_down_environments_across_and_what_holds_a_set_up(shop: Shop) -
     only = shop.where(zero, f"--environment={place.name}", "--service=api", "--no-headers")
     assert only.code == 0 and len(only.out.splitlines()) == 1 and "✔ live" in only.out
     place.release_set(one)
-    place.wait_set("Succeeded", deadline_s=DEADLINE_S)
+    place.wait_set("Succeeded")
     assert shop.where(one, f"--environment={place.name}").code == 0
 
 
@@ -166,7 +164,7 @@ def test_only_projects_of_the_clone_count(shop: Shop, tmp_path: Path) -> None:
     assert f"left out, built from another repository: {place.name}/shop; --project asks about one nevertheless" in done.err
     assert "error: no Project is built from this clone" in done.err
     place.release(shop.line[0])
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     observed(place)
     done = shop.where(shop.line[0], "--project=shop")
     assert done.code == 0 and "warning: Project shop is built from https://git.example.com/somebody/else" in done.err
@@ -187,7 +185,7 @@ def test_only_projects_of_the_clone_count(shop: Shop, tmp_path: Path) -> None:
 def test_a_person_who_may_not_read_everything(shop: Shop) -> None:
     place = shop.place
     place.release(shop.line[0])
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     done = shop.where("--as=nobody", shop.line[0])
     assert (
         done.code == 1 and not done.out and "which Projects are built from this clone cannot be told" in done.err and "nobody" in done.err
@@ -210,11 +208,11 @@ def test_a_person_who_may_not_read_everything(shop: Shop) -> None:
 def test_a_watch_is_drawn_in_place_on_a_terminal(shop: Shop) -> None:
     place, (zero, one, _, _) = shop.place, shop.line
     place.release(zero)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     observed(place)
     with Terminal(place, ["where", one, "--watch", f"--repo={shop.clone}", "--timeout=120s"]) as terminal:
-        terminal.until("not yet", DEADLINE_S)
+        terminal.until("not yet")
         place.release(one)
-        terminal.until("✔ live", DEADLINE_S)
+        terminal.until("✔ live")
         assert terminal.end() == 0
         assert terminal.shown.count("PROJECT") == 1 and "live in 1 of 1 places" in terminal.shown

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from tests.control_plane.certificates import write_certificates
 from tests.control_plane.ports import free_port, release_port
 from tests.git_host.repositories import BareRepository, git_program
+from tests.waiting import PATIENCE_S
 
 _PAUSE_S = 0.1
 
@@ -215,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
 
 
-def until(what: str, holds: Any, deadline_s: float = 60) -> Any:
+def until(what: str, holds: Any, deadline_s: float = PATIENCE_S) -> Any:
     """Wait until something holds; returns it. Raises AssertionError that says what was awaited."""
     end = time.monotonic() + deadline_s
     while not (found := holds()):

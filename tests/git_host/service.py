@@ -18,6 +18,7 @@ from tests.control_plane.ports import free_port, release_port
 from tests.control_plane.processes import ChildProcess
 from tests.environment import plain
 from tests.git_host.server import GitHost
+from tests.waiting import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -72,7 +73,7 @@ class CommitsService:
         """Start it, and wait until it answers."""
         command = [sys.executable, "-m", "ecs_release.commits_service.main", "--config", str(self.config), "--log-format", "text"]
         self._process = ChildProcess("commits service", command, self.log, plain())
-        self._process.wait_until(self._healthy, 60)
+        self._process.wait_until(self._healthy, PATIENCE_S)
 
     def stop(self) -> int | None:
         """Ask it to end; returns its exit code."""

@@ -26,6 +26,7 @@ PACKAGE = "@octokit/openapi@23.0.2"
 SHA512 = "pV8M7L9GY23AybNvTmo2nyjmpmnt6+2sRE/tqr0ZLQcPS4lnw7u5eZGNmwRNkBC3D7gZXbFx5AHzLUVRBXGDhg=="
 _FILE = "package/generated/api.github.com.json"
 _USED = (
+    "/app",
     "/app/installations/{installation_id}/access_tokens",
     "/user",
     "/repos/{owner}/{repo}/commits/{ref}",
@@ -49,7 +50,7 @@ def description() -> Mapping[str, Any] | None:
     """Return the part of the description that is used: its paths, and its components by reference."""
     if not is_available():
         return None
-    return json.loads((built("github-description", f"{SHA512[:8]}-2", _fetch, "GitHub's description") / "used.json").read_text())
+    return json.loads((built("github-description", f"{SHA512[:8]}-3", _fetch, "GitHub's description") / "used.json").read_text())
 
 
 def _fetch(folder: Path) -> None:

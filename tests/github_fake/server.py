@@ -47,6 +47,8 @@ APP = {
     "external_url": _AT, "html_url": _AT, "created_at": _WHEN, "updated_at": _WHEN, "permissions": {},
 }  # fmt: skip
 
+BOT = {**_OWNER, "id": 99, "node_id": "B_1", "login": "ecs-release[bot]", "type": "Bot"}
+
 
 @dataclass
 class Fault:
@@ -104,6 +106,8 @@ class GitHubFake:
         """What was sent, or answered, that the description does not have."""
         self.faults: list[Fault] = []
         self.late_s = 0.0
+        self.names_app = True
+        """Whether what was made names the App, or only its bot as the author."""
         self.token_s = 3600.0
         self.tokens: dict[str, datetime] = {}
         self.private_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -196,6 +200,8 @@ class GitHubFake:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if path == f"/app/installations/{INSTALLATION}/access_tokens":
             return self._token(token)
+        if path == "/app":
+            return self._refusal(token) or (200, APP)
         if self.tokens.get(token, datetime.min.replace(tzinfo=UTC)) < datetime.now(UTC):
             return 401, {"message": "Bad credentials"}
         found = re.fullmatch(r"/repos/([^/]+/[^/]+)/(.*)", path)
@@ -225,6 +231,15 @@ class GitHubFake:
         return 404, {"message": "Not Found"}
 
     def _token(self, signed: str) -> tuple[int, Any]:
+        refusal = self._refusal(signed)
+        if refusal is not None:
+            return refusal
+        token, ends = f"ghs_{next(self._ids)}", datetime.now(UTC) + timedelta(seconds=self.token_s)
+        self.tokens[token] = ends
+        return 201, {"token": token, "expires_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+    def _refusal(self, signed: str) -> tuple[int, Any] | None:
+        """Refuse a request that is not signed as the App."""
         head, claims, signature = signed.split(".")
         said = json.loads(_decoded(claims))
         try:
@@ -241,9 +256,11 @@ class GitHubFake:
             or said["iat"] > now
         ):
             return 401, {"message": "'Expiration time' claim ('exp') is too far in the future"}
-        token, ends = f"ghs_{next(self._ids)}", datetime.now(UTC) + timedelta(seconds=self.token_s)
-        self.tokens[token] = ends
-        return 201, {"token": token, "expires_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        return None
+
+    def _author(self, name: str) -> dict[str, Any]:
+        """Who has made something, as a list says; `name` is the author's field."""
+        return {name: BOT, "performed_via_github_app": APP if self.names_app else None}
 
     def _listed(self, items: list[dict[str, Any]], request: web.Request) -> list[dict[str, Any]]:
         size, page = int(request.query.get("per_page", 30)), int(request.query.get("page", 1))
@@ -285,7 +302,7 @@ class GitHubFake:
             "repository_url": url.partition("/deployments")[0], "performed_via_github_app": None,
         }  # fmt: skip
         answer = dict(repository.deployments[number])
-        repository.deployments[number]["performed_via_github_app"] = APP
+        repository.deployments[number] |= self._author("creator")
         return 201, answer
 
     def _delete(self, repository: Repository, request: web.Request, _: Any, number: str) -> tuple[int, Any]:
@@ -330,7 +347,7 @@ class GitHubFake:
         number = self._new()
         repository.comment(body["body"], int(issue), number)
         answer = dict(repository.comments[number])
-        repository.comments[number]["performed_via_github_app"] = APP
+        repository.comments[number] |= self._author("user")
         return 201, answer
 
     def _read(self, repository: Repository, request: web.Request, _: Any, number: str) -> tuple[int, Any]:

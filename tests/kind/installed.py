@@ -10,6 +10,7 @@ import pytest
 from tests.aws_simulator.client import Simulator
 from tests.control_plane.cluster import Cluster
 from tests.kind.steps import NAMESPACE, RELEASE
+from tests.waiting import PATIENCE_S
 
 
 class InstalledSimulator(Simulator):
@@ -41,7 +42,7 @@ class InstalledOperator:
     def __getattr__(self, name: str) -> Any:
         pytest.skip(f"needs the operator as a process of its own ({name})")
 
-    def wait_until_ready(self, deadline_s: float = 60) -> None:
+    def wait_until_ready(self, deadline_s: float = PATIENCE_S) -> None:
         self._cluster.kubectl(
             "rollout", "status", f"deployment/{RELEASE}", "-n", NAMESPACE, f"--timeout={deadline_s:.0f}s", timeout_s=deadline_s + 10
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -43,6 +44,9 @@ SCENARIOS: Mapping[str, Trace] = MappingProxyType(
         ),
         "drift correction": Trace(actions=(("run", 60), ("console_deploys", "c", True), ("run", 900)), switches=Switches(corrects=True)),
         "abort": Trace(actions=(("run", 60), ("release", "b"), ("run", 10), ("abort",), ("run", 300))),
+        "abort without service deployments": Trace(
+            actions=(("run", 60), ("release", "b"), ("run", 10), ("abort",), ("run", 300)), switches=Switches(has_deployments_api=False)
+        ),
         "another target, and a retry": Trace(actions=(("run", 60), ("point_elsewhere", True), ("run", 60), ("retry",), ("run", 300))),
         "release by a tag that moves": Trace(actions=(("run", 60), ("release", "b"), ("run", 300)), switches=Switches(uses_tag=True)),
         "recovery without status, from tags": Trace(
@@ -85,13 +89,20 @@ def _faults_of(call: str) -> tuple[str, ...]:
     return (CRASH_BEFORE, CRASH_AFTER, LOST_BEFORE, LOST_AFTER)
 
 
-def crash_at(scenario: Trace, point: CrashPoint) -> list[Violation]:
-    """Play a scenario with a fault at one of its points, and let everything come to rest: return what did not hold."""
+@contextmanager
+def crashed_at(scenario: Trace, point: CrashPoint) -> Iterator[Run]:
+    """Play a scenario with a fault at one of its points, and let everything come to rest."""
     with Run(scenario.switches) as run:
         run.faults.at[point.index] = point.fault
         for action in to_rest(scenario).actions:
             run.apply(action)
         assert run.faults.met[point.call, point.fault] == 1, f"{point} was not met"
+        yield run
+
+
+def crash_at(scenario: Trace, point: CrashPoint) -> list[Violation]:
+    """Play a scenario with a fault at one of its points: return what did not hold."""
+    with crashed_at(scenario, point) as run:
         return list(run.violations)
 
 

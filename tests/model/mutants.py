@@ -42,6 +42,11 @@ MUTANTS: dict[str, Mutant] = {
                 "    same = match_deployment(service, primary, accepted, primary_pins) is Match.YES\n"
                 "    if not same and _rolled_back(ours, deployment, primary, service, service_deployment):\n",
             ),
+            Edit(
+                "domain/verification/replaced_deployment.py",
+                "    if _has_failed(ours, deployment, service):\n",
+                "    if not same and _has_failed(ours, deployment, service):\n",
+            ),
         ),
     ),
     "what ECS has given up counts": Mutant(

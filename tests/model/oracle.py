@@ -36,6 +36,8 @@ ENDED_S = 400.0
 """How long after a deployment's end its attempt has an end, too: to prove a deployment may take the tasks a while."""
 TAG_S = 600.0
 """How seldom it is looked where a tag points, where nothing is to be done."""
+WRITTEN_S = 10.0
+"""How long after its pass has begun a status may be written."""
 LOOP_S, LOOP_CALLS = 3600.0, 4
 
 
@@ -412,8 +414,11 @@ class Oracle:
         return until - lacking >= UNHEALTHY_LEAST_S
 
     def _has_waited(self, now: float) -> bool:
-        """Return whether something has blocked a Release for as long as an attempt may go without progress."""
-        return any(now - since >= self.scene.switches.deadline_s - 1 for since in self._blocked.values())
+        """Return whether something has blocked a Release for as long as an attempt may go without progress.
+
+        A condition has the time at which its pass began; it is seen here when its write was accepted, after that pass's slow reads.
+        """
+        return any(now - since >= self.scene.switches.deadline_s - WRITTEN_S for since in self._blocked.values())
 
     def _note_blocked(self, name: str, stalled: bool) -> None:
         """Note since when a Release is Stalled, and when one was for so long that its set may have gone back for it."""

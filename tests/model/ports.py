@@ -232,7 +232,7 @@ class ModelEcs:
 
         return await self._link.write("update_service", apply)
 
-    async def service_deployment(self, service_arn: str, deployment_id: str) -> seen.ServiceDeployment | None:
+    async def service_deployment(self, cluster: str, service_arn: str, deployment_id: str) -> seen.ServiceDeployment | None:
         if not self._link.scene.switches.has_deployments_api:
             return None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model.crash_points import SCENARIOS, crash_at, points, to_rest
-from tests.model.faults import READS, WRITES
+from tests.model.crash_points import SCENARIOS, crash_at, crashed_at, points, to_rest
+from tests.model.faults import CRASH_AFTER, LOST_AFTER, READS, WRITES
 
 _EVERY = 13
 """Of the calls that change nothing in AWS, so many-th is met here; `make soak` meets all."""
@@ -18,6 +18,19 @@ def test_the_operator_may_die_at_any_call(name: str) -> None:
     chosen = [p for n, p in enumerate(points(scenario)) if p.call in WRITES or n % _EVERY == 0]
     found = [(point, violation) for point in chosen for violation in crash_at(scenario, point)]
     assert found == [], to_rest(scenario).to_json()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "call"), [("abort", "stop_service_deployment"), ("abort without service deployments", "update_service")])
+def test_an_abort_is_one_wherever_its_call_is_lost(name: str, call: str) -> None:
+    """What took the deployment back is not ECS's doing, nor somebody else's, though nobody has seen the answer."""
+    asked = [point for point in points(SCENARIOS[name], reads=False) if point.call == call]
+    assert asked
+    for point in (p for p in asked if p.index == asked[-1].index and p.fault in (CRASH_AFTER, LOST_AFTER)):
+        with crashed_at(SCENARIOS[name], point) as run:
+            status = (run.scene.objects.get(run.scene.key()) or {})["status"]
+            assert status["history"][0]["outcome"] == "Aborted", point
+            assert not status.get("foreign"), point
 
 
 def test_each_call_that_changes_something_is_met() -> None:

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from tests.model.actions import Action, choose
-from tests.model.faults import FRESH, LATE, WILD
+from tests.model.faults import FRESH, LATE, WILD, WRITE_FAULTS
 from tests.model.oracle import Violation
 from tests.model.run import Run, Trace, play
 from tests.model.traces import BREAKS, WHOLE, Shown
 from tests.model.world import Switches
 
 _LENGTH = 30
-_VARIED, _INSERTED = 0.5, 0.1
-"""How many traces vary a known one, and how often something is inserted there."""
+_VARIED, _INSERTED, _ANSWERED = 0.5, 0.1, 0.7
+"""How many traces vary a known one, how often something is inserted there, and how many releases that pause are answered."""
 
 
 def make_up_switches(chance: random.Random) -> Switches:
@@ -97,6 +97,10 @@ class Tally:
 
 def make_up(seed: int, length: int = _LENGTH) -> Trace:
     """Make a trace up, or vary one that has shown a mistake before. The same seed gives the same."""
+    return _answered(_made_up(seed, length))
+
+
+def _made_up(seed: int, length: int) -> Trace:
     chance = random.Random(seed)
     if chance.random() < _VARIED:
         return _vary(chance.choice(list((BREAKS | WHOLE).values())), seed, chance)
@@ -119,6 +123,21 @@ def _vary(shown: Shown, seed: int, chance: random.Random) -> Trace:
         name = chance.choice([f.name for f in dataclasses.fields(Switches)])
         switches = dataclasses.replace(switches, **{name: getattr(make_up_switches(chance), name)})
     return Trace(switches, seed, (*actions, ("rest",)))
+
+
+def _answered(trace: Trace) -> Trace:
+    """Answer hooks where deployments pause, half of the answers in trouble: by chance alone hardly any comes while one waits."""
+    if not trace.switches.pauses:
+        return trace
+    chance, actions = random.Random(f"answers of {trace.seed}"), list[Action]()
+    for action in trace.actions:
+        actions.append(action)
+        if action[0] == "release" and chance.random() < _ANSWERED:
+            actions.append(("run", chance.choice((30, 60, 120))))
+            if chance.random() < 0.5:
+                actions.append(("fault", "continue_service_deployment", chance.choice(WRITE_FAULTS)))
+            actions += [("approve", chance.choice(("CONTINUE", "ROLLBACK")), False), ("run", chance.choice((10, 60)))]
+    return dataclasses.replace(trace, actions=tuple(actions))
 
 
 def walk(

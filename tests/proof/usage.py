@@ -157,7 +157,8 @@ def requests_of(user: str, events: Iterable[Mapping[str, Any]], *, tells_where: 
     """Return a user's requests for resources, by the audit log. Everybody may discover the API: that is left out."""
     found: Counter[Request] = Counter()
     for event in events:
-        if event["user"]["username"] != user or "resource" not in event.get("objectRef", {}):
+        # Whoever could not be told who they are, as while the API server starts, has no name.
+        if event["user"].get("username") != user or "resource" not in event.get("objectRef", {}):
             continue
         allowed = (event.get("annotations") or {}).get("authorization.k8s.io/decision") != "forbid"
         # A watch is said to begin, and then to end, if it has by now.

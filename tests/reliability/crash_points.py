@@ -20,7 +20,7 @@ from tests.operator_process import FAST
 from tests.reliability.calls import CrashPoint, Phase, is_read
 from tests.reliability.disturbances import Disturbance, Stage
 from tests.reliability.mortal import MortalOperator
-from tests.reliability.scenarios import DEADLINE_S, SETTINGS, Scenario
+from tests.reliability.scenarios import SETTINGS, Scenario
 from tests.reliability.wires import Wires, wires
 
 _QUIET_S = 2.0
@@ -139,7 +139,7 @@ def _accepted(place: Place, begun: int) -> Counter[str]:
 
 def _wait_for_history(place: Place, scenario: Scenario) -> None:
     """Raise AssertionError if the history that must be there does not come."""
-    place.until(lambda: _histories(place, scenario) in (scenario.history, scenario.if_late), f"history {dict(scenario.history)}", deadline_s=DEADLINE_S,
+    place.until(lambda: _histories(place, scenario) in (scenario.history, scenario.if_late), f"history {dict(scenario.history)}",
                 show=lambda: _histories(place, scenario))  # fmt: skip
 
 

@@ -19,12 +19,11 @@ from tests.proof import rights
 from tests.reliability.calls import CLOCK, SERVICE_ACCOUNT
 from tests.reliability.mortal import MortalOperator
 from tests.reliability.wires import KUBERNETES, Wires, key_error, write_refused
+from tests.waiting import PATIENCE_S
 
 _REFUSED_S = 10.0
 _CLOCK_S = 540
 """Nine minutes: AWS refuses to be called by a clock that is off by more (sigv4: fifteen at most)."""
-_REVOKED_S = 40.0
-"""The API server may know a token for ten seconds after it was revoked."""
 _ROTATED_S = 3.0
 """How long there is no good token."""
 _FIRST_KEY, _SECOND_KEY = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE"
@@ -93,7 +92,7 @@ def _rotate_token(stage: Stage) -> None:
     """Revoke the token; the next one comes only after the API server has refused it for a while."""
     token = (stage.operator.folder / "token").read_text()
     stage.cluster.kubectl("delete", "secret", f"{stage.place.name}-first", "-n", _account()["namespace"])
-    until = time.monotonic() + _REVOKED_S
+    until = time.monotonic() + PATIENCE_S
     while not _is_refused(stage.cluster, token):
         if time.monotonic() > until:
             raise AssertionError("the API server still knows a token whose Secret is gone")

@@ -20,7 +20,6 @@ SETTINGS = {
     "ECS_RELEASE_LEDGER_CREATE": "true",
     "ECS_RELEASE_CLOSING_SECONDS": "2",
 }
-DEADLINE_S = 180.0
 _SETTLED = {"settleSeconds": 0}
 
 
@@ -51,9 +50,9 @@ def _prepare(place: Place, **environment: Any) -> None:
 
 
 def _release(place: Place, tag: str = "v2") -> None:
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     place.release(tag)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
 
 
 def _prepare_with_sinks(place: Place) -> None:
@@ -62,26 +61,26 @@ def _prepare_with_sinks(place: Place) -> None:
 
 
 def _adopt(place: Place) -> None:
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
 
 
 def _roll_back(place: Place) -> None:
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     place.push("crash.v4", "v4")
     place.release("v4")
-    place.wait("RolledBack", deadline_s=DEADLINE_S)
-    place.aws.wait_steady("web", cluster=place.name, deadline_s=DEADLINE_S)
+    place.wait("RolledBack")
+    place.aws.wait_steady("web", cluster=place.name)
 
 
 def _abort(place: Place) -> None:
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     # One that does not become healthy by itself while an answer in doubt is waited for.
     place.push("unhealthy.v4", "v4")
     place.release("v4")
     _until_deployed(place)
     place.annotate("web", abort="one")
-    place.wait("Aborted", deadline_s=DEADLINE_S)
-    place.aws.wait_steady("web", cluster=place.name, deadline_s=DEADLINE_S)
+    place.wait("Aborted")
+    place.aws.wait_steady("web", cluster=place.name)
 
 
 def _until_deployed(place: Place) -> None:
@@ -91,14 +90,14 @@ def _until_deployed(place: Place) -> None:
         rollout = place.status().get("rollout") or {}
         return rollout.get("cause") == "Requested" and bool(rollout.get("deploymentID"))
 
-    place.until(is_deployed, "a deployment", deadline_s=DEADLINE_S)
+    place.until(is_deployed, "a deployment")
 
 
 def _correct(place: Place) -> None:
     _release(place)
     place.deploy("v3")
-    place.until(lambda: (place.status().get("history") or [{}])[0].get("cause") == "DriftCorrection", "a correction", deadline_s=DEADLINE_S)
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.until(lambda: (place.status().get("history") or [{}])[0].get("cause") == "DriftCorrection", "a correction")
+    place.wait("Succeeded")
 
 
 def _prepare_paused(place: Place) -> None:
@@ -111,7 +110,7 @@ def _prepare_paused(place: Place) -> None:
 
 def _approve(place: Place) -> None:
     """A canary waits at two steps: each is answered by its own hook, as a person would, who looks first."""
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     place.release("v2")
     answered: list[str] = []
 
@@ -120,20 +119,20 @@ def _approve(place: Place) -> None:
         return next((str(h["id"]) for h in hooks if h["id"] not in answered), "")
 
     for step in ("one", "two"):
-        answered.append(place.until(waits, "a hook that waits", deadline_s=DEADLINE_S))
+        answered.append(place.until(waits, "a hook that waits"))
         place.annotate("web", **{"continue": f"{step}/{answered[-1]}/CONTINUE/step {step}"})
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     known = place.status()["history"][0]["interventions"]
     assert [(i["hookID"], bool(i.get("acceptedTime"))) for i in known] == [(hook, True) for hook in answered], known
 
 
 def _restore(place: Place) -> None:
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     place.release("v2")
     _until_deployed(place)
     place.delete("release", "web")
     place.release("v2")
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
 
 
 def _prepare_tagged(place: Place) -> None:
@@ -155,7 +154,7 @@ def _prepare_set(place: Place) -> None:
 def _set_back(place: Place) -> None:
     place.push("crash.v2", "v2", service="web")
     place.release_set("v2", strategy={"waves": [{"services": ["api"]}], "onFailure": "RollBack"})
-    place.wait_set("RolledBack", deadline_s=DEADLINE_S)
+    place.wait_set("RolledBack")
 
 
 def _prepare_stages(place: Place) -> None:
@@ -169,9 +168,9 @@ def _prepare_stages(place: Place) -> None:
 
 def _promote(place: Place) -> None:
     place.release_set("v2", "staging", environmentRef={"name": _staging(place)})
-    place.wait_set("Succeeded", "staging", deadline_s=DEADLINE_S)
+    place.wait_set("Succeeded", "staging")
     place.release_set({"environmentRef": {"name": _staging(place)}})
-    place.wait_set("Succeeded", deadline_s=DEADLINE_S)
+    place.wait_set("Succeeded")
 
 
 def _staging(place: Place) -> str:

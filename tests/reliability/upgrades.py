@@ -15,7 +15,7 @@ from tests.e2e.bed import Place
 from tests.release.project import OPERATOR, PREVIOUS, ROOT
 from tests.reliability.calls import CODE
 from tests.reliability.disturbances import Disturbance, Stage
-from tests.reliability.scenarios import DEADLINE_S, Scenario
+from tests.reliability.scenarios import Scenario
 
 TIME_SCALE = 15.0
 """Of AWS: a slow rollout lasts for longer than two processes take to start."""
@@ -37,10 +37,10 @@ def _prepare(place: Place) -> None:
 
 
 def _release_twice(place: Place) -> None:
-    place.wait("Succeeded", deadline_s=DEADLINE_S)
+    place.wait("Succeeded")
     for tag in ("v2", "v3"):
         place.release(tag)
-        place.wait("Succeeded", deadline_s=DEADLINE_S)
+        place.wait("Succeeded")
 
 
 _REQUESTED = ("Requested", "Succeeded")

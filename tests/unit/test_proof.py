@@ -48,6 +48,8 @@ def test_requests_are_counted_once_each() -> None:
         event("watch", "releases"),
         event("watch", "projects", decision="forbid"),
         {"user": {"username": "me"}, "verb": "get", "stage": "ResponseComplete", "requestURI": "/apis"},
+        # A token that is not known yet.
+        {**event("get", "releases"), "user": {}},
     ]
     assert requests_of("me", events) == {
         Request(OURS, "releases", "get"): 2,

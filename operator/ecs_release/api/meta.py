@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
@@ -55,6 +56,19 @@ class Model(BaseModel):
     def to_kubernetes(self) -> dict[str, Any]:
         """Return it as JSON for the API server: camelCase, without what is not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def shared_fields(kind: type[Model], *models: Model | None) -> dict[str, Any]:
+    """Return the fields that a kind of model has in common with others, by name. Where several have one, the last says what it is.
+
+    What means the same has one name, in status, in the ledger and in notifications. Images, and the few that differ, are given beside them.
+    """
+    return {name: getattr(one, name) for one in models if one is not None for name in _shared_names(kind, type(one))}
+
+
+@cache
+def _shared_names(kind: type[Model], other: type[Model]) -> tuple[str, ...]:
+    return tuple(name for name in other.model_fields if name in kind.model_fields)
 
 
 class OwnerReference(Model):

@@ -105,7 +105,7 @@ class SetLastReadyService(Model):
     """What one service ran when the set was Ready."""
 
     name: Annotated[Word, Field(description="Service.")]
-    pin: Annotated[Pin | None, Field(description="Its pin.")] = None
+    pin: Annotated[Pin | None, Field(description="Its pin; none if nothing has proven it: no task ran.")] = None
 
 
 class SetLastReady(Model):

@@ -13,14 +13,24 @@ from ecs_release.pages.links import HOSTS
 
 _HOST = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 _HEADER = r"^[A-Za-z0-9-]{1,64}$"
+_LOAD_BALANCER = r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:loadbalancer/app/[A-Za-z0-9-]+/[0-9a-f]+$"
+_KEYS = r"^$|^https://[^\s/@?#]+(/[^\s@?#]*[^\s@?#/])?$|^http://127\.0\.0\.1:\d+$"
+# Elastic Load Balancing, "Authenticate users using an Application Load Balancer".
+_KEYS_OF = {
+    "aws": "https://public-keys.auth.elb.{region}.amazonaws.com",
+    "aws-us-gov": "https://s3-{region}.amazonaws.com/aws-elb-public-keys-prod-{region}",
+}
+_LOOPBACK = ("127.0.0.1", "::1")
 Prefix = Annotated[str, Field(max_length=64)]
 Header = Annotated[str, Field(pattern=_HEADER)]
+Claim = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class BoardSettings(BaseSettings):
     """The board of the ecs-release operator: pages of what runs where.
 
-    It finds the cluster by KUBECONFIG or its service account. It listens on loopback only: a login proxy in the same pod is in front of it.
+    It finds the cluster by KUBECONFIG or its service account. It listens on loopback only, for a login proxy in the same pod is in front of
+    it, unless a load balancer signs who looks.
     """
 
     model_config = SettingsConfigDict(
@@ -35,7 +45,8 @@ class BoardSettings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged")] = "info"
     log_format: Annotated[Literal["json", "text"], Field(description="How it is logged")] = "json"
     host: Annotated[
-        Literal["127.0.0.1", "::1"], Field(description="Address that the pages listen on: one of loopback, for the login is the proxy's")
+        Literal["127.0.0.1", "::1", "0.0.0.0", "::"],  # noqa: S104 - see below
+        Field(description="Address that the pages listen on: one of loopback, unless the login is `load-balancer`"),
     ] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port of the pages (0: any free one)")] = 8082
     probe_host: Annotated[str, Field(description="Address that the probes /healthz and /readyz listen on")] = "0.0.0.0"  # noqa: S104 - the kubelet asks from outside
@@ -46,11 +57,28 @@ class BoardSettings(BaseSettings):
         Field(max_length=50, description="Namespaces whose Releases, ReleaseSets and Projects it shows, comma-separated; without it all"),
     ] = []  # fmt: skip
     login: Annotated[
-        Literal["none", "headers"],
-        Field(description="Who looks: `headers` of a login proxy; `none`: nobody is asked, and whoever reaches the port sees everything"),
+        Literal["none", "headers", "load-balancer"],
+        Field(
+            description="Who looks: `headers` of a login proxy; `load-balancer`: what an Application Load Balancer of AWS signs; "
+            "`none`: nobody is asked, and whoever reaches the port sees everything"
+        ),
     ] = "none"
     user_header: Annotated[Header, Field(description="Header with the user's name")] = "X-Forwarded-User"
     groups_header: Annotated[Header, Field(description="Header with the groups, comma-separated")] = "X-Forwarded-Groups"
+    load_balancer_arns: Annotated[
+        list[Annotated[str, Field(max_length=300, pattern=_LOAD_BALANCER)]],
+        NoDecode,
+        Field(max_length=8, description="Load balancers that may sign, comma-separated"),
+    ] = []  # fmt: skip
+    load_balancer_client_id: Annotated[
+        str, Field(max_length=300, description="The board's client at the identity provider, as the load balancer's rule names it")
+    ] = ""
+    load_balancer_keys_address: Annotated[
+        str,
+        Field(max_length=300, pattern=_KEYS, description="Where the public keys of load balancers are; without it at AWS, in their region"),
+    ] = ""
+    user_claim: Annotated[Claim, Field(description="Claim with the user's name, of what a load balancer signs")] = "sub"
+    groups_claim: Annotated[Claim, Field(description="Claim with the groups")] = "groups"
     user_prefix: Annotated[Prefix, Field(description="Put before the name, as the API server's own login does")] = ""
     groups_prefix: Annotated[Prefix, Field(description="Put before each group")] = ""
     hosts: Annotated[
@@ -88,7 +116,30 @@ class BoardSettings(BaseSettings):
             raise ValueError("commits_address and commits_token_file belong together")
         return self
 
+    @model_validator(mode="after")
+    def _is_behind_a_login(self) -> Self:
+        if self.login != "load-balancer":
+            if self.host not in _LOOPBACK:
+                raise ValueError("host must be 127.0.0.1 or ::1, unless login is load-balancer: whoever reaches the port is believed")
+            return self
+        if not self.load_balancer_arns or not self.load_balancer_client_id:
+            raise ValueError("load_balancer_arns and load_balancer_client_id must be given with login=load-balancer")
+        places = {tuple(arn.split(":")[1:4:2]) for arn in self.load_balancer_arns}
+        if not self.load_balancer_keys_address:
+            if len(places) > 1:
+                raise ValueError("load_balancer_arns must be of one region, unless load_balancer_keys_address is given")
+            ((partition, region),) = places
+            if partition not in _KEYS_OF:
+                raise ValueError(f"load_balancer_keys_address must be given in the partition {partition}")
+            self.load_balancer_keys_address = _KEYS_OF[partition].format(region=region)
+        return self
+
     @field_validator("hosts", "link_hosts", "watch_namespaces", mode="before")
     @classmethod
-    def _is_a_list(cls, value: Any) -> Any:
+    def _is_a_list_of_names(cls, value: Any) -> Any:
         return list(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip())) if isinstance(value, str) else value
+
+    @field_validator("load_balancer_arns", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: Any) -> Any:
+        return [arn.strip() for arn in value.split(",") if arn.strip()] if isinstance(value, str) else value

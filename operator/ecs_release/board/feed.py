@@ -140,7 +140,7 @@ class Feed:
         """Return the event that brings a page of a view up to date; None if there is nothing to it."""
         if changes is None:
             return self._reload()
-        cells, columns = dict[str, Entry](), set[str]()
+        cells, columns, others = dict[str, Entry](), set[str](), False
         for change in changes:
             if change.environment:
                 if not view.sight.environments:
@@ -148,6 +148,8 @@ class Feed:
                 if change.turned:
                     return self._reload()
                 columns.add(change.environment)
+            elif change.release_set is not None:
+                others = others or view.shows(change.release_set)
             elif any(e is not None and view.shows(e) for e in (change.before, change.after)):
                 if not _stays(view, change) or len(cells) >= _MOST_CELLS:
                     return self._reload()
@@ -155,7 +157,8 @@ class Feed:
                 cells[cell_id(change.after.namespace, change.after.project, change.after.service, change.after.environment)] = change.after
         parts = {its_id: self._cell(view, entry) for its_id, entry in cells.items()}
         parts |= {head_id(name): head(self.inventory.column(view, name)) for name in columns}
-        return _sse("change", {"parts": parts}, self._position(self._sent)) if parts else None
+        # Without parts it is for pages that are loaded anew after any change of what they are about.
+        return _sse("change", {"parts": parts}, self._position(self._sent)) if parts or others else None
 
     def _cell(self, view: View, entry: Entry) -> str:
         row = ServiceRow(entry.namespace, entry.project, entry.service)
@@ -183,8 +186,8 @@ def _stays(view: View, change: Change) -> bool:
     before, after = change.before, change.after
     if before is None or after is None or before.service_set != after.service_set:
         return False
-    if view.filters.text:
-        return (before.cell.running, before.cell.wanted) == (after.cell.running, after.cell.wanted)
+    if view.filters.text and (before.cell.running, before.cell.wanted) != (after.cell.running, after.cell.wanted):
+        return False
     return not view.filters.troubled or before.cell.is_as_wanted == after.cell.is_as_wanted
 
 

@@ -15,20 +15,25 @@ class Freshness:
         """Nothing is fresh before all `sources` have been read; `on_flip` is called when that, or its opposite, begins."""
         self._heard: dict[Hashable, datetime | None] = dict.fromkeys(sources)
         self._lost = set(self._heard)
-        self._left_out = set[Hashable]()
+        self._left_out: dict[Hashable, str] = {}
         self._now = now
         self._on_flip = on_flip
 
     def heard(self, source: Hashable) -> None:
         """Take in that a watch is up to date now."""
         self._heard[source] = self._now()
-        self._left_out.discard(source)
+        self._left_out.pop(source, None)
         self._is_found(source)
 
-    def leave_out(self, source: Hashable) -> None:
+    def leave_out(self, source: Hashable, namespace: str) -> None:
         """Take in that nothing is shown of what a watch is about, so that nothing of it is old, until it is heard again."""
-        self._left_out.add(source)
+        self._left_out[source] = namespace
         self._is_found(source)
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Namespaces of which something is left out."""
+        return frozenset(self._left_out.values())
 
     def lost(self, source: Hashable) -> None:
         """Take in that a watch is broken: it is up to date as of when it was heard last."""

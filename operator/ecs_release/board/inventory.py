@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -53,16 +53,16 @@ class View:
     sight: Sight
     filters: Filters = field(default_factory=Filters)
 
-    def shows(self, entry: Entry) -> bool:
-        """Return whether a Release is in it, as far as its names decide."""
-        return self.sight.shows(entry.namespace) and self.filters.admits(entry.project, entry.service_set, entry.environment)
+    def shows(self, of: Entry | SetPlace) -> bool:
+        """Return whether a Release, or a ReleaseSet, is in it, as far as its names decide."""
+        return self.sight.shows(of.namespace) and self.filters.admits(of.project, of.service_set, of.environment)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """A cell that has changed: what was there, and what is. Of a column, `environment` alone is set, `turned` if it became old or fresh.
 
-    Of a set that came or went nothing is set: pages that are made from now on link to it, or do not.
+    Of a ReleaseSet that came, changed or went `release_set` alone is set: no cell shows it, but other pages say what it waits for.
     """
 
     version: int
@@ -70,6 +70,7 @@ class Change:
     after: Entry | None = None
     environment: str = ""
     turned: bool = False
+    release_set: SetPlace | None = None
 
 
 class Inventory:
@@ -83,7 +84,7 @@ class Inventory:
         self._places: dict[Place, dict[str, Entry]] = {}
         self._html: dict[Place, tuple[MatrixCell, Markup]] = {}
         self._sweeps: dict[str, Sweep] = {}
-        self._sets: dict[tuple[str, str], SetPlace] = {}
+        self._sets: dict[tuple[str, str], tuple[SetPlace, str]] = {}
         self._stale = frozenset[str]()
         self._namespaces: Counter[str] = Counter()
         self._changes: deque[Change] = deque(maxlen=REMEMBERED)
@@ -120,8 +121,8 @@ class Inventory:
             if self._sweeps.pop(name, None) is not None:
                 self._note_column(name, turned=True)
         elif kind == RELEASE_SET:
-            if self._sets.pop((namespace, name), None) is not None:
-                self._add(Change(self.version + 1))
+            if (gone := self._sets.pop((namespace, name), None)) is not None:
+                self._add(Change(self.version + 1, release_set=gone[0]))
         elif kind == RELEASE:
             self._forget(namespace, name)
 
@@ -148,6 +149,9 @@ class Inventory:
     def turn(self) -> None:
         """Note the environments whose observation has become old, or fresh again, with time."""
         now = self._now()
+        # A page that is being made may have kept a cell that is gone by now.
+        for place in self._html.keys() - self._places.keys() if len(self._html) > len(self._places) else ():
+            del self._html[place]
         stale = frozenset(name for name, sweep in self._sweeps.items() if sweep.is_stale(now))
         for name in sorted(stale ^ self._stale):
             self._note_column(name, turned=True)
@@ -163,14 +167,23 @@ class Inventory:
         """Namespaces that hold Releases."""
         return list(self._namespaces)
 
-    def entries(self, sight: Sight) -> Iterator[Entry]:
-        """Yield what may be seen."""
-        return (e for e in self._entries.values() if sight.shows(e.namespace))
+    def entries(self, sight: Sight) -> list[Entry]:
+        """Return what may be seen."""
+        return [e for e in self._entries.values() if sight.shows(e.namespace)]
+
+    def entry(self, namespace: str, name: str) -> Entry | None:
+        """Return what is known of a Release; None if it is not there."""
+        return self._entries.get((namespace, name))
 
     def board(self, view: View) -> Board:
         """Return the board of a view, as it is now."""
-        sweeps = self._sweeps if view.sight.environments else None
-        return view.filters.narrow_rows(arrange(view.filters.narrow(self.entries(view.sight)), sweeps, self._now()))
+        return self.taken(view)()
+
+    def taken(self, view: View) -> Callable[[], Board]:
+        """Take what is in a view, as it is now, and return what makes the board of it, in any thread."""
+        entries, now = self.entries(view.sight), self._now()
+        sweeps = dict(self._sweeps) if view.sight.environments else None
+        return lambda: view.filters.narrow_rows(arrange(view.filters.narrow(entries), sweeps, now))
 
     def column(self, view: View, environment: str) -> Column:
         """Return the column of an environment as it is now."""
@@ -185,7 +198,7 @@ class Inventory:
         return {name: why for name in names if (why := why_unobserved(self._sweeps.get(name), name, now))}
 
     def cell(self, row: ServiceRow, environment: str, cell: MatrixCell) -> Markup:
-        """Return the HTML of a cell: rendered once for all who may see it."""
+        """Return the HTML of a cell, rendered once for all who may see it; in any thread."""
         place = Place(row.namespace, row.project, row.service, environment)
         kept = self._html.get(place)
         if kept is None or kept[0] is not cell:
@@ -199,7 +212,7 @@ class Inventory:
     def sets(self, sight: Sight) -> dict[tuple[str, str, str], list[tuple[str, str]]]:
         """Return environments and names of the sets that may be seen, by namespace, Project and service set."""
         found: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
-        for (namespace, name), place in sorted(self._sets.items(), key=lambda one: (one[1].environment, one[0])):
+        for (namespace, name), (place, _) in sorted(self._sets.items(), key=lambda one: (one[1][0].environment, one[0])):
             if sight.shows(namespace):
                 found.setdefault(place[:3], []).append((place.environment, name))
         return found
@@ -217,9 +230,10 @@ class Inventory:
         elif kind == RELEASE_SET:
             meta, spec = body["metadata"], body["spec"]
             place = SetPlace(meta["namespace"], spec["projectRef"]["name"], spec["serviceSet"], spec["environmentRef"]["name"])
-            if self._sets.get((meta["namespace"], meta["name"])) != place:
-                self._sets[meta["namespace"], meta["name"]] = place
-                self._add(Change(self.version + 1))
+            its = (place, str(meta.get("resourceVersion") or ""))
+            if self._sets.get((meta["namespace"], meta["name"])) != its:
+                self._sets[meta["namespace"], meta["name"]] = its
+                self._add(Change(self.version + 1, release_set=place))
 
     def _take_environment(self, body: Mapping[str, Any]) -> None:
         name = body["metadata"]["name"]

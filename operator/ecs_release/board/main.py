@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+from aiohttp import web
 from kubernetes.aio.config import ConfigException
 from pydantic import ValidationError
 from pydantic_settings import CliApp
@@ -29,6 +30,7 @@ from ecs_release.board.freshness import Freshness
 from ecs_release.board.inventory import WATCHED, Inventory
 from ecs_release.board.ledger_client import connect
 from ecs_release.board.ledger_history import LedgerHistory
+from ecs_release.board.login import LONGEST_HEADER, Login, NoLogin, ProxyLogin
 from ecs_release.board.object_pages import ObjectPages
 from ecs_release.board.server import Board, probes
 from ecs_release.board.watch import Several, Watch, sources_of
@@ -82,7 +84,15 @@ async def run(settings: BoardSettings) -> None:
     commits = _commits(settings)
     distances, ancestry = Distances(commits), Ancestry(commits)
     pages.ledger = _ledger(settings, f"ecs-release-board/{its_version}", pages.feed.wake)
-    board = Board(settings, inventory, freshness, feed, Access(server, lambda: {*inventory.namespaces, *documents.namespaces}))
+    login = _login(settings, f"ecs-release-board/{its_version}")
+    board = Board(
+        settings,
+        login,
+        inventory,
+        freshness,
+        feed,
+        Access(server, lambda: {*inventory.namespaces, *documents.namespaces, *settings.watch_namespaces}),
+    )
     comparison = ComparisonPage(inventory, records, distances, freshness, feed, settings.link_hosts)
     commits_page = CommitsPage(inventory, documents, records, ancestry, freshness, feed, settings.link_hosts)
     routes = [*pages.attach(board), *comparison.routes(board), *commits_page.routes(board)]
@@ -91,14 +101,7 @@ async def run(settings: BoardSettings) -> None:
     background += [asyncio.create_task(one.run(), name="feed") for one in (feed, pages.feed)]
     background += [asyncio.create_task(feed.keep_time(), name="time")]
     try:
-        async with AsyncExitStack() as stack:
-            if settings.probe_port is not None:
-                await stack.enter_async_context(listening(probes(lambda: freshness.complete), settings.probe_host, settings.probe_port))
-            taken = await stack.enter_async_context(listening(board.application(routes), settings.host, settings.port))
-            log.info("ecs-release-board %s at http://%s:%d/", its_version, settings.host, taken)
-            if settings.login == "none":
-                log.warning("there is no login in front of this board: whoever reaches %s:%d sees everything", settings.host, taken)
-            await until_stopped(stop, background)
+        await _serve(settings, board.application(routes), freshness, stop, background)
     finally:
         for task in background:
             task.cancel()
@@ -108,8 +111,32 @@ async def run(settings: BoardSettings) -> None:
         if commits is not None:
             await commits.close()
         pages.close()
+        await login.close()
         await server.close()
     log.info("stopped")
+
+
+async def _serve(
+    settings: BoardSettings, application: web.Application, freshness: Freshness, stop: asyncio.Event, background: list[asyncio.Task[None]]
+) -> None:
+    """Serve the pages and the probes until all is to stop. Raises OSError without a port, and what the background raises."""
+    async with AsyncExitStack() as stack:
+        if settings.probe_port is not None:
+            await stack.enter_async_context(listening(probes(lambda: freshness.complete), settings.probe_host, settings.probe_port))
+        taken = await stack.enter_async_context(listening(application, settings.host, settings.port, longest_header=LONGEST_HEADER))
+        log.info("ecs-release-board %s at http://%s:%d/", version("ecs-release-operator"), settings.host, taken)
+        if settings.login == "none":
+            log.warning("there is no login in front of this board: whoever reaches %s:%d sees everything", settings.host, taken)
+        await until_stopped(stop, background)
+
+
+def _login(settings: BoardSettings, user_agent: str) -> Login:
+    if settings.login != "load-balancer":
+        return NoLogin() if settings.login == "none" else ProxyLogin(settings)
+    # Brings cryptography along, which the others do not need.
+    from ecs_release.board.load_balancer import LoadBalancerLogin  # noqa: PLC0415
+
+    return LoadBalancerLogin(settings, user_agent)
 
 
 def _commits(settings: BoardSettings) -> HttpCommits | None:

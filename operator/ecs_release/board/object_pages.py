@@ -19,21 +19,22 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from ecs_release.api.meta import to_time
-from ecs_release.api.names import LABEL_RELEASE_SET, PROJECT, RELEASE, RELEASE_SET
+from ecs_release.api.names import PROJECT, RELEASE, RELEASE_SET
 from ecs_release.board.access import Sight
-from ecs_release.board.documents import Documents
+from ecs_release.board.documents import Documents, unpacked
 from ecs_release.board.feed import Subscription
 from ecs_release.board.freshness import Freshness
 from ecs_release.board.inventory import Inventory, Place, View
 from ecs_release.board.ledger_history import LedgerHistory, LedgerPart
 from ecs_release.board.page_feed import PageFeed
 from ecs_release.board.server import Board, UnreadableError
+from ecs_release.domain.presence.claims import Claim
 from ecs_release.pages.addresses import SERVICES, SETS, STREAM
-from ecs_release.pages.board_page import Frame
+from ecs_release.pages.board_page import Age, Frame
 from ecs_release.pages.history import Code
 from ecs_release.pages.service import details as service_details
 from ecs_release.pages.service import page as service_page
-from ecs_release.pages.service.details import Surroundings
+from ecs_release.pages.service.details import OtherClaim, Surroundings
 from ecs_release.pages.sets import details as set_details
 from ecs_release.pages.sets import page as set_page
 
@@ -51,10 +52,11 @@ class ServiceTopic:
 
 @dataclass(frozen=True, slots=True)
 class SetTopic:
-    """A ReleaseSet."""
+    """A ReleaseSet, and whether its viewers may see Environments."""
 
     namespace: str
     name: str
+    sees_environments: bool
 
 
 Topic: TypeAlias = ServiceTopic | SetTopic
@@ -104,8 +106,8 @@ class ObjectPages:
             await self.ledger.ask(topic.place)
             # Another one by now, and perhaps there is no such page any more.
             position = self._found(topic)
-        make = partial(self._make_service, topic, self._board.frame(viewer), position)
-        return await self._board.reply(request, (topic, position), make)
+        taken = partial(self._take_service, topic, self._board.frame(viewer), position)
+        return await self._board.reply(request, (topic, position), taken)
 
     async def service_events(self, request: web.Request) -> web.StreamResponse:
         """Have the page of a service loaded anew when it has changed."""
@@ -116,8 +118,8 @@ class ObjectPages:
         viewer, sight = await self._board.seen(request)
         topic = _set(request, sight)
         position = self._found(topic)
-        make = partial(self._make_set, topic, self._board.frame(viewer), position)
-        return await self._board.reply(request, (topic, position, self._now().timestamp() // _UNDER_WAY_S), make)
+        taken = partial(self._take_set, topic, self._board.frame(viewer), position)
+        return await self._board.reply(request, (topic, position, self._now().timestamp() // _UNDER_WAY_S), taken)
 
     async def set_events(self, request: web.Request) -> web.StreamResponse:
         """Have the page of a set loaded anew when it has changed."""
@@ -155,51 +157,57 @@ class ObjectPages:
         return releases, marks(PROJECT, place.namespace, place.project), column, sets, ledger
 
     def _set_marks(self, topic: SetTopic) -> tuple[object, ...] | None:
-        body = self._documents.get(RELEASE_SET, topic.namespace, topic.name)
-        if body is None:
+        marks, namespace = self._documents.mark, topic.namespace
+        if not (its := marks(RELEASE_SET, namespace, topic.name)):
             return None
-        marks = self._documents.mark
-        children = [marks(RELEASE, topic.namespace, name) for name in set_details.child_names(body)]
-        project = body["spec"]["projectRef"]["name"]
-        return marks(RELEASE_SET, topic.namespace, topic.name), marks(PROJECT, topic.namespace, project), children
+        names = self._documents.names(RELEASE_SET, namespace, topic.name)
+        column = self._inventory.column(_view(topic), names.environment)
+        return its, marks(PROJECT, namespace, names.project), [marks(RELEASE, namespace, name) for name in names.children], column
 
-    def _make_service(self, topic: ServiceTopic, frame: Frame, position: str, *, as_json: bool) -> str:
+    def _take_service(self, topic: ServiceTopic, frame: Frame, position: str, *, as_json: bool) -> Callable[[], str]:
         place, entries = topic.place, self._inventory.at(topic.place)
         shown, *others = entries
-        body = self._documents.get(RELEASE, place.namespace, shown.cell.release)
-        assert body is not None
+        packed = self._documents.packed(RELEASE, place.namespace, shown.cell.release)
+        assert packed is not None
         ledger = self.ledger.known(place) if self.ledger is not None else LedgerPart()
         around = Surroundings(
             column=self._inventory.column(_view(topic), place.environment),
             code=self._code(place.namespace, place.project),
-            others=tuple(one.cell.release for one in others),
+            others=tuple(OtherClaim(one.cell.release, refused=one.claim is Claim.REFUSED) for one in others),
             release_set=self._set_of(place, shown.cell.release),
             of_ledger=ledger.attempts,
             ledger=ledger.note,
         )
-        with _readable(f"Release {place.namespace}/{shown.cell.release}"):
-            described = service_details.describe(body, shown, around, self._now())
-        if as_json:
-            return self._json(service_details.data(described))
-        return service_page.render(frame, described, self._freshness.age, position)
+        now, age = self._now(), self._freshness.age
 
-    def _make_set(self, topic: SetTopic, frame: Frame, position: str, *, as_json: bool) -> str:
-        body = self._documents.get(RELEASE_SET, topic.namespace, topic.name)
-        assert body is not None
-        namespace, project, environment = topic.namespace, body["spec"]["projectRef"]["name"], body["spec"]["environmentRef"]["name"]
-        children = {name: child for name in set_details.child_names(body) if (child := self._documents.get(RELEASE, namespace, name))}
-        services = {str(child["spec"]["service"]) for child in children.values()}
-        paged = {name for name in services if self._inventory.at(Place(namespace, project, name, environment))}
-        with _readable(f"ReleaseSet {namespace}/{topic.name}"):
-            described = set_details.describe(body, children, paged, self._code(namespace, project), self._now())
-        if as_json:
-            return self._json(set_details.data(described))
-        return set_page.render(frame, described, self._freshness.age, position)
+        def make() -> str:
+            with _readable(f"Release {place.namespace}/{shown.cell.release}"):
+                described = service_details.describe(unpacked(packed), shown, around, now)
+            return _json(service_details.data(described), age) if as_json else service_page.render(frame, described, age, position)
+
+        return make
+
+    def _take_set(self, topic: SetTopic, frame: Frame, position: str, *, as_json: bool) -> Callable[[], str]:
+        namespace, packed = topic.namespace, self._documents.packed(RELEASE_SET, topic.namespace, topic.name)
+        assert packed is not None
+        names = self._documents.names(RELEASE_SET, namespace, topic.name)
+        children = {name: its for name in names.children if (its := self._documents.packed(RELEASE, namespace, name))}
+        entries = [entry for name in children if (entry := self._inventory.entry(namespace, name))]
+        paged = {e.service for e in entries if self._inventory.at(Place(namespace, names.project, e.service, names.environment))}
+        column, code = self._inventory.column(_view(topic), names.environment), self._code(namespace, names.project)
+        now, age = self._now(), self._freshness.age
+
+        def make() -> str:
+            with _readable(f"ReleaseSet {namespace}/{topic.name}"):
+                bodies = {name: unpacked(its) for name, its in children.items()}
+                described = set_details.describe(unpacked(packed), bodies, paged, column, code, now)
+            return _json(set_details.data(described), age) if as_json else set_page.render(frame, described, age, position)
+
+        return make
 
     def _set_of(self, place: Place, release: str) -> str:
         """Return the name of the set that has made a Release, if it is there."""
-        body = self._documents.get(RELEASE, place.namespace, release) or {}
-        name = str((body.get("metadata", {}).get("labels") or {}).get(LABEL_RELEASE_SET) or "")
+        name = self._documents.names(RELEASE, place.namespace, release).release_set
         return name if name and self._documents.mark(RELEASE_SET, place.namespace, name) else ""
 
     def _code(self, namespace: str, project: str) -> Code:
@@ -207,12 +215,12 @@ class ObjectPages:
         repository = spec.get("repository") or (spec.get("git") or {}).get("url") or ""
         return Code(str(repository), self._hosts)
 
-    def _json(self, found: dict[str, Any]) -> str:
-        age = self._freshness.age
-        found |= {"fresh": age.fresh}
-        if not age.fresh:
-            found["asOf"] = to_time(age.as_of) if age.as_of else None
-        return json.dumps(found, separators=(",", ":"))
+
+def _json(found: dict[str, Any], age: Age) -> str:
+    found |= {"fresh": age.fresh}
+    if not age.fresh:
+        found["asOf"] = to_time(age.as_of) if age.as_of else None
+    return json.dumps(found, separators=(",", ":"))
 
 
 @contextmanager
@@ -233,7 +241,7 @@ def _service(request: web.Request, sight: Sight) -> ServiceTopic:
 def _set(request: web.Request, sight: Sight) -> SetTopic:
     namespace, name = request.match_info["namespace"], request.match_info["name"]
     _check(sight, namespace)
-    return SetTopic(namespace, name)
+    return SetTopic(namespace, name, sight.environments)
 
 
 def _check(sight: Sight, namespace: str) -> None:
@@ -242,5 +250,6 @@ def _check(sight: Sight, namespace: str) -> None:
         raise web.HTTPNotFound
 
 
-def _view(topic: ServiceTopic) -> View:
-    return View(Sight(frozenset({topic.place.namespace}), environments=topic.sees_environments))
+def _view(topic: Topic) -> View:
+    namespace = topic.place.namespace if isinstance(topic, ServiceTopic) else topic.namespace
+    return View(Sight(frozenset({namespace}), environments=topic.sees_environments))

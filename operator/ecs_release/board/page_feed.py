@@ -11,6 +11,8 @@ from ecs_release.board.feed import Subscription, reload_event, state_event
 from ecs_release.pages.board_page import Age
 
 _FLUSH_S = 0.25
+_AT_ONCE = 50
+"""Topics that are looked at before others of the event loop have their turn."""
 Topic = TypeVar("Topic", bound=Hashable)
 
 
@@ -33,7 +35,7 @@ class PageFeed(Generic[Topic]):
         while True:
             await self._wake.wait()
             self._wake.clear()
-            self._flush()
+            await self._flush()
             await asyncio.sleep(_FLUSH_S)
 
     @asynccontextmanager
@@ -59,10 +61,11 @@ class PageFeed(Generic[Topic]):
             for subscription in group:
                 subscription.put(event, reload_event())
 
-    def _flush(self) -> None:
-        for topic, group in self._groups.items():
-            current = self._position(topic)
-            if current != self._sent[topic]:
+    async def _flush(self) -> None:
+        for number, (topic, group) in enumerate([*self._groups.items()], 1):
+            if topic in self._groups and (current := self._position(topic)) != self._sent[topic]:
                 self._sent[topic] = current
                 for subscription in group:
                     subscription.put(reload_event(), reload_event())
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)

@@ -6,7 +6,8 @@ import asyncio
 import gzip
 import json
 import logging
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -21,8 +22,9 @@ from ecs_release.board.feed import Feed, Subscription, reload_event, state_event
 from ecs_release.board.freshness import Freshness
 from ecs_release.board.guard import add_headers, guard
 from ecs_release.board.inventory import Inventory, View
-from ecs_release.board.viewer import UnknownViewerError, Viewer, viewer_of
-from ecs_release.domain.model.lru import Lru
+from ecs_release.board.login import Login
+from ecs_release.board.making import BusyError, Making
+from ecs_release.board.viewer import LoginUnavailableError, UnknownViewerError, Viewer
 from ecs_release.pages import board_page
 from ecs_release.pages.board_page import Frame
 from ecs_release.pages.filters import FilterError, parse
@@ -31,6 +33,8 @@ from ecs_release.pages.matrix import data
 log = logging.getLogger(__name__)
 
 _BEAT_S, _SEND_S = 15.0, 15.0
+_STREAM_S = 3600.0
+"""How long a stream goes on: then the page asks for another one, so that the login is asked who they are, and in which groups."""
 _STREAMS_OF_ONE = 50
 _PAGES = 64
 _LEVEL = 5
@@ -43,7 +47,9 @@ class UnreadableError(Exception):
 _REFUSALS: dict[type[Exception], tuple[int, str]] = {
     FilterError: (400, "Not understood"),
     UnknownViewerError: (401, "Who are you?"),
+    LoginUnavailableError: (503, "Not now"),
     AccessUnknownError: (503, "Not now"),
+    BusyError: (503, "Not now"),
     UnreadableError: (500, "Not readable"),
 }
 
@@ -51,15 +57,18 @@ _REFUSALS: dict[type[Exception], tuple[int, str]] = {
 class Board:
     """The handlers, and what they ask."""
 
-    def __init__(self, settings: BoardSettings, inventory: Inventory, freshness: Freshness, feed: Feed, access: Access) -> None:
-        """All of them are run by their owner."""
+    def __init__(
+        self, settings: BoardSettings, login: Login, inventory: Inventory, freshness: Freshness, feed: Feed, access: Access
+    ) -> None:
+        """All of them are run, and closed, by their owner."""
         self._settings = settings
+        self._login = login
         self._inventory = inventory
         self._freshness = freshness
         self._feed = feed
         self._access = access
         self._files = StaticFiles()
-        self._pages: Lru[tuple[object, ...], bytes] = Lru(_PAGES)
+        self._pages: Making[tuple[object, ...], bytes] = Making(_PAGES)
         self._streams: dict[Viewer | None, int] = {}
 
     def application(self, routes: Iterable[web.AbstractRouteDef] = ()) -> web.Application:
@@ -79,10 +88,12 @@ class Board:
         # Whoever may see nothing is told who they are; all others with the same rights share a page.
         named = viewer.user if viewer is not None and not sight.shows_any else ""
 
-        def make(*, as_json: bool) -> str:
-            return self._json(view) if as_json else self._html(view, viewer)
+        left_out = tuple(sorted(filter(sight.shows, self._freshness.left_out)))
 
-        return await self.reply(request, (view, self._inventory.version, named), make)
+        def taken(*, as_json: bool) -> Callable[[], str]:
+            return self._json(view, left_out) if as_json else self._html(view, left_out, viewer)
+
+        return await self.reply(request, (view, self._inventory.version, left_out, named), taken)
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Send what changes in a view, until the viewer leaves or may see something else."""
@@ -96,29 +107,29 @@ class Board:
             raise web.HTTPServiceUnavailable(
                 text="the board has not read everything yet: try again in a moment", headers={"Retry-After": "2"}
             )
-        viewer = viewer_of(self._settings, lambda name: request.headers.getall(name, []))
+        viewer = await self._login.viewer(lambda name: request.headers.getall(name, []))
         return viewer, await self._access.sight(viewer)
 
-    async def reply(self, request: web.Request, key: tuple[object, ...], make: Callable[..., str]) -> web.Response:
+    async def reply(self, request: web.Request, key: tuple[object, ...], taken: Callable[..., Callable[[], str]]) -> web.Response:
         """Answer with a page, or JSON where that is asked for by `format=json`, or by an Accept header that takes no HTML.
 
-        It is made once for all who ask for the same `key`, by `make(as_json=...)`.
+        It is made once for all who ask for the same `key`: `taken(as_json=...)` takes what is to be shown, as it is now, and returns what
+        makes the text of it, in another thread.
         """
         as_json = _wants_json(request)
         age = self._freshness.age
-        whole = (*key, as_json, age.as_of if not age.fresh else None)
-        packed = self._pages.get(whole)
-        if packed is None:
-            text = make(as_json=as_json)
-            # Outside of the event loop: it takes as long as the page is large.
-            packed = await asyncio.to_thread(gzip.compress, text.encode(), _LEVEL, mtime=0)
-            self._pages.put(whole, packed)
-        return await _answer(request, packed, "application/json" if as_json else "text/html")
+
+        def packed() -> Callable[[], bytes]:
+            make = taken(as_json=as_json)
+            return lambda: gzip.compress(make().encode(), _LEVEL, mtime=0)
+
+        page = await self._pages.get((*key, as_json, age.as_of if not age.fresh else None), packed)
+        return await _answer(request, page, "application/json" if as_json else "text/html")
 
     async def stream(
         self, request: web.Request, viewer: Viewer | None, sight: Sight, subscribed: AbstractAsyncContextManager[Subscription[Any]]
     ) -> web.StreamResponse:
-        """Send what comes in to a subscription, until the viewer leaves or may see something else."""
+        """Send what comes in to a subscription, until the viewer leaves or may see something else; for an hour at most."""
         if sum(self._streams.values()) >= self._settings.streams or self._streams.get(viewer, 0) >= _STREAMS_OF_ONE:
             raise web.HTTPServiceUnavailable(
                 text="too many pages are kept up to date: reload this one by hand\n", headers={"Retry-After": "60"}
@@ -138,7 +149,8 @@ class Board:
 
     async def _send(self, response: web.StreamResponse, viewer: Viewer | None, sight: Sight, subscription: Subscription[Any]) -> None:
         sent = state_event(self._freshness.age)
-        while True:
+        ends_at = time.monotonic() + _STREAM_S
+        while time.monotonic() < ends_at:
             async with asyncio.timeout(_SEND_S):
                 await response.write(sent)
             try:
@@ -154,25 +166,22 @@ class Board:
             except AccessUnknownError:
                 return
 
-    def _json(self, view: View) -> str:
-        age = self._freshness.age
-        found = data(self._inventory.board(view)) | {"fresh": age.fresh}
-        if not age.fresh:
-            found["asOf"] = to_time(age.as_of) if age.as_of else None
-        return json.dumps(found, separators=(",", ":"))
+    def _json(self, view: View, left_out: Sequence[str]) -> Callable[[], str]:
+        age, board = self._freshness.age, self._inventory.taken(view)
 
-    def _html(self, view: View, viewer: Viewer | None) -> str:
-        frame = self.frame(viewer)
-        options = board_page.options_of(self._inventory.entries(view.sight))
-        return board_page.matrix(
-            frame,
-            self._inventory.board(view),
-            self._inventory.cell,
-            options,
-            view.filters,
-            self._freshness.age,
-            self._feed.position,
-            self._inventory.sets(view.sight),
+        def make() -> str:
+            found = data(board()) | {"leftOut": left_out, "fresh": age.fresh}
+            if not age.fresh:
+                found["asOf"] = to_time(age.as_of) if age.as_of else None
+            return json.dumps(found, separators=(",", ":"))
+
+        return make
+
+    def _html(self, view: View, left_out: Sequence[str], viewer: Viewer | None) -> Callable[[], str]:
+        frame, age, position = self.frame(viewer), self._freshness.age, self._feed.position
+        board, entries, sets = self._inventory.taken(view), self._inventory.entries(view.sight), self._inventory.sets(view.sight)
+        return lambda: board_page.matrix(
+            frame, board(), self._inventory.cell, board_page.options_of(entries), view.filters, age, position, sets, left_out
         )
 
     def frame(self, viewer: Viewer | None) -> Frame:

@@ -1,8 +1,8 @@
-"""Who looks, as the login proxy in front says."""
+"""Who looks, by the names that roles of the cluster know them by."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ecs_release.board.config import BoardSettings
@@ -17,6 +17,10 @@ class UnknownViewerError(Exception):
     """Nobody can be told from a request; the message says what is wrong with it."""
 
 
+class LoginUnavailableError(Exception):
+    """Who looks cannot be told now; the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """A user and their groups, as roles of the cluster name them."""
@@ -25,17 +29,14 @@ class Viewer:
     groups: tuple[str, ...] = ()
 
 
-def viewer_of(settings: BoardSettings, header: Callable[[str], Sequence[str]]) -> Viewer | None:
-    """Return who looks; None where nobody is asked. `header` returns all values of a header. Raises UnknownViewerError."""
-    if settings.login == "none":
-        return None
-    users = header(settings.user_header)
-    if len(users) != 1 or not users[0].strip():
-        raise UnknownViewerError(f"the login proxy has sent no {settings.user_header}, or several")
-    user = settings.user_prefix + users[0].strip()
-    if user.startswith(_RESERVED) or len(user) > _LONGEST:
-        raise UnknownViewerError(f"{settings.user_header} is a name that no login may give")
-    groups = {settings.groups_prefix + g.strip() for value in header(settings.groups_header) for g in value.split(",") if g.strip()}
+def viewer_of(settings: BoardSettings, user: str, groups: Iterable[str], source: str) -> Viewer:
+    """Return who a login says is looking; `source` is where it says so. Raises UnknownViewerError."""
+    if not user.strip():
+        raise UnknownViewerError(f"{source} is empty")
+    named = settings.user_prefix + user.strip()
+    if named.startswith(_RESERVED) or len(named) > _LONGEST:
+        raise UnknownViewerError(f"{source} is a name that no login may give")
+    prefixed = {settings.groups_prefix + group.strip() for group in groups if group.strip()}
     # What the API server adds itself is added here; what nobody from outside may be in is left out.
-    taken = sorted(g for g in groups if not g.startswith(_RESERVED) and len(g) <= _LONGEST)
-    return Viewer(user, (*taken[:_MOST_GROUPS], _AUTHENTICATED))
+    taken = sorted(g for g in prefixed if not g.startswith(_RESERVED) and len(g) <= _LONGEST)
+    return Viewer(named, (*taken[:_MOST_GROUPS], _AUTHENTICATED))

@@ -104,7 +104,9 @@ class Watch:
                     await self._list()
                 await self._watch()
             except Gone:
+                # Until all has been listed, it is not known what has changed.
                 self._version = ""
+                self._freshness.lost(self._source)
             except Denied as error:
                 self._version = ""
                 await self._refused(error, loop.time())
@@ -156,7 +158,7 @@ class Watch:
         self._refused_at = self._refused_at or now
         if self._source.namespace and now - self._refused_at >= _REFUSED_S and await self._is_let_in():
             self._sink.retain(self._source.kind, set(), self._source.namespace)
-            self._freshness.leave_out(self._source)
+            self._freshness.leave_out(self._source, self._source.namespace)
             if not self._is_left_out:
                 log.warning("%s are left out until they may be read: %s", self._source, error)
             self._is_left_out = True

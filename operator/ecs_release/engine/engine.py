@@ -32,6 +32,7 @@ from ecs_release.engine.environments.promotion_summary import PromotionSummary
 from ecs_release.engine.environments.shard_scope import ShardScope
 from ecs_release.engine.environments.status_writer import StatusWriter
 from ecs_release.engine.failed_pass import FailureReporter
+from ecs_release.engine.ledger.record_closer import Closing
 from ecs_release.engine.ledger.recorder import Recorder
 from ecs_release.engine.metrics_state import EngineState, state_of
 from ecs_release.engine.notifications.notifier import Notifier
@@ -43,6 +44,7 @@ from ecs_release.engine.runtime.aws_clock import AwsClock
 from ecs_release.engine.runtime.meter import Meter, NoMeter, metered
 from ecs_release.engine.runtime.settings import EngineSettings
 from ecs_release.engine.runtime.work_queue import Share, WorkQueue
+from ecs_release.engine.sets.child_checks import ChildChecks
 from ecs_release.engine.sets.gatherer import SetGatherer
 from ecs_release.engine.sets.promotion import PromotionResolver
 from ecs_release.engine.sets.reconciler import SetReconciler
@@ -100,15 +102,14 @@ class Engine:
         self.queue: WorkQueue[ObjectKey] = WorkQueue(clock, self._share_of, {Admission.REFUSED.value: _REFUSED_WORKERS})
         self.synced = asyncio.Event()
         watched = WatchedCluster(cluster, self.store)
-        self._failures = FailureReporter(watched, clock)
-        commit_spans = CommitSpans(commits, clock, self._add)
+        self._failures, commit_spans = FailureReporter(watched, clock), CommitSpans(commits, clock, self._add)
         self._notifier = Notifier(self.store, watched, aws, clock, settings.installation, self._add, commit_spans.listed)
         self.store.on_transition = self._notifier.on_transition
         self.store.on_promotion = self._promotion_changed
         self._views = Views(self.store, watched, clock, settings.installation, kinds_of_sinks(commits, clock), sinks or {}, self._add)
         self.store.on_status = self._views.status_changed
-        self.recorder = Recorder(ledger, clock, self._add, self._ledger_problem_changed)
-        self.recorder.closer.configure(settings.installation, store.services_of, self._exists, store.has_service, settings.closing_grace_s)
+        closing = Closing(settings.installation, store.services_of, store.has_service, self._exists, settings.closing_grace_s)
+        self.recorder = Recorder(ledger, closing, clock, self._add, self._ledger_problem_changed)
         self._observers = ObserverPool(
             aws=aws, clock=clock, settings=settings, store=self.store, claims=self.claims, scope=self._scope, again=self._add,
             reread=self._reread, pushed=self._pushed, notifier=self._notifier, recorder=self.recorder, views=self._views,
@@ -125,7 +126,8 @@ class Engine:
             again=self._add, set_fast=self._observers.set_fast, status_changed=self._status_changed, decided=self._decided,
             meter=self._meter, left_out=self.recorder.write_audit_log,
         )  # fmt: skip
-        set_resolver = SetResolver(references, aws, self._observers.get, resolver, PromotionResolver(references, watched))
+        checks = ChildChecks(references, aws, tag_reader, settings.installation)
+        set_resolver = SetResolver(references, aws, self._observers.get, resolver, PromotionResolver(references, watched), checks)
         self._sets = SetReconciler(
             store=self.store, cluster=watched, clock=clock, settings=settings,
             gatherer=SetGatherer(references, watched, clock, settings, set_resolver, commit_graph), again=self._add, meter=self._meter,
@@ -192,7 +194,8 @@ class Engine:
 
     def namespaces_changed(self) -> None:
         """Forget the objects in namespaces without access. Their records are not closed: the objects may still exist."""
-        self.recorder.closer.sweep_again()
+        if self.recorder.closer is not None:
+            self.recorder.closer.sweep_again()
         for kind in KINDS:
             for namespace, name, uid in self.store.known(kind):
                 if namespace and namespace not in self._namespaces:

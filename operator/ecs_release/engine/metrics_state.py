@@ -76,7 +76,7 @@ def state_of(
         delayed=len(queue) - queue.ready,
         working=queue.working,
         oldest_s=queue.oldest_s,
-        ledger=LedgerState(recorder.waiting, recorder.oldest_s, dict(recorder.results)) if recorder.has_ledger else None,
+        ledger=LedgerState(recorder.waiting, recorder.sender.oldest_s, dict(recorder.sender.results)) if recorder.has_ledger else None,
         left_out=left_out,
         refused=frozenset(key for key in store.releases if admission(key) is Admission.REFUSED),
         views=views,

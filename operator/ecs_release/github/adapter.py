@@ -5,30 +5,34 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
+from ecs_release.domain.model.errors import Blocked
 from ecs_release.domain.ports.protocols import Fence
-from ecs_release.domain.ports.views import Created, Part, Place
+from ecs_release.domain.ports.views import LEFT, Created, Part, Place
 from ecs_release.domain.views.github import DEPLOYMENT
-from ecs_release.github.client import Client, MissingError, malformed, rejected
+from ecs_release.github.client import Client, LockedError, MissingError, malformed, rejected
 from ecs_release.github.comments import Comments
 from ecs_release.github.credentials import Credentials, FileToken, InstallationToken
 from ecs_release.github.deployments import Deployments
 from ecs_release.github.identity import Identity
+from ecs_release.github.limits import AN_HOUR
 from ecs_release.outbound.connections import GitHubConnection
 from ecs_release.outbound.session import Session
 
 _MOST_PULLS, _KEPT = 10, 2000
+_NO_ID = "0"
 
 
 def connect(connection: GitHubConnection, session: Session, fence: Fence | None) -> GitHub:
     """Return the sink of a connection. Nothing is called yet."""
     credentials: Credentials
-    if connection.app is not None:
-        credentials = InstallationToken(connection.app, session)
+    app = InstallationToken(connection.app, session) if connection.app is not None else None
+    if app is not None:
+        credentials = app
     else:
         assert connection.token_file is not None, "one of both, by the configuration's validation"
         credentials = FileToken(connection.token_file)
     client = Client(session, credentials, fence)
-    return GitHub(connection.host, client, Identity(client, connection.app.id if connection.app is not None else None))
+    return GitHub(connection.host, client, Identity(client, app))
 
 
 class GitHub:
@@ -41,6 +45,16 @@ class GitHub:
         self._deployments = Deployments(client, identity)
         self._comments = Comments(client, identity)
         self._pulls: OrderedDict[tuple[str, str], tuple[int, ...]] = OrderedDict()
+
+    @property
+    def hourly(self) -> int:
+        """How many requests that create content GitHub allows in an hour."""
+        return AN_HOUR
+
+    @property
+    def spent(self) -> int:
+        """How many of those were made."""
+        return self._client.limits.count
 
     def ready_in_s(self) -> float:
         """Return in how many seconds the limits allow the next call."""
@@ -55,12 +69,17 @@ class GitHub:
         return await self._of(part).find(place, part)
 
     async def create(self, place: Place, part: Part) -> Created:
-        """Create a part."""
-        return await self._of(part).create(place, part)
+        """Create a part. Nothing is said where people have locked the conversation, but a label can be set."""
+        try:
+            return await self._of(part).create(place, part)
+        except Blocked as problem:
+            if not isinstance(problem.__cause__, LockedError):
+                raise
+            return Created(LEFT, is_current=not part.content.get("label"))
 
     async def change(self, place: Place, receipt: str, part: Part) -> None:
         """Have it show the part's content."""
-        await self._of(part).change(place, receipt, part)
+        await self._of(part).change(place, _NO_ID if receipt == LEFT else receipt, part)
 
     async def remove(self, place: Place, receipt: str, part: Part) -> None:
         """Remove what was created twice."""

@@ -18,10 +18,16 @@ _LONGEST = 200
 _UNSAID_S = 60.0
 """GitHub, "Rate limits for the REST API": without a header that says how long, wait for a minute at least."""
 _PAGE = 100
+_LOCKED = "issue is locked"
+"""Of "Unable to create comment because issue is locked": a pull request is an issue, too."""
 
 
 class MissingError(Exception):
     """What was asked about is not there."""
+
+
+class LockedError(MissingError):
+    """People have locked the conversation: what is there stays, and nothing is added."""
 
 
 class Client:
@@ -37,6 +43,10 @@ class Client:
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+    async def token(self) -> str:
+        """Return the token that requests are made with now. Raises Denied if there is none, and Retryable."""
+        return await self._credentials.token()
 
     def ready_in_s(self) -> float:
         """Return in how many seconds the limits allow to change something."""
@@ -84,6 +94,8 @@ class Client:
             raise in_doubt(f"{self._session.host} answered {method} {path} with status {answer.status}")
         if answer.status in (404, 410):
             raise MissingError(f"{self._session.host} has no {path}{_message(answer)}")
+        if answer.status == 403 and _LOCKED in _message(answer).lower():
+            raise LockedError(f"{self._session.host} answered {method} {path}{_message(answer)}")
         if answer.status >= 300:
             raise _problem(answer, f"{self._session.host} answered {method} {path} with status {answer.status}{_message(answer)}")
         return answer.body

@@ -6,7 +6,9 @@ these credentials have written. Markers are whole lines: text of people, which i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ecs_release.domain.model.errors import Ambiguous
@@ -17,6 +19,9 @@ from ecs_release.github.identity import Identity
 _PAGES = 10
 _LONGEST = 60_000
 """GitHub takes 65,536 characters."""
+_CUT = "- \N{HORIZONTAL ELLIPSIS}"
+_END = "<!-- ecs-release end -->"
+_SECTION = re.compile(r"<!-- ecs-release section (\S+) -->")
 
 
 class Comments:
@@ -36,7 +41,7 @@ class Comments:
     async def create(self, place: Place, part: Part) -> Created:
         """Create one, with this section."""
         path = f"/repos/{place.address}/issues/{part.content['number']}/comments"
-        body = with_section(_marker(part.key), part)
+        body = with_section("", part)
         try:
             made = await self._client.change("POST", path, {"body": body}, what="comment on a pull request", creates=True)
         except MissingError as error:
@@ -51,7 +56,7 @@ class Comments:
         try:
             found = await self._client.get(path)
             body = found.get("body") if isinstance(found, Mapping) else None
-            after = with_section(body if isinstance(body, str) and _marker(part.key) in body.splitlines() else _marker(part.key), part)
+            after = with_section(body if isinstance(body, str) else "", part)
             if after != body:
                 await self._client.change("PATCH", path, {"body": after}, what="edit a comment")
         except MissingError:
@@ -78,17 +83,66 @@ class Comments:
 
 
 def with_section(body: str, part: Part) -> str:
-    """Return a comment's text with a part's section: in its own place, else last."""
-    begin, end = f"<!-- ecs-release section {part.content['owner']} -->", "<!-- ecs-release end -->"
-    section = [begin, str(part.content["text"])[:_LONGEST], end]
+    """Return a comment's text with a part's section: in its own place, else last.
+
+    People may have edited it. What they wrote stays; without our marker, or the end of a section, all sections are still told apart. If not
+    all has room the oldest sections go first, then what is no section of ours. No line is ever cut: it could end inside of a code span.
+    """
+    marker, owner = _marker(part.key), str(part.content["owner"])
     lines = body.splitlines()
-    if begin in lines and end in lines[lines.index(begin) :]:
-        first = lines.index(begin)
-        last = lines.index(end, first)
-        return "\n".join([*lines[:first], *section, *lines[last + 1 :]])
-    if len(body) + len(section[1]) > _LONGEST:
-        lines = lines[:1]  # Sections of objects that are long gone, most likely.
-    return "\n".join([*lines, *section])
+    own = _Block(owner, [_begin(owner), *_whole_lines(str(part.content["text"]), _LONGEST // 2), _END])
+    before = list(_blocks(line for line in lines if line != marker))
+    place = next((n for n, block in enumerate(before) if block.owner == owner), len(before))
+    blocks = [*before[:place], own, *(b for b in before[place:] if b.owner != owner)]
+    excess = len(marker) + sum(block.size for block in blocks) - _LONGEST
+    for block in [b for b in blocks if b.owner and b is not own] + [b for b in blocks if not b.owner]:
+        if excess > 0:
+            blocks.remove(block)
+            excess -= block.size
+    return "\n".join([marker, *(line for block in blocks for line in block.lines)]).rstrip("\n")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """Lines of a comment: the section of an object, or what is none (`owner` is empty)."""
+
+    owner: str
+    lines: list[str]
+
+    @property
+    def size(self) -> int:
+        """Characters, with the ends of lines."""
+        return sum(len(line) + 1 for line in self.lines)
+
+
+def _blocks(lines: Iterable[str]) -> Iterator[_Block]:
+    """Split a comment's lines. A section ends at its end, at the next one, or with the comment."""
+    block = _Block("", [])
+    for line in lines:
+        begins = _SECTION.fullmatch(line)
+        if begins is not None:
+            yield block
+            block = _Block(begins[1], [])
+        block.lines.append(line)
+        if line == _END and block.owner:
+            yield block
+            block = _Block("", [])
+    yield block
+
+
+def _whole_lines(text: str, most: int) -> list[str]:
+    """Return the first lines of a text that fit into so many characters."""
+    found, size = list[str](), 0
+    for line in text.splitlines():
+        size += len(line) + 1
+        if size > most:
+            return [*found, _CUT]
+        found.append(line)
+    return found
+
+
+def _begin(owner: str) -> str:
+    return f"<!-- ecs-release section {owner} -->"
 
 
 def _marker(key: str) -> str:

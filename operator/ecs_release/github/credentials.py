@@ -12,14 +12,14 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from ecs_release.domain.model.errors import Denied, Retryable
 from ecs_release.outbound.connections import App, ConfigError, read_secret
-from ecs_release.outbound.session import Session, UnreachableError
+from ecs_release.outbound.session import Answer, Session, UnreachableError
 
 API = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 PERMISSIONS = {"contents": "read", "deployments": "write", "metadata": "read", "pull_requests": "write"}
@@ -63,6 +63,7 @@ class InstallationToken:
 
     def __init__(self, app: App, session: Session) -> None:
         """Made by `session`."""
+        self.id = app.id
         self._app = app
         self._session = session
         self._token, self._ends_at = "", datetime.min.replace(tzinfo=UTC)
@@ -71,19 +72,8 @@ class InstallationToken:
         """Return the token; it counts for five minutes at least."""
         if datetime.now(UTC) + _EARLY < self._ends_at:
             return self._token
-        try:
-            key = await asyncio.to_thread(read_secret, self._app.private_key_file, lines=True)
-            signed = await asyncio.to_thread(app_token, self._app.id, key, datetime.now(UTC))
-        except ConfigError as error:
-            raise Denied(str(error)) from error
         path = f"/app/installations/{self._app.installation_id}/access_tokens"
-        headers = {**API, "Authorization": f"Bearer {signed}"}
-        try:
-            answer = await self._session.request("POST", path, headers=headers, body={"permissions": PERMISSIONS})
-        except UnreachableError as error:
-            raise Retryable(str(error)) from error
-        if answer.status >= 500 or answer.status == 429:
-            raise Retryable(f"{self._session.host} answered a request for a token of App {self._app.id} with status {answer.status}")
+        answer = await self._ask("POST", path, {"permissions": PERMISSIONS})
         if answer.status != 201 or not isinstance(answer.body, Mapping):
             said = answer.body.get("message", "") if isinstance(answer.body, Mapping) else ""
             raise Denied(
@@ -95,6 +85,31 @@ class InstallationToken:
         except (KeyError, TypeError, ValueError) as error:
             raise Retryable(f"{self._session.host} gave a malformed token") from error
         return self._token
+
+    async def bot(self) -> str:
+        """Return the login of the App's bot, whom GitHub names as the author. Raises Denied and Retryable."""
+        answer = await self._ask("GET", "/app", None)
+        slug = answer.body.get("slug") if isinstance(answer.body, Mapping) else None
+        if answer.status != 200:
+            raise Denied(f"{self._session.host} does not say who App {self._app.id} is (status {answer.status}): check its id and its key")
+        if not isinstance(slug, str) or not slug:
+            raise Retryable(f"{self._session.host} gave a malformed answer: an App with a slug is expected")
+        return f"{slug}[bot]"
+
+    async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
+        """Make a request as the App itself."""
+        try:
+            key = await asyncio.to_thread(read_secret, self._app.private_key_file, lines=True)
+            signed = await asyncio.to_thread(app_token, self._app.id, key, datetime.now(UTC))
+        except ConfigError as error:
+            raise Denied(str(error)) from error
+        try:
+            answer = await self._session.request(method, path, headers={**API, "Authorization": f"Bearer {signed}"}, body=body)
+        except UnreachableError as error:
+            raise Retryable(str(error)) from error
+        if answer.status >= 500 or answer.status == 429:
+            raise Retryable(f"{self._session.host} answered {method} {path} of App {self._app.id} with status {answer.status}")
+        return answer
 
     def refused(self) -> None:
         """Make another one."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-_A_MINUTE, _AN_HOUR = 80, 500
+_A_MINUTE, AN_HOUR = 80, 500
 _APART_S = 1.0
 
 
@@ -17,11 +17,13 @@ class ContentLimits:
 
     def __init__(self) -> None:
         """Nothing was made yet."""
-        self._made: deque[float] = deque(maxlen=_AN_HOUR)
+        self._made: deque[float] = deque(maxlen=AN_HOUR)
+        self.count = 0
 
     def note(self, now_s: float) -> None:
         """Note that a request is made."""
         self._made.append(now_s)
+        self.count += 1
 
     def ready_in_s(self, now_s: float) -> float:
         """Return in how many seconds the next one may be made."""
@@ -30,6 +32,6 @@ class ContentLimits:
         waits = [self._made[-1] + _APART_S - now_s]
         if len(self._made) >= _A_MINUTE:
             waits.append(self._made[-_A_MINUTE] + 60 - now_s)
-        if len(self._made) >= _AN_HOUR:
+        if len(self._made) >= AN_HOUR:
             waits.append(self._made[0] + 3600 - now_s)
         return max(0.0, *waits)

@@ -1,4 +1,4 @@
-"""Requests with JSON over https to one service: no redirect, no proxy, no address of this machine. Answers have a bound and a deadline."""
+"""Requests over https to one service: no redirect, no proxy, no address of this machine. Answers have a bound and a deadline."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import errno
 import json
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,19 +86,32 @@ class Session:
         self, method: str, path: str, *, headers: Mapping[str, str], query: Mapping[str, str] | None = None, body: Any = None
     ) -> Answer:
         """Send a request, with a body as JSON. Raises UnreachableError."""
+        sent = json.dumps(body).encode() if body is not None else None
+        every = {"Accept-Encoding": "identity", **headers}
+        if sent is not None:
+            every["Content-Type"] = "application/json; charset=utf-8"
+        async with self._answered(method, path, every, query, sent) as response:
+            names = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status, names, _json(await _body(response, _BODY_BYTES), response.status))
+
+    async def text(self, path: str, *, longest: int) -> tuple[int, str]:
+        """Return the status and the text of an answer to GET, of so many bytes at most. Raises UnreachableError."""
+        async with self._answered("GET", path, {"Accept-Encoding": "identity"}) as response:
+            return response.status, (await _body(response, longest)).decode()
+
+    @asynccontextmanager
+    async def _answered(
+        self, method: str, path: str, headers: Mapping[str, str], query: Mapping[str, str] | None = None, data: bytes | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         host = urlsplit(self.url).hostname or ""
         if _is_address(host) and (why := refusal(host, may_be_loopback=self._allow_loopback)):
             raise UnreachableError(f"{self.host} may not be connected to: {why}", was_sent=False)
-        sent = json.dumps(body).encode() if body is not None else None
-        every = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **headers}
-        if sent is not None:
-            every["Content-Type"] = "application/json; charset=utf-8"
+        every = {"User-Agent": self._user_agent, **headers}
         try:
             async with self._opened().request(
-                method, self.url + path, params=query, data=sent, headers=every, allow_redirects=False
+                method, self.url + path, params=query, data=data, headers=every, allow_redirects=False
             ) as response:  # fmt: skip
-                names = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status, names, await self._json(response))
+                yield response
         except aiohttp.ClientConnectorError as error:
             raise UnreachableError(f"cannot connect to {self.host}: {_said(error)}", was_sent=False) from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -114,19 +128,26 @@ class Session:
             self._session = aiohttp.ClientSession(timeout=self._timeout, connector=connector, trust_env=False, auto_decompress=False)
         return self._session
 
-    async def _json(self, response: aiohttp.ClientResponse) -> Any:
-        parts, size = [], 0
-        async for chunk in response.content.iter_chunked(64 * 1024):
-            size += len(chunk)
-            if size > _BODY_BYTES:
-                raise ValueError("its answer is too large")
-            parts.append(chunk)
-        try:
-            return json.loads(b"".join(parts)) if parts else None
-        except (ValueError, RecursionError):
-            if response.status < 400:
-                raise ValueError("its answer is no JSON") from None
-            return None
+
+async def _body(response: aiohttp.ClientResponse, longest: int) -> bytes:
+    """Read a body. Raises ValueError if it is longer."""
+    parts, size = [], 0
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        size += len(chunk)
+        if size > longest:
+            raise ValueError("its answer is too large")
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _json(body: bytes, status: int) -> Any:
+    """Return a body's JSON; None for an error without any. Raises ValueError."""
+    try:
+        return json.loads(body) if body else None
+    except (ValueError, RecursionError):
+        if status < 400:
+            raise ValueError("its answer is no JSON") from None
+        return None
 
 
 def _is_address(host: str) -> bool:

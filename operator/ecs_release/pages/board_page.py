@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -58,15 +58,19 @@ def options_of(entries: Iterable[Entry]) -> Options:
 
 
 def matrix(
-    frame: Frame, board: Board, source: CellSource, options: Options, filters: Filters, age: Age, position: str, sets: SetNames
-) -> str:
-    """Return the home page. `position` is what changes are sent to it after; `sets` are those that have pages."""
-    troubled = sum(not cell.is_as_wanted for row in board.rows for cell in row.cells.values())
+    frame: Frame, board: Board, source: CellSource, options: Options, filters: Filters, age: Age, position: str, sets: SetNames,
+    left_out: Sequence[str] = (),
+) -> str:  # fmt: skip
+    """Return the home page. `position` is what changes are sent to it after; `sets` are those that have pages.
+
+    `left_out` are namespaces that are to be shown, and that the board may not read.
+    """
+    troubled = sum(map(board.troubles, board.rows))
     query = filters.query
     return templates().get_template("matrix.html").render(
         assets=frame.assets, open=not frame.viewer, viewer=frame.viewer, board=board, groups=groups(board, source, sets),
         heads=heads(board), options=options, filters=filters, age=age, troubled=troubled, position=position,
-        stream=f"/events?{query}" if query else "/events",
+        left_out=left_out, stream=f"/events?{query}" if query else "/events",
     )  # fmt: skip
 
 

@@ -38,11 +38,10 @@ class Filters:
 
     def narrow_rows(self, board: Board) -> Board:
         """Return a board with the rows that are shown: by their text, and by how they stand."""
-        return replace(board, rows=tuple(row for row in board.rows if self._shows(row)))
+        rows = (row for row in board.rows if not self.troubled or board.troubles(row))
+        return replace(board, rows=tuple(row for row in rows if self._shows(row)))
 
     def _shows(self, row: ServiceRow) -> bool:
-        if self.troubled and all(cell.is_as_wanted for cell in row.cells.values()):
-            return False
         return not self.text or self.text.lower() in row.service.lower() or any(self._names(cell) for cell in row.cells.values())
 
     def _names(self, cell: MatrixCell) -> bool:

@@ -13,9 +13,10 @@ from ecs_release.api.meta import to_time
 from ecs_release.api.names import LABEL_SERVICE_SET
 from ecs_release.api.promotion import OVERDUE
 from ecs_release.domain.artifacts.claimed_hash import CLAIMED
-from ecs_release.pages.ages import since
+from ecs_release.domain.presence.claims import Claim, claim_of
+from ecs_release.pages.ages import age, since
 from ecs_release.pages.observation import Sweep, sweep_of
-from ecs_release.pages.readiness import Verdict, readiness
+from ecs_release.pages.readiness import Verdict, is_observed, readiness, told_by
 
 _GIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT = 10
@@ -24,13 +25,24 @@ _SAME = ("Ready", "Suspended")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: an environment, and the time of its last full sweep. `known` is False if the user may not read Environments."""
+    """A column: an environment, and the time of its last full sweep. `known` is False if there is none, or it may not be read.
+
+    `readable`: whether the user may read Environments; else it is not known how old anything is, and nothing is `stale`.
+    `ahead`: that time has not come yet, so that clocks differ.
+    """
 
     name: str
     title: str = ""
     seen: datetime | None = None
     stale: bool = False
     known: bool = True
+    ahead: bool = False
+    readable: bool = True
+
+    @property
+    def old(self) -> bool | None:
+        """Whether it is too old to prove what runs; None if that is not known."""
+        return self.stale if self.readable else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,8 @@ class MatrixCell:
     differs: bool
     overdue: str = ""
     """What has waited too long for its promotion, if anything has."""
+    observed: bool = True
+    """Whether the operator looks at it; if not, what is said to run is what was seen last."""
 
     @property
     def is_as_wanted(self) -> bool:
@@ -69,11 +83,12 @@ class Entry:
     service_set: str
     environment: str
     cell: MatrixCell
+    claim: Claim = Claim.LOOKED_AT
 
     @property
-    def rank(self) -> tuple[bool, str]:
-        """What it comes by: of two Releases that claim one service, the one that holds it is shown."""
-        return self.cell.reason == "TargetConflict", self.cell.release
+    def rank(self) -> tuple[Claim, str]:
+        """What it comes by: of two Releases that claim one service, the one that holds it is shown, also when its spec has changed."""
+        return self.claim, self.cell.release
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +109,16 @@ class Board:
     time: datetime
     columns: tuple[Column, ...]
     rows: tuple[ServiceRow, ...]
+
+    @property
+    def stale(self) -> frozenset[str]:
+        """The environments whose cells may no longer be so: what is in them is not proven, however it stood."""
+        return frozenset(column.name for column in self.columns if column.stale)
+
+    def troubles(self, row: ServiceRow) -> int:
+        """Return how many cells of a row are not proven to be as they should be."""
+        stale = self.stale
+        return sum(not cell.is_as_wanted or name in stale for name, cell in row.cells.items())
 
 
 def build(releases: Sequence[Mapping[str, Any]], environments: Sequence[Mapping[str, Any]] | None, now: datetime) -> Board:
@@ -130,8 +155,8 @@ def in_order(board: Board, releases: Sequence[Mapping[str, Any]]) -> Board:
 def column(name: str, sweep: Sweep | None, now: datetime, *, readable: bool) -> Column:
     """Return the column of an environment; `readable` is whether the user may read Environments."""
     if sweep is None:
-        return Column(name, known=False, stale=readable)
-    return Column(name, sweep.title, sweep.time, sweep.is_stale(now))
+        return Column(name, known=False, stale=readable, readable=readable)
+    return Column(name, sweep.title, sweep.time, sweep.is_stale(now), ahead=sweep.is_ahead(now))
 
 
 def entry(body: Mapping[str, Any]) -> Entry:
@@ -144,6 +169,7 @@ def entry(body: Mapping[str, Any]) -> Entry:
         service_set=str((meta.get("labels") or {}).get(LABEL_SERVICE_SET) or ""),
         environment=spec["environmentRef"]["name"],
         cell=_cell(body),
+        claim=claim_of(told_by(body)),
     )
 
 
@@ -172,6 +198,7 @@ def _cell(body: Mapping[str, Any]) -> MatrixCell:
         mark=mark,
         differs=differs,
         overdue=_overdue(status.get("promotion") or {}),
+        observed=is_observed(body),
     )
 
 
@@ -203,6 +230,8 @@ def cell_text(cell: MatrixCell) -> str:
 
 def age_of(column: Column, now: datetime) -> str:
     """Return how long ago a stale column was observed."""
+    if column.seen and column.ahead:
+        return f"seen {age((column.seen - now).total_seconds())} from now: clocks differ"
     return f"seen {since(column.seen, now)} ago" if column.seen else "never seen" if column.known else "no such Environment"
 
 
@@ -210,10 +239,7 @@ def data(board: Board) -> dict[str, Any]:
     """Return the board as data for JSON and YAML."""
     return {
         "time": to_time(board.time),
-        "environments": [
-            {"name": p.name, "displayName": p.title, "lastSweepTime": to_time(p.seen) if p.seen else None, "old": p.stale}
-            for p in board.columns
-        ],
+        "environments": [environment_data(column) for column in board.columns],
         "services": [
             {
                 "namespace": w.namespace,
@@ -225,6 +251,12 @@ def data(board: Board) -> dict[str, Any]:
             for w in board.rows
         ],
     }
+
+
+def environment_data(column: Column) -> dict[str, Any]:
+    """Return an environment as data for JSON."""
+    seen = to_time(column.seen) if column.seen else None
+    return {"name": column.name, "displayName": column.title, "lastSweepTime": seen, "old": column.old}
 
 
 def data_of_cell(cell: MatrixCell) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from ecs_release.pages.addresses import set_address
 from ecs_release.pages.matrix import Board, Column, MatrixCell, ServiceRow
 from ecs_release.pages.rendering import stylesheet, templates
 
+# How a cell begins and ends (parts.html). Class `off` is what the page's script counts.
+_CELL, _OFF, _END = Markup('<td class="'), Markup("off "), Markup("</td>")
+
 CellSource = Callable[[ServiceRow, str, MatrixCell], Markup]
 """Returns the HTML of the cell of a row and an environment: rendered now, or kept from before."""
 
@@ -89,8 +92,11 @@ def head_id(environment: str) -> str:
 
 
 def aged(cell: Markup, column: Column) -> Markup:
-    """Return a cell as it is shown where its environment was not observed lately."""
-    return cell.removesuffix("</td>") + _part("old", column) + Markup("</td>") if column.stale else cell
+    """Return a cell as it is shown where its environment was not observed lately: it is not as it should be, however it stood."""
+    if not column.stale:
+        return cell
+    rest = cell.removeprefix(_CELL).removeprefix(_OFF).removesuffix(_END)
+    return _CELL + _OFF + rest + _part("old", column) + _END
 
 
 def _placed(row: ServiceRow, column: Column, source: CellSource) -> Markup:

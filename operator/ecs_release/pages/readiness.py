@@ -8,12 +8,15 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from ecs_release.api.conditions import Condition
+from ecs_release.api.conditions import Condition, ConditionType
 from ecs_release.api.names import ABORT_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION
+from ecs_release.domain.model.conditions import find
+from ecs_release.domain.presence.observed import unobserved
 from ecs_release.domain.sets.child_state import VERDICT_REASONS
 
 _HANDLED = {RETRY_ANNOTATION: "lastHandledRetry", REFRESH_ANNOTATION: "lastHandledRefresh", ABORT_ANNOTATION: "lastHandledAbort"}
 _MAX_TOKEN = 256
+_TOLD_BY = (ConditionType.READY, ConditionType.IN_SYNC)
 
 # Mark and style of each phase. The phase itself is always shown beside the mark.
 MARKS = {
@@ -82,6 +85,17 @@ def readiness(body: Mapping[str, Any]) -> Readiness:
         verdict = Verdict.STALLED
     phase = str(status.get("phase") or ("Ready" if verdict is Verdict.READY else "Failed" if verdict is Verdict.STALLED else "Pending"))
     return Readiness(verdict, phase, ready.reason, ready.message, ready.last_transition_time, current=True)
+
+
+def is_observed(body: Mapping[str, Any]) -> bool:
+    """Return whether the operator looks at what a Release runs; if not, its status has what was seen last, which may no longer be so."""
+    conditions = told_by(body)
+    return find(conditions, ConditionType.READY) is not None and unobserved(conditions) is None
+
+
+def told_by(body: Mapping[str, Any]) -> list[Condition]:
+    """Return the conditions of a Release that tell whether it is looked at, and whether it holds its service."""
+    return [Condition.model_validate(c) for c in (body.get("status") or {}).get("conditions") or () if c["type"] in _TOLD_BY]
 
 
 def is_current(body: Mapping[str, Any]) -> bool:

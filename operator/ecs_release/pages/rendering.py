@@ -20,6 +20,7 @@ from ecs_release.api.visible_text import visible
 from ecs_release.domain.model.image_names import short_digest
 from ecs_release.domain.model.unicode import well_formed
 from ecs_release.pages.matrix import short, state_text
+from ecs_release.pages.observation import UNTOLD
 
 _LONGEST = 300
 """Characters of a text in a table; pages of one object show more."""
@@ -37,6 +38,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    made.globals["UNTOLD"] = UNTOLD
     made.filters |= {"cut": cut, "short": short, "state": state_text, "utc": to_time, "minute": minute, "digest": short_digest}
     return made
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ecs_release.domain.model.errors import Ambiguous, Denied, Problem, Retryable, Throttled
 from ecs_release.domain.ports.protocols import Fence
-from ecs_release.domain.ports.views import Created, Part, Place
+from ecs_release.domain.ports.views import LEFT, Created, Part, Place
 from ecs_release.outbound.connections import ConfigError, SlackConnection, read_secret
 from ecs_release.outbound.session import Answer, Session, UnreachableError
 from ecs_release.slack.answers import STALE_TOKEN, SlackDenial, SlackRefusal, problem_of
@@ -30,7 +30,10 @@ _NAMESPACE = uuid.UUID("6f0f3b0e-6b0e-4c39-9f0a-7f9f4c8d1f57")
 """Of client_msg_id: a made-up one, so that ids are the same in all versions."""
 _THREADS_CLOSED = frozenset({"not_allowed_token_type", "no_permission"})
 _GONE = frozenset({"message_not_found", "thread_not_found"})
-_LEFT = _GONE | {"edit_window_closed"}
+_LEFT = _GONE | {"edit_window_closed", "cant_update_message"}
+"""What nobody may edit any more, or what another bot has posted, whose place ours has taken."""
+_CLOSED = frozenset({"thread_not_found", "cannot_reply_to_message", "restricted_action_thread_locked"})
+"""The message that a thread is below was deleted, or its thread is locked."""
 
 
 def connect(connection: SlackConnection, session: Session, fence: Fence | None) -> SlackSink:
@@ -55,6 +58,16 @@ class SlackSink:
         """Empty: there are no repositories."""
         return ""
 
+    @property
+    def hourly(self) -> int:
+        """None: Slack's limits are of a minute."""
+        return 0
+
+    @property
+    def spent(self) -> int:
+        """See `hourly`."""
+        return 0
+
     def ready_in_s(self) -> float:
         """See `ViewSink`."""
         return self._limits.ready_in_s()
@@ -65,13 +78,10 @@ class SlackSink:
 
     async def find(self, place: Place, part: Part) -> list[str]:
         """See `ViewSink`. Of a channel the latest 5,000 messages since the deployment set began are looked through."""
-        mine = await self._own_id()
-        found = [
-            str(message["ts"])
-            async for message in self._listed(place, part)
-            if message.get("bot_id") == mine and _key_of(message) == part.key and message.get("ts")
-        ]
-        return sorted(dict.fromkeys(found), key=_order)
+        listed = [m async for m in self._listed(place, part) if _key_of(m) == part.key and m.get("ts")]
+        # Asked afterwards: the token may have been replaced meanwhile.
+        mine = await self._own_id() if listed else ""
+        return sorted(dict.fromkeys(str(m["ts"]) for m in listed if m.get("bot_id") == mine), key=_order)
 
     async def create(self, place: Place, part: Part) -> Created:
         """See `ViewSink`."""
@@ -86,7 +96,13 @@ class SlackSink:
         }
         if place.below:
             body |= {"thread_ts": place.below, "reply_broadcast": bool(part.content["broadcast"])}
-        answer = await self._change("chat.postMessage", body, place)
+        try:
+            answer = await self._change("chat.postMessage", body, place)
+        except SlackRefusal as refusal:
+            if not place.below or refusal.code not in _CLOSED:
+                raise
+            log.debug("nothing is said below %s of %s: %s", place.below, place.address, refusal.code)
+            return Created(LEFT)
         receipt = answer.get("ts")
         if not isinstance(receipt, str) or not receipt:
             raise Ambiguous(f"{self._session.host} took chat.postMessage in {place.address}, and did not say what it has made of it")
@@ -94,6 +110,8 @@ class SlackSink:
 
     async def change(self, place: Place, receipt: str, part: Part) -> None:
         """See `ViewSink`."""
+        if receipt == LEFT:
+            return
         try:
             await self._change("chat.update", {**_shown(part), "channel": place.address, "ts": receipt}, place)
         except SlackRefusal as refusal:
@@ -183,10 +201,14 @@ class SlackSink:
 
     def _current_token(self, *, anew: bool) -> str:
         if anew or not self._token:
+            before = self._token
             try:
                 self._token = read_secret(self._connection.token_file)
             except ConfigError as error:
                 raise Denied(str(error)) from error
+            if self._token != before:
+                # It may be another bot's.
+                self._bot_id = ""
         return self._token
 
     def _differs(self, token: str) -> bool:

@@ -21,7 +21,6 @@ _HINTS = {
     "is_archived": "the channel is archived",
     "restricted_action": "a setting of the workspace keeps the bot from posting there",
     "missing_scope": "the bot needs chat:write and, to find its messages again, channels:history or groups:history",
-    "cant_update_message": "the message is not the bot's",
 }
 _MOST_CODE = 64
 _LATER_S = 1.0

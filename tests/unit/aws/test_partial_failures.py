@@ -135,6 +135,8 @@ async def test_one_service_that_is_refused_leaves_the_others_their_service_deplo
             return "AccessDeniedException"
         if "gone" in request["service"]:
             return "ServiceNotFoundException"
+        if "/" not in request["service"].partition(":service/")[2]:
+            return "InvalidParameterException"
         revision = request["service"].replace(":service/", ":service-revision/") + "/7"
         deployment = request["service"].replace(":service/", ":service-deployment/") + "/d"
         return {"serviceDeployments": [{"serviceDeploymentArn": deployment, "targetServiceRevisionArn": revision}]}
@@ -144,20 +146,39 @@ async def test_one_service_that_is_refused_leaves_the_others_their_service_deplo
         "serviceDeployments": [{"serviceDeploymentArn": arn, "status": "IN_PROGRESS"} for arn in request["serviceDeploymentArns"]]
     }
     ecs = aws.ecs(ACCESS)
-    for name in ("denied", "gone"):
+    for name in ("main/denied", "main/gone", "short"):
         for _ in range(2):
-            assert await ecs.service_deployment(f"{ARN}:service/main/{name}", "ecs-svc/7") is None
-    assert server.calls["ListServiceDeployments"] == 2, "what was refused is not asked again at once"
-    found = await ecs.service_deployment(f"{ARN}:service/main/web", "ecs-svc/7")
+            assert await ecs.service_deployment("main", f"{ARN}:service/{name}", "ecs-svc/7") is None
+    assert server.calls["ListServiceDeployments"] == 3, "what was refused is not asked again at once"
+    found = await ecs.service_deployment("main", f"{ARN}:service/main/web", "ecs-svc/7")
     assert found is not None
     assert found.status == "IN_PROGRESS"
+
+
+async def test_a_service_whose_arn_names_no_cluster_is_looked_for_in_its_own(server: Server, aws: BotoAws) -> None:
+    """Two services of one name, in two clusters, may have the same ARN of the old format."""
+    short = f"{ARN}:service/web"
+
+    def listed(request: dict[str, Any]) -> Any:
+        if request.get("cluster") != "shop":
+            return "ServiceNotFoundException"
+        deployment, revision = f"{ARN}:service-deployment/shop/web/d", f"{ARN}:service-revision/shop/web/7"
+        return {"serviceDeployments": [{"serviceDeploymentArn": deployment, "targetServiceRevisionArn": revision}]}
+
+    server.answers["ListServiceDeployments"] = listed
+    server.answers["DescribeServiceDeployments"] = lambda request: {
+        "serviceDeployments": [{"serviceDeploymentArn": arn, "status": "IN_PROGRESS"} for arn in request["serviceDeploymentArns"]]
+    }
+    ecs = aws.ecs(ACCESS)
+    assert await ecs.service_deployment("main", short, "ecs-svc/7") is None
+    assert await ecs.service_deployment("shop", short, "ecs-svc/7") is not None
 
 
 async def test_an_endpoint_without_the_operation_is_asked_once_for_all(server: Server, aws: BotoAws) -> None:
     server.answers["ListServiceDeployments"] = "UnknownOperationException"
     ecs = aws.ecs(ACCESS)
     for name in ("web", "worker"):
-        assert await ecs.service_deployment(f"{ARN}:service/main/{name}", "ecs-svc/7") is None
+        assert await ecs.service_deployment("main", f"{ARN}:service/main/{name}", "ecs-svc/7") is None
     assert server.calls["ListServiceDeployments"] == 1
 
 

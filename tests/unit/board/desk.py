@@ -15,6 +15,7 @@ from ecs_release.board.documents import Documents
 from ecs_release.board.feed import Feed
 from ecs_release.board.freshness import Freshness
 from ecs_release.board.inventory import Inventory
+from ecs_release.board.login import LONGEST_HEADER, ProxyLogin
 from ecs_release.board.object_pages import ObjectPages
 from ecs_release.board.server import Board
 from ecs_release.board.viewer import Viewer
@@ -45,7 +46,7 @@ class Desk:
         self.inventory.on_change = self.feed.wake
         self.documents.on_change = self.pages.feed.wake
         taken = BoardSettings(login="headers", hosts=["releases.example.com"], **settings)
-        self.board = Board(taken, self.inventory, self.freshness, self.feed, cast("Access", Rights()))
+        self.board = Board(taken, ProxyLogin(taken), self.inventory, self.freshness, self.feed, cast("Access", Rights()))
         self.client: aiohttp.ClientSession
 
     def fill(self) -> None:
@@ -58,7 +59,7 @@ class Desk:
     @asynccontextmanager
     async def served(self) -> AsyncIterator[None]:
         async with (
-            listening(self.board.application(self.pages.attach(self.board)), "127.0.0.1", 0) as port,
+            listening(self.board.application(self.pages.attach(self.board)), "127.0.0.1", 0, longest_header=LONGEST_HEADER) as port,
             aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
         ):
             self.client = client

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 from ecs_release.api.names import ENVIRONMENT, PROJECT, RELEASE, RELEASE_SET
-from ecs_release.board.documents import Documents
+from ecs_release.board.documents import Documents, Names
 from tests.builders.board_objects import SHOP, rolled_back, storefront
 from tests.unit.cli.kubectl.objects import environment, release
 
@@ -26,6 +26,26 @@ def test_what_is_taken_in_is_there_but_for_what_no_page_shows() -> None:
     assert documents.get(ENVIRONMENT, "", "staging") is None
     assert documents.get(RELEASE, "vault", "checkout-staging") is None
     assert documents.namespaces == ["shop"]
+
+
+def test_metadata_that_no_page_shows_takes_no_memory() -> None:
+    """Kubernetes bounds it by the size of an object alone: a tenant could fill the memory of a board for all."""
+    documents = filled()
+    before, mark = documents.packed(RELEASE, "shop", "checkout-staging"), documents.mark(RELEASE, "shop", "checkout-staging")
+    body = copy.deepcopy(rolled_back())
+    body["metadata"]["labels"] |= {f"ecs-release.dev/{n}": f"{n * 7919:x}" for n in range(10_000)}
+    body["metadata"]["annotations"] = {"ecs-release.dev/more": "x" * 200_000}
+    documents.changed(RELEASE, body)
+    assert documents.packed(RELEASE, "shop", "checkout-staging") == before
+    assert documents.mark(RELEASE, "shop", "checkout-staging") == mark
+
+
+def test_what_an_object_names_is_known_without_unpacking_it() -> None:
+    documents = filled()
+    names = documents.names(RELEASE_SET, "shop", "storefront-staging")
+    assert (names.project, names.environment, "checkout-staging" in names.children) == ("shop", "staging", True)
+    assert documents.names(RELEASE, "shop", "checkout-staging").release_set == "storefront-staging"
+    assert documents.names(RELEASE_SET, "shop", "nothing") == Names()
 
 
 def test_a_mark_is_another_after_each_change_and_the_same_after_none() -> None:

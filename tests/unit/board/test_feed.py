@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
-from ecs_release.api.names import ENVIRONMENT, RELEASE
+from ecs_release.api.names import ENVIRONMENT, RELEASE, RELEASE_SET
 from ecs_release.board import feed as feed_module
 from ecs_release.board.access import EVERYTHING, Sight
 from ecs_release.board.feed import Feed, Subscription
@@ -15,6 +16,7 @@ from ecs_release.board.inventory import Inventory, View
 from ecs_release.pages.board_page import Age
 from ecs_release.pages.filters import Filters
 from tests.builders.board import Clock, elsewhere
+from tests.builders.board_objects import storefront
 from tests.builders.simulated_time import run_simulated
 from tests.unit.cli.kubectl.objects import NOW, READY, ROLLED_BACK, ROLLING, ago, environment, release
 
@@ -74,6 +76,25 @@ def test_a_change_is_sent_as_its_cell() -> None:
     assert len(json.dumps(data)) < 2048
 
 
+def test_a_set_that_changes_is_told_to_pages_that_are_made_anew_and_to_nobody_else() -> None:
+    async def run() -> list[list[tuple[str, Any]]]:
+        inventory, feed = made()
+        inventory.changed(RELEASE_SET, storefront())
+        task = asyncio.create_task(feed.run())
+        await asyncio.sleep(0)
+        views = [SHOP, View(EVERYTHING), View(Sight(frozenset({"vault"}))), View(EVERYTHING, Filters(project="other"))]
+        async with AsyncExitStack() as stack:
+            subscriptions = [await stack.enter_async_context(feed.subscribed(view, feed.position)) for view in views]
+            changed = storefront()
+            inventory.changed(RELEASE_SET, {**changed, "metadata": {**changed["metadata"], "resourceVersion": "another"}})
+            found = [await received(subscription) for subscription in subscriptions]
+        task.cancel()
+        return found
+
+    told = [("change", {"parts": {}})]
+    assert run_simulated(run()) == [told, told, [], []]
+
+
 def test_nothing_of_another_namespace_is_sent() -> None:
     assert seen(SHOP, elsewhere(release("secret", readiness=ROLLED_BACK), "vault"), elsewhere(release("more"), "vault")) == []
 
@@ -92,6 +113,8 @@ def test_rows_that_come_and_go_have_the_page_loaded_anew() -> None:
     assert [name for name, _ in seen(View(SHOP.sight, Filters(troubled=True)), release("web", readiness=ROLLED_BACK))] == ["reload"]
     assert [name for name, _ in seen(View(SHOP.sight, Filters(text="ccc")), release("web", wanted="c"))] == ["reload"]
     assert [name for name, _ in seen(View(SHOP.sight, Filters(text="web")), release("web", readiness=ROLLED_BACK))] == ["change"]
+    both = View(SHOP.sight, Filters(text="web", troubled=True))
+    assert [name for name, _ in seen(both, release("web", readiness=ROLLED_BACK))] == ["reload"]
     assert seen(View(SHOP.sight, Filters(environment="production")), release("web", readiness=ROLLED_BACK)) == []
 
 
@@ -100,6 +123,26 @@ def test_columns_are_for_those_who_may_see_environments() -> None:
     ((name, data),) = seen(View(EVERYTHING), later)
     assert (name, list(data["parts"])) == ("change", ["environment/staging"])
     assert seen(SHOP, later) == []
+
+
+def test_an_environment_that_is_not_observed_any_more_has_the_page_loaded_anew_and_its_cells_are_counted() -> None:
+    old = environment(seen=ago(minutes=20))
+    assert [name for name, _ in seen(View(EVERYTHING, Filters(troubled=True)), old)] == ["reload"]
+    found = seen(View(EVERYTHING), environment(seen=ago(seconds=2)), release("web", readiness=ROLLING), release("web", requests="3"))
+    assert 'class="good"' in found[0][1]["parts"]["shop/shop/web/staging"]
+
+    async def run() -> dict[str, str]:
+        inventory, feed = made()
+        inventory.changed(ENVIRONMENT, old)
+        task = asyncio.create_task(feed.run())
+        await asyncio.sleep(0)
+        async with feed.subscribed(View(EVERYTHING), feed.position) as subscription:
+            inventory.changed(RELEASE, release("web", wanted="c"))
+            ((_, data),) = await received(subscription)
+        task.cancel()
+        return dict(data["parts"])
+
+    assert 'class="off good"' in run_simulated(run())["shop/shop/web/staging"]
 
 
 def test_a_page_of_before_gets_what_it_has_missed_and_one_of_another_process_is_loaded_anew() -> None:

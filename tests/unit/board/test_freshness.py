@@ -43,11 +43,11 @@ def test_it_is_as_old_as_what_was_heard_of_first() -> None:
 def test_what_is_left_out_makes_nothing_old() -> None:
     told = Told()
     told.at(0).heard("a")
-    told.freshness.leave_out("b")
+    told.freshness.leave_out("b", "vault")
     assert (told.freshness.age, told.freshness.complete, told.flips) == (Age(True, NOW), True, 1)
     told.at(3).lost("b")
     assert told.freshness.age.fresh is False, "nor is it known whether it may be read by now"
-    told.freshness.leave_out("b")
+    told.freshness.leave_out("b", "vault")
     assert told.freshness.age == Age(True, NOW)
     told.at(4).heard("b")
     told.at(5).heard("a")

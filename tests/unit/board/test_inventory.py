@@ -6,12 +6,14 @@ import copy
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from ecs_release.api.names import ENVIRONMENT, RELEASE
 from ecs_release.board.access import EVERYTHING, Sight
-from ecs_release.board.inventory import Inventory, View
+from ecs_release.board.inventory import Inventory, Place, View
 from ecs_release.pages.filters import Filters
 from tests.builders.board import Clock, elsewhere
-from tests.unit.cli.kubectl.objects import READY, ROLLED_BACK, ago, conditions, environment, release
+from tests.unit.cli.kubectl.objects import READY, REFUSED, ROLLED_BACK, ago, conditions, environment, release
 
 
 def filled(*releases: dict[str, Any], clock: Clock | None = None) -> Inventory:
@@ -53,6 +55,29 @@ def test_of_two_that_claim_a_place_the_holder_is_shown_and_then_the_other() -> N
     assert inventory.board(View(EVERYTHING)).rows[0].cells["staging"].release == "web-staging"
     inventory.deleted(RELEASE, "shop", "web-staging")
     assert inventory.board(View(EVERYTHING)).rows[0].cells["staging"].release == "a-web"
+
+
+CONFLICT = {"phase": "Failed", "conditions": conditions("TargetConflict", "held", stalled="True")}
+
+
+@pytest.mark.parametrize(
+    "rival",
+    [
+        # It was refused, and its spec has changed since.
+        release("web", name="a-web", readiness=CONFLICT, generation=2),
+        release("web", name="a-web", readiness=CONFLICT, annotations={"ecs-release.dev/retry": "7"}),
+        # It was not looked at yet.
+        {**release("web", name="a-web"), "status": {}},
+        release("web", name="a-web", readiness=REFUSED),
+    ],
+)
+def test_who_holds_a_place_goes_by_what_was_said_last(rival: dict[str, Any]) -> None:
+    holder = release("web", generation=2)
+    for bodies in ((rival, holder), (holder, rival)):
+        inventory = filled(*bodies)
+        place = Place("shop", "shop", "web", "staging")
+        assert [e.cell.release for e in inventory.at(place)] == ["web-staging", "a-web"]
+        assert inventory.board(View(EVERYTHING)).rows[0].cells["staging"].release == "web-staging"
 
 
 def test_a_release_that_goes_to_another_environment_leaves_its_place() -> None:
@@ -127,3 +152,15 @@ def test_filters_narrow_what_is_shown() -> None:
     inventory = filled(release("web"), release("search", readiness=ROLLED_BACK))
     assert [r.service for r in inventory.board(View(EVERYTHING, Filters(troubled=True))).rows] == ["search"]
     assert inventory.board(View(EVERYTHING, Filters(project="other"))).rows == ()
+
+
+def test_a_cell_that_a_page_has_kept_after_its_release_went_is_forgotten() -> None:
+    inventory = filled(release("web"))
+    board = inventory.taken(View(EVERYTHING))
+    inventory.deleted(RELEASE, "shop", "web-staging")
+    for row in board().rows:
+        for name, cell in row.cells.items():
+            inventory.cell(row, name, cell)
+    assert inventory._html
+    inventory.turn()
+    assert not inventory._html

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from collections.abc import AsyncIterator
 
 import pytest
 
 from ecs_release.api.names import ENVIRONMENT, LABEL_RELEASE_SET, PROJECT, RELEASE, RELEASE_SET
 from ecs_release.board.access import Sight
+from ecs_release.board.inventory import Place
+from ecs_release.board.object_pages import ServiceTopic, SetTopic
 from tests.builders.board import elsewhere
 from tests.builders.board_objects import PULL, SHOP, rolled_back, storefront
 from tests.builders.html_page import Page
 from tests.unit.board.desk import SEES, Desk
-from tests.unit.cli.kubectl.objects import ROLLED_BACK, ago, environment, release
+from tests.unit.cli.kubectl.objects import ROLLED_BACK, ago, conditions, environment, release
 
 SERVICE, SET = "/services/shop/shop/checkout/staging", "/sets/shop/storefront-staging"
 RELOAD = b"event: reload\ndata: {}\n\n"
@@ -64,6 +67,16 @@ async def test_a_set_is_a_page_and_json_at_one_address(desk: Desk) -> None:
     assert (found["name"], len(found["waves"]), found["fresh"]) == ("storefront-staging", 3, True)
 
 
+async def test_whether_a_page_has_changed_is_known_without_reading_its_objects(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for each page that is open after each change of anything."""
+    monkeypatch.setattr(zlib, "decompress", None)
+    for topic in (
+        ServiceTopic(Place("shop", "shop", "checkout", "staging"), sees_environments=True),
+        SetTopic("shop", "storefront-staging", sees_environments=True),
+    ):
+        assert desk.pages.position(topic)
+
+
 async def test_the_matrix_leads_to_both(desk: Desk) -> None:
     links = Page((await desk.get("/"))[1]).links
     assert {SERVICE, SET} <= set(links)
@@ -101,7 +114,38 @@ async def test_environments_are_for_those_who_may_see_them(desk: Desk) -> None:
     assert "Staging of all" not in (await desk.get(SERVICE, "ben"))[1]
     assert "Staging of all" in (await desk.get(SERVICE, "ada"))[1]
     assert "Staging of all" not in (await desk.get(SERVICE, "ben"))[1]
-    assert json.loads((await desk.get(f"{SERVICE}?format=json", "ben"))[1])["environment"]["lastSweepTime"] is None
+    said = "How old this is cannot be told: you may not see Environments."
+    for path in (SERVICE, SET):
+        seen = {user: json.loads((await desk.get(f"{path}?format=json", user))[1])["environment"] for user in ("ben", "ada")}
+        assert seen["ben"] == {"name": "staging", "displayName": "", "lastSweepTime": None, "old": None}
+        assert (seen["ada"]["displayName"], seen["ada"]["old"]) == ("Staging of all", False)
+        assert said in (await desk.get(path, "ben"))[1]
+        assert said not in (await desk.get(path, "ada"))[1]
+
+
+async def test_a_page_says_who_else_claims_its_service_and_of_whom_the_operator_has_said_so(desk: Desk) -> None:
+    rival = {**release("checkout", name="a-checkout"), "status": {}}
+    desk.watched.changed(RELEASE, rival)
+    words = Page((await desk.get(SERVICE))[1]).words
+    assert "Release a-checkout claims this service, too." in words and "RolledBack" in words
+    refused = {"phase": "Failed", "conditions": conditions("TargetConflict", "held by checkout-staging", stalled="True")}
+    desk.watched.changed(RELEASE, release("checkout", name="a-checkout", readiness=refused, generation=2))
+    assert "Release a-checkout claims this service, too, and does not hold it." in Page((await desk.get(SERVICE))[1]).words
+    assert json.loads((await desk.get(f"{SERVICE}?format=json"))[1])["alsoClaimedBy"] == ["a-checkout"]
+
+
+async def test_a_page_says_when_its_environment_is_not_observed_any_more(desk: Desk) -> None:
+    for path in (SERVICE, SET):
+        at = (await desk.get(path, "ada"))[1].partition('data-position="')[2].partition('"')[0]
+        async with desk.client.get(f"{path}/events?at={at}", headers={"X-Forwarded-User": "ada"}) as stream:
+            await stream.content.readuntil(b"\n\n")
+            desk.watched.changed(ENVIRONMENT, environment(seen=ago(minutes=20)))
+            desk.pages.feed.wake()
+            async with asyncio.timeout(30):
+                assert await stream.content.readuntil(b"\n\n") == RELOAD
+        assert "This Environment was observed last" in (await desk.get(path, "ada"))[1]
+        assert "This Environment was" not in (await desk.get(path, "ben"))[1]
+        desk.watched.changed(ENVIRONMENT, environment())
 
 
 async def test_a_page_is_loaded_anew_when_what_it_shows_has_changed_and_only_then(desk: Desk) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
 
 from ecs_release.api.names import RELEASE
+from ecs_release.board import inventory, server
 from ecs_release.board.access import Sight
+from ecs_release.pages import board_page
 from tests.builders.board import elsewhere
 from tests.unit.board.desk import SEES, Desk
 from tests.unit.cli.kubectl.objects import ROLLED_BACK, release
@@ -44,6 +47,16 @@ async def test_whoever_may_see_nothing_is_told_what_would_let_them(desk: Desk) -
     assert "You are" not in (await desk.get("/", "ben"))[1]
 
 
+async def test_who_may_not_see_environments_is_told_that_its_age_is_not_known(desk: Desk) -> None:
+    said = "How old this is cannot be told: you may not see Environments."
+    for path in ("/", "/?only=troubled", "/?only=troubled&q=aaaaaaa&environment=production"):
+        assert said in (await desk.get(path, "ben"))[1], path
+        assert said not in (await desk.get(path, "ada"))[1], path
+    assert said not in (await desk.get("/", "eve"))[1], "nothing is shown of any age"
+    old = {user: json.loads((await desk.get("/?format=json", user))[1])["environments"][0]["old"] for user in ("ben", "ada")}
+    assert old == {"ben": None, "ada": True}
+
+
 async def test_the_same_address_answers_with_json(desk: Desk) -> None:
     _, text, headers = await desk.get("/?only=troubled", Accept="application/json")
     assert headers["Content-Type"] == "application/json; charset=utf-8"
@@ -51,6 +64,16 @@ async def test_the_same_address_answers_with_json(desk: Desk) -> None:
     assert (found["fresh"], len(found["services"])) == (True, 5)
     assert (await desk.get("/?only=troubled&format=json", Accept="text/html"))[1] == text
     assert (await desk.get("/", Accept="text/html,application/json"))[2]["Content-Type"] == "text/html; charset=utf-8"
+
+
+async def test_a_namespace_that_the_board_may_not_read_is_named_to_whoever_may_see_it(desk: Desk) -> None:
+    desk.freshness.leave_out(RELEASE, "vault")
+    assert "Not shown, for the board may not read it: vault." in (await desk.get("/", "ada"))[1]
+    assert json.loads((await desk.get("/?format=json", "ada"))[1])["leftOut"] == ["vault"]
+    assert "vault" not in (await desk.get("/", "ben"))[1]
+    assert json.loads((await desk.get("/?format=json", "ben"))[1])["leftOut"] == []
+    desk.freshness.heard(RELEASE)
+    assert "Not shown" not in (await desk.get("/", "ada"))[1]
 
 
 async def test_an_answer_says_how_old_it_is_while_the_cluster_does_not_answer(desk: Desk) -> None:
@@ -125,6 +148,34 @@ async def test_who_loses_a_right_loses_the_stream(desk: Desk, monkeypatch: pytes
         async with asyncio.timeout(30):
             # The page is loaded anew, as far as it is still theirs.
             assert await stream.content.read() == b"event: reload\ndata: {}\n\n"
+
+
+async def test_a_stream_ends_so_that_the_login_is_asked_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_STREAM_S", 0.0)
+    async with asyncio.timeout(30), desk.client.get("/events", headers={"X-Forwarded-User": "ben"}) as stream:
+        assert await stream.content.read() == b""
+    monkeypatch.setattr(server, "_STREAM_S", 0.5)
+    url = f"/events?at={desk.feed.position}"
+    async with asyncio.timeout(60), desk.client.get(url, headers={"X-Forwarded-User": "ben"}) as stream:
+        assert (await stream.content.readuntil(b"\n\n")).startswith(b"event: state")
+        assert b"reload" not in await stream.content.read(), "what is shown stays until the page has another stream"
+
+
+async def test_many_groups_fit_into_a_header(desk: Desk) -> None:
+    groups = ",".join(f"organisation:team-{n}" for n in range(1000))
+    assert len(groups) > 20_000
+    assert (await desk.get("/", **{"X-Forwarded-Groups": groups}))[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/?format=json"])
+async def test_a_page_is_made_outside_of_the_event_loop(desk: Desk, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """With thousands of Releases it takes seconds on a busy machine, in which nobody else would be answered."""
+    threads = set[int]()
+    for module, name in ((inventory, "arrange"), (board_page, "matrix"), (server, "data")):
+        real = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given, real=real: (threads.add(threading.get_ident()), real(*given))[1])
+    assert (await desk.get(path))[0] == 200
+    assert threads and threading.get_ident() not in threads
 
 
 async def test_5000_releases_are_a_page_of_less_than_150_kb(desk: Desk) -> None:

@@ -27,7 +27,8 @@ def releases(count: int) -> list[dict[str, Any]]:
         service, place = number // 2, PLACES[number % 2]
         body = json.loads(made[place].replace("NAME", f"service-{service:04}"))
         shown = f"{(service if service % 4 == 0 else number + 10_000) * 7919 % 2**28:07x}"
-        body["status"]["running"] |= {"hash": shown, "containers": []}
+        digests = [{"digest": f"sha256:{shown * 10:.64}", "tasks": 2, "releaseHash": shown}]
+        body["status"]["running"] |= {"hash": shown, "containers": [{"name": "app", "digests": digests}]}
         body["status"]["pin"] = None
         body["status"]["summary"]["hash"] = shown
         found.append(body)

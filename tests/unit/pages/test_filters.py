@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from ecs_release.api.environment import Environment
 from ecs_release.pages import filters, matrix
 from ecs_release.pages.filters import FilterError, Filters
+from ecs_release.pages.observation import sweep_of
 from tests.builders.board import RELEASES
-from tests.unit.cli.kubectl.objects import NOW
+from tests.unit.cli.kubectl.objects import NOW, ago, environment
 
 
 def services(query: dict[str, str]) -> list[str]:
@@ -34,6 +36,21 @@ def services(query: dict[str, str]) -> list[str]:
 )
 def test_rows_that_are_shown(query: dict[str, str], expected: list[str]) -> None:
     assert services(query) == expected
+
+
+@pytest.mark.parametrize("seen", [ago(minutes=20), ago(minutes=-20)])
+def test_what_nobody_observes_is_not_as_it_should_be(seen: str) -> None:
+    sweeps = {
+        name: sweep_of(Environment.model_validate(environment(name, seen=when)))
+        for name, when in (("staging", ago()), ("production", seen))
+    }
+    entries = [matrix.entry(body) for body in RELEASES if body["spec"]["service"] == "web"]
+    board = matrix.arrange(entries, sweeps, NOW)
+    assert [row.service for row in Filters(troubled=True).narrow_rows(board).rows] == ["web"]
+    assert sum(map(board.troubles, board.rows)) == 1
+    # One that is not there is not observed either; how old things are may not be known to everybody.
+    without = [sum(map(one.troubles, one.rows)) for one in (matrix.arrange(entries, {}, NOW), matrix.arrange(entries, None, NOW))]
+    assert without == [2, 0]
 
 
 @pytest.mark.parametrize("query", [{"q": "x" * 254}, {"project": "x" * 254}, {"only": "all"}])

@@ -14,6 +14,12 @@ def test_environments_that_may_not_be_read_and_that_are_not_there() -> None:
     assert matrix.age_of(matrix.build(RELEASES, [], NOW).columns[-1], NOW) == "no such Environment"
 
 
+def test_how_old_something_is_may_not_be_known() -> None:
+    """To whoever may see one namespace alone: no Role can give a right to Environments."""
+    assert {e["old"] for e in matrix.data(matrix.build(RELEASES, None, NOW))["environments"]} == {None}
+    assert {e["old"] for e in matrix.data(matrix.build(RELEASES, [], NOW))["environments"]} == {True}
+
+
 def test_of_two_that_claim_a_place_its_holder_is_shown() -> None:
     conflict = release(
         "web", name="a-web", readiness={"phase": "Failed", "conditions": conditions("TargetConflict", "held", stalled="True")}

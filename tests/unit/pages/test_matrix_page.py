@@ -12,7 +12,7 @@ import pytest
 from ecs_release.pages import matrix, matrix_page
 from tests.builders.board import RELEASES
 from tests.builders.html_page import HOSTILE, Page
-from tests.unit.cli.kubectl.objects import NOW, ROLLED_BACK, ago, environment, release
+from tests.unit.cli.kubectl.objects import NOW, REFUSED, ROLLED_BACK, ago, environment, release
 
 
 def test_the_page_needs_nothing_else_and_shows_text_as_text() -> None:
@@ -89,6 +89,43 @@ def test_a_cell_says_how_it_stands_in_words_and_what_is_not_observed_says_so() -
         assert said in words
     assert "not observed since 2026-11-24 11:40 UTC" in words
     assert "last seen 2026-11-24 11:40 UTC: may no longer be so" in words
+
+
+def test_the_cells_that_are_marked_are_those_that_are_counted() -> None:
+    """The page's script counts cells of class `off` whenever one has changed."""
+    for columns in ([environment(), environment("production")], [environment(), environment("production", seen=ago(minutes=20))], [], None):
+        board = matrix.build(RELEASES, columns, NOW)
+        classes = [str(its.get("class")).split() for name, its in Page(matrix_page.whole(board)).tags if name == "td"]
+        assert sum("off" in one for one in classes) == sum(map(board.troubles, board.rows))
+        assert all(one.count("off") <= 1 and len(one) <= 2 for one in classes)
+
+
+def test_a_column_that_was_observed_by_a_clock_that_is_ahead_says_so() -> None:
+    board = matrix.build(RELEASES, [environment(seen=ago(minutes=-20)), environment("production", seen=ago(seconds=-20))], NOW)
+    words = " ".join(Page(matrix_page.whole(board)).text.split())
+    assert "observed 2026-11-24 12:20 UTC, which is yet to come: clocks differ" in words
+    assert words.count("? seen 2026-11-24 12:20 UTC, which is yet to come: may no longer be so") == 6
+    assert "observed 2026-11-24 12:00 UTC" in words, "a few seconds are no other clock"
+    assert [matrix.age_of(c, NOW) for c in board.columns if c.stale] == ["seen 20m from now: clocks differ"]
+    assert [e["old"] for e in matrix.data(board)["environments"]] == [False, True]
+
+
+def test_a_cell_that_nobody_looks_at_says_so() -> None:
+    board = matrix.build([release("web", readiness=REFUSED), release("search")], [environment()], NOW)
+    assert " ".join(Page(matrix_page.whole(board)).text.split()).count("? not observed: may no longer be so") == 1
+    found = {s["service"]: s["environments"]["staging"]["observed"] for s in matrix.data(board)["services"]}
+    assert found == {"web": False, "search": True}
+    never = release("web", runs={})
+    never["status"] = {}
+    (row,) = matrix.build([never], [environment()], NOW).rows
+    assert row.cells["staging"].observed is False
+
+
+def test_a_page_says_whether_its_age_is_known() -> None:
+    said = "How old this is cannot be told"
+    assert said in matrix_page.whole(matrix.build(RELEASES, None, NOW))
+    assert said not in matrix_page.whole(matrix.build(RELEASES, [], NOW))
+    assert said not in matrix_page.whole(matrix.build([], None, NOW))
 
 
 @pytest.mark.parametrize("number", [0, 1])

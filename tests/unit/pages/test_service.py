@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +12,10 @@ from ecs_release.pages.board_page import Age, Assets, Frame
 from ecs_release.pages.history import Code
 from ecs_release.pages.matrix import Column, entry
 from ecs_release.pages.service import page
-from ecs_release.pages.service.details import MOST_ATTEMPTS, ServiceDetails, Surroundings, data, describe
+from ecs_release.pages.service.details import MOST_ATTEMPTS, OtherClaim, ServiceDetails, Surroundings, data, describe
 from tests.builders.board_objects import LOG, PULL, REPOSITORY, hostile, rolled_back, rolling
 from tests.builders.html_page import HOSTILE, Page
-from tests.unit.cli.kubectl.objects import NOW, WAITING, ago, release
+from tests.unit.cli.kubectl.objects import NOW, REFUSED, WAITING, ago, release
 
 CODE = Code(REPOSITORY, frozenset({"github.com"}))
 FRAME = Frame(Assets("/s.css", "/s.js", "/i.svg"), "ben")
@@ -96,18 +97,48 @@ def test_what_is_not_known_is_left_out_and_the_page_says_so() -> None:
     bare = release("new", runs={}, generation=2)
     bare["status"], bare["spec"]["change"] = {}, {}
     words = read(
-        bare, Surroundings(Column("staging", known=False, stale=True), others=("rival",), ledger="The ledger does not answer.")
+        bare,
+        Surroundings(
+            Column("staging", known=False, stale=True),
+            others=(OtherClaim("rival", refused=True), OtherClaim("new", refused=False)),
+            ledger="The ledger does not answer.",
+        ),
     ).words
     for said in (
         "Nothing is known of its containers yet.",
         "Nothing was deployed here yet.",
         "There is no such Environment.",
-        "Release rival claims",
+        "Release rival claims this service, too, and does not hold it.",
+        "Release new claims this service, too.",
         "The ledger does not answer.",
     ):
         assert said in words, said
     late = read(bare, age=Age(False, NOW)).words
     assert "Not up to date: the cluster does not answer. This is as of 2026-11-24 12:00 UTC." in late
+
+
+def test_what_nobody_looks_at_is_not_said_to_be_as_wanted() -> None:
+    shown = read(release("web", readiness=REFUSED))
+    for said in (
+        "TargetNotAllowed",
+        "This service is not observed: what is said to run here may no longer be so.",
+        "in 2 tasks (seen last)",
+    ):
+        assert said in shown.words, said
+    assert "as wanted" not in shown.words and "bbbbbbb since 2026-11-24 11:51 UTC: may no longer be so" in shown.words
+    found = data(described(release("web", readiness=REFUSED)))
+    assert (found["observed"], found["containers"][0]["runs"][0]["asWanted"]) == (False, None)
+    assert "not observed" not in read(release("web", readiness=REFUSED, running={}, summary={})).words, "nothing is said to run"
+    # The same if nobody looks at the whole Environment.
+    old = read(release("web"), Surroundings(Column("staging", seen=NOW, stale=True))).words
+    assert "as wanted" not in old and "in 2 tasks (seen last)" in old
+    assert "as wanted" in read(release("web")).words and "may no longer be so" not in read(release("web")).words
+
+
+def test_an_environment_that_was_observed_by_a_clock_that_is_ahead_says_so() -> None:
+    column = Column("staging", seen=NOW + timedelta(minutes=20), stale=True, ahead=True)
+    words = read(rolled_back(), Surroundings(column)).words
+    assert "This Environment was observed 2026-11-24 12:20 UTC, which is yet to come: clocks differ" in words
 
 
 def test_links_lead_to_known_hosts_only() -> None:
@@ -121,7 +152,9 @@ def test_links_lead_to_known_hosts_only() -> None:
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_no_text_of_anybody_becomes_markup_or_a_link(text: str) -> None:
     plain = read(hostile(rolled_back(), "plain"))
-    around = Surroundings(Column("staging", text[:100], NOW), Code(text, frozenset({"github.com"})), others=("x",), ledger="")
+    around = Surroundings(
+        Column("staging", text[:100], NOW), Code(text, frozenset({"github.com"})), others=(OtherClaim("x", refused=True),), ledger=""
+    )
     html = page.render(FRAME, described(hostile(rolled_back(), text), around), Age(True, NOW), "here")
 
     shown = Page(html)

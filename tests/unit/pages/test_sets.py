@@ -9,6 +9,7 @@ import pytest
 
 from ecs_release.pages.board_page import Age, Assets, Frame
 from ecs_release.pages.history import Code
+from ecs_release.pages.matrix import Column
 from ecs_release.pages.sets import page, timeline
 from ecs_release.pages.sets.details import SetDetails, child_names, data, describe
 from tests.builders.board_objects import REPOSITORY, hostile, rolled_back, storefront
@@ -19,9 +20,12 @@ FRAME = Frame(Assets("/s.css", "/s.js", "/i.svg"), "ben")
 CODE = Code(REPOSITORY, frozenset({"github.com"}))
 
 
-def described(body: dict[str, Any], *children: dict[str, Any]) -> SetDetails:
+COLUMN = Column("staging", "Staging of all", NOW)
+
+
+def described(body: dict[str, Any], *children: dict[str, Any], column: Column = COLUMN) -> SetDetails:
     by_name = {c["metadata"]["name"]: c for c in children}
-    return describe(body, by_name, {c["spec"]["service"] for c in children}, CODE, NOW)
+    return describe(body, by_name, {c["spec"]["service"] for c in children}, column, CODE, NOW)
 
 
 def read(shown: SetDetails) -> Page:
@@ -41,14 +45,77 @@ def test_waves_services_and_history() -> None:
     assert "/?project=shop&set=storefront" in shown.links
 
 
+@pytest.mark.parametrize(
+    ("column", "said", "old"),
+    [
+        (COLUMN, "storefront in staging, Staging of all, observed 2026-11-24 12:00 UTC", False),
+        (
+            Column("staging", "", NOW, stale=True),
+            "This Environment was observed last 2026-11-24 12:00 UTC: what is here may no longer be so.",
+            True,
+        ),
+        (Column("staging", "", NOW, stale=True, ahead=True), "2026-11-24 12:00 UTC, which is yet to come: clocks differ", True),
+        (Column("staging", stale=True), "This Environment was never observed.", True),
+        (Column("staging", known=False, stale=True), "There is no such Environment.", True),
+        (Column("staging", known=False, readable=False), "How old this is cannot be told: you may not see Environments.", None),
+    ],
+)
+def test_how_old_it_is(column: Column, said: str, old: bool | None) -> None:
+    shown = described(storefront(), column=column)
+    assert said in read(shown).words
+    assert data(shown)["environment"] == {
+        "name": "staging",
+        "displayName": column.title,
+        "lastSweepTime": "2026-11-24T12:00:00Z" if column.seen else None,
+        "old": old,
+    }
+
+
 def test_a_service_ends_when_its_attempt_did() -> None:
     checkout = described(storefront(), rolled_back()).waves[1].services[0]
     assert (checkout.began, checkout.ended) == (NOW.replace(minute=51, hour=11), NOW.replace(minute=55, hour=11))
     of_condition = rolled_back()
-    of_condition["status"]["rollout"]["completionTime"] = ago(hours=3)
+    of_condition["status"]["history"] = of_condition["status"]["history"][1:]
     assert described(storefront(), of_condition).waves[1].services[0].ended == NOW.replace(minute=59, second=12, hour=11)
     by_its_wave = described(storefront()).waves[0].services[0]
     assert by_its_wave.ended == NOW.replace(minute=50, hour=11)
+
+
+def attempt(began: str, ended: str | None, outcome: str | None = "Succeeded") -> dict[str, Any]:
+    return {"attemptID": began, "startTime": began, "completionTime": ended, "outcome": outcome}
+
+
+IN_TIME, CORRECTED = attempt(ago(minutes=20), ago(minutes=15)), attempt(ago(minutes=3), ago(minutes=1))
+RETRIED = [attempt(ago(minutes=14), ago(minutes=13)), attempt(ago(minutes=20), ago(minutes=16), "RolledBack")]
+
+
+@pytest.mark.parametrize(
+    ("history", "state", "wave_ended", "ended"),
+    [
+        ([IN_TIME], "Ready", ago(minutes=10), ago(minutes=15)),
+        # Drift that was corrected later is no part of the deployment set, whether or not its wave has ended.
+        ([CORRECTED, IN_TIME], "Ready", ago(minutes=10), ago(minutes=15)),
+        ([CORRECTED, IN_TIME], "Ready", None, ago(minutes=15)),
+        ([CORRECTED, IN_TIME], "Failed", ago(minutes=10), ago(minutes=10)),
+        # Status has forgotten the attempt: then it is known by the wave.
+        ([CORRECTED], "Ready", ago(minutes=10), ago(minutes=10)),
+        # It was Ready by the second try.
+        (RETRIED, "Ready", ago(minutes=10), ago(minutes=13)),
+        (RETRIED, "Failed", None, ago(minutes=16)),
+        ([attempt(ago(hours=2), ago(hours=1))], "Ready", ago(minutes=10), ago(minutes=10)),
+        ([attempt(ago(minutes=3), None, None), IN_TIME], "Ready", ago(minutes=10), ago(minutes=15)),
+        (None, "Ready", ago(minutes=10), ago(minutes=10)),
+    ],
+)
+def test_a_service_ends_with_the_attempt_of_its_own_deployment_set(
+    history: list[dict[str, Any]] | None, state: str, wave_ended: str | None, ended: str
+) -> None:
+    # The set writes its times with fractions of a second, and the API server keeps them for a Release in whole ones.
+    body = release_set(member("web", state, startTime=ago(minutes=20, seconds=-0.25)), waves=[["web"]])
+    body["status"]["waves"][0] |= {"startTime": ago(minutes=20)} | ({"completionTime": wave_ended} if wave_ended else {})
+    child = release("web", history=history, rollout={"attemptID": "9", "startTime": ago(minutes=3), "completionTime": ago(minutes=1)})
+    (line,) = described(body, child).waves[0].services
+    assert line.ended is not None and line.ended.isoformat() == ended.replace("Z", "+00:00")
 
 
 def test_what_is_under_way_ends_now_in_the_drawing() -> None:
@@ -120,7 +187,9 @@ def test_no_text_of_anybody_becomes_markup_or_a_link(text: str) -> None:
     children = {"checkout-staging": hostile(rolled_back(), text)}
     body = hostile(storefront(), text)
     body["status"]["services"][0]["state"] = body["status"]["waves"][0]["state"] = text.encode(errors="replace").decode()[:256]
-    html = page.render(FRAME, describe(body, children, {"checkout"}, Code(text, frozenset({"github.com"})), NOW), Age(True, NOW), "here")
+    html = page.render(
+        FRAME, describe(body, children, {"checkout"}, COLUMN, Code(text, frozenset({"github.com"})), NOW), Age(True, NOW), "here"
+    )
 
     shown, plain = Page(html), read(described(hostile(storefront(), "plain"), rolled_back()))
     assert shown.open == []
@@ -133,7 +202,7 @@ def test_no_text_of_anybody_becomes_markup_or_a_link(text: str) -> None:
 
 def test_json_has_what_the_page_has() -> None:
     found = data(described(storefront(), rolled_back()))
-    assert (found["name"], found["environment"], found["progress"], found["onFailure"]) == (
+    assert (found["name"], found["environment"]["name"], found["progress"], found["onFailure"]) == (
         "storefront-staging",
         "staging",
         "1/3 ready",

@@ -63,7 +63,7 @@ class BotoEcs:
         self._caller = caller
         self._access = access
         self._revisions = TaskDefinitionCache()
-        self._deployments: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._deployments: OrderedDict[tuple[str, str, str], str] = OrderedDict()
         self._described = CallBatcher(self._describe_deployments, _DEPLOYMENTS_A_CALL)
         self._without_service_deployments = _Without()
         self._without_protection = _Without()
@@ -171,12 +171,14 @@ class BotoEcs:
         )
         return started
 
-    async def service_deployment(self, service_arn: str, deployment_id: str) -> ServiceDeployment | None:
+    async def service_deployment(self, cluster: str, service_arn: str, deployment_id: str) -> ServiceDeployment | None:
         """Find a deployment's service deployment by the number of its target service revision (as terraform-provider-aws does)."""
-        if self._without_service_deployments.of(service_arn):
+        # An ARN of the old format names no cluster: services of two clusters may have the same one.
+        service = f"{cluster}/{service_arn}"
+        if self._without_service_deployments.of(service):
             return None
         try:
-            arn = await self._service_deployment_arn(service_arn, deployment_id)
+            arn = await self._service_deployment_arn(cluster, service_arn, deployment_id)
             if arn is None:
                 return None
             return await self._described.get(arn)
@@ -184,7 +186,7 @@ class BotoEcs:
             return None
         except Problem as problem:
             # It only confirms and explains, so do without: for this service, whatever it is about it that AWS refuses.
-            self._without_service_deployments.remember(service_arn, problem)
+            self._without_service_deployments.remember(service, problem)
             return None
 
     async def _describe_deployments(self, arns: Sequence[str]) -> dict[str, ServiceDeployment]:
@@ -193,15 +195,13 @@ class BotoEcs:
         )
         return found
 
-    async def _service_deployment_arn(self, service_arn: str, deployment_id: str) -> str | None:
+    async def _service_deployment_arn(self, cluster: str, service_arn: str, deployment_id: str) -> str | None:
         """Find the ARN in the list of the service's newest; it never changes, so it is cached."""
-        key = (service_arn, deployment_id)
+        key = (cluster, service_arn, deployment_id)
         if key in self._deployments:
             return self._deployments[key]
         number = deployment_id.rpartition("/")[2]
-        parameters: dict[str, Any] = {"service": service_arn, "maxResults": 20}
-        if service_arn.count("/") > 1:
-            parameters["cluster"] = service_arn.split("/")[1]
+        parameters = {"cluster": cluster, "service": service_arn, "maxResults": 20}
         listed: dict[str, str] = await self._deployments_call("list_service_deployments", parameters, parse_deployment_arns)
         arn = listed.get(number)
         if arn is not None:

@@ -7,8 +7,10 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
+from ecs_release.board.pending import Pending
 from ecs_release.domain.model.lru import Lru
 
 log = logging.getLogger(__name__)
@@ -42,22 +44,21 @@ class Answers(Generic[K, V]):
         self._kept_s = kept_s
         self._monotonic = monotonic
         self._kept: Lru[K, _Kept[V]] = Lru(most)
-        self._tasks: dict[K, asyncio.Task[V]] = {}
+        self._pending: Pending[K, V] = Pending(_WAITING)
         self._slots = asyncio.Semaphore(at_once)
         self.version = 0
 
     async def close(self) -> None:
         """End all questions."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._pending.close()
 
     async def within(self, asked: Iterable[K], wait_s: float) -> dict[K, V]:
         """Return the answers that are there after at most `wait_s`. Those that come later are kept for whoever asks next."""
         questions = list(dict.fromkeys(asked))
         found = {key: kept.value for key in questions if (kept := self._fresh(key)) is not None}
-        tasks = {key: task for key in questions if key not in found and (task := self._task(key)) is not None}
+        tasks = {
+            key: task for key in questions if key not in found and (task := self._pending.task(key, partial(self._learn, key))) is not None
+        }
         if tasks:
             # A task that is waited for goes on if whoever waits leaves.
             await asyncio.wait(tasks.values(), timeout=wait_s)
@@ -68,21 +69,13 @@ class Answers(Generic[K, V]):
         kept = self._kept.get(key)
         return kept if kept is not None and self._monotonic() < kept.until else None
 
-    def _task(self, key: K) -> asyncio.Task[V] | None:
-        task = self._tasks.get(key)
-        if task is None and len(self._tasks) < _WAITING:
-            task = self._tasks[key] = asyncio.create_task(self._learn(key))
-            task.add_done_callback(lambda ended: self._ended(key, ended))
-        return task
-
-    def _ended(self, key: K, task: asyncio.Task[V]) -> None:
-        del self._tasks[key]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a question could not be asked", exc_info=error)
-
     async def _learn(self, key: K) -> V:
         async with self._slots:
-            value = await self._ask(key)
+            try:
+                value = await self._ask(key)
+            except Exception:
+                log.exception("a question could not be asked")
+                raise
         self._kept.put(key, _Kept(value, self._monotonic() + self._kept_s(value)))
         self.version += 1
         return value

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -20,12 +19,12 @@ from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.board.access import Sight
 from ecs_release.board.commits.ancestry import MOST_HASHES, Ancestry, History
 from ecs_release.board.commits.records import Records
-from ecs_release.board.documents import Documents
+from ecs_release.board.documents import Documents, unpacked
 from ecs_release.board.feed import Feed
 from ecs_release.board.freshness import Freshness
 from ecs_release.board.inventory import Inventory
+from ecs_release.board.making import Making
 from ecs_release.board.server import Board
-from ecs_release.domain.model.lru import Lru
 from ecs_release.domain.ports.commits import Commit, Repository, Unknown
 from ecs_release.domain.presence import table
 from ecs_release.pages.commits import page
@@ -33,6 +32,7 @@ from ecs_release.pages.commits.filters import CommitFilters, parse_commits
 from ecs_release.pages.commits.page import CommitsOfProject
 from ecs_release.pages.commits.places import Group, ServicePlace, service_places, standings
 from ecs_release.pages.matrix import Entry
+from ecs_release.pages.observation import UNTOLD
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +66,8 @@ class CommitsPage:
         self._freshness = freshness
         self._feed = feed
         self._hosts = frozenset(hosts)
-        self._places: Lru[tuple[object, ...], list[ServicePlace]] = Lru(_PAGES)
-        self._standings: Lru[tuple[object, ...], dict[str, dict[str, list[Group]]]] = Lru(_PAGES)
+        self._places: Making[tuple[object, ...], list[ServicePlace]] = Making(_PAGES)
+        self._standings: Making[tuple[object, ...], dict[str, dict[str, list[Group]]]] = Making(_PAGES)
 
     def routes(self, board: Board) -> list[web.AbstractRouteDef]:
         """Return the routes, for the application of a board, which answers for them."""
@@ -76,6 +76,9 @@ class CommitsPage:
     async def _answer(self, board: Board, request: web.Request) -> web.Response:
         viewer, sight = await board.seen(request)
         filters = parse_commits(request.query)
+        # All as it is before anything is waited for: what changes meanwhile makes another page, and is sent to this one.
+        frame, age, position = board.frame(viewer), self._freshness.age, self._feed.position
+        known: tuple[object, ...] = (self._inventory.version, self._records.version, self._ancestry.version)
         entries = self._entries(sight)
         if not filters.project and len(entries) == 1:
             filters = replace(filters, project=next(iter(entries)))
@@ -86,15 +89,14 @@ class CommitsPage:
             found = await self._found(found, sight, entries[filters.project])
         elif filters.project:
             found = replace(found, notes=(_NOT_THERE,))
-        frame, age, position = board.frame(viewer), self._freshness.age, self._feed.position
 
         def make(*, as_json: bool) -> str:
             if as_json:
                 return json.dumps(page.data(found, age), separators=(",", ":"))
             return page.html(frame, found, age, position, self._hosts)
 
-        known = (self._inventory.version, self._records.version, self._ancestry.version, found.awaited)
-        return await board.reply(request, (_PATH, sight, filters, viewer is None, *known), make)
+        key = (_PATH, sight, filters, viewer is None, *known, found.awaited)
+        return await board.reply(request, key, lambda as_json: partial(make, as_json=as_json))
 
     def _entries(self, sight: Sight) -> dict[str, list[Entry]]:
         """Return the Releases that may be seen, by the Projects that say where their commits are."""
@@ -123,13 +125,10 @@ class CommitsPage:
         listed = commits[:_MOST_COMMITS]
         relations, awaited = await self._ancestry.relations(history, [c.hash for c in listed], hashes)
         history = replace(history, relations=relations, awaited=history.awaited or awaited)
-        notes = [n for n in (note, history.why, self._cut(hashes), _awaited(history)) if n]
+        untold = UNTOLD if listed and not sight.environments else ""
+        notes = [n for n in (note, history.why, self._cut(hashes), untold, _awaited(history)) if n]
         key = (places_key, self._ancestry.version, history.awaited, tuple(c.hash for c in listed))
-        by_commit = self._standings.get(key)
-        if by_commit is None:
-            # Outside of the event loop: it takes as long as there are places and commits.
-            by_commit = await asyncio.to_thread(standings, [c.hash for c in listed], places, history.contains)
-            self._standings.put(key, by_commit)
+        by_commit = await self._standings.get(key, lambda: partial(standings, [c.hash for c in listed], places, history.contains))
         return replace(
             found, commits=tuple(listed), total=len(commits), standings=by_commit, notes=tuple(notes), awaited=history.awaited
         )  # fmt: skip
@@ -163,24 +162,18 @@ class CommitsPage:
         wanted = [*((RELEASE, name) for name in names), *((RELEASE_SET, name) for name in sets)]
         marks = [self._documents.mark(kind, namespace, name) for kind, name in wanted]
         key = (namespace, project, filters.service, filters.environment, tuple(marks), tuple(sorted(unobserved.items())))
-        kept = self._places.get(key)
-        if kept is None:
-            releases = [body for n in names if (body := self._documents.get(RELEASE, namespace, n)) is not None]
-            release_sets = [body for n in sets if (body := self._documents.get(RELEASE_SET, namespace, n)) is not None]
-            its = self._documents.get(PROJECT, namespace, project)
-            kept = await asyncio.to_thread(_read, releases, release_sets, its, unobserved, filters)
-            self._places.put(key, kept)
-        return key, kept
+
+        def take() -> Callable[[], list[ServicePlace]]:
+            packed = [its for kind, name in wanted if (its := self._documents.packed(kind, namespace, name)) is not None]
+            return partial(_read, packed, self._documents.packed(PROJECT, namespace, project), unobserved, filters)
+
+        return key, await self._places.get(key, take)
 
 
-def _read(
-    releases: Iterable[dict[str, Any]],
-    sets: Iterable[dict[str, Any]],
-    project: dict[str, Any] | None,
-    unobserved: dict[str, str],
-    filters: CommitFilters,
-) -> list[ServicePlace]:
-    projects = {(p.metadata.namespace or "", p.metadata.name): p for p in _parsed(Project, [project] if project is not None else [])}
+def _read(packed: Iterable[bytes], its: bytes | None, unobserved: dict[str, str], filters: CommitFilters) -> list[ServicePlace]:
+    bodies = [unpacked(one) for one in packed]
+    releases, sets = ([body for body in bodies if body["kind"] == kind] for kind in (RELEASE, RELEASE_SET))
+    projects = {(p.metadata.namespace or "", p.metadata.name): p for p in _parsed(Project, [unpacked(its)] if its is not None else [])}
     found = table.places(_parsed(Release, releases), _parsed(ReleaseSet, sets), projects, unobserved)
     return [
         one

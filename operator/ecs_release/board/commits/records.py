@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -71,10 +71,6 @@ class Records:
         """Return the names of the ReleaseSets of a Project."""
         return [name for (its, name), of in self._sets.items() if (its, of) == (namespace, project)]
 
-    def links(self, names: Iterable[Name]) -> dict[Name, str]:
-        """Return where the code of some Projects is for people."""
-        return {name: self.code[name].link for name in names if name in self.code}
-
     def _of(self, kind: str) -> dict[Name, Any]:
         by_kind: dict[str, dict[Name, Any]] = {RELEASE: self.sides, RELEASE_SET: self._sets, PROJECT: self.code}
         return by_kind.get(kind, {})
@@ -87,8 +83,8 @@ class Records:
 
 def _interned(side: Side) -> Side:
     """Return the same with texts that are kept once, however many Releases have them."""
-    digests = tuple((sys.intern(str(container)), sys.intern(str(digest))) for container, digest in side.digests)
-    return replace(side, hash=sys.intern(side.hash), digests=digests)
+    digests, others = (tuple((sys.intern(str(c)), sys.intern(str(d))) for c, d in pairs) for pairs in (side.digests, side.others))
+    return replace(side, hash=sys.intern(side.hash), digests=digests, others=others)
 
 
 def _code(project: Project) -> Code:

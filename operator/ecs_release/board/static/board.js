@@ -28,7 +28,7 @@
   // The connection to the board is lost: what is shown was true when it was heard last.
   function lost() {
     lateSince = lateSince || new Date(heardAt);
-    late(`Not up to date since ${clock.format(lateSince)}: the board does not answer. It is tried again.`);
+    late(`Not up to date since ${clock.format(lateSince)}: the board does not answer. It is tried again; if your login has ended, reload.`);
   }
 
   function state(data) {
@@ -54,6 +54,8 @@
 
   function change(parts) {
     const said = [];
+    // The page that is being fetched may have been made before this.
+    if (loading) again = true;
     for (const [id, html] of Object.entries(parts)) {
       const old = document.getElementById(id);
       if (!old) continue;

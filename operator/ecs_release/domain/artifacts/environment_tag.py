@@ -6,12 +6,12 @@ the same digest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.environment import Environment
-from ecs_release.api.release_status import Pin, Rollout
+from ecs_release.api.release_status import ImageChange, Pin, Rollout
 from ecs_release.domain.ecs.service import TaskDefinition
 from ecs_release.domain.environments.targets import Target
 from ecs_release.domain.model.errors import Blocked, Problem, Retryable, Waiting
@@ -19,6 +19,8 @@ from ecs_release.domain.model.image_names import parse_image, short_digest
 
 METHOD = "EnvironmentTag"
 
+PUT = "PutImage"
+"""The call that moves a tag, as an attempt announces it."""
 MOVED, RETURNED, TAKEN_OVER, KEPT = "Moved", "Returned", "TakenOver", "Kept"
 RETURNS = frozenset(map(str, (Reason.ROLLED_BACK, Reason.ROLLOUT_FAILED, Reason.ABORTED, Reason.TAG_MOVED, Reason.SUPERSEDED)))
 """Outcomes after which the tag is moved back. A deployment that missed its deadline is still followed, and keeps it."""
@@ -92,6 +94,26 @@ def pending_moves(target: Target, pin: Pin, tags: Mapping[str, str]) -> tuple[Mo
         if c.name in wanted and tags.get(c.name) != wanted[c.name]
     }
     return tuple(listed.values())
+
+
+def may_have_moved(rollout: Rollout) -> bool:
+    """Return whether an attempt has moved the tag, or was about to, and it is not settled yet what becomes of it."""
+    announced = rollout.intent is not None and rollout.intent.action == PUT
+    return rollout.environment_tag == MOVED or (rollout.environment_tag is None and announced)
+
+
+def with_origins(images: Sequence[ImageChange], before: Rollout | None) -> list[ImageChange]:
+    """Note for an attempt that follows one without success where the tags are to return to: to where they pointed before both.
+
+    What the earlier one has moved them to was never proven, and ECS does not go back to it.
+    """
+    if before is None or not may_have_moved(before):
+        return list(images)
+    origins = {i.container: i for i in before.images or () if i.tag_digest and i.to_digest}
+    return [
+        i.model_copy(update={"tag_digest": o.tag_digest}) if (o := origins.get(i.container)) and i.tag_digest == o.to_digest else i
+        for i in images
+    ]
 
 
 def return_moves(target: Target, rollout: Rollout, tags: Mapping[str, str]) -> tuple[Move, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ecs_release.api.conditions import ConditionType, Reason
 from ecs_release.api.meta import to_microtime
@@ -20,17 +20,17 @@ from ecs_release.api.release_status import (
     Rollout,
     RolloutProgress,
 )
-from ecs_release.domain.artifacts.environment_tag import MOVED
+from ecs_release.domain.artifacts import environment_tag
 from ecs_release.domain.artifacts.source import digests_of
 from ecs_release.domain.decision.decision import Draft
-from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.decision.facts import Doubt, Facts
 from ecs_release.domain.decision.history_entry import entry
 from ecs_release.domain.ecs import interventions
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.verification.proof import Accepted, ImageDigests, seen_digests
 
 REGISTER, UPDATE, STOP, RETURN = "RegisterTaskDefinition", "UpdateService", "StopServiceDeployment", "RollBack"
-PUT = "PutImage"
+PUT = environment_tag.PUT
 ANSWER = "ContinueServiceDeployment"
 
 ABORTED, ABANDONED, ADOPTED = "Aborted", "Abandoned", "Adopted"
@@ -178,6 +178,12 @@ def intended_action(rollout: Rollout | None) -> str:
     return rollout.intent.action or ""
 
 
+def is_cleared_up(facts: Facts, doubt: Doubt) -> bool:
+    """Return whether the look would show what a call in doubt has done: reads may lag behind it no more."""
+    look = facts.seen.look
+    return look is None or look.as_of >= doubt.since + timedelta(seconds=facts.limits.visible_s)
+
+
 def announced_call(rollout: Rollout | None) -> str:
     """Return which call status announces that AWS has not accepted yet: an action, or an answer to a hook; an empty string if none."""
     action = intended_action(rollout)
@@ -241,7 +247,9 @@ def begin(facts: Facts, draft: Draft, pin: Pin, cause: str, window: str = "", co
     first = REGISTER if facts.tags.digests is None else PUT
     rollout = attempt_at(facts, pin, cause)
     rights = {"window": window[:1024] or None, "commits": commits[:1024] or None}
-    begun = {**rights, "intent": _intent(facts, first), "rollback_target": service.task_definition}
+    begun: dict[str, object] = {**rights, "intent": _intent(facts, first), "rollback_target": service.task_definition}
+    if draft.rollout is not None and draft.rollout.outcome not in GOOD:
+        begun["images"] = environment_tag.with_origins(rollout.images or (), draft.rollout)
     draft.enter(entry(facts, draft, _replace(facts, draft, rollout.model_copy(update=begun))))
 
 
@@ -275,7 +283,7 @@ def intend_update(rollout: Rollout, task_definition: str, facts: Facts) -> Rollo
 def intend_forced(rollout: Rollout, facts: Facts) -> Rollout:
     """Intend to force a deployment of the revision that the service has: its tag is moved."""
     assert facts.service is not None
-    moved = rollout.model_copy(update={"environment_tag": MOVED})
+    moved = rollout.model_copy(update={"environment_tag": environment_tag.MOVED})
     return intend_update(moved, facts.service.task_definition, facts)
 
 

@@ -61,7 +61,7 @@ class Permission:
     reverting: bool = False
     """The set takes the Release back to its former source."""
     returning: bool = False
-    """The set goes back to what it was Ready on."""
+    """The set goes back to what it was Ready on, and this Release to what it was proven to run then."""
     commit_right: str = ""
     """By what right the set's deployment set goes on although the commit graph speaks against it."""
     member: Membership | None = None
@@ -175,6 +175,8 @@ class Diagnostics:
     protected: tuple[ProtectedTask, ...] = ()
     primary_digests: Mapping[str, str] = field(default_factory=dict)
     """The digests that the PRIMARY deployment's revision names, if that deployment is not the attempt's."""
+    each_task_resolves: bool = False
+    """Whether each task of the attempt's deployment resolves its tag, as far as is known; read if another one is PRIMARY."""
 
 
 class UpstreamState(StrEnum):
@@ -208,12 +210,14 @@ class Doubt:
     """An intent that may have been carried out already: the answer was lost, or the process that wrote it has died.
 
     `since` is when doubt began. `registered` is a revision found in AWS that this attempt registered; `started` is the id of a
-    deployment that it started.
+    deployment that it started. `left_tasks` is whether tasks were found that such a deployment must have started, which ECS does not list
+    and they do not name.
     """
 
     since: datetime
     registered: str = ""
     started: str = ""
+    left_tasks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecs_release.api.meta import shared_fields
 from ecs_release.api.names import REFRESH_ANNOTATION, RETRY_ANNOTATION
 from ecs_release.api.record_status import AttemptRecord
 from ecs_release.api.release_status import HistoryEntry, Rollout
@@ -36,32 +37,13 @@ def entry(facts: Facts, draft: Draft, rollout: Rollout) -> HistoryEntry:
                 ),
             }
         )
-    change = facts.release.spec.change
-    return HistoryEntry(
-        attempt_id=rollout.attempt_id,
-        cause=rollout.cause,
-        source_hash=rollout.source_hash,
-        pin_id=rollout.pin_id,
-        window=rollout.window,
-        commits=rollout.commits,
-        outcome=rollout.outcome,
-        message=rollout.message,
-        completion_time=rollout.completion_time,
-        hash=display_hash(facts.release.spec.source, draft.pin) or None,
-        images=rollout.images,
-        task_definition=rollout.task_definition,
-        deployment_id=rollout.deployment_id,
-        requested_by=change.requested_by if change else None,
-        applied_by=applied_by(facts.release.metadata),
-        description=change.description if change else None,
-        reason=_reason(facts, rollout),
-        interventions=rollout.interventions,
-        url=change.url if change else None,
-        revision=change.revision if change else None,
-        ticket=change.ticket if change else None,
-        record=_record(facts, draft, rollout),
-        start_time=rollout.start_time,
-    )
+    fields = shared_fields(HistoryEntry, facts.release.spec.change, rollout) | {
+        "hash": display_hash(facts.release.spec.source, draft.pin) or None,
+        "applied_by": applied_by(facts.release.metadata),
+        "reason": _reason(facts, rollout),
+        "record": _record(facts, draft, rollout),
+    }
+    return HistoryEntry(**fields)
 
 
 def _reason(facts: Facts, rollout: Rollout) -> str | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ecs_release.api.conditions import Reason
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.ecs.task_definitions import ownership
 from ecs_release.domain.environments.claims import holder, undetermined
-from ecs_release.domain.model.errors import Retryable
+from ecs_release.domain.model.errors import Blocked, Retryable
 
 
 def holder_of(facts: Facts) -> str:
@@ -18,6 +19,18 @@ def holder_of(facts: Facts) -> str:
         facts.limits.namespaces,
         (environment.spec.takes_over_from if environment is not None else None) or (),
     )
+
+
+def conflict(facts: Facts) -> Blocked | None:
+    """Return that another holds the service; None if nobody does, as far as that is known."""
+    whose = holder_of(facts)
+    if not whose or whose == facts.name:
+        return None
+    assert facts.place.target is not None and facts.place.environment is not None
+    what = f"ECS service {facts.place.target.key} is held by {whose}: delete one of the two, or change its target"
+    if is_held_by_installation(facts):
+        what += f"; if that installation is gone, name it in spec.takesOverFrom of Environment {facts.place.environment.metadata.name!r}"
+    return Blocked(Reason.TARGET_CONFLICT, what)
 
 
 def unknown_holder(facts: Facts) -> Retryable | None:

@@ -74,6 +74,14 @@ def changed_by(facts: Facts, primary: Deployment) -> ChangedBy | None:
     return before.changed_by if before is not None and before.deployment_id == primary.id else None
 
 
+def author_text(facts: Facts, primary: Deployment) -> str:
+    """Say who started the PRIMARY deployment, with a space before it; an empty string if that is not known."""
+    who = changed_by(facts, primary)
+    if who is None or not who.arn:
+        return ""
+    return f" by {who.arn}" + (f" ({who.user_agent})" if who.user_agent else "")
+
+
 def _unchanged(facts: Facts, seen: list[SeenDigest]) -> Running | None:
     """Return what ran last, if the deployment is the same still and no task runs just now, or none shows its digests yet."""
     service, before = facts.service, facts.status.running

@@ -15,7 +15,7 @@ from ecs_release.api.release_status import HistoryEntry, Pin, ReleaseStatus
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Draft
 from ecs_release.domain.decision.facts import Facts
-from ecs_release.domain.decision.running_status import changed_by
+from ecs_release.domain.decision.running_status import author_text
 from ecs_release.domain.drift import base_revision
 from ecs_release.domain.ecs.service import COMPLETED, Deployment, Service
 from ecs_release.domain.model.conditions import TRUE, Situation
@@ -150,9 +150,8 @@ def _since(facts: Facts, service: Service, pin: Pin) -> str:
 
 def _by(facts: Facts, primary: Deployment) -> str:
     """Return who started a deployment, if that is known."""
-    who = changed_by(facts, primary)
-    if who is not None and who.arn:
-        return f" by {who.arn}" + (f" ({who.user_agent})" if who.user_agent else "")
+    if known := author_text(facts, primary):
+        return known
     revision = facts.revisions.running
     if revision is not None and revision.arn == primary.task_definition and revision.registered_by:
         return f", which this Release did not start (its revision was registered by {revision.registered_by})"

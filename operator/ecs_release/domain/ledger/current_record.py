@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 
 from ecs_release.api.conditions import ConditionType
 from ecs_release.api.ledger import CurrentImage, CurrentPart, LedgerCurrent, Stage
-from ecs_release.api.release_status import HistoryEntry, ReleaseStatus, Running
+from ecs_release.api.meta import shared_fields
+from ecs_release.api.release_status import HistoryEntry, ReleaseStatus, Rollout, Running
 from ecs_release.domain.decision.attempts import aims_at
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.model.conditions import FALSE, find
@@ -84,53 +85,30 @@ def _wanted(status: ReleaseStatus) -> CurrentPart | None:
 
 
 def _deployed(status: ReleaseStatus, later: LaterEntries) -> CurrentPart | None:
-    rollout = status.rollout
+    """Return the latest attempt; the one before it, if the ledger does not have the start of that yet."""
+    rollout, history = status.rollout, status.history or ()
     if rollout is None:
         return None
     if (rollout.attempt_id, Stage.START) in later:
-        return next((_earlier(e, later) for e in status.history or () if (e.attempt_id, Stage.START) not in later), None)
-    ended = rollout.outcome and (rollout.attempt_id, Stage.END) not in later
-    entry = next((e for e in status.history or () if e.attempt_id == rollout.attempt_id), None)
+        earlier = next((e for e in history if (e.attempt_id, Stage.START) not in later), None)
+        if earlier is None:
+            return None
+        return _attempt(
+            earlier, [CurrentImage(container=i.container, digest=i.to_digest, hash=i.to_hash) for i in earlier.images or ()], later
+        )
     hashes = {i.container: i.to_hash for i in rollout.images or ()}
-    return CurrentPart(
-        images=[CurrentImage(container=c, digest=d, hash=hashes.get(c)) for c, d in aims_at(rollout).items()] or None,
-        hash=entry.hash if entry else None,
-        number=entry.number if entry else None,
-        source_hash=rollout.source_hash,
-        pin_id=rollout.pin_id,
-        attempt_id=rollout.attempt_id,
-        cause=rollout.cause,
-        outcome=rollout.outcome if ended else None,
-        message=rollout.message if ended else None,
-        requested_by=entry.requested_by if entry else None,
-        applied_by=entry.applied_by if entry else None,
-        description=entry.description if entry else None,
-        task_definition=rollout.task_definition,
-        deployment_id=rollout.deployment_id,
-        time=(rollout.completion_time if ended else None) or rollout.start_time,
-    )
+    images = [CurrentImage(container=c, digest=d, hash=hashes.get(c)) for c, d in aims_at(rollout).items()]
+    return _attempt(rollout, images, later, next((e for e in history if e.attempt_id == rollout.attempt_id), None))
 
 
-def _earlier(entry: HistoryEntry, later: LaterEntries) -> CurrentPart:
-    """Return the attempt before the latest one, if the ledger does not have the start of that yet."""
-    ended = entry.outcome and (entry.attempt_id, Stage.END) not in later
-    return CurrentPart(
-        images=[CurrentImage(container=i.container, digest=i.to_digest, hash=i.to_hash) for i in entry.images or ()] or None,
-        hash=entry.hash,
-        number=entry.number,
-        source_hash=entry.source_hash,
-        pin_id=entry.pin_id,
-        attempt_id=entry.attempt_id,
-        cause=entry.cause,
-        outcome=entry.outcome if ended else None,
-        message=entry.message if ended else None,
-        requested_by=entry.requested_by,
-        applied_by=entry.applied_by,
-        description=entry.description,
-        task_definition=entry.task_definition,
-        deployment_id=entry.deployment_id,
-        time=(entry.completion_time if ended else None) or entry.start_time,
-    )
+def _attempt(
+    attempt: Rollout | HistoryEntry, images: list[CurrentImage], later: LaterEntries, entry: HistoryEntry | None = None
+) -> CurrentPart:
+    """Return an attempt without its end, if that is recorded later. `entry` adds who and why to the latest one."""
+    ended = attempt.outcome and (attempt.attempt_id, Stage.END) not in later
+    fields = shared_fields(CurrentPart, entry, attempt)
+    fields |= {"images": images or None, "time": (attempt.completion_time if ended else None) or attempt.start_time}
+    return CurrentPart(**(fields if ended else fields | {"outcome": None, "message": None}))
 
 
 def _ready(status: ReleaseStatus) -> CurrentPart | None:
@@ -147,13 +125,7 @@ def _foreign(status: ReleaseStatus) -> CurrentPart | None:
     if newest is None:
         return None
     images = [CurrentImage(container=i.container, digest=i.from_digest, hash=i.from_hash) for i in newest.images or ()]
-    return CurrentPart(
-        images=images or None,
-        task_definition=newest.task_definition,
-        deployment_id=newest.deployment_id,
-        outcome=newest.outcome,
-        time=whole_seconds(newest.start_time),
-    )
+    return CurrentPart(**shared_fields(CurrentPart, newest) | {"images": images or None, "time": whole_seconds(newest.start_time)})
 
 
 def _observed(running: Running | None) -> CurrentPart | None:
@@ -166,10 +138,4 @@ def _observed(running: Running | None) -> CurrentPart | None:
         images.append(
             CurrentImage(container=container.name, digest=shown.digest if shown else None, hash=shown.release_hash if shown else None)
         )
-    return CurrentPart(
-        images=images or None,
-        hash=running.hash,
-        task_definition=running.task_definition,
-        deployment_id=running.deployment_id,
-        time=whole_seconds(running.since_time),
-    )
+    return CurrentPart(**shared_fields(CurrentPart, running), images=images or None, time=whole_seconds(running.since_time))

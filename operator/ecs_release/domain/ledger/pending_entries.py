@@ -5,14 +5,15 @@ The same status always gives the same entries, so that they can be made again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from ecs_release.api.conditions import ConditionType, Reason
 from ecs_release.api.ledger import LedgerCurrent, LedgerEntry, LedgerImage, LedgerRelease, Stage
-from ecs_release.api.record_status import ForeignDeployment
+from ecs_release.api.meta import shared_fields
+from ecs_release.api.record_status import AttemptRecord, ForeignDeployment
 from ecs_release.api.release_status import HistoryEntry, ReleaseStatus
 from ecs_release.domain.decision.attempts import is_open
 from ecs_release.domain.decision.facts import Facts
@@ -26,32 +27,44 @@ from ecs_release.domain.ports.ledger_acknowledgements import END, Acknowledgemen
 FOREIGN = "Foreign"
 _NAMED_LATE = timedelta(minutes=15)
 """CloudTrail usually delivers within about 5 minutes of a call (AWS CloudTrail user guide, "How CloudTrail works")."""
+_OF_THE_END = ("outcome", "message", "completion_time", "evidence", "commit_range", "lead_time_seconds", "interventions")
+"""What no entry of a start has, also if the end is known by then."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingEntry:
-    """An entry that the ledger lacks: of which attempt or foreign deployment, which stage, and when that happened."""
+    """An entry that the ledger lacks: of which attempt or foreign deployment, which stage, and when that happened.
+
+    `waits_s` is for how long it still waits for CloudTrail to name the caller, because an entry is never changed; 0: it is due.
+    """
 
     of: HistoryEntry | ForeignDeployment
     stage: Stage
     time: datetime
+    waits_s: float = 0.0
 
 
 def pending_entries(facts: Facts, status: ReleaseStatus, *, unnamed: bool = False) -> tuple[PendingEntry, ...]:
     """List the entries that the ledger lacks, oldest first. `unnamed`: also those that wait for CloudTrail to name the caller."""
-    found: list[PendingEntry] = []
-    for entry in status.history or ():
-        found += _of_attempt(facts, entry, unnamed=unnamed)
-    for deployment in status.foreign or ():
-        found += _of_foreign(facts, deployment, unnamed=unnamed)
+    return tuple(one for one in _lacking(facts, status) if unnamed or not one.waits_s)
+
+
+def unnamed_due_in_s(facts: Facts, status: ReleaseStatus) -> float | None:
+    """Return after how many seconds an end that waits for CloudTrail is due without it; None if none waits."""
+    waits = [one.waits_s for one in _lacking(facts, status) if one.waits_s]
+    return max(1.0, min(waits)) if waits else None
+
+
+def _lacking(facts: Facts, status: ReleaseStatus) -> list[PendingEntry]:
+    """List the entries that the ledger lacks, due or not, oldest first."""
+    ours = (one for entry in status.history or () for one in _of_attempt(facts, entry))
+    theirs = (one for deployment in status.foreign or () for one in _of_foreign(facts, deployment))
     # Within one second: what began first ends before the next begins.
-    return tuple(sorted(found, key=lambda d: (d.time, d.of.start_time or d.time, d.stage is not Stage.START)))
+    return sorted((*ours, *theirs), key=lambda d: (d.time, d.of.start_time or d.time, d.stage is not Stage.START))
 
 
-def _unnamed_ends(facts: Facts, status: ReleaseStatus) -> LaterEntries:
-    """List the ends of attempts that wait for CloudTrail to name who intervened: no current record has them yet."""
-    waiting = (e for e in status.history or () if e.outcome and e.completion_time is not None and _lacks_end(e))
-    return [(e.attempt_id, Stage.END) for e in waiting if not _is_explained(facts, e)]
+def _stages_of_attempts(entries: Iterable[PendingEntry]) -> LaterEntries:
+    return {(one.of.attempt_id, one.stage) for one in entries if isinstance(one.of, HistoryEntry)}
 
 
 def open_attempts(status: ReleaseStatus) -> dict[str, datetime]:
@@ -67,16 +80,17 @@ def pending_writes(facts: Facts, status: ReleaseStatus, *, unnamed: bool = False
     `unnamed`: see `pending_entries`. A current record holds of attempts only what the ledger has by then: if the rest never arrives (the
     process is killed and the Release deleted), what is closed afterwards is what the record leaves open, and nothing else.
     """
-    speaks, found, lacking = _speaks_for_service(facts, status), list[LedgerWrite](), pending_entries(facts, status, unnamed=unnamed)
-    waiting = () if unnamed else _unnamed_ends(facts, status)
-    for nth, one in enumerate(lacking, 1):
+    speaks, found, lacking = _speaks_for_service(facts, status), list[LedgerWrite](), _lacking(facts, status)
+    due = [one for one in lacking if unnamed or not one.waits_s]
+    waiting = [one for one in lacking if one.waits_s and not unnamed]
+    for nth, one in enumerate(due, 1):
         if isinstance(one.of, ForeignDeployment):
             status = acknowledge(status, [Acknowledgement(foreign_id(one.of.deployment_id), one.stage)])
-        later = {*waiting, *((d.of.attempt_id, d.stage) for d in lacking[nth:] if isinstance(d.of, HistoryEntry))}
+        later = _stages_of_attempts((*waiting, *due[nth:]))
         found.append(_write(facts, status, one, current_record(facts, status, later) if speaks else None))
     if found or not is_current_record_pending(facts, status):
         return tuple(found)
-    return (LedgerWrite(entry=None, current=current_record(facts, status, waiting)),)
+    return (LedgerWrite(entry=None, current=current_record(facts, status, _stages_of_attempts(waiting))),)
 
 
 def _write(facts: Facts, status: ReleaseStatus, one: PendingEntry, current: LedgerCurrent | None) -> LedgerWrite:
@@ -95,7 +109,8 @@ def is_current_record_pending(facts: Facts, status: ReleaseStatus) -> bool:
     known, under_way = known_checksum(status), is_open(status.rollout)
     if not _speaks_for_service(facts, status) or (known is not None and under_way):
         return False
-    return known != checksum(current_record(facts, status, _unnamed_ends(facts, status)))
+    waiting = _stages_of_attempts(one for one in _lacking(facts, status) if one.waits_s)
+    return known != checksum(current_record(facts, status, waiting))
 
 
 def _speaks_for_service(facts: Facts, status: ReleaseStatus) -> bool:
@@ -119,61 +134,37 @@ def _is_held(facts: Facts, status: ReleaseStatus) -> bool:
     return holder_of(facts) not in ("", facts.name)
 
 
-def _of_attempt(facts: Facts, entry: HistoryEntry, *, unnamed: bool) -> Iterator[PendingEntry]:
-    record = entry.record
-    state = record.state if record else None
-    if state is None and entry.start_time is not None:
+def _of_attempt(facts: Facts, entry: HistoryEntry) -> Iterator[PendingEntry]:
+    record, ended = entry.record or AttemptRecord(), entry.completion_time
+    if record.state is None and entry.start_time is not None:
         yield PendingEntry(entry, Stage.START, entry.start_time)
-    if entry.outcome and entry.completion_time is not None:
-        if state != END and (unnamed or _is_explained(facts, entry)):
-            yield PendingEntry(entry, Stage.END, entry.completion_time)
-        elif state == END and record is not None and record.outcome != entry.outcome:
-            yield PendingEntry(entry, Stage.LATE, entry.completion_time)
+    if not entry.outcome or ended is None:
+        return
+    if record.state != END:
+        yield PendingEntry(entry, Stage.END, ended, _waits_s(facts, ended) if is_unnamed(entry.interventions) else 0.0)
+    elif record.outcome != entry.outcome:
+        yield PendingEntry(entry, Stage.LATE, ended)
 
 
-def _lacks_end(entry: HistoryEntry) -> bool:
-    return entry.record is None or entry.record.state != END
-
-
-def _is_explained(facts: Facts, entry: HistoryEntry) -> bool:
-    """Return whether it is known who intervened in an attempt that has ended, or will not be: an entry waits for CloudTrail."""
-    return not is_unnamed(entry.interventions) or not _may_be_named(facts, entry.completion_time)
-
-
-def _may_be_named(facts: Facts, ended: datetime | None) -> bool:
-    """Return whether CloudTrail may still name the caller of what ended then."""
-    listens = facts.place.environment is not None and bool(facts.place.environment.spec.observation.event_queue_url)
-    return listens and ended is not None and facts.now - ended < _NAMED_LATE
-
-
-def _of_foreign(facts: Facts, deployment: ForeignDeployment, *, unnamed: bool) -> Iterator[PendingEntry]:
+def _of_foreign(facts: Facts, deployment: ForeignDeployment) -> Iterator[PendingEntry]:
+    ended = deployment.completion_time
     if deployment.state is None and deployment.start_time is not None:
         yield PendingEntry(deployment, Stage.START, deployment.start_time)
-    ended = deployment.completion_time
-    if deployment.outcome and ended is not None and deployment.state != END and (unnamed or _is_named(facts, deployment, ended)):
-        yield PendingEntry(deployment, Stage.END, ended)
+    if deployment.outcome and ended is not None and deployment.state != END:
+        yield PendingEntry(deployment, Stage.END, ended, 0.0 if deployment.changed_by else _waits_s(facts, ended))
 
 
-def unnamed_due_in_s(facts: Facts, status: ReleaseStatus) -> float | None:
-    """Return after how many seconds an end that waits for CloudTrail is due without it; None if none waits."""
-    ended = [f.completion_time for f in status.foreign or () if f.outcome and f.completion_time is not None and f.state != END]
-    unexplained = (e for e in status.history or () if e.outcome and _lacks_end(e) and not _is_explained(facts, e))
-    ended += [e.completion_time for e in unexplained if e.completion_time is not None]
-    left = [(time + _NAMED_LATE - facts.now).total_seconds() for time in ended]
-    return max(1.0, min(left)) if left and len(pending_entries(facts, status, unnamed=True)) > len(pending_entries(facts, status)) else None
-
-
-def _is_named(facts: Facts, deployment: ForeignDeployment, ended: datetime) -> bool:
-    """Return whether it is known who started a deployment, or will not be: an entry is never changed, so it waits for CloudTrail."""
-    return bool(deployment.changed_by) or not _may_be_named(facts, ended)
+def _waits_s(facts: Facts, ended: datetime) -> float:
+    """Return for how long CloudTrail may still name the caller of what ended then."""
+    listens = facts.place.environment is not None and bool(facts.place.environment.spec.observation.event_queue_url)
+    return max(0.0, (ended - facts.now + _NAMED_LATE).total_seconds()) if listens else 0.0
 
 
 def entry_of(facts: Facts, status: ReleaseStatus, one: PendingEntry) -> LedgerEntry:
     """Make an entry of the ledger."""
     fields = _attempt(status, one.of) if isinstance(one.of, HistoryEntry) else _foreign(one.of)
     if one.stage is Stage.START:
-        fields |= {"outcome": None, "message": None, "completion_time": None, "evidence": None}
-        fields |= {"commit_range": None, "lead_time_seconds": None, "interventions": None}
+        fields |= dict.fromkeys(_OF_THE_END)
     return LedgerEntry(**identity(facts, status), stage=one.stage, **fields)
 
 
@@ -190,77 +181,33 @@ def _attempt(status: ReleaseStatus, entry: HistoryEntry) -> dict[str, Any]:
     latest = rollout if rollout is not None and rollout.attempt_id == entry.attempt_id else None
     repositories = {i.container: i.repository for i in (status.pin.images if status.pin else None) or ()}
     images = [
-        LedgerImage(
-            container=i.container, repository=repositories.get(i.container), from_digest=i.from_digest, from_hash=i.from_hash,
-            to_digest=i.to_digest, to_hash=i.to_hash, unlisted=i.unlisted,
-        )
-        for i in entry.images or ()
-    ]  # fmt: skip
-    return {
-        "attempt_id": entry.attempt_id,
-        "number": entry.number,
-        "cause": entry.cause,
-        "hash": entry.hash,
-        "source_hash": entry.source_hash,
-        "release_set": record.release_set if record else None,
-        "set_source_hash": record.set_source_hash if record else None,
+        LedgerImage(repository=repositories.get(image.container), **shared_fields(LedgerImage, image)) for image in entry.images or ()
+    ]
+    return shared_fields(LedgerEntry, record, entry) | {
         "images": images or None,
-        "task_definition": entry.task_definition,
-        "deployment_id": entry.deployment_id,
-        **_why(entry),
-        "requested_time": record.requested_time if record else None,
         "start_time": start_of(entry.attempt_id, entry.start_time),
         "completion_time": whole_seconds(entry.completion_time),
-        "outcome": entry.outcome,
-        "message": entry.message,
         "evidence": list(latest.evidence[:3]) if latest and latest.evidence else None,
-        "request_id": record.request_id if record else None,
-    }
-
-
-def _why(entry: HistoryEntry) -> dict[str, Any]:
-    return {
-        "requested_by": entry.requested_by,
-        "applied_by": entry.applied_by,
-        "description": entry.description,
-        "reason": entry.reason,
-        "url": entry.url,
-        "revision": entry.revision,
-        "ticket": entry.ticket,
-        "window": entry.window,
-        "commits": entry.commits,
-        "commit_range": entry.commit_range,
-        "lead_time_seconds": entry.lead_time_seconds,
-        "interventions": entry.interventions,
     }
 
 
 def _foreign(deployment: ForeignDeployment) -> dict[str, Any]:
-    return {
+    return shared_fields(LedgerEntry, deployment) | {
         "attempt_id": foreign_id(deployment.deployment_id),
         "cause": FOREIGN,
-        "images": [LedgerImage.model_validate(i.to_kubernetes()) for i in deployment.images or ()] or None,
-        "task_definition": deployment.task_definition,
-        "deployment_id": deployment.deployment_id,
-        "changed_by": deployment.changed_by,
-        "user_agent": deployment.user_agent,
+        "images": [LedgerImage(**shared_fields(LedgerImage, image)) for image in deployment.images or ()] or None,
         "start_time": whole_seconds(deployment.start_time),
         "completion_time": whole_seconds(deployment.completion_time),
-        "outcome": deployment.outcome,
     }
 
 
 def _release(facts: Facts, entry: HistoryEntry, time: datetime) -> LedgerRelease:
     """Return the release that a number will stand for if its artifacts have none yet. The ledger fills the number in."""
-    return LedgerRelease(
-        namespace=facts.release.metadata.namespace or "",
-        project=facts.release.spec.project_ref.name,
-        number=1,
-        service_set=facts.service_set or None,
-        hash=entry.hash,
-        requested_by=entry.requested_by,
-        applied_by=entry.applied_by,
-        description=entry.description,
-        url=entry.url,
-        time=time,
-    )
+    fields = shared_fields(LedgerRelease, entry) | {
+        "namespace": facts.release.metadata.namespace or "",
+        "project": facts.release.spec.project_ref.name,
+        "number": 1,
+        "service_set": facts.service_set or None,
+        "time": time,
+    }
+    return LedgerRelease(**fields)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.drift_status import LastDrift
 from ecs_release.api.environment import Environment
-from ecs_release.api.meta import ObjectMeta
+from ecs_release.api.meta import ObjectMeta, shared_fields
 from ecs_release.api.names import LABEL_SERVICE_SET, RELEASE, RELEASE_SET
 from ecs_release.api.notification import (
     Notification,
@@ -25,8 +25,9 @@ from ecs_release.api.notification import (
     NotifiedPerson,
     NotifiedTarget,
 )
+from ecs_release.api.promotion import AwaitedImage
 from ecs_release.api.release import Release
-from ecs_release.api.release_status import HistoryEntry, ReleaseStatus, Rollout
+from ecs_release.api.release_status import HistoryEntry, PinnedImage, ReleaseStatus, Rollout, RunningDigest
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.api.releaseset_status import SetHistoryEntry
 from ecs_release.domain.decision.attempts import ADOPTED, GOOD, proofs
@@ -35,6 +36,7 @@ from ecs_release.domain.promotion.overdue import text_of
 from ecs_release.domain.verification.proof import Match
 
 _ROLLED_BACK = "RolledBack"
+_Image: TypeAlias = PinnedImage | RunningDigest | AwaitedImage
 
 
 class _Kinds(NamedTuple):
@@ -86,14 +88,11 @@ def _attempt(release: Release, status: ReleaseStatus, entry: HistoryEntry, place
     rollout = status.rollout if status.rollout and status.rollout.attempt_id == entry.attempt_id else None
     if _is_no_rollout(entry, rollout):
         return
-    data = _of_release(
-        release, place, **_why(entry),
-        attempt_id=entry.attempt_id, revision=entry.revision, ticket=entry.ticket, url=entry.url, window=entry.window,
-        commit_range=entry.commit_range, commits=_commits(entry, place), lead_time_seconds=entry.lead_time_seconds,
-        interventions=entry.interventions,
-        images=_images(entry), task_definition=entry.task_definition, deployment_id=entry.deployment_id,
-        links=rollout.links.to_kubernetes() if rollout and rollout.links else None,
-    )  # fmt: skip
+    fields = _fields_of(entry, place) | {
+        "images": [NotifiedImage.model_validate(image.to_kubernetes()) for image in entry.images or ()] or None,
+        "links": rollout.links.to_kubernetes() if rollout and rollout.links else None,
+    }
+    data = _of_release(release, place, **fields)
     yield from _from_start_to_end(f"{entry.attempt_id}.", _DEPLOYMENT, entry, data, place)
 
 
@@ -149,9 +148,7 @@ def _drifted(status: ReleaseStatus, last: LastDrift) -> dict[str, Any]:
         }
     return {
         **found,
-        "message": last.message,
-        "deployment_id": last.deployment_id,
-        "start_time": last.start_time,
+        **shared_fields(NotificationData, last),
         "completion_time": last.end_time,
         "hash": status.summary.hash if status.summary else None,
     }
@@ -165,16 +162,18 @@ def _difference(status: ReleaseStatus) -> list[NotifiedImage]:
     for image in (status.pin.images if status.pin else None) or ():
         other = next((d for d in runs.get(image.container, ()) if wanted[image.container].match(d.digest) is Match.NO), None)
         if other is not None:
-            found.append(
-                NotifiedImage(
-                    container=image.container,
-                    from_digest=image.digest,
-                    from_hash=image.release_hash,
-                    to_digest=other.digest,
-                    to_hash=other.release_hash,
-                )
-            )
+            found.append(_change(image.container, image, other))
     return found
+
+
+def _change(container: str, before: _Image | None, after: _Image) -> NotifiedImage:
+    return NotifiedImage(
+        container=container,
+        from_digest=before.digest if before else None,
+        from_hash=before.release_hash if before else None,
+        to_digest=after.digest,
+        to_hash=after.release_hash,
+    )
 
 
 def _overdue(release: Release, status: ReleaseStatus, place: Origin) -> Iterator[Notification]:
@@ -185,31 +184,13 @@ def _overdue(release: Release, status: ReleaseStatus, place: Origin) -> Iterator
     runs = {
         c.name: next((d for d in c.digests or () if d.tasks), None) for c in (status.running.containers if status.running else None) or ()
     }
-    images = [
-        NotifiedImage(
-            container=i.container,
-            from_digest=one.digest if (one := runs.get(i.container)) else None,
-            from_hash=one.release_hash if one else None,
-            to_digest=i.digest,
-            to_hash=i.release_hash,
-        )
-        for i in waits.images or ()
-    ]
+    images = [_change(image.container, runs.get(image.container), image) for image in waits.images or ()]
     data = _of_release(
         release, place, promoted_from=waits.environment, reminder=waits.told, hash=waits.hash, images=images or None,
         message=text_of(waits), start_time=waits.since_time,
     )  # fmt: skip
     number = f"{waits.since_time:%Y%m%dt%H%M%S}.overdue.{waits.told or 1}"
     yield _notification(number, NotificationType.OVERDUE, waits.told_time, data, place)
-
-
-def _commits(entry: HistoryEntry | SetHistoryEntry, place: Origin) -> list[NotifiedCommit] | None:
-    listed = place.listed(entry.commit_range) if entry.commit_range is not None else ()
-    return [NotifiedCommit(hash=c.hash, subject=c.subject, author=c.author, committed_time=c.committed_at) for c in listed] or None
-
-
-def _images(entry: HistoryEntry) -> list[NotifiedImage] | None:
-    return [NotifiedImage.model_validate(image.to_kubernetes()) for image in entry.images or ()] or None
 
 
 def _deployment_set(release_set: ReleaseSet, entry: SetHistoryEntry, place: Origin) -> Iterator[Notification]:
@@ -223,26 +204,22 @@ def _deployment_set(release_set: ReleaseSet, entry: SetHistoryEntry, place: Orig
         services=services or None,
         target=_environment_target(place),
         attempt_id=entry.id,
-        commit_range=entry.commit_range,
-        commits=_commits(entry, place),
-        **_why(entry),
+        **_fields_of(entry, place),
     )
     yield from _from_start_to_end(f"{entry.id}.set-", _SET, entry, data, place)
 
 
-def _why(entry: HistoryEntry | SetHistoryEntry) -> dict[str, Any]:
-    return {
-        "hash": entry.hash,
-        "cause": entry.cause,
-        "outcome": entry.outcome,
-        "message": entry.message,
-        "requested_by": entry.requested_by,
-        "applied_by": entry.applied_by,
-        "description": entry.description,
-        "reason": entry.reason,
-        "start_time": entry.start_time,
+def _fields_of(entry: HistoryEntry | SetHistoryEntry, place: Origin) -> dict[str, Any]:
+    """Return what a history says of an attempt or a deployment set, but for images. Of its commits the history knows only the range."""
+    return shared_fields(NotificationData, entry) | {
+        "commits": _commits(entry, place),
         "completion_time": entry.completion_time if entry.outcome else None,
     }
+
+
+def _commits(entry: HistoryEntry | SetHistoryEntry, place: Origin) -> list[NotifiedCommit] | None:
+    listed = place.listed(entry.commit_range) if entry.commit_range is not None else ()
+    return [NotifiedCommit(hash=c.hash, subject=c.subject, author=c.author, committed_time=c.committed_at) for c in listed] or None
 
 
 def _of_release(release: Release, place: Origin, **what: Any) -> NotificationData:

@@ -97,7 +97,7 @@ class Ecs(Protocol):
     async def update_service(self, cluster: str, service: str, task_definition: str, *, force: bool = False) -> StartedDeployment:
         """Point a service at a revision; never sends desiredCount (Application Auto Scaling owns it)."""
 
-    async def service_deployment(self, service_arn: str, deployment_id: str) -> ServiceDeployment | None:
+    async def service_deployment(self, cluster: str, service_arn: str, deployment_id: str) -> ServiceDeployment | None:
         """Find the service deployment of an `ecs-svc/N` id; None if there is none or the API is not there."""
 
     async def protected_tasks(self, cluster: str, arns: Sequence[str]) -> list[ProtectedTask]:

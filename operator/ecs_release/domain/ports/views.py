@@ -13,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+LEFT = "left"
+"""The receipt of what cannot be created any more, such as a comment where people have locked the conversation: that is no fault."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -45,7 +48,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A receipt: the id of what was created. `is_current`: it shows the part's content already, and need not be changed for that."""
+    """A receipt: the id of what was created, or LEFT.
+
+    `is_current`: it shows the part's content already, and need not be changed for that.
+    """
 
     receipt: str
     is_current: bool = True
@@ -58,6 +64,14 @@ class ViewSink(Protocol):
     def site(self) -> str:
         """The host that repositories are on, such as github.com; empty for a sink without repositories."""
 
+    @property
+    def hourly(self) -> int:
+        """How many calls that create or change something the sink's limits allow in an hour; 0: they say nothing of hours."""
+
+    @property
+    def spent(self) -> int:
+        """How many of those were made since the process began."""
+
     def ready_in_s(self) -> float:
         """Return in how many seconds something may be created or changed, by the sink's limits; 0: now. No call."""
 
@@ -65,7 +79,7 @@ class ViewSink(Protocol):
         """Return the receipts of all that have the part's key and were created with these credentials, oldest first."""
 
     async def create(self, place: Place, part: Part) -> Created:
-        """Create a part."""
+        """Create a part. Its receipt is LEFT if people have closed the place where it would be."""
 
     async def change(self, place: Place, receipt: str, part: Part) -> None:
         """Have what was created show the part's content. What somebody has removed is left so, and no error."""

@@ -18,6 +18,7 @@ from ecs_release.domain.decision.attempts import is_open
 from ecs_release.domain.model.conditions import TRUE, find
 from ecs_release.domain.presence.answers import Answer, Contains, Graph, answer, joined, of_running
 from ecs_release.domain.presence.former import live_since, ran_before
+from ecs_release.domain.presence.observed import unobserved
 from ecs_release.domain.presence.wanted import UNSEEN, Wanted, wanted_by_release, wanted_by_set
 
 
@@ -146,12 +147,13 @@ def _of_rollout(rollout: Rollout, listed: frozenset[str], graph: Graph) -> Answe
 
 
 def _unobserved(facts: _Facts) -> Cell | None:
-    ready = facts.ready
     if facts.unobserved:
         return facts.cell(State.UNKNOWN, message=facts.unobserved)
-    if ready is not None and ready.reason == Reason.OBSERVATION_FAILED:
-        return facts.cell(State.UNKNOWN, ready.last_transition_time, ready.reason, ready.message)
-    return None
+    found = unobserved(facts.status.conditions)
+    if found is None:
+        return None
+    message = found.message if found.reason == Reason.OBSERVATION_FAILED else f"not observed: {found.message}"
+    return facts.cell(State.UNKNOWN, found.last_transition_time, found.reason, message)
 
 
 def _live(facts: _Facts) -> Cell | None:

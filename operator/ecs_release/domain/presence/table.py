@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ecs_release.api.conditions import Reason
 from ecs_release.api.project import Project
 from ecs_release.api.release import Release
 from ecs_release.api.releaseset import ReleaseSet
-from ecs_release.domain.model.conditions import find
 from ecs_release.domain.presence.answers import Graph
+from ecs_release.domain.presence.claims import Claim, claim_of
 from ecs_release.domain.presence.presence import Cell, Place, State, is_there, presence
 
 Projects = Mapping[tuple[str, str], Project]
@@ -64,7 +63,7 @@ def places(
     """Return each service in each environment: what is wanted there, and what runs. The key is namespace, Project and service."""
     found: dict[tuple[_Key, str], Place] = {}
     # Of two Releases that claim one service, the one that holds it is shown.
-    for release in sorted(releases, key=lambda r: (_is_refused(r), r.metadata.name)):
+    for release in sorted(releases, key=_rank):
         spec, environment = release.spec, release.spec.environment_ref.name
         key = (release.metadata.namespace or "", spec.project_ref.name, spec.service)
         listed = _listed(projects, key)
@@ -90,9 +89,8 @@ def narrowed(found: PresenceTable, environments: Collection[str] | None, service
     return PresenceTable(tuple(name for name in found.environments if any(name in row.cells for row in kept)), kept)
 
 
-def _is_refused(release: Release) -> bool:
-    ready = find(release.status.conditions, "Ready") if release.status is not None else None
-    return ready is not None and ready.reason == Reason.TARGET_CONFLICT
+def _rank(release: Release) -> tuple[Claim, str]:
+    return claim_of(release.status.conditions if release.status is not None else None), release.metadata.name
 
 
 def _listed(projects: Projects, key: _Key) -> frozenset[str]:

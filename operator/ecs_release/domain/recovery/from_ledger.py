@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.ledger import CurrentPart, LedgerCurrent
+from ecs_release.api.meta import shared_fields
 from ecs_release.api.record_status import AttemptRecord, ForeignDeployment, ForeignImage
 from ecs_release.api.release_status import (
     UNKNOWN_PLATFORMS,
@@ -67,7 +68,7 @@ def recall(facts: Facts, draft: Draft) -> bool:
             return False
         deployed = found
     draft.rollout = _rollout(deployed)
-    draft.enter(_entry(facts, deployed, START if under_way else END))
+    draft.enter(_entry(deployed, START if under_way else END))
     if facts.status.target is None and _went_elsewhere(facts):
         # Its deployment is not to be looked for here, and nothing was released here.
         draft.target = TargetStatus(service_arn=remembered.service_arn)
@@ -83,7 +84,7 @@ def abandon_unknown(facts: Facts, draft: Draft) -> None:
     if not known:
         before = draft.rollout
         draft.rollout = _rollout(deployed)
-        draft.enter(_entry(facts, deployed, START))
+        draft.enter(_entry(deployed, START))
         outcome, message = _lost(facts, deployed)
         attempts.end(facts, draft, outcome, message)
         draft.rollout = before or draft.rollout
@@ -158,40 +159,16 @@ def _foreign(part: CurrentPart, observed_time: datetime) -> ForeignDeployment:
 
 
 def _rollout(deployed: CurrentPart) -> Rollout:
-    return Rollout(
-        attempt_id=deployed.attempt_id or "",
-        cause=deployed.cause,
-        source_hash=deployed.source_hash,
-        pin_id=deployed.pin_id,
-        deployment_id=deployed.deployment_id,
-        task_definition=deployed.task_definition,
-        message=deployed.message,
-        start_time=deployed.time,
-        last_progress_time=deployed.time,
-        completion_time=deployed.time if deployed.outcome else None,
-        outcome=deployed.outcome,
-        images=[ImageChange(container=i.container, to_digest=i.digest, to_hash=i.hash) for i in deployed.images or ()] or None,
-    )
+    fields = shared_fields(Rollout, deployed) | {
+        "attempt_id": deployed.attempt_id or "",
+        "images": [ImageChange(container=i.container, to_digest=i.digest, to_hash=i.hash) for i in deployed.images or ()] or None,
+        "start_time": deployed.time,
+        "last_progress_time": deployed.time,
+        "completion_time": deployed.time if deployed.outcome else None,
+    }
+    return Rollout(**fields)
 
 
-def _entry(facts: Facts, deployed: CurrentPart, state: str) -> HistoryEntry:
-    rollout = _rollout(deployed)
-    return HistoryEntry(
-        attempt_id=rollout.attempt_id,
-        cause=rollout.cause,
-        source_hash=rollout.source_hash,
-        pin_id=rollout.pin_id,
-        outcome=rollout.outcome,
-        message=rollout.message,
-        hash=deployed.hash,
-        images=rollout.images,
-        task_definition=rollout.task_definition,
-        deployment_id=rollout.deployment_id,
-        requested_by=deployed.requested_by,
-        applied_by=deployed.applied_by,
-        description=deployed.description,
-        number=deployed.number,
-        record=AttemptRecord(state=state, outcome=rollout.outcome),
-        start_time=rollout.start_time,
-        completion_time=rollout.completion_time,
-    )
+def _entry(deployed: CurrentPart, state: str) -> HistoryEntry:
+    record = AttemptRecord(state=state, outcome=deployed.outcome)
+    return HistoryEntry(**shared_fields(HistoryEntry, deployed, _rollout(deployed)), record=record)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from ecs_release.domain.ecs.service import Service, TaskDefinition
 from ecs_release.domain.ecs.task_definitions import Ownership, ownership
 from ecs_release.domain.verification.proof import named_digests
+from ecs_release.domain.verification.replaced_deployment import started_by_ecs
 
 
 class Past(StrEnum):
@@ -23,9 +24,9 @@ class Past(StrEnum):
     OLDER = "Older"
     """Our revision of this very source runs other digests than the source resolves to now."""
     ROLLED_BACK = "RolledBack"
-    """Its revision is there, and an earlier one runs."""
+    """Its revision is there, and an earlier one runs, or ECS is rolling back. Tags do not tell who went back."""
     SUPERSEDED = "Superseded"
-    """Its revision is there, and a later one runs."""
+    """Its revision is there, and a later one runs. Tags do not tell whether that was deployed later, or before and gone back to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def recover(
     for revision in sorted(newest, key=lambda r: -r.revision):
         owner = ours(revision)
         if owner is not None:
-            same_family = revision.family == running.family
-            earlier_runs = same_family and running.revision < revision.revision
-            return Recovered(Past.ROLLED_BACK if earlier_runs else Past.SUPERSEDED, revision, owner)
+            rolls_back = service.primary is not None and started_by_ecs(service.primary)
+            earlier_runs = revision.family == running.family and running.revision < revision.revision
+            return Recovered(Past.ROLLED_BACK if rolls_back or earlier_runs else Past.SUPERSEDED, revision, owner)
     return Recovered(Past.NOTHING)

@@ -21,13 +21,14 @@ _HELD = {
     ),
     Past.ROLLED_BACK: (
         Reason.ROLLED_BACK,
-        "{revision}, which this Release deployed before from the same source, was rolled back: nothing is deployed until the source"
-        " changes or annotation ecs-release.dev/retry asks for it",
+        "{revision} was registered for the same source before, and {runs} is in its place now: ECS rolled back, or somebody"
+        " went back, or it was never deployed. Nothing is deployed until the source changes or annotation ecs-release.dev/retry asks for"
+        " it",
     ),
     Past.SUPERSEDED: (
         Reason.SUPERSEDED,
-        "{revision}, which this Release deployed before from the same source, was replaced by a later one: nothing is deployed until"
-        " the source changes or annotation ecs-release.dev/retry asks for it",
+        "{revision} was registered for the same source before, and {runs} is in its place now: somebody deployed that later, or"
+        " ECS or somebody went back to it. Nothing is deployed until the source changes or annotation ecs-release.dev/retry asks for it",
     ),
 }
 
@@ -60,7 +61,7 @@ def _recover_from_tags(facts: Facts, draft: Draft, pin: Pin, service: Service, r
         source=pin.source_hash or "",
     )
     if found.past in _HELD:
-        _hold(facts, draft, pin, found)
+        _hold(facts, draft, pin, found, running)
     elif found.past is Past.UNDER_WAY and service.primary is not None:
         draft.rollout = _recovered(facts, pin, found).model_copy(update={"deployment_id": service.primary.id})
         draft.enter(entry(facts, draft, draft.rollout))
@@ -74,10 +75,10 @@ def _recovered(facts: Facts, pin: Pin, found: Recovered) -> Rollout:
     return attempts.attempt_at(facts, pin, "Requested").model_copy(update=known)
 
 
-def _hold(facts: Facts, draft: Draft, pin: Pin, found: Recovered) -> None:
+def _hold(facts: Facts, draft: Draft, pin: Pin, found: Recovered, running: TaskDefinition) -> None:
     reason, text = _HELD[found.past]
     revision = found.revision.arn.rpartition("/")[2] if found.revision else "a revision"
     wanted = ", ".join(f"{i.container} {short_digest(i.digest or '')}" for i in pin.images or ())
     draft.rollout = _recovered(facts, pin, found)
     draft.enter(entry(facts, draft, draft.rollout))
-    attempts.end(facts, draft, reason, text.format(revision=revision, wanted=wanted))
+    attempts.end(facts, draft, reason, text.format(revision=revision, wanted=wanted, runs=running.arn.rpartition("/")[2]))

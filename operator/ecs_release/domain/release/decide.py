@@ -13,11 +13,11 @@ from typing import TypeAlias
 from ecs_release.api.conditions import ConditionType, Reason
 from ecs_release.domain.decision.decision import Changed, Decision, Draft, Outcome, RuleResult
 from ecs_release.domain.decision.facts import Facts
-from ecs_release.domain.decision.holding import holder_of, is_held_by_installation, unknown_holder
+from ecs_release.domain.decision.holding import conflict, unknown_holder
 from ecs_release.domain.decision.request_annotations import acknowledge_old, acknowledge_refresh, refuse_unreasoned
 from ecs_release.domain.decision.suspension import check_supported
 from ecs_release.domain.environments.targets import check_deployable
-from ecs_release.domain.model.conditions import find, progressing, situation_of_problem, stalled
+from ecs_release.domain.model.conditions import find, progressing, situation_of_problem
 from ecs_release.domain.model.errors import Problem, Retryable
 from ecs_release.domain.recovery.lost_status import recover_past
 from ecs_release.domain.release.status import report
@@ -87,14 +87,8 @@ def _exists(facts: Facts, draft: Draft) -> Outcome | None:
 
 def _held_by_us(facts: Facts, draft: Draft) -> Outcome | None:
     """Only one Release changes a service (law 16: what is another's is left alone)."""
-    whose = holder_of(facts)
-    if not whose or whose == facts.name:
-        return _still_in_conflict(facts)
-    assert facts.place.target is not None and facts.place.environment is not None
-    what = f"ECS service {facts.place.target.key} is held by {whose}: delete one of the two, or change its target"
-    if is_held_by_installation(facts):
-        what += f"; if that installation is gone, name it in spec.takesOverFrom of Environment {facts.place.environment.metadata.name!r}"
-    return Outcome(stalled(Reason.TARGET_CONFLICT, what))
+    problem = conflict(facts)
+    return Outcome(situation_of_problem(problem)) if problem is not None else _still_in_conflict(facts)
 
 
 def _still_in_conflict(facts: Facts) -> Outcome | None:

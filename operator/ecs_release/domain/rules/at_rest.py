@@ -23,6 +23,7 @@ from ecs_release.domain.rules.tag_return import owes_return
 from ecs_release.domain.verification.proof import (
     Accepted,
     Match,
+    each_task_resolves,
     match_service,
     named_digests,
     tasks_of,
@@ -32,6 +33,7 @@ from ecs_release.domain.verification.proof import (
 from ecs_release.domain.verification.replaced_deployment import started_by_ecs
 
 _BEHIND = "its configuration is behind:"
+_ALONE = "each task resolves its tag itself (versionConsistency is disabled)"
 
 
 class Standing(StrEnum):
@@ -120,10 +122,10 @@ def _keeps_earlier(facts: Facts) -> bool:
     """Return whether PRIMARY resolved its tag earlier: ECS went back to it, and its tasks run what the tag pointed to then.
 
     ECS keeps the digest that the first task of a deployment resolved, its rollbacks included (Amazon ECS developer guide, "Container image
-    resolution"), while the tag still points to what the failed attempt wanted, until it is moved back.
+    resolution"), while the tag still points to what the failed attempt wanted, until it is moved back. Not where each task resolves it.
     """
     primary, rollout = facts.service.primary if facts.service is not None else None, facts.status.rollout
-    if primary is None:
+    if primary is None or (facts.wanted.pin is not None and _each_task_resolves(facts, facts.wanted.pin)):
         return False
     if started_by_ecs(primary):
         return True
@@ -140,14 +142,23 @@ def still_stands(facts: Facts, pin: Pin, found: Match) -> bool:
     """Return whether a proof still stands though this look proves nothing: tasks come and go, or show no digest yet.
 
     A proof belongs to a deployment, and holds as long as that is PRIMARY: autoscaling and Spot start and end tasks without another one,
-    and a deployment's tasks all run what its first one resolved (Amazon ECS developer guide, "Container image resolution").
+    and a deployment's tasks all run what its first one resolved (Amazon ECS developer guide, "Container image resolution"). Where each task
+    resolves its tag, none proves another one.
     """
     service, proven = facts.service, facts.status.last_ready
     if service is None or service.primary is None or found not in (Match.NOTHING_RUNS, Match.UNKNOWN) or has_failed(service):
         return False
-    if service.desired == 0 and not service.running_tasks:
+    if (service.desired == 0 and not service.running_tasks) or _each_task_resolves(facts, pin) is not False:
         return False
     return proven is not None and proven.deployment_id == service.primary.id and attempts.was_ready(proven, pin)
+
+
+def _each_task_resolves(facts: Facts, pin: Pin) -> bool | None:
+    """Return whether each task resolves its tag itself; None if that is not known. A revision of ours that names a digest has none."""
+    revision = facts.revisions.running
+    if revision is None:
+        return None if _pulls_tag(facts) else False
+    return each_task_resolves(revision, attempts.digests(pin))
 
 
 def has_failed(service: Service) -> bool:
@@ -209,6 +220,9 @@ def suspended(facts: Facts, draft: Draft, suspension: Suspended) -> Outcome:
     if matches and draft.target != facts.target_seen:
         # A retry that waits will take the target in: until then nothing was released there.
         return Outcome(held(False, reason, message))
+    stray = _tag_drift(facts, pin) if matches and _each_task_resolves(facts, pin) else ""
+    if stray:
+        return Outcome(held(False, reason, join_clauses(message, stray)))
     if matches and facts.seen.health.unhealthy and facts.service is not None:
         return Outcome(held(False, reason, join_clauses(message, _too_few(facts.service))))
     if not matches:
@@ -234,7 +248,8 @@ def _situation(facts: Facts, draft: Draft, service: Service, pin: Pin, found: Ma
     if stands is Standing.NOTHING_WANTED:
         return ready(Reason.NOTHING_RUNNING, why_nothing_runs(service))
     if stands is not Standing.PROVEN:
-        return progressing(Reason.VERIFYING, _unproven(service, attempts.accepted(facts, pin)))
+        alone = f"{_ALONE}, so that none proves another one" if _each_task_resolves(facts, pin) and not has_failed(service) else ""
+        return progressing(Reason.VERIFYING, join_clauses(_unproven(service, attempts.accepted(facts, pin)), alone))
     if found is Match.NOTHING_RUNS:
         return ready(Reason.SUCCEEDED, f"no task of {service.desired} runs just now; the last ones ran the wanted images")
     message = "every running task runs the wanted images" + ("" if found is Match.YES else ", as far as ECS tells their digests yet")
@@ -302,7 +317,8 @@ def _tag_drift(facts: Facts, pin: Pin) -> str:
     if facts.place.target is None or facts.tags.digests is None:
         return ""
     stray = environment_tag.misplaced_tags(facts.place.target, pin, facts.tags.digests)
-    return f"{stray}: somebody moved it, and the next deployment would run that" if stray else ""
+    what = "task" if _each_task_resolves(facts, pin) else "deployment"
+    return f"{stray}: somebody moved it, and the next {what} would run that" if stray else ""
 
 
 def _described(deployment: Deployment) -> str:

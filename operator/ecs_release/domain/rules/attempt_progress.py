@@ -12,13 +12,16 @@ from ecs_release.domain.artifacts import environment_tag
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Changed, Draft
 from ecs_release.domain.decision.facts import Facts
-from ecs_release.domain.ecs.service import Hook, ServiceDeployment
+from ecs_release.domain.decision.request_annotations import aborted_text
+from ecs_release.domain.decision.running_status import author_text
+from ecs_release.domain.ecs.service import Hook, Service, ServiceDeployment
 from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.rules import protected_tasks
 from ecs_release.domain.verification import deployment_stages
 from ecs_release.domain.verification.judge import judge
 from ecs_release.domain.verification.judgement import FollowedDeployment, Judgement, Progress, Timeouts, Verdict
-from ecs_release.domain.verification.proof import first_task_mismatch
+from ecs_release.domain.verification.proof import each_task_resolves, first_task_mismatch
+from ecs_release.domain.verification.replaced_deployment import started_by_ecs
 
 _MOST_HOOKS = 10
 
@@ -35,7 +38,24 @@ def confirm(facts: Facts, draft: Draft) -> Changed | None:
     if intended == attempts.UPDATE and doubt.started:
         attempts.started(facts, draft, doubt.started)
         return Changed("the deployment was started by a call whose answer was lost")
+    if intended == attempts.UPDATE and doubt.left_tasks and attempts.is_cleared_up(facts, doubt):
+        _end_gone(facts, draft, rollout, facts.service)
+        return Changed("the attempt ended: its deployment, of which only tasks are known, is not listed any more")
     return None
+
+
+def _end_gone(facts: Facts, draft: Draft, rollout: Rollout, service: Service) -> None:
+    """End an attempt whose deployment has come and gone while nobody looked, and whose id is not known: by what is PRIMARY instead."""
+    revision = (rollout.task_definition or "").rpartition("/")[2]
+    left = f"a call whose answer was lost had started tasks of {revision}, and their deployment is not listed any more"
+    primary, before = service.primary, (rollout.intent.deployments if rollout.intent else None) or ()
+    if primary is None:
+        attempts.end(facts, draft, Reason.SUPERSEDED, f"the service has no PRIMARY deployment: {left}")
+    elif primary.id in before or started_by_ecs(primary):
+        attempts.end(facts, draft, Reason.ROLLED_BACK, f"ECS rolled back to {primary.task_definition.rpartition('/')[2]}: {left}")
+    else:
+        by = f"deployment {primary.id} of {primary.task_definition.rpartition('/')[2]}"
+        attempts.end(facts, draft, Reason.SUPERSEDED, f"{by} replaced ours before it was seen to be done: {left}")
 
 
 def follow(facts: Facts, draft: Draft) -> Changed | None:
@@ -52,16 +72,36 @@ def follow(facts: Facts, draft: Draft) -> Changed | None:
         attempts.end(facts, draft, Reason.TAG_MOVED, stray)
         return Changed("the attempt ended: its tag was moved")
     judgement = _with_protected(facts, _judge(facts, draft, rollout))
+    if taken_back := _taken_back(facts, rollout, judgement):
+        attempts.end(facts, draft, attempts.ABORTED, f"{aborted_text(draft)}: {taken_back}")
+        return Changed("the attempt ended: it was aborted by a call whose answer was lost")
     draft.waits, draft.left_s, draft.missing = judgement.waits, judgement.left_s, judgement.missing
     _apply(facts, draft, rollout, judgement)
     return Changed(f"the attempt is {judgement.verdict}")
+
+
+def _taken_back(facts: Facts, rollout: Rollout, judgement: Judgement) -> str:
+    """Return how the call of an abort, whose answer was lost, has taken the deployment back; an empty string if it has not."""
+    intended, primary = attempts.intended_action(rollout), facts.service.primary if facts.service else None
+    if facts.tracking.doubt is None or primary is None or intended not in (attempts.STOP, attempts.RETURN):
+        return ""
+    if judgement.verdict is Verdict.ROLLED_BACK:
+        return judgement.message
+    is_newer = primary.id != rollout.deployment_id and primary.id not in ((rollout.intent.deployments if rollout.intent else None) or ())
+    back = primary.task_definition
+    if intended == attempts.RETURN and is_newer and back == rollout.rollback_target:
+        return f"went back to {back.rpartition('/')[2]} by deployment {primary.id}"
+    return ""
 
 
 def _stray_task(facts: Facts, draft: Draft, rollout: Rollout) -> str:
     """Return how the environment's tag was moved by somebody before our first task pulled it; an empty string if it was not."""
     if rollout.outcome or facts.place.target is None or facts.service is None or not environment_tag.uses(facts.place.target):
         return ""
-    return first_task_mismatch(facts.service, rollout.deployment_id or "", attempts.accepted_by(facts, rollout, draft.pin))
+    revision, aims_at = facts.revisions.running, attempts.aims_at(rollout)
+    each = revision is not None and each_task_resolves(revision, aims_at)
+    accepted = attempts.accepted_by(facts, rollout, draft.pin)
+    return first_task_mismatch(facts.service, rollout.deployment_id or "", accepted, each_resolves=each)
 
 
 def _same_service(facts: Facts, draft: Draft) -> bool:
@@ -94,6 +134,7 @@ def _judge(facts: Facts, draft: Draft, rollout: Rollout) -> Judgement:
             overtaken=attempts.overtaken(draft),
             missing_since=facts.tracking.missing_since,
             not_before=_not_before(facts, rollout),
+            each_task_resolves=facts.diagnostics.each_task_resolves,
         ),
         facts.service,
         attempts.accepted_by(facts, rollout, draft.pin),
@@ -186,7 +227,9 @@ def _best(rollout: Rollout) -> Progress | None:
 
 
 def _end(facts: Facts, draft: Draft, judgement: Judgement) -> None:
-    attempts.end(facts, draft, judgement.verdict, judgement.message)
+    primary = facts.service.primary if facts.service else None
+    by = author_text(facts, primary) if primary is not None and judgement.verdict is Verdict.SUPERSEDED else ""
+    attempts.end(facts, draft, judgement.verdict, judgement.message + by)
     pin = draft.pin
     if judgement.verdict in attempts.PROVEN and pin is not None and attempts.covers(draft.rollout, pin):
         attempts.note_ready(facts, draft, pin)

@@ -279,10 +279,8 @@ def _again_s(facts: Facts, draft: Draft, rollout: Rollout) -> float:
 
 def _in_doubt(facts: Facts, draft: Draft) -> bool:
     """Return whether an intent may have been carried out although its answer is missing, and reads may still lag behind it."""
-    doubt, look = facts.tracking.doubt, facts.seen.look
-    if doubt is None or look is None or not attempts.intended_action(draft.rollout):
-        return False
-    return look.as_of < doubt.since + timedelta(seconds=facts.limits.visible_s)
+    doubt = facts.tracking.doubt
+    return doubt is not None and bool(attempts.intended_action(draft.rollout)) and not attempts.is_cleared_up(facts, doubt)
 
 
 def _wait_out(facts: Facts) -> Outcome:

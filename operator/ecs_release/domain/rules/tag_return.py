@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ecs_release.api.release_status import Rollout
 from ecs_release.domain.artifacts import environment_tag as tags
-from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Changed, Draft, MoveTags, Outcome, RuleResult
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.suspension import environment_suspension, spread
@@ -15,8 +14,7 @@ def owes_return(rollout: Rollout | None) -> bool:
     """Return whether an attempt may have moved the tag, has failed, and nothing has become of the tag since."""
     if rollout is None or rollout.outcome not in tags.RETURNS:
         return False
-    perhaps = rollout.intent is not None and rollout.intent.action == attempts.PUT
-    return rollout.environment_tag == tags.MOVED or (rollout.environment_tag is None and perhaps)
+    return tags.may_have_moved(rollout)
 
 
 def return_tags(facts: Facts, draft: Draft) -> RuleResult:

@@ -79,7 +79,7 @@ def _turn(facts: SetFacts, draft: SetDraft, states: dict[str, ChildState]) -> li
         return []
     if draft.rolls_back:
         return waves.rollback_turn(draft.waves, [s.name for s in draft.members if s.reverting], states)
-    if draft.is_open and _is_halted(facts, draft, states):
+    if facts.is_overtaken or (draft.is_open and _is_halted(facts, draft, states)):
         return []
     return waves.open_services(draft.waves)
 

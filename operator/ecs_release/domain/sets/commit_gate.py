@@ -22,36 +22,42 @@ from ecs_release.domain.sets.facts import Resolved, SetFacts
 _MOST = 5
 
 
-def returns_to_ready(last_ready: Mapping[str, Mapping[str, str]], wanted: Mapping[str, Mapping[str, str]]) -> bool:
-    """Return whether digests, by service and container, are those that a set was Ready on last."""
-    return bool(wanted) and all(last_ready.get(service) == digests for service, digests in wanted.items())
+def returning(last_ready: Mapping[str, Mapping[str, str]], wanted: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
+    """Return the services that go back to what was proven when the set was Ready last; none unless the whole set goes back.
+
+    Both are digests by service and container. A service of which nothing ran then has none, and no right to go back to that.
+    """
+    proven = {service for service, digests in wanted.items() if digests and last_ready.get(service) == digests}
+    goes_back = all(service in proven or (service in last_ready and not last_ready[service]) for service in wanted)
+    return frozenset(proven) if goes_back else frozenset()
 
 
 def last_ready_digests(status: ReleaseSetStatus) -> dict[str, dict[str, str]]:
-    """Return the digests that a set was Ready on last, by service and container."""
+    """Return the digests that were proven when a set was Ready last, by service and container: none of a service of which nothing ran."""
     return {s.name: digests_of(s.pin.images if s.pin else None) for s in (status.last_ready.services if status.last_ready else None) or ()}
 
 
-def is_returning(status: ReleaseSetStatus) -> bool:
-    """Return whether a set goes back to what it was Ready on."""
+def is_returning(status: ReleaseSetStatus, service: str) -> bool:
+    """Return whether a service goes back with its set to what it was proven to run when the set was Ready."""
     wanted = {s.name: digests_of(wanted_images(s)) for s in status.services or () if s.state != LEFT}
-    return returns_to_ready(last_ready_digests(status), wanted)
+    return service in returning(last_ready_digests(status), wanted)
 
 
 def asked(facts: SetFacts, resolved: Sequence[Resolved]) -> tuple[Question, ...]:
     """List what is to be asked before a set begins with what was resolved."""
-    if facts.commit_rules is None or _is_exempt(facts, resolved):
+    if facts.commit_rules is None:
         return ()
-    return questions(facts.commit_rules, [step for _, step in _steps(facts, resolved)])
+    return questions(facts.commit_rules, [step for _, step in _steps(facts, _judged(facts, resolved))])
 
 
 def passage_of(facts: SetFacts, draft: SetDraft, resolved: Sequence[Resolved]) -> Passage:
     """Return whether a set may begin by the commit graph with what was resolved."""
     rules, change = facts.commit_rules, facts.release_set.spec.change
-    if rules is None or _is_exempt(facts, resolved):
+    judged = _judged(facts, resolved)
+    if rules is None or not judged:
         return Passage()
     override = unhandled(facts.release_set.metadata, OVERRIDE_COMMITS_ANNOTATION, draft.handled_override_commits)
-    steps = list(_steps(facts, resolved))
+    steps = list(_steps(facts, judged))
     rights = Rights(override, change.rollback_from if change else None, _given(facts))
     whole = judge(rules, [step for _, step in steps], facts.commits, rights)
     if whole.refused is None:
@@ -91,9 +97,10 @@ def _may_pass(facts: SetFacts) -> bool:
     return bool(override_right((facts.release_set.metadata.annotations or {}).get(OVERRIDE_COMMITS_ANNOTATION)))
 
 
-def _is_exempt(facts: SetFacts, resolved: Sequence[Resolved]) -> bool:
-    wanted = {r.service: digests_of(r.images) for r in resolved}
-    return returns_to_ready(last_ready_digests(facts.status), wanted)
+def _judged(facts: SetFacts, resolved: Sequence[Resolved]) -> list[Resolved]:
+    """Leave out the services that go back with the set to what it was proven to run."""
+    exempt = returning(last_ready_digests(facts.status), {r.service: digests_of(r.images) for r in resolved})
+    return [r for r in resolved if r.service not in exempt]
 
 
 def _given(facts: SetFacts) -> str:

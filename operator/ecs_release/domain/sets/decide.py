@@ -56,6 +56,8 @@ def decide_set(facts: SetFacts) -> SetDecision:
     if conflict is not None:
         return _report(facts, draft, conflict)
     _hand_answer_on(facts, draft)
+    if _awaits_end(facts, draft):
+        return _go_on_to_the_end(facts, draft)
     refused = _refused(facts, draft)
     if refused is not None:
         return _go_on_as_before(facts, draft, refused)
@@ -97,6 +99,27 @@ def _go_on_as_before(facts: SetFacts, draft: SetDraft, refused: Refusal) -> SetD
         outcome = _act(before, draft)
     due = [s for s in (outcome.again_s, again_s) if s is not None]
     return _report(facts, draft, replace(outcome, situation=refused.situation, again_s=min(due, default=None)))
+
+
+def _awaits_end(facts: SetFacts, draft: SetDraft) -> bool:
+    """Return whether a newer source that may not begin yet leaves what is under way the time to come to its end."""
+    is_newer = facts.resolved is not None and facts.resolve_problem is None and draft.source_hash != facts.wanted_hash
+    held_up = facts.suspension is not None or facts.observed_only or facts.awaits_window
+    return is_newer and held_up and draft.is_open and deployment_set.comes_to_its_end(facts, draft)
+
+
+def _go_on_to_the_end(facts: SetFacts, draft: SetDraft) -> SetDecision:
+    """Follow what the deployment set under way has started; nothing further of it starts. All requests but aborts are for the newer."""
+    before = replace(commit_gate.as_before(facts, draft), is_overtaken=True)
+    meta = before.release_set.metadata
+    left = {k: v for k, v in (meta.annotations or {}).items() if k not in (OVERRIDE_ANNOTATION, OVERRIDE_COMMITS_ANNOTATION)}
+    asked = before.release_set.model_copy(update={"metadata": meta.model_copy(update={"annotations": left})})
+    before = replace(before, release_set=asked)
+    _handle_requests(before, draft)
+    _advance(before, draft)
+    draft.settles_in = deployment_set.settles_in(before, draft) if draft.is_open else 0.0
+    what = "the source has changed, and may not begin yet: what the one before has started comes to its end first"
+    return _report(facts, draft, replace(_act(before, draft), situation=progressing(Reason.ROLLING_OUT, what)))
 
 
 def _report(facts: SetFacts, draft: SetDraft, outcome: SetOutcome) -> SetDecision:
@@ -266,7 +289,8 @@ def _advance(facts: SetFacts, draft: SetDraft) -> None:
     if draft.is_open and not draft.rolls_back and facts.suspension is None and not facts.observed_only:
         either_way = spec.strategy.on_failure == "Continue"
         moved, draft.settles_in = waves.progress(draft.waves, states, facts.settle_s, facts.now, either_way=either_way)
-        draft.waves = tuple(moved)
+        if not facts.is_overtaken or all(w.state != waves.PENDING for w in draft.waves):
+            draft.waves = tuple(moved)
         _apply_on_failure(facts, draft, states)
     deployment_set.conclude(facts, draft)
 
@@ -303,8 +327,8 @@ def _act(facts: SetFacts, draft: SetDraft) -> SetOutcome:
     accepted = intents({s.name: s for s in before.services or ()}, tuple(before.history or ()), tuple(before.waves or ()))
     if intents(draft.services, draft.history, draft.waves) != accepted:
         return SetOutcome(again_s=0)
-    if facts.images_gone is not None:
-        again = facts.retry_s if isinstance(facts.images_gone, Retryable) else None
-        return SetOutcome(situation_of_problem(facts.images_gone), again_s=again)
+    if facts.start_problem is not None:
+        again = facts.retry_s if isinstance(facts.start_problem, Retryable) else None
+        return SetOutcome(situation_of_problem(facts.start_problem), again_s=again)
     due = [s for s in (draft.settles_in, draft.again_s) if s is not None]
     return SetOutcome(writes=tuple(writes(facts, draft)), again_s=min(due, default=None))

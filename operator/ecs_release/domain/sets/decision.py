@@ -176,7 +176,7 @@ def child_states(facts: SetFacts, draft: SetDraft) -> dict[str, ChildState]:
     """Return the state of each service. One that gets a request in this pass counts as progressing, an early one as not told yet."""
     found = {s.name: child_state(s, child_of(facts, s.name)) for s in draft.members}
     early = [s.name for s in draft.members if is_early(facts, draft, s)]
-    found |= {name: ChildState(State.PENDING, rolling_out=found[name].rolling_out) for name in early}
+    found |= {name: ChildState(State.PENDING, rolling_out=found[name].rolling_out, differs=found[name].differs) for name in early}
     asked = {name: replace(f, state=State.PROGRESSING) for name, f in found.items() if name in draft.requests and f.takes_retry}
     return found | asked
 

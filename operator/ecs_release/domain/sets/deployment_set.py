@@ -6,13 +6,23 @@ from collections.abc import Mapping
 
 from ecs_release.api.commits import AttemptCommits
 from ecs_release.api.release_status import Pin
-from ecs_release.api.releaseset_status import PREVIOUS, SetHistoryEntry, SetLastReady, SetLastReadyService
+from ecs_release.api.releaseset_status import PREVIOUS, SetHistoryEntry, SetLastReady, SetLastReadyService, SetWave
 from ecs_release.domain.artifacts.source import digests_of
 from ecs_release.domain.decision.request_annotations import reason_of
 from ecs_release.domain.model.applied_by import applied_by
 from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.sets import waves
-from ecs_release.domain.sets.child_state import LEFT, ChildState, State, asks_for_wanted
+from ecs_release.domain.sets.child_state import (
+    LEFT,
+    ChildState,
+    State,
+    asks_for_wanted,
+    has_deployed,
+    is_changed,
+    is_proven,
+    is_stuck,
+    last_proven,
+)
 from ecs_release.domain.sets.decision import (
     ABORTED,
     FAILED,
@@ -34,14 +44,57 @@ from ecs_release.domain.sets.pins import pin
 def begin(facts: SetFacts, draft: SetDraft, resolved: tuple[Resolved, ...]) -> None:
     """Begin a deployment set for a new source: it replaces the one under way, whose pending waves never start."""
     if draft.is_open:
-        end(facts, draft, SUPERSEDED, "a newer source of this ReleaseSet took its place")
+        _end_older(facts, draft)
     left = {n: s for n, s in draft.services.items() if s.state == LEFT and n not in facts.members}
-    draft.services = pin(facts.release_set.metadata.name, facts.members, resolved, draft.last_ready, draft.services) | left
+    proven = {name: last_proven(child_of(facts, name)) for name in facts.members}
+    draft.services = pin(facts.release_set.metadata.name, facts.members, resolved, draft.last_ready, draft.services, proven) | left
     draft.source_hash, draft.resolved, draft.waves, draft.waiting_since = facts.wanted_hash, facts.now, (), None
     draft.begin(_entry(facts, draft, REQUESTED).model_copy(update={"commits": draft.right[:1024] or None}))
     for service in draft.members:
         if service.note:
             draft.event("Normal", "Resolved", "Resolve", f"{service.name}: {service.note}")
+
+
+def comes_to_its_end(facts: SetFacts, draft: SetDraft) -> bool:
+    """Return whether what the deployment set under way has started is about to end by itself, though nothing further of it starts.
+
+    Not if a Release was told of it and has deployed nothing yet: that one might begin just when the newer source may.
+    """
+    states = child_states(facts, draft)
+    started = [s for s in draft.members if s.start_time is not None]
+    deployed = {s.name for s in started if has_deployed(s, child_of(facts, s.name))}
+    ended = {s.name for s in started if states[s.name].state in (State.READY, State.FAILED) and not states[s.name].rolling_out}
+    if any(s.name not in deployed | ended for s in started):
+        return False
+    return bool(deployed) or (settles_in(facts, draft) or 0) > 0
+
+
+def settles_in(facts: SetFacts, draft: SetDraft) -> float | None:
+    """Return after how many seconds a deployment set all waves of which have begun will have settled; None if it does not."""
+    return _settled(facts, draft, child_states(facts, draft))[1]
+
+
+def _settled(facts: SetFacts, draft: SetDraft, states: Mapping[str, ChildState]) -> tuple[list[SetWave], float | None]:
+    """Return the waves with those finished that have settled, and after how many seconds the last one will have, if all have begun."""
+    if any(wave.state == waves.PENDING for wave in draft.waves):
+        return list(draft.waves), None
+    either_way = facts.release_set.spec.strategy.on_failure == "Continue"
+    return waves.progress(draft.waves, states, facts.settle_s, facts.now, either_way=either_way)
+
+
+def _end_older(facts: SetFacts, draft: SetDraft) -> None:
+    """End the deployment set under way because a newer source takes its place: as it went, if it is done, or one of its services failed."""
+    states = child_states(facts, draft)
+    if draft.waves and not draft.rolls_back:
+        draft.waves = tuple(_settled(facts, draft, states)[0])
+    if draft.waves:
+        conclude(facts, draft)
+    ours = waves.unfinished_services(draft.waves) & {s.name for s in draft.members if s.start_time is not None}
+    failed = {name: found for name, found in states.items() if name in ours and found.is_verdict}
+    if draft.is_open and failed and not draft.rolls_back:
+        end(facts, draft, FAILED, failure_text(failed))
+    elif draft.is_open:
+        end(facts, draft, SUPERSEDED, "a newer source of this ReleaseSet took its place")
 
 
 def retry(facts: SetFacts, draft: SetDraft, states: Mapping[str, ChildState], token: str) -> None:
@@ -64,18 +117,12 @@ def roll_back(facts: SetFacts, draft: SetDraft, why: str) -> None:
     """Begin a rollback: every service that was started returns to what the set was last Ready on, or to what ran before."""
     end(facts, draft, FAILED, why)
     draft.begin(_entry(facts, draft, ROLLBACK).model_copy(update={"message": f"because {why}"[:1024], "hash": _former_hash(draft)}))
-    stuck: list[str] = []
     for service in draft.members:
-        if service.start_time is None or digests_of(service.images) == digests_of(service.previous):
-            continue
-        if service.previous:
+        if service.previous and is_changed(service):
             draft.change(service.name, wants=PREVIOUS)
-        else:
-            stuck.append(service.name)
     draft.event("Warning", "RollingBack", "RollBack", f"taking the set back: {why}")
-    if stuck:
-        note = f"what {', '.join(stuck)} ran before is not known, so that it stays as it is"
-        draft.event("Warning", "NothingToReturnTo", "RollBack", note)
+    if stuck := _stuck_text(draft):
+        draft.event("Warning", "NothingToReturnTo", "RollBack", stuck)
 
 
 def conclude(facts: SetFacts, draft: SetDraft) -> None:
@@ -98,6 +145,8 @@ def conclude(facts: SetFacts, draft: SetDraft) -> None:
 
 def conclude_late(facts: SetFacts, draft: SetDraft) -> None:
     """Correct the outcome of a deployment set that had failed, and whose services have all become Ready since."""
+    if draft.current is not None and draft.current.outcome in (SUCCEEDED, SUCCEEDED_LATE):
+        _note_proven_since(facts, draft)
     if not draft.is_held or draft.rolls_back or draft.current is None or draft.current.outcome != FAILED:
         return
     if all(found.state is State.READY for found in child_states(facts, draft).values()):
@@ -109,12 +158,18 @@ def _conclude_rollback(facts: SetFacts, draft: SetDraft, states: Mapping[str, Ch
     going = [s.name for s in draft.members if s.reverting]
     if any(states[s].state not in (State.READY, State.FAILED) or states[s].rolling_out for s in going):
         return
-    failed = failure_text({s: states[s] for s in going})
+    failed = join_clauses(failure_text({s: states[s] for s in going}), _stuck_text(draft))
     why = (draft.current.message if draft.current else None) or ""
     if failed:
         end(facts, draft, FAILED, join_clauses(failed, f"rolling back {why}"))
     else:
         end(facts, draft, ROLLED_BACK, f"{len(going)} services went back {why}")
+
+
+def _stuck_text(draft: SetDraft) -> str:
+    """Say which services a rollback leaves as they are; an empty string if none is."""
+    stuck = [service.name for service in draft.members if is_stuck(service)]
+    return f"what {', '.join(stuck)} ran before is not known, so that it stays as it is"[:1024] if stuck else ""
 
 
 def failure_text(states: Mapping[str, ChildState]) -> str:
@@ -148,14 +203,23 @@ def account_waiting(facts: SetFacts, draft: SetDraft, *, waits: bool) -> None:
 
 
 def _note_ready(facts: SetFacts, draft: SetDraft) -> None:
-    draft.last_ready = SetLastReady(
-        source_hash=draft.source_hash,
-        time=facts.now,
-        services=[
-            SetLastReadyService(name=s.name, pin=Pin(source_hash=draft.source_hash, resolved_time=draft.resolved, images=s.images))
-            for s in draft.members
-        ],
-    )
+    """Remember what was proven when the set became Ready. A service without a proof has no pin there; without any nothing is noted."""
+    known = {s.name: digests_of(s.pin.images) for s in (draft.last_ready.services if draft.last_ready else None) or () if s.pin}
+    lines = []
+    for service in draft.members:
+        proven = is_proven(service, child_of(facts, service.name)) or known.get(service.name) == digests_of(service.images)
+        pin_ = Pin(source_hash=draft.source_hash, resolved_time=draft.resolved, images=service.images) if proven else None
+        lines.append(SetLastReadyService(name=service.name, pin=pin_))
+    if any(line.pin for line in lines):
+        draft.last_ready = SetLastReady(source_hash=draft.source_hash, time=facts.now, services=lines)
+
+
+def _note_proven_since(facts: SetFacts, draft: SetDraft) -> None:
+    """Take in what is proven by now, of services of which nothing ran when the set became Ready."""
+    noted = draft.last_ready if draft.last_ready is not None and draft.last_ready.source_hash == draft.source_hash else None
+    pinned = {s.name for s in (noted.services if noted is not None else None) or () if s.pin}
+    if any(s.name not in pinned and is_proven(s, child_of(facts, s.name)) for s in draft.members):
+        _note_ready(facts, draft)
 
 
 def _entry(facts: SetFacts, draft: SetDraft, cause: str) -> SetHistoryEntry:

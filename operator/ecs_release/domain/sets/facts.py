@@ -42,14 +42,16 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """One service's artifacts as they were just resolved, and what a rollback would return to: what runs, as far as tasks show it.
+    """One service's artifacts as they were just resolved, and what runs, as far as tasks show it.
 
-    `problem` is why it could not be resolved; `note` what people should know (older than what runs, kept).
+    `idle`: no task runs, so that `runs` is what one would run. `problem` is why it could not be resolved; `note` what people should know
+    (older than what runs, kept).
     """
 
     service: str
     images: tuple[PinnedImage, ...] = ()
     runs: tuple[PinnedImage, ...] = ()
+    idle: bool = False
     hash: str = ""
     kept: bool = False
     note: str = ""
@@ -61,12 +63,14 @@ class SetFacts:
     """What was gathered. `members` are the services in the Project's order; `problem` is why they are not known.
 
     `resolved` is set if a new source, or a refresh, had to be resolved; `resolve_problem` is a fault that concerns all of them.
-    `images_gone` is why a set that was resolved some time ago cannot begin: one of its images is gone since.
+    `start_problem` is why a set that was resolved some time ago cannot begin: an image is gone since, or a service refuses by now.
     `tag_groups` are services that share an image tag, which moves for all of them at once. `settle_s` maps services to the seconds
     that they must be Ready before the next wave, `deadline_s` to those that an attempt may go without progress. `new_id` is for a
     deployment set that begins now; `interval_s` is after how many seconds a fault that may pass by itself is checked again.
     `commit_rules` is what the Environment asks the commit graph for, if it does; `commits` is what that has answered.
     `refused_requests` are those, by annotation, that lack the reason which is required: the set is as if they were not there.
+    `awaits_window`: a window keeps each service from beginning with what was resolved. `is_overtaken`: a newer source waits, and nothing
+    further of the one under way starts.
     `asks_commits`: the set was pinned, and none of its services has begun, so that it is asked once more.
     """
 
@@ -83,10 +87,12 @@ class SetFacts:
     children: dict[str, Child] = field(default_factory=dict)
     resolved: tuple[Resolved, ...] | None = None
     resolve_problem: Problem | None = None
-    images_gone: Problem | None = None
+    start_problem: Problem | None = None
     commit_rules: EnvironmentCommits | None = None
     commits: Answers = field(default_factory=Answers)
     asks_commits: bool = False
+    awaits_window: bool = False
+    is_overtaken: bool = False
     refreshed: bool = False
     refused_requests: Mapping[str, str] = field(default_factory=dict)
     retry_s: float = 10.0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from ecs_release.api.conditions import Reason
-from ecs_release.api.release_status import PinnedImage
+from ecs_release.api.release_status import PinnedImage, ReadyImage
 from ecs_release.api.releaseset import ReleaseSetSpec
 from ecs_release.api.releaseset_status import KEPT, SetLastReady, SetService
 from ecs_release.domain.artifacts.source import digests_of
@@ -115,16 +115,26 @@ def slim(images: Iterable[PinnedImage]) -> list[PinnedImage]:
 
 
 def pin(
-    release_set: str, members: Sequence[str], resolved: Sequence[Resolved], last_ready: SetLastReady | None, before: dict[str, SetService]
+    release_set: str,
+    members: Sequence[str],
+    resolved: Sequence[Resolved],
+    last_ready: SetLastReady | None,
+    before: Mapping[str, SetService],
+    proven: Mapping[str, Sequence[ReadyImage]],
 ) -> dict[str, SetService]:
-    """Make the lines of a deployment set that begins. A rollback returns to what the set was last Ready on, else to what ran."""
+    """Make the lines of a deployment set that begins. `proven` is what each service's tasks were proven to run last.
+
+    A rollback returns to what was proven when the set was last Ready, else to what runs. If no task runs, it returns to what was proven
+    last; only if nothing was, to what a task would run now.
+    """
     ready = {s.name: list((s.pin.images if s.pin else None) or ()) for s in (last_ready.services if last_ready else None) or ()}
     by_service = {r.service: r for r in resolved}
     pinned: dict[str, SetService] = {}
     for name in members:
         found = by_service[name]
         was = before.get(name)
-        previous = ready.get(name) or slim(found.runs)
+        former = [PinnedImage(container=i.container, digest=i.digest, release_hash=i.release_hash) for i in proven.get(name, ())]
+        previous = ready.get(name) or (former if found.idle else None) or slim(found.runs)
         pinned[name] = SetService(
             name=name,
             release=child_name(release_set, name),

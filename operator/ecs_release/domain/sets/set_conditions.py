@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ecs_release.api.conditions import Reason
 from ecs_release.domain.model.clauses import join_clauses
-from ecs_release.domain.model.conditions import Situation, held, progressing, ready, stalled, unready, waiting
+from ecs_release.domain.model.conditions import UNKNOWN, Situation, held, progressing, ready, stalled, unready, waiting
 from ecs_release.domain.sets import waves
 from ecs_release.domain.sets.child_state import ChildState, State
 from ecs_release.domain.sets.decision import ABORTED, ROLLED_BACK, SetDraft
@@ -34,7 +34,7 @@ def situation_of(facts: SetFacts, draft: SetDraft, states: Mapping[str, ChildSta
     """Return the situation of a set: Ready only if every child is, on the set's own digests."""
     on_pins = {s.name: states[s.name] for s in draft.members if not s.reverting}
     all_ready = len(on_pins) == len(draft.members) and all(found.state is State.READY for found in on_pins.values())
-    as_wanted = all_ready and not any(found.is_outdated for found in states.values())
+    as_wanted = _as_wanted(draft, states)
     if facts.observed_only:
         return held(as_wanted, Reason.OBSERVING, f"{progress.text}: the Environment is in mode Observe, nothing is changed in AWS")
     if all_ready and not draft.is_open:
@@ -44,7 +44,22 @@ def situation_of(facts: SetFacts, draft: SetDraft, states: Mapping[str, ChildSta
     return _going(facts, draft, states, progress, as_wanted=as_wanted)
 
 
-def _going(facts: SetFacts, draft: SetDraft, states: Mapping[str, ChildState], progress: SetProgress, *, as_wanted: bool) -> Situation:
+def _as_wanted(draft: SetDraft, states: Mapping[str, ChildState]) -> bool | None:
+    """Return whether all that the set wants is what runs: False only if something is known to differ, None if something is not known."""
+    found = {states[s.name].matches if not s.reverting else _was_taken_back(states[s.name]) for s in draft.members}
+    if False in found:
+        return False
+    return None if None in found else True
+
+
+def _was_taken_back(found: ChildState) -> bool | None:
+    """Return False for a service that runs what a rollback has returned it to, which is not what the set wants; None for any other."""
+    return False if found.state is State.READY else None
+
+
+def _going(
+    facts: SetFacts, draft: SetDraft, states: Mapping[str, ChildState], progress: SetProgress, *, as_wanted: bool | None
+) -> Situation:
     """Return the situation of a set that is under way, or was Ready before."""
     moving = any(found.in_flight for found in states.values())
     failed = first_failure(states)
@@ -53,7 +68,7 @@ def _going(facts: SetFacts, draft: SetDraft, states: Mapping[str, ChildState], p
         return _failed(failed, progress)
     if facts.suspension is not None and not moving:
         return held(as_wanted, Reason.SUSPENDED, f"{progress.text}: {facts.suspension.message}")
-    return _under_way(draft, states, progress)
+    return _under_way(draft, states, progress, as_wanted=as_wanted)
 
 
 def _at_rest(facts: SetFacts, states: Mapping[str, ChildState], progress: SetProgress) -> Situation:
@@ -106,7 +121,7 @@ def _is_over(draft: SetDraft, states: Mapping[str, ChildState]) -> bool:
     return waves.finished(draft.waves) and not any(found.in_flight for found in states.values())
 
 
-def _under_way(draft: SetDraft, states: Mapping[str, ChildState], progress: SetProgress) -> Situation:
+def _under_way(draft: SetDraft, states: Mapping[str, ChildState], progress: SetProgress, *, as_wanted: bool | None) -> Situation:
     busy = [(name, found) for name, found in states.items() if found.in_flight]
     waits = [(name, found) for name, found in busy if found.state is State.WAITING]
     if busy and len(waits) == len(busy):
@@ -121,7 +136,8 @@ def _under_way(draft: SetDraft, states: Mapping[str, ChildState], progress: SetP
         return progressing(Reason.OBSERVATION_FAILED, f"{progress.text}: {', '.join(blind[:5])}: {busy[0][1].message}")
     held_up = [name for name, found in states.items() if found.state is State.WAITING and not found.in_flight]
     if not busy and held_up:
-        return waiting(Reason.SUSPENDED, f"{progress.text}: {', '.join(held_up[:5])} is suspended")
+        held_back = waiting(Reason.SUSPENDED, f"{progress.text}: {', '.join(held_up[:5])} is suspended")
+        return held_back if as_wanted is not None else replace(held_back, ready=UNKNOWN)
     reason = Reason.VERIFYING if not busy and draft.is_open else Reason.ROLLING_OUT
     names = ", ".join(name for name, _ in busy[:5])
     return progressing(reason, f"{progress.text}: {names} under way" if names else f"{progress.text}: settling")

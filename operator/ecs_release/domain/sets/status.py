@@ -107,7 +107,8 @@ def progress_of(draft: SetDraft, states: Mapping[str, ChildState], counts: SetCo
         more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
         return SetProgress(position, f"{name} {found.reason}{more}")
     if draft.rolls_back and draft.current is not None:
-        return SetProgress(position, "rolled back" if draft.current.outcome == ROLLED_BACK else "rolling back")
+        how_far = {None: "rolling back", ROLLED_BACK: "rolled back"}.get(draft.current.outcome, "not rolled back everywhere")
+        return SetProgress(position, how_far)
     return SetProgress(position)
 
 

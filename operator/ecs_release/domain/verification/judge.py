@@ -51,7 +51,7 @@ def judge(
 
 def _may_be_stale(ours: FollowedDeployment, service: Service, as_of: datetime, timeouts: Timeouts) -> bool:
     """Return whether the look may be older than UpdateService: ECS's reads are eventually consistent (RunTask's API reference)."""
-    if ours.stage == FAILED or ours.deployment_id in service.failed_deployments:
+    if ours.was_failed(service.failed_deployments):
         return False
     primary = service.primary
     # One that somebody began between our intent and our call may have been there before, too.
@@ -69,7 +69,7 @@ def _may_be_outdated(
     as long as reads may lag.
     """
     primary = service.primary
-    if not ours.stage or ours.stage == FAILED or ours.deployment_id in service.failed_deployments:
+    if not ours.stage or ours.was_failed(service.failed_deployments):
         return False
     if primary is None or not ours.is_younger_than(primary) or started_by_ecs(primary):
         return False

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from ecs_release.domain.ecs.service import Deployment
+from ecs_release.domain.ecs.service import FAILED, Deployment
 
 
 class Verdict(StrEnum):
@@ -81,6 +82,13 @@ class FollowedDeployment:
     """Since when looks have not listed it, though an earlier one did, or the service deployment has contradicted them."""
     not_before: datetime | None = None
     """By AWS's clock: when it was created, or before that, when its intent was written."""
+
+    each_task_resolves: bool = False
+    """What one of its tasks runs does not tell what another one runs."""
+
+    def was_failed(self, failed: Collection[str]) -> bool:
+        """Return whether ECS has given it up: it was seen so, or is among those that events name."""
+        return self.stage == FAILED or self.deployment_id in failed
 
     def is_younger_than(self, other: Deployment) -> bool:
         """Return whether another deployment was there before this one: listed then, or begun earlier.

@@ -70,6 +70,16 @@ def named_digests(revision: TaskDefinition | None, containers: Iterable[str]) ->
     return {c: parse_image((revision.image_of(c) if revision else None) or "").digest for c in containers}
 
 
+def each_task_resolves(revision: TaskDefinition, containers: Iterable[str]) -> bool:
+    """Return whether each task pulls what a tag points to by then, so that tasks of one deployment may run different images.
+
+    Otherwise ECS resolves a tag once for a deployment (ECS API reference, ContainerDefinition: versionConsistency is enabled by default).
+    """
+    listed = set(containers)
+    without = (c for c in revision.containers if c["name"] in listed and c.get("versionConsistency") == "disabled")
+    return any(not parse_image(c["image"]).digest for c in without)
+
+
 def match_deployment(service: Service, deployment: Deployment, accepted: Accepted, named: Mapping[str, str]) -> Match:
     """Compare what a deployment runs, or will run, with what is wanted: by the digests that its revision names, else by its own tasks.
 
@@ -150,12 +160,13 @@ def other_digests(service: Service, accepted: Accepted) -> dict[str, str]:
     return found
 
 
-def first_task_mismatch(service: Service, deployment_id: str, accepted: Accepted) -> str:
+def first_task_mismatch(service: Service, deployment_id: str, accepted: Accepted, *, each_resolves: bool = False) -> str:
     """Describe a task of our deployment that runs another digest than the tag was moved to; an empty string if none does.
 
     The first task of a deployment resolves the tag for all of it (Amazon ECS developer guide, "Container image resolution"): if the tag
-    was moved before that, something else was deployed.
+    was moved before that, something else was deployed. Where each task resolves it, that may have come later.
     """
+    whose = "one of its tasks" if each_resolves else "its first task"
     deployment = service.deployment(deployment_id)
     for task in service.tasks if deployment is not None else ():
         if deployment is None or not task.is_of(deployment):
@@ -163,5 +174,5 @@ def first_task_mismatch(service: Service, deployment_id: str, accepted: Accepted
         for container, digests in accepted.items():
             digest = task.digest_of(container)
             if digests.match(digest) is Match.NO:
-                return f"container {container} of its first task runs {short_digest(digest)}: the tag was moved before it was pulled"
+                return f"container {container} of {whose} runs {short_digest(digest)}: the tag was moved before it was pulled"
     return ""

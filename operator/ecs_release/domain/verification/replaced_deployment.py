@@ -30,10 +30,13 @@ def judge_replaced(
     | PRIMARY | verdict |
     | --- | --- |
     | is an older one, or ours failed, or ECS says that it rolls back | RolledBack |
+    | is somebody's who repairs what had failed where ECS does not roll back | RolloutFailed, as it was |
     | is a newer one, and ours was completed and its tasks prove it | Succeeded; what runs next is drift |
     | is a newer one with the wanted digests, completed and proven | OvertakenSameDigests |
     | is a newer one with the wanted digests, not yet | followed from now on |
     | is a newer one with other digests | Superseded |
+
+    Where each task resolves its tag, the tasks that are left prove nothing of those that are gone, and ours is Superseded.
 
     Which came first is decided by what was listed before ours began, never by digests: a retry, a newer base or one platform's image of a
     manifest list run the same images as what they replace.
@@ -41,8 +44,24 @@ def judge_replaced(
     if _rolled_back(ours, deployment, primary, service, service_deployment):
         why = _why_rolled_back(ours, deployment, primary, service, service_deployment)
         return Judgement(Verdict.ROLLED_BACK, f"ECS rolled back to {_name(primary.task_definition)}{why}", FAILED)
+    if _has_failed(ours, deployment, service):
+        return Judgement(Verdict.ROLLOUT_FAILED, f"deployment {primary.id} was started by somebody else after ours had failed", FAILED)
     if _was_proven(ours, deployment, service, accepted):
         return Judgement(Verdict.SUCCEEDED, "every task of the deployment ran the wanted digests before another one began", COMPLETED)
+    return _judge_newer(ours, deployment, primary, service, accepted, primary_pins, now, timeouts)
+
+
+def _judge_newer(
+    ours: FollowedDeployment,
+    deployment: Deployment | None,
+    primary: Deployment,
+    service: Service,
+    accepted: Accepted,
+    primary_pins: Mapping[str, str],
+    now: datetime,
+    timeouts: Timeouts,
+) -> Judgement:
+    """Judge our deployment, which was not proven, if somebody has begun another one: by what that one runs."""
     same = match_deployment(service, primary, accepted, primary_pins)
     if same is Match.YES and primary.rollout_state == COMPLETED and match_service(service, accepted) is Match.YES:
         # Nobody may look at it again before a newer source begins: how it ended is known now.
@@ -68,7 +87,7 @@ def started_by_ecs(primary: Deployment) -> bool:
 
 
 def _was_proven(ours: FollowedDeployment, deployment: Deployment | None, service: Service, accepted: Accepted) -> bool:
-    if deployment is None or COMPLETED not in (deployment.rollout_state, ours.stage):
+    if deployment is None or COMPLETED not in (deployment.rollout_state, ours.stage) or ours.each_task_resolves:
         return False
     found = {match_task(task, accepted) for task in tasks_of(service, deployment)}
     return found == {Match.YES}
@@ -84,12 +103,16 @@ def _rolled_back(
     """Return whether ECS took our deployment back, to whichever revision: after a deadline it returns to the last completed one."""
     if service_deployment is not None and service_deployment.status.startswith("ROLLBACK"):
         return True
-    failed = ours.stage == FAILED or ours.deployment_id in service.failed_deployments
-    if failed or (deployment is not None and deployment.rollout_state == FAILED):
+    if _has_failed(ours, deployment, service) and not (ours.late and not service.rollback):
         return True
     # It was there before ours, which has been seen, and is PRIMARY again.
     returned = ours.is_younger_than(primary) and bool(ours.stage or deployment is not None)
     return (returned or started_by_ecs(primary)) and not _takes_another_back(ours, primary, service, service_deployment)
+
+
+def _has_failed(ours: FollowedDeployment, deployment: Deployment | None, service: Service) -> bool:
+    """Return whether ECS has given our deployment up."""
+    return ours.was_failed(service.failed_deployments) or (deployment is not None and deployment.rollout_state == FAILED)
 
 
 def _takes_another_back(

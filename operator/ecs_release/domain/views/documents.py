@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from ecs_release.api.conditions import Reason
 from ecs_release.api.view_status import MOST_VIEWS, View, ViewPart
 from ecs_release.domain.decision.attempts import GOOD
 from ecs_release.domain.ports.views import Part
-from ecs_release.domain.views.shown import OVERDUE_ID, Shown
+from ecs_release.domain.views.shown import OVERDUE_ID, Shown, forgotten
+from ecs_release.domain.views.verdicts import REPLACING
 
 _EACH = MOST_VIEWS // 2
 """Views of one sink that status keeps."""
-_WENT_WELL = GOOD | {Reason.ROLLED_BACK}
 
 
 def key_of(*parts: str) -> str:
@@ -36,7 +36,20 @@ def wanted(sink: str, sets: Sequence[Shown], views: Sequence[View], since: datet
     """List the deployment sets to show, oldest first: the latest, if it began since a time, and all that are shown already."""
     known = {view.id for view in views}
     found = [one for one in sets if view_id(sink, one) in known or (one.is_latest and one.start_time >= since)]
-    return tuple(reversed(found))
+    return tuple(reversed((*found, *_forgotten(sink, sets, views))))
+
+
+def _forgotten(sink: str, sets: Sequence[Shown], views: Sequence[View]) -> Iterator[Shown]:
+    """Yield, newest first, those that the history has forgotten and that are still shown as what runs, or is under way."""
+    left = [one for one in sets if one.told is None]
+    there = {view_id(sink, one) for one in sets}
+    is_replaced = any(one.is_replaced or one.verdict in REPLACING for one in left)
+    for view in views:
+        kind, _, an_id = view.id.partition("/")
+        if left and kind == sink and an_id != OVERDUE_ID and view.id not in there:
+            one = forgotten(left[-1], an_id, view.outcome or "", is_replaced=is_replaced)
+            if not one.is_over or (one.is_good and is_replaced):
+                yield one
 
 
 def part_of(view: View | None, name: str) -> ViewPart | None:
@@ -61,11 +74,13 @@ def with_part(views: Sequence[View], an_id: str, place: str, part: ViewPart) -> 
 def _kept(views: Sequence[View]) -> list[View]:
     """Leave room for one more: what runs is to be shown as replaced one day, so that the newest that went well is kept.
 
+    RolledBack is the good end of a set's rollback, and a failure of a Release: it does not stand for what went well before.
     So is what is overdue: it would be said again.
     """
-    kept, good = list(views), next((v.id for v in views if v.outcome in _WENT_WELL), "")
+    good = {next((v.id for v in views if v.outcome in outcomes), "") for outcomes in (GOOD, (Reason.ROLLED_BACK,))}
+    kept = list(views)
     while len(kept) >= _EACH:
-        kept.remove(next(v for v in reversed(kept) if v.id != good and not v.id.endswith(f"/{OVERDUE_ID}")))
+        kept.remove(next(v for v in reversed(kept) if v.id not in good and not v.id.endswith(f"/{OVERDUE_ID}")))
     return kept
 
 

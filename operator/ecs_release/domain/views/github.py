@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 from ecs_release.api.commits import ProjectGit
 from ecs_release.api.environment import Environment
 from ecs_release.api.meta import to_time
-from ecs_release.api.view_status import View
+from ecs_release.api.view_status import View, ViewPart
 from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.ports.views import Part
-from ecs_release.domain.views.documents import key_of, part_key, view_id
+from ecs_release.domain.views.documents import key_of, part_key, part_of, view_id
 from ecs_release.domain.views.plain_text import code, link
 from ecs_release.domain.views.shown import Shown
+from ecs_release.domain.views.verdicts import Verdict
 
 SINK, DEPLOYMENT, PULL = "github", "deployment", "pull/"
 _TASKS, _MOST_SERVICES = 2, 10
@@ -26,21 +27,25 @@ _STATES = {
     "success": "**Live** in",
     "failure": "**Failed** in",
     "superseded": "**Overtaken** on its way to",
+    "idle": "**Set, but not live** in",
+    "unseen": "**Nobody saw how it ended** in",
 }
 _LONGEST = 140
-_SUPERSEDED = "Superseded"
 
 
 def document(
-    one: Shown, environment: Environment, repository: str, numbers: Collection[int], former: Collection[int] = ()
+    one: Shown, environment: Environment, repository: str, numbers: Collection[int], former: Collection[int] = (), view: View | None = None
 ) -> tuple[Part, ...]:
     """Return the Deployment of a deployment set, and a comment for each pull request that it brings, by their numbers.
 
+    `view` is what status says of it: what was created is changed to the end, also if its commit is not known any more. Of what the history
+    has forgotten the Deployment ends, and comments stay as they are.
     Of what is overdue there are only comments: to those that wait, and those that have been told so and wait no more (`former`).
     """
     if one.told is not None:
         return tuple(_overdue(one, repository, number, waits=number in numbers) for number in sorted({*numbers, *former}))
-    return (*_deployment(one, environment), *(_comment(one, environment, repository, number) for number in sorted(numbers)))
+    comments = () if one.is_forgotten else (_comment(one, environment, repository, number) for number in sorted(numbers))
+    return (*_deployment(one, environment, part_of(view, DEPLOYMENT)), *comments)
 
 
 def numbers_of(view: View | None) -> frozenset[int]:
@@ -62,8 +67,11 @@ def pull_requests(one: Shown, views: Sequence[View], git: ProjectGit | None) -> 
     return tuple(f"https://{urlsplit(git.url).netloc}/{view.place}/pull/{number}" for number in sorted(numbers_of(view)))
 
 
-def _deployment(one: Shown, environment: Environment) -> tuple[Part, ...]:
-    if not one.commit:
+def _deployment(one: Shown, environment: Environment, known: ViewPart | None) -> tuple[Part, ...]:
+    """Return the Deployment: one that was created, or is to be. Of what is not the latest none begins; to change one takes no commit."""
+    is_created = known is not None and known.receipt is not None
+    may_begin = bool(one.commit) and (one.is_latest or known is not None)
+    if not is_created and not may_begin:
         return ()
     content = {
         "ref": one.commit,
@@ -94,6 +102,7 @@ def _overdue(one: Shown, repository: str, number: int, *, waits: bool) -> Part:
     lines = [f"{state} {code(one.environment)}: {one.kind} {code(f'{one.namespace}/{one.name}')}"]
     if waits:
         lines += [f"- {code(s.name)}: {code(s.message)}" for s in one.services[:_MOST_SERVICES]]
+        lines += [f"- and {len(one.services) - _MOST_SERVICES} services more"] if len(one.services) > _MOST_SERVICES else []
         lines += [f"- said {code(str(one.told))} times, once a day" if (one.told or 0) > 1 else "- said for the first time"]
     return _section(one, repository, number, key_of(one.uid, one.id), lines, is_last=not waits)
 
@@ -109,9 +118,10 @@ def comment_state(one: Shown) -> str:
     """Return what a comment says: whether the pull request has arrived. That something later runs takes nothing back."""
     if not one.is_over:
         return "queued" if one.waiting_for else "in_progress"
-    if one.outcome == _SUPERSEDED:
-        return "superseded"
-    return "success" if one.is_good else "failure"
+    if one.is_good:
+        return "success"
+    neither = {Verdict.NOTHING_RUNS: "idle", Verdict.OVERTAKEN: "superseded", Verdict.UNSEEN: "unseen"}
+    return neither.get(one.verdict or Verdict.FAILED, "failure")
 
 
 def _details(one: Shown) -> Iterator[str]:
@@ -123,11 +133,17 @@ def _details(one: Shown) -> Iterator[str]:
     yield from (f"- {name}: {value}" for name, value in facts if value)
     if one.is_over and not one.is_good:
         yield f"- {code(one.outcome)} {code(one.message)}".rstrip()
-        for service in one.services:
+    if one.idle:
+        yield f"- nothing runs of {code(', '.join(one.idle))}"
+    if one.is_over and not one.is_good:
+        failed = [service for service in one.services if service.evidence]
+        for service in failed[:_MOST_SERVICES]:
             for evidence in service.evidence[:_TASKS]:
                 exit_code = f", exit code {evidence.exit_code}" if evidence.exit_code is not None else ""
                 where = f" ({link('log or task in AWS', evidence.link)})" if evidence.link else ""
                 yield f"- {code(service.name)}, container {code(evidence.container or '')}{exit_code}: {code(evidence.reason or '')}{where}"
+        if len(failed) > _MOST_SERVICES:
+            yield f"- and {len(failed) - _MOST_SERVICES} services more"
 
 
 def _filled(template: str, one: Shown) -> str:
@@ -150,16 +166,14 @@ def state_of(one: Shown) -> str:
         if not one.is_latest:
             return "inactive"
         return "queued" if one.waiting_for else "in_progress"
-    if one.outcome == _SUPERSEDED:
-        return "inactive"
     if one.is_good:
         return "inactive" if one.is_replaced else "success"
-    return "failure"
+    return "failure" if one.verdict in (Verdict.FAILED, Verdict.ABORTED) else "inactive"
 
 
 def _said(one: Shown) -> str:
     if one.is_over:
-        return join_clauses(one.outcome, one.message)
+        return join_clauses(one.outcome, f"nothing runs of {', '.join(one.idle)}" if one.idle else "", one.message)
     return one.waiting_for
 
 

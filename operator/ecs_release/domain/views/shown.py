@@ -2,51 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from ecs_release.api.change import Change
 from ecs_release.api.conditions import ConditionType, Reason
-from ecs_release.api.drift_status import LastDrift
-from ecs_release.api.names import LABEL_SERVICE, RELEASE, RELEASE_SET
+from ecs_release.api.names import RELEASE, RELEASE_SET
 from ecs_release.api.promotion import OVERDUE, AwaitedPromotion
 from ecs_release.api.release import Release
-from ecs_release.api.release_status import Evidence, HistoryEntry, ReleaseStatus
+from ecs_release.api.release_status import HistoryEntry, ReleaseStatus
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.api.releaseset_status import ReleaseSetStatus, SetHistoryEntry, SetWave
 from ecs_release.domain.artifacts.claimed_hash import confirmed_hash
 from ecs_release.domain.artifacts.source import source_hash
-from ecs_release.domain.decision.attempts import ADOPTED, GOOD, covers
+from ecs_release.domain.decision.attempts import ADOPTED, covers
 from ecs_release.domain.decision.commit_rules import is_commit_hash
-from ecs_release.domain.model.conditions import find
+from ecs_release.domain.model.conditions import FALSE, TRUE, find
 from ecs_release.domain.ports.commits import Span
 from ecs_release.domain.promotion.overdue import text_of
 from ecs_release.domain.rules.attempt_commits import span_of
+from ecs_release.domain.sets.child_state import LEFT, is_stuck
+from ecs_release.domain.sets.decision import ROLLBACK
 from ecs_release.domain.sets.facts import attempt_since, set_source_hash
+from ecs_release.domain.views.services import (
+    HELD,
+    ShownService,
+    idle_services,
+    proven_since,
+    service_of,
+    services_of_set,
+    standing,
+)
+from ecs_release.domain.views.verdicts import ARRIVED, REPLACING, Verdict, verdict_of
 
 OVERDUE_ID = "overdue"
-_ROLLBACK = "Rollback"
+_NO_COMMIT = "-"
+_MOVES = "Progressing"
 _NEVER = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class ShownService:
-    """A service of the deployment set: its state in a word (of a set: SetService.state, of a Release: its phase), and why."""
-
-    name: str
-    state: str
-    message: str = ""
-    hash: str = ""
-    evidence: tuple[Evidence, ...] = ()
-    links: Mapping[str, str] | None = None
-    drift: str = ""
-    """What runs instead, in a sentence, if something else does now."""
-    drift_began: datetime | None = None
-    """When the latest drift began; its end, if it is over, and what was said of it, are beside it."""
-    drift_ended: datetime | None = None
-    drift_said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +79,14 @@ class Shown:
     services: tuple[ShownService, ...] = ()
     spans: tuple[Span, ...] = ()
     """From which commit to which its services go, as far as that is known; hashes may be abbreviated."""
+    idle: tuple[str, ...] = ()
+    """Services of a set of which no task was wanted at its end, so that nothing proves what they would run."""
+    is_idle: bool = False
+    """That is so of all its services."""
+    is_proven: bool = False
+    """Nothing ran at its end, and what it brings was proven to run since."""
+    is_forgotten: bool = False
+    """The history has no room for it any more: nothing is known but what its view says."""
     told: int | None = None
     """How often it was said that promotions of `services` are overdue; 0: none waits any more. None: this is a deployment set."""
 
@@ -94,9 +96,17 @@ class Shown:
         return bool(self.outcome)
 
     @property
+    def verdict(self) -> Verdict | None:
+        """What its end tells; None while it goes on."""
+        found = verdict_of(self.kind, self.cause, self.outcome)
+        if found is Verdict.NOTHING_RUNS and self.is_proven:
+            return Verdict.LIVE
+        return Verdict.NOTHING_RUNS if found in ARRIVED and self.is_idle else found
+
+    @property
     def is_good(self) -> bool:
-        """Whether it has ended as was wanted: what it brings runs, or a rollback has brought back what ran before."""
-        return _is_good(self.kind, self.cause, self.outcome)
+        """Whether it has ended as was wanted, proven: what it brings runs, or a rollback has brought back what ran before."""
+        return self.verdict in ARRIVED
 
 
 def deployment_sets(release_set: ReleaseSet, children: Sequence[Release], installation: str) -> tuple[Shown, ...]:
@@ -109,17 +119,19 @@ def deployment_sets(release_set: ReleaseSet, children: Sequence[Release], instal
             continue
         latest = index == 0
         is_asked_for = latest and entry.source_hash in (None, wanted)
-        services = tuple(_of_set(status, children, entry.start_time)) if latest else ()
+        services = tuple(services_of_set(status, children, entry.start_time)) if latest else ()
+        idle, is_idle = idle_services(status, children, entry)
         found.append(
             Shown(
                 **_whose(RELEASE_SET, release_set, installation), **_why(entry), id=entry.id, is_latest=latest,
-                is_replaced=any(_is_good(RELEASE_SET, newer.cause, newer.outcome) for newer in history[:index]),
+                is_replaced=any(_replaces(RELEASE_SET, newer) for newer in history[:index]),
                 start_time=entry.start_time, service_set=release_set.spec.service_set,
                 url=_url(release_set.spec.change) if is_asked_for else "",
-                commit=_commit(entry.hash, [i.release_hash for s in status.services or () if not s.origin for i in s.images or ()], latest),
+                commit=_commit(entry.hash, _resolved(status, entry) if latest else ()),
                 waiting_for=_waits(status) if is_asked_for and not entry.outcome else "",
                 waves=tuple(status.waves or ()) if latest else (),
                 services=services, spans=_spans([c for c in children if attempt_since(c, entry.start_time)]) if latest else (),
+                idle=idle, is_idle=is_idle,
             )
         )  # fmt: skip
     return tuple(found)
@@ -133,19 +145,29 @@ def attempts(release: Release, service_set: str, installation: str) -> tuple[Sho
     for index, entry in enumerate(history):
         if entry.start_time is None or _deployed_nothing(entry):
             continue
-        latest = all(_deployed_nothing(newer) and _brings(newer) == _brings(entry) for newer in history[:index])
+        latest = all(_finds(newer, entry) for newer in history[:index])
         found.append(
             Shown(
                 **_whose(RELEASE, release, installation), **_why(entry), id=entry.attempt_id, is_latest=latest,
-                is_replaced=not latest and any(_is_good(RELEASE, newer.cause, newer.outcome) for newer in history[:index]),
+                is_replaced=any(_replaces(RELEASE, newer) and not _finds(newer, entry) for newer in history[:index]),
                 start_time=entry.start_time, service_set=service_set, url=entry.url or "",
-                commit=_commit(entry.hash, [i.to_hash for i in entry.images or () if not i.unlisted], is_latest=True),
+                commit=_commit(entry.hash, [i.to_hash for i in entry.images or () if not i.unlisted]),
                 waiting_for=_waits(status) if latest and asked_for and not entry.outcome else "",
-                services=(_service(release.spec.service, status, *_standing(status, entry, asked_for)),) if latest else (),
-                spans=_spans([release]) if latest else (),
+                services=(service_of(release.spec.service, status, *standing(status, entry, asked_for)),) if latest else (),
+                spans=_spans([release]) if latest else (), is_proven=proven_since(status, entry),
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def forgotten(of: Shown, an_id: str, outcome: str, *, is_replaced: bool) -> Shown:
+    """Return an earlier deployment set of the same object, of which only a view is left."""
+    cause = ROLLBACK if of.kind == RELEASE_SET and outcome == Reason.ROLLED_BACK else ""
+    return Shown(
+        id=an_id, kind=of.kind, namespace=of.namespace, name=of.name, uid=of.uid, project=of.project, service_set=of.service_set,
+        environment=of.environment, installation=of.installation, is_latest=False, is_replaced=is_replaced, start_time=_NEVER, cause=cause,
+        outcome=outcome, is_forgotten=True,
+    )  # fmt: skip
 
 
 def overdue(of: Release | ReleaseSet, releases: Sequence[Release], service_set: str, installation: str) -> Shown:
@@ -174,8 +196,14 @@ def _awaited_spans(release: Release, waits: AwaitedPromotion) -> Iterator[Span]:
             yield Span(before, after)
 
 
-def _is_good(kind: str, cause: str | None, outcome: str | None) -> bool:
-    return outcome in GOOD or (kind == RELEASE_SET and cause == _ROLLBACK and outcome == Reason.ROLLED_BACK)
+def _replaces(kind: str, newer: HistoryEntry | SetHistoryEntry) -> bool:
+    """Return whether it has taken the place of what ran."""
+    return verdict_of(kind, newer.cause, newer.outcome) in REPLACING
+
+
+def _finds(newer: HistoryEntry, entry: HistoryEntry) -> bool:
+    """Return whether it has deployed nothing, and found what the earlier one had deployed."""
+    return _deployed_nothing(newer) and _brings(newer) == _brings(entry)
 
 
 def _deployed_nothing(entry: HistoryEntry) -> bool:
@@ -203,64 +231,49 @@ def _url(change: Change | None) -> str:
     return (change.url if change else None) or ""
 
 
-def _commit(asked: str | None, resolved: Sequence[str | None], is_latest: bool) -> str:  # noqa: FBT001
-    """Return the one commit that a deployment set brings: what it was resolved to, else what was asked for."""
-    commits = {c for one in resolved if (c := confirmed_hash(one))} if is_latest else set()
-    commit = commits.pop() if len(commits) == 1 else asked or ""
-    return commit if is_commit_hash(commit) else ""
+def _commit(asked: str | None, resolved: Sequence[str | None]) -> str:
+    """Return the one commit that a deployment set brings: what it was resolved to, else what was asked for; empty for several."""
+    commits = {c for one in resolved if (c := confirmed_hash(one))}
+    commit = max(commits, key=len, default=asked or "")
+    return commit if is_commit_hash(commit) and all(commit.startswith(one) for one in commits) else ""
+
+
+def _resolved(status: ReleaseSetStatus, entry: SetHistoryEntry) -> list[str | None]:
+    """List the hashes of what the latest deployment set brings; of what is kept, or has left the set, none.
+
+    A rollback brings back what ran before. What it has to leave as it is names no commit, so that there is not one.
+    """
+    found: list[str | None] = []
+    for service in status.services or ():
+        if service.origin or service.state == LEFT:
+            continue
+        if entry.cause != ROLLBACK:
+            found += [image.release_hash for image in service.images or ()]
+        elif is_stuck(service):
+            found.append(_NO_COMMIT)
+        else:
+            found += [image.release_hash for image in service.previous or ()]
+    return found
 
 
 def _waits(status: ReleaseStatus | ReleaseSetStatus) -> str:
+    """Return what keeps something that is under way from going on: what it waits for, a suspension, or a refusal."""
     ready = find(status.conditions, ConditionType.READY)
     reconciling = find(status.conditions, ConditionType.RECONCILING)
-    waits = ready is not None and ready.status == "False" and reconciling is not None and reconciling.status == "True"
-    return ready.message if waits and ready is not None else ""
-
-
-def _of_set(status: ReleaseSetStatus, children: Sequence[Release], began: datetime) -> Iterator[ShownService]:
-    known = {(c.metadata.labels or {}).get(LABEL_SERVICE, c.spec.service): c for c in children}
-    for line in status.services or ():
-        child = known.get(line.name)
-        its_status = (child.status if child is not None else None) or ReleaseStatus()
-        has_begun = child is not None and attempt_since(child, began) is not None
-        message = line.message or (_message(its_status) if has_begun else "")
-        service = _service(line.name, its_status, line.state or "", message, line.hash or "")
-        yield service if has_begun else replace(service, evidence=(), links=None)
+    if ready is None or reconciling is None:
+        return ""
+    if reconciling.status == TRUE:
+        return ready.message if ready.status == FALSE else ""
+    # What is suspended or only observed may run what is wanted, and still not go on.
+    is_held = ready.status != TRUE or ready.reason in HELD
+    is_moving = isinstance(status, ReleaseSetStatus) and ready.reason not in HELD and any(s.state == _MOVES for s in status.services or ())
+    return ready.message if is_held and not is_moving else ""
 
 
 def _asked_for(release: Release) -> bool:
     """Return whether the latest attempt is of what is asked for now: else the conditions are about something newer, which waits."""
     pin, rollout = (release.status.pin, release.status.rollout) if release.status else (None, None)
     return pin is not None and covers(rollout, pin) and pin.source_hash == source_hash(release.spec.source)
-
-
-def _standing(status: ReleaseStatus, entry: HistoryEntry, asked_for: bool) -> tuple[str, str]:  # noqa: FBT001
-    """Return the state and the message of the service of an attempt."""
-    if asked_for:
-        return status.phase or "Pending", _message(status)
-    return "Ready" if entry.outcome in GOOD else "Failed" if entry.outcome else "Progressing", entry.message or ""
-
-
-def _message(status: ReleaseStatus) -> str:
-    ready = find(status.conditions, ConditionType.READY)
-    return ready.message if ready is not None else ""
-
-
-def _service(name: str, status: ReleaseStatus, state: str, message: str, its_hash: str = "") -> ShownService:
-    rollout, ready, last = status.rollout, find(status.conditions, ConditionType.READY), status.last_drift or LastDrift()
-    links = rollout.links.to_kubernetes() if rollout is not None and rollout.links is not None else None
-    return ShownService(
-        name=name,
-        state=state,
-        message=message,
-        hash=its_hash or (status.summary.hash if status.summary else None) or "",
-        evidence=tuple((rollout.evidence if rollout else None) or ()),
-        links=links,
-        drift=ready.message if ready is not None and ready.reason == Reason.DRIFTED else "",
-        drift_began=last.start_time,
-        drift_ended=last.end_time,
-        drift_said=last.message or "",
-    )
 
 
 def _spans(releases: Sequence[Release]) -> tuple[Span, ...]:

@@ -22,8 +22,11 @@ from ecs_release.api.release_status import Evidence
 from ecs_release.api.view_status import View, ViewPart
 from ecs_release.domain.model.clauses import join_clauses
 from ecs_release.domain.ports.views import Part
+from ecs_release.domain.sets.child_state import LEFT
 from ecs_release.domain.views.documents import part_key, part_of
-from ecs_release.domain.views.shown import Shown, ShownService
+from ecs_release.domain.views.services import ENDED, IDLE, ShownService
+from ecs_release.domain.views.shown import Shown
+from ecs_release.domain.views.verdicts import Verdict
 
 Block: TypeAlias = dict[str, Any]
 
@@ -36,10 +39,8 @@ _MOST_NAMED, _MOST_LINKS = 10, 8
 _CUT = "\N{HORIZONTAL ELLIPSIS}"
 
 _GOOD, _BAD, _DRIFTED, _RUNS, _WAITS, _NEITHER = "✔", "✖", "≠", "●", "○", "–"
-_QUIET = frozenset({"Superseded", "Aborted", "Abandoned", "TargetChanged", "ReappearedOlder"})
-"""Ends that somebody has brought about, or that nobody saw: no alert."""
 _MARKS = {
-    "Ready": _GOOD, "Progressing": _RUNS, "Waiting": _WAITS, "Pending": _WAITS, "Left": _NEITHER,
+    "Ready": _GOOD, "Progressing": _RUNS, "Waiting": _WAITS, "Pending": _WAITS, LEFT: _NEITHER, IDLE: _NEITHER, ENDED: _NEITHER,
     "Failed": _BAD, "RolledBack": _BAD, "Stalled": _BAD, "Drifted": _DRIFTED,
 }  # fmt: skip
 _ROLLBACK, _REQUESTED = "Rollback", "Requested"
@@ -50,8 +51,11 @@ def document(one: Shown, view: View | None = None, pull_requests: Sequence[str] 
     """Return the parts of a deployment set: its message, and below it details and, if somebody should look, an alert.
 
     `view` is what status says of it; of what is overdue it tells on which day that was said. `pull_requests` are addresses.
-    Of one that another has replaced only the message changes: nothing is known any more that its thread could say.
+    Of one that another has replaced only the message changes: nothing is known any more that its thread could say. Of one that the history
+    has forgotten nothing does.
     """
+    if one.is_forgotten:
+        return ()
     if one.told is not None:
         return tuple(_overdue(one, part_of(view, MESSAGE), part_of(view, AGAIN), pull_requests))
     message = _part(MESSAGE, one, MESSAGE, _message(one))
@@ -97,7 +101,7 @@ def _overdue(one: Shown, first: ViewPart | None, again: ViewPart | None, pull_re
 
 def _message(one: Shown) -> Iterator[Block]:
     yield _section(_headline(one, with_why=True), _HEADLINE)
-    if one.is_over and not one.is_good and one.outcome not in _QUIET:
+    if one.verdict is Verdict.FAILED:
         yield _section(one.message, _LINE)
     elif one.waiting_for and not one.is_over:
         yield _section(one.waiting_for, _LINE)
@@ -121,7 +125,7 @@ def _mark(one: Shown) -> str:
     if any(s.drift for s in one.services):
         return _DRIFTED
     if one.is_over:
-        return _GOOD if one.is_good else _NEITHER if one.outcome in _QUIET else _BAD
+        return _GOOD if one.is_good else _BAD if one.verdict is Verdict.FAILED else _NEITHER
     if not one.is_latest:
         return _NEITHER
     return _WAITS if one.waiting_for else _RUNS
@@ -137,8 +141,10 @@ def _state(one: Shown) -> str:
         return f"in {one.environment}: {_names(drifted)} {'runs' if len(drifted) == 1 else 'run'} something else"
     cause = f", {one.cause}" if one.cause and one.cause not in (_REQUESTED, _ROLLBACK) else ""
     took = f" ({_duration(one.start_time, one.completion_time)}{cause})" if one.completion_time is not None else ""
-    if one.is_over and one.is_good:
-        return (f"in {one.environment} was taken back" if one.cause == _ROLLBACK else f"runs in {one.environment}") + took
+    idle = f", nothing runs of {_names(one.idle)}" if one.idle else ", nothing runs" if one.verdict is Verdict.NOTHING_RUNS else ""
+    if one.is_good or one.verdict is Verdict.NOTHING_RUNS:
+        arrived = f"{'runs' if one.is_good else 'is set'} in {one.environment}"
+        return (f"in {one.environment} was taken back" if one.cause == _ROLLBACK else arrived) + idle + took
     if one.is_over:
         return f"in {one.environment}: {one.outcome}{took}"
     if not one.is_latest:
@@ -154,8 +160,9 @@ def _wave(one: Shown) -> str:
 
 
 def _ready(one: Shown) -> str:
-    ready = sum(s.state == "Ready" for s in one.services)
-    return f"{ready} of {len(one.services)} ready" if one.kind == RELEASE_SET and one.services else ""
+    members = [s for s in one.services if s.state != LEFT]
+    ready = sum(s.state in ("Ready", IDLE) for s in members)
+    return f"{ready} of {len(members)} ready" if one.kind == RELEASE_SET and members else ""
 
 
 def _details(one: Shown, pull_requests: Sequence[str]) -> Iterator[Block]:
@@ -235,8 +242,11 @@ def _is_visited(url: str) -> bool:
 
 
 def _alert(one: Shown) -> Part | None:
-    """Return what is shown in the channel, too: a failure, or the latest drift since the set began. Nobody sees an edit."""
-    if one.is_over and not one.is_good and one.outcome not in _QUIET:
+    """Return what is shown in the channel, too: a failure, or the latest drift since the set began. Nobody sees an edit.
+
+    What somebody has brought about, or nobody saw, is no failure.
+    """
+    if one.verdict is Verdict.FAILED:
         blocks = [_section(_headline(one, with_why=False), _HEADLINE), _section(one.message, _LINE)]
         failed = [s for s in one.services if s.evidence or _MARKS.get(s.state) == _BAD]
         blocks += [_section("\n".join(_evidence(s)), _PARAGRAPH) for s in failed[:3]]

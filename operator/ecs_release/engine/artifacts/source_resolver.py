@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from ecs_release.api.conditions import Reason
@@ -14,9 +14,10 @@ from ecs_release.domain.artifacts.source import Lookup, hash_of_image, is_incomp
 from ecs_release.domain.ecs.service import RegistryImage
 from ecs_release.domain.environments.targets import Target
 from ecs_release.domain.model.clauses import join_clauses
-from ecs_release.domain.model.errors import Blocked, Problem, Waiting
-from ecs_release.domain.model.image_names import EcrHost, short_digest
+from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable, Waiting
+from ecs_release.domain.model.image_names import EcrHost, ImageName, short_digest
 from ecs_release.domain.ports.protocols import Aws, Registry
+from ecs_release.domain.sets.running_images import LookedUp
 from ecs_release.engine.artifacts.hash_index import HashIndex
 from ecs_release.engine.runtime.attempt_ids import new_id
 
@@ -92,6 +93,26 @@ class Resolver:
     async def image(self, target: Target, repository: str, digest: str) -> RegistryImage | None:
         """Find an image in the registry of the target; None if the registry does not have it (any more)."""
         return await self._registry(target).image(repository, digest=digest)
+
+    async def look_up_shown(self, target: Target, repository: str, named: ImageName, shown: Sequence[str]) -> LookedUp:
+        """Look up what a container runs by the digests that its tasks show, the most frequent first. Raises Problem if that cannot be read.
+
+        A repository that is not there has nothing of it.
+        """
+        registry = self._registry(target)
+        try:
+            image = await registry.image(repository, tag=named.tag, digest=named.digest) if named.tag or named.digest else None
+            if image is not None and shown[0] in (image.digest, *image.platform_digests):
+                return LookedUp(image)
+            first = (await registry.images(repository, shown[:1])).image(shown[0])
+            if first is None or first.tags:
+                return LookedUp(image, {first.digest: first} if first else {})
+            of_list = (await registry.manifest_lists_naming(repository, [first])).image(shown[0])
+            return LookedUp(image, {first.digest: first}, {first.digest: of_list} if of_list else {})
+        except (Denied, Retryable):
+            raise
+        except Blocked:
+            return LookedUp()
 
     async def hashes(self, target: Target, digests: Iterable[tuple[str, str]], known: Mapping[str, str]) -> dict[str, str]:
         """Return the release hashes of digests, given as pairs of repository and digest. Unknown hashes are left out."""

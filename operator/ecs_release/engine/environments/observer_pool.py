@@ -131,7 +131,8 @@ class ObserverPool:
         named = [e for name in self.all if isinstance(e := self._store.environments.get(name), Environment)]
         self._notifier.keep(named)
         self._views.keep(named)
-        self._recorder.closer.sweep(e.metadata.name for e in named)
+        if self._recorder.closer is not None:
+            self._recorder.closer.sweep(e.metadata.name for e in named)
         self.event_listener.set_queues({url: access_of(e) for e in named if (url := e.spec.observation.event_queue_url)})
 
     def _queue_problem_changed(self, url: str) -> None:

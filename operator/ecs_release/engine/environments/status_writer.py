@@ -205,12 +205,12 @@ class StatusWriter:
 
     def _recorded(self) -> ConditionUpdate:
         """Return whether the ledger can be written. Nothing else depends on it."""
-        recorder = self._recorder
+        recorder, problem = self._recorder, self._recorder.sender.problem
         if not recorder.has_ledger:
             return ConditionUpdate(ConditionType.RECORDED, UNKNOWN, Reason.NO_LEDGER, recorded_condition.NO_LEDGER)
-        if recorder.problem is not None:
-            text = join_clauses(recorder.problem.message, "what happens meanwhile waits in status, and releases go on")
-            return ConditionUpdate(ConditionType.RECORDED, FALSE, recorder.problem.reason, text)
+        if problem is not None:
+            text = join_clauses(problem.message, "what happens meanwhile waits in status, and releases go on")
+            return ConditionUpdate(ConditionType.RECORDED, FALSE, problem.reason, text)
         if not recorder.table:
             return ConditionUpdate(ConditionType.RECORDED, UNKNOWN, Reason.RECORDING, "the ledger is being looked at")
         return ConditionUpdate(ConditionType.RECORDED, TRUE, Reason.RECORDED, recorder.table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple
@@ -34,55 +35,50 @@ class PendingWrites:
     since_s: float
     attempts: frozenset[str] | None = None
     is_deleted: bool = False
-    written: set[tuple[str, Stage]] = field(default_factory=set)
-    has_current: bool = False
+    written: set[tuple[str, Stage] | None] = field(default_factory=set)
+    """The entries that the ledger has; None: it has the current record that is written alone."""
 
     def replace(self, writes: tuple[LedgerWrite, ...], attempts: frozenset[str]) -> None:
         """Take the writes of a later status. One under way goes on, and is not repeated.
 
         An earlier current record does not replace the present one.
         """
-        self.writes, self.has_current = writes, False
-        self.written &= {_name(w.entry) for w in writes if w.entry is not None}
+        self.writes = writes
+        self.written &= {_name(w) for w in writes if w.entry is not None}
         self.attempts = None if self.attempts is None else self.attempts | attempts
 
     def next_write(self) -> LedgerWrite | None:
         """Return the next write; None if all are done."""
-        lacking = (w for w in self.writes if (w.entry is not None and _name(w.entry) not in self.written) or self._lacks_current(w))
-        return next(lacking, None)
-
-    def _lacks_current(self, write: LedgerWrite) -> bool:
-        return write.entry is None and not self.has_current
-
-    def mark_written(self, write: LedgerWrite, recorded: RecordResult) -> bool:
-        """Note a write. If another process has written a later current record, by its clock, ours is written again, with a later time.
-
-        That is not so for a deleted Release: its record is closed by now, or a successor's. Returns whether to acknowledge the write.
-        """
-        if write.entry is not None:
-            self.written.add(_name(write.entry))
-        if recorded.newer is not None and write.current is not None and not self.is_deleted:
-            # The last one is the most recent.
-            latest = self.writes[-1].current or write.current
-            again = latest.model_copy(update={"observed_time": recorded.newer + _A_MOMENT})
-            later = tuple(w for w in self.writes if w.entry is not None and _name(w.entry) not in self.written)
-            self.writes = (*later, LedgerWrite(None, again))
-            self.has_current = False
-            return write.entry is not None
-        self.has_current = self.has_current or (write.entry is None and any(write is w for w in self.writes))
-        return True
-
-    def acknowledgement(self, write: LedgerWrite, recorded: RecordResult) -> Acknowledgement:
-        """Return the acknowledgement of a write, for the status."""
-        current = checksum(write.current) if write.current is not None and recorded.newer is None else ""
-        if write.entry is None:
-            return Acknowledgement(current=current)
-        return Acknowledgement(write.entry.attempt_id, write.entry.stage, recorded.outcome, recorded.number, current)
+        return next(self._lacking(), None)
 
     def entries(self) -> list[LedgerEntry]:
         """List the pending entries."""
-        return [w.entry for w in self.writes if w.entry is not None and _name(w.entry) not in self.written]
+        return [w.entry for w in self._lacking() if w.entry is not None]
+
+    def _lacking(self) -> Iterator[LedgerWrite]:
+        return (w for w in self.writes if _name(w) not in self.written)
+
+    def mark_written(self, write: LedgerWrite, recorded: RecordResult) -> Acknowledgement | None:
+        """Note a write, and return its acknowledgement, for the status; None if there is nothing to say, or no status any more.
+
+        If another process has written a later current record, by its clock, ours is written again, with a later time. That is not so for
+        a deleted Release: its record is closed by now, or a successor's.
+        """
+        if write.entry is not None or any(write is w for w in self.writes):
+            self.written.add(_name(write))
+        if self.is_deleted:
+            return None
+        current = checksum(write.current) if write.current is not None and recorded.newer is None else ""
+        if write.current is not None and recorded.newer is not None:
+            # The last one is the most recent.
+            latest = self.writes[-1].current or write.current
+            again = latest.model_copy(update={"observed_time": recorded.newer + _A_MOMENT})
+            self.writes = (*(w for w in self._lacking() if w.entry is not None), LedgerWrite(None, again))
+            self.written.discard(None)
+        if write.entry is None:
+            return Acknowledgement(current=current) if current else None
+        return Acknowledgement(write.entry.attempt_id, write.entry.stage, recorded.outcome, recorded.number, current)
 
 
-def _name(entry: LedgerEntry) -> tuple[str, Stage]:
-    return entry.attempt_id, entry.stage
+def _name(write: LedgerWrite) -> tuple[str, Stage] | None:
+    return (write.entry.attempt_id, write.entry.stage) if write.entry is not None else None

@@ -39,8 +39,22 @@ class _DeletedReleases:
     opened: Mapping[str, datetime] = field(default_factory=dict)
 
 
-async def _is_nowhere(_: ObjectKey) -> bool:
-    return False
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Which records are closed, and when: those of this installation whose Release is gone.
+
+    A Release that is missing at the start is closed after `grace_s` seconds: a cluster that is being restored gets its objects one by
+    one, and the last writes of another replica arrive by then.
+    """
+
+    installation: str
+    services_of: Callable[[str], Services]
+    """Lists an Environment's services with a Release."""
+    has_release: Callable[[ServiceIdentity], bool]
+    """Returns whether a service has a Release."""
+    exists: Callable[[ObjectKey], Awaitable[bool]]
+    """Reads a Release from the API server."""
+    grace_s: float
 
 
 class RecordCloser:
@@ -54,66 +68,44 @@ class RecordCloser:
 
     def __init__(
         self,
-        ledger: Ledger | None,
+        ledger: Ledger,
+        closing: Closing,
         clock: Clock,
         is_written: Callable[[ReleaseId], bool],
         open_ids: Callable[[ServiceIdentity], frozenset[str] | None],
     ) -> None:
-        """Without a ledger it does nothing. `is_written` returns whether everything of a Release is written.
+        """`is_written` returns whether everything of a Release is written.
 
         `open_ids` returns the attempts that the Releases of a service follow; None if none has a status yet.
         """
         self._ledger = ledger
-        self._ends = AttemptEnds(ledger, clock) if ledger is not None else None
+        self._ends = AttemptEnds(ledger, clock)
         self._clock = clock
         self._is_written = is_written
         self._open_ids = open_ids
-        self._sender: Sender[ServiceIdentity | str] = Sender(
+        self.closing = closing
+        self.sender: Sender[ServiceIdentity | str] = Sender(
             "the ledger (records of deleted Releases)", self, clock, lambda _: None, deadline_s=_DEADLINE_S
         )
         self._deleted: OrderedDict[ServiceIdentity, _DeletedReleases] = OrderedDict()
         self._environments: set[str] = set()
         self._unswept: OrderedDict[str, None] = OrderedDict()
-        self._installation, self._grace_s = "", 0.0
-        self._services_of: Callable[[str], Services] = lambda _: frozenset()
-        self._exists: Callable[[ObjectKey], Awaitable[bool]] = _is_nowhere
-        self.has_release: Callable[[ServiceIdentity], bool] = lambda _: False
-        """Returns whether a service has a Release."""
-
-    def configure(
-        self,
-        installation: str,
-        services_of: Callable[[str], Services],
-        exists: Callable[[ObjectKey], Awaitable[bool]],
-        has_release: Callable[[ServiceIdentity], bool],
-        grace_s: float,
-    ) -> None:
-        """Close records of this installation. `services_of` lists an Environment's services with a Release, `has_release` checks one.
-
-        `exists` reads a Release from the API server. A Release that is missing at the start is closed after `grace_s` seconds: a cluster
-        that is being restored gets its objects one by one, and the last writes of another replica arrive by then.
-        """
-        self._installation, self._grace_s = installation, grace_s
-        self._services_of, self._exists, self.has_release = services_of, exists, has_release
 
     def close(self, identity: ServiceIdentity, release_id: ReleaseId, opened: Mapping[str, datetime]) -> None:
         """Close the records of a deleted Release, with these open attempts, once all of its entries are written."""
-        if self._ledger is not None:
-            before = self._deleted.get(identity, _DeletedReleases())
-            # A new object, so that a run under way does not take this for done.
-            self._deleted[identity] = _DeletedReleases(before.release_ids | {release_id}, {**before.opened, **opened})
-            self._sender.wake()
+        before = self._deleted.get(identity, _DeletedReleases())
+        # A new object, so that a run under way does not take this for done.
+        self._deleted[identity] = _DeletedReleases(before.release_ids | {release_id}, {**before.opened, **opened})
+        self.sender.wake()
 
     def sweep(self, environments: Iterable[str]) -> None:
         """Check each of these Environments once, after a while, for records of Releases deleted while no operator was running."""
-        if self._ledger is None:
-            return
         names = set(environments)
         for name in sorted(names - self._environments):
             self._unswept[name] = None
-            self._sender.hold(name, self._grace_s)
+            self.sender.hold(name, self.closing.grace_s)
         self._environments |= names
-        self._sender.wake()
+        self.sender.wake()
 
     def sweep_again(self) -> None:
         """Check all Environments once more, for Releases deleted in namespaces that could not be watched."""
@@ -126,8 +118,6 @@ class RecordCloser:
         `known` are the ids of its attempts, and of foreign deployments by `foreign_id`. A Release that was created again while the ledger
         could not be read knows nothing of its predecessor. Raises Problem.
         """
-        if self._ledger is None or self._ends is None:
-            return
         try:
             current = await self._ledger.current(*identity)
             if current is not None:
@@ -138,14 +128,6 @@ class RecordCloser:
             # A record that cannot be read must not block writes.
             log.warning("an earlier Release's attempt is not looked for: %s", problem.message, extra={"object": "/".join(identity)})
 
-    def wake(self) -> None:
-        """Look again: more of a Release may be written now."""
-        self._sender.wake()
-
-    async def run(self) -> None:
-        """Close until cancelled."""
-        await self._sender.run()
-
     # The backlog of the sender.
 
     def next_key(self, is_free: Callable[[ServiceIdentity | str], bool]) -> ServiceIdentity | str | None:
@@ -155,26 +137,24 @@ class RecordCloser:
 
     async def send(self, key: ServiceIdentity | str) -> bool:
         """Look through an Environment, or close the records of a service. Raises Problem."""
-        ledger, ends = self._ledger, self._ends
-        assert ledger is not None and ends is not None
         if isinstance(key, str):
-            await self._sweep(ledger, key)
+            await self._sweep(key)
             return True
         gone = self._deleted[key]
         self._deleted.move_to_end(key)
-        is_done = await self._close(ledger, ends, key, gone)
+        is_done = await self._close(key, gone)
         if not is_done:
-            self._sender.hold(key, _RETRY_S)
+            self.sender.hold(key, _RETRY_S)
         elif self._deleted.get(key) is gone:
             del self._deleted[key]
         return is_done
 
-    async def _sweep(self, ledger: Ledger, environment: str) -> None:
+    async def _sweep(self, environment: str) -> None:
         self._unswept.move_to_end(environment)
-        known = self._services_of(environment)
+        known = self.closing.services_of(environment)
         try:
-            async for current in ledger.currents(environment):
-                if current.deleted_time is None and current.installation == self._installation:
+            async for current in self._ledger.currents(environment):
+                if current.deleted_time is None and current.installation == self.closing.installation:
                     identity = ServiceIdentity(environment, current.namespace, current.project, current.service)
                     if identity[1:] not in known:
                         self._deleted.setdefault(identity, _DeletedReleases())
@@ -185,40 +165,38 @@ class RecordCloser:
             log.warning("not all records of deleted Releases are looked for: %s", problem.message, extra={"environment": environment})
         self._unswept.pop(environment, None)
 
-    async def _close(self, ledger: Ledger, ends: AttemptEnds, identity: ServiceIdentity, gone: _DeletedReleases) -> bool:
+    async def _close(self, identity: ServiceIdentity, gone: _DeletedReleases) -> bool:
         """Close the records of a service. Returns whether that is done: if a Release exists again, its first status is awaited."""
         opened = {attempt_id: OpenAttempt(start_time) for attempt_id, start_time in gone.opened.items()}
-        if self.has_release(identity):
+        if self.closing.has_release(identity):
             open_ids = self._open_ids(identity)
             if open_ids is not None:
-                await ends.end(identity, opened, open_ids)
+                await self._ends.end(identity, opened, open_ids)
             return open_ids is not None or not opened
-        current = await ledger.current(*identity)
+        current = await self._ledger.current(*identity)
         name = current.release if current is not None else None
-        if not gone.release_ids and await self._exists(ObjectKey(RELEASE, identity.namespace, name or "")):
+        if not gone.release_ids and await self.closing.exists(ObjectKey(RELEASE, identity.namespace, name or "")):
             return True
-        if self.has_release(identity):
+        if self.closing.has_release(identity):
             return False
         if current is None or current.deleted_time is not None:
-            await ends.end(identity, opened, ())
+            await self._ends.end(identity, opened, ())
             return True
-        return await self._close_record(ledger, ends, identity, current, opened)
+        return await self._close_record(identity, current, opened)
 
-    async def _close_record(
-        self, ledger: Ledger, ends: AttemptEnds, identity: ServiceIdentity, current: LedgerCurrent, opened: Mapping[str, OpenAttempt]
-    ) -> bool:
-        found = await ends.find(identity, {**opened, **open_attempts_of(current)})
+    async def _close_record(self, identity: ServiceIdentity, current: LedgerCurrent, opened: Mapping[str, OpenAttempt]) -> bool:
+        found = await self._ends.find(identity, {**opened, **open_attempts_of(current)})
         last = found.pop(current.deployed.attempt_id or "", None) if current.deployed is not None else None
-        if self.has_release(identity):
+        if self.closing.has_release(identity):
             return False
         # Before the record is closed: closed records are not checked for open attempts.
-        await ends.record(found.values())
-        if self.has_release(identity):
+        await self._ends.record(found.values())
+        if self.closing.has_release(identity):
             # Created again meanwhile. If it is created even later its record is written later, and the ledger keeps the latest.
             return False
         now = max(self._clock.now(), current.observed_time)
         deployed = with_end(current.deployed, last.entry if last is not None else None, now)
         closed = current.model_copy(update={"deployed": deployed, "foreign": None, "deleted_time": now, "observed_time": now})
-        await ledger.record(LedgerWrite(entry=last.entry if last is not None and last.is_new else None, current=closed))
+        await self._ledger.record(LedgerWrite(entry=last.entry if last is not None and last.is_new else None, current=closed))
         log.info("closed the record of %s: its Release is gone", "/".join(identity[1:]), extra={"environment": identity.environment})
         return True

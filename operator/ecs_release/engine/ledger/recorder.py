@@ -12,9 +12,14 @@ import logging
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
+from sys import intern
+from types import MappingProxyType
 
 from ecs_release.api.ledger import LedgerCurrent, LedgerEntry
+from ecs_release.api.release import Release
 from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.domain.decision.facts import Facts, LedgerFacts
 from ecs_release.domain.ledger.pending_entries import open_attempts, pending_writes, unnamed_due_in_s
@@ -23,9 +28,8 @@ from ecs_release.domain.ports.ledger import Ledger, LedgerWrite
 from ecs_release.domain.ports.ledger_acknowledgements import Acknowledgement, foreign_id, known_checksum
 from ecs_release.domain.ports.protocols import Clock, ObjectKey
 from ecs_release.engine.ledger.end_entries import ServiceIdentity
-from ecs_release.engine.ledger.open_attempts import OpenAttempts
 from ecs_release.engine.ledger.pending_writes import PendingWrites, ReleaseId
-from ecs_release.engine.ledger.record_closer import RecordCloser
+from ecs_release.engine.ledger.record_closer import Closing, RecordCloser
 from ecs_release.engine.sending.sender import Sender
 from ecs_release.engine.store.store import ReleaseFacts
 
@@ -36,13 +40,33 @@ _WRITERS = 8
 _GONE = 1000
 """How many deleted Releases are kept, because a pass over them may still be under way."""
 _DEADLINE_S, _REMEMBER_S, _BLIND_S = 60.0, 5.0, 30.0
+_NONE_OPEN: Mapping[str, datetime] = MappingProxyType({})
+
+
+@dataclass(slots=True)
+class _Followed:
+    """A Release that exists, by its last status."""
+
+    uid: str
+    identity: ServiceIdentity
+    opened: Mapping[str, datetime] | None = None
+    """Its open attempts and foreign deployments, start times by id; None: it does not know yet what to follow."""
+    unnamed: tuple[LedgerWrite, ...] = ()
+    """What is written if it is deleted: no later pass will add who it was once CloudTrail reports it."""
+    acknowledged: tuple[Acknowledgement, ...] = ()
+    """What the ledger has, and status may not say yet."""
 
 
 class Recorder:
     """Writes pending entries. One for each process; without a ledger it does nothing. It is the backlog of its sender, by Release."""
 
     def __init__(
-        self, ledger: Ledger | None, clock: Clock, again: Callable[[ObjectKey, float], None], problem_changed: Callable[[], None]
+        self,
+        ledger: Ledger | None,
+        closing: Closing,
+        clock: Clock,
+        again: Callable[[ObjectKey, float], None],
+        problem_changed: Callable[[], None],
     ) -> None:
         """`again` queues a Release after some seconds, `problem_changed` is called if the ledger fails or works again."""
         self._ledger = ledger
@@ -50,13 +74,12 @@ class Recorder:
         self._again = again
         self._problem_changed = problem_changed
         self._pending: OrderedDict[ReleaseId, PendingWrites] = OrderedDict()
-        self._sender: Sender[ReleaseId] = Sender("the ledger", self, clock, self._changed, tasks=_WRITERS, deadline_s=_DEADLINE_S)
-        self._acknowledged: dict[ReleaseId, tuple[Acknowledgement, ...]] = {}
-        self._open_attempts = OpenAttempts()
+        self._followed: dict[ObjectKey, _Followed] = {}
         self._deleted: OrderedDict[ReleaseId, None] = OrderedDict()
-        self._unnamed: dict[ReleaseId, tuple[LedgerWrite, ...]] = {}
         self._blind_until = 0.0
-        self.closer = RecordCloser(ledger, clock, self._is_written, self._open_attempts.ids_of)
+        self._has_release = closing.has_release
+        self.sender: Sender[ReleaseId] = Sender("the ledger", self, clock, self._changed, tasks=_WRITERS, deadline_s=_DEADLINE_S)
+        self.closer = RecordCloser(ledger, closing, clock, self._is_written, self._open_ids) if ledger is not None else None
         self.table = ""
         """The ARN of the table, once it was checked."""
 
@@ -64,16 +87,6 @@ class Recorder:
     def has_ledger(self) -> bool:
         """Whether anything is recorded at all."""
         return self._ledger is not None
-
-    @property
-    def problem(self) -> Problem | None:
-        """Why the ledger cannot be written."""
-        return self._sender.problem
-
-    @property
-    def results(self) -> Mapping[str, int]:
-        """Number of writes by result: `ok`, the problem's class, or `error`."""
-        return self._sender.results
 
     @property
     def waiting(self) -> int:
@@ -85,40 +98,33 @@ class Recorder:
         """Since when the oldest of them has waited."""
         return min((pending.since_s for pending in self._pending.values()), default=math.inf)
 
-    @property
-    def oldest_s(self) -> float:
-        """How many seconds the oldest of them has waited."""
-        return max(0.0, self._clock.monotonic() - self.since_s)
-
     def ledger_facts(self, key: ObjectKey, uid: str) -> LedgerFacts:
         """Return what is known of the ledger about a Release, without reading it."""
         release_id = ReleaseId(key, uid)
-        return LedgerFacts(self.has_ledger, self._sender.problem_of(release_id), self._acknowledged.get(release_id, ()))
+        followed = self._find(release_id)
+        return LedgerFacts(self.has_ledger, self.sender.problem_of(release_id), followed.acknowledged if followed is not None else ())
 
     def record_status(self, key: ObjectKey, facts: Facts, status: ReleaseStatus) -> None:
         """Record what an accepted or unchanged status contains and the ledger lacks."""
         if self._ledger is None or (facts.permission.hold is not None and status.pin is None):
             return
         release_id = ReleaseId(key, facts.release.metadata.uid)
-        # The status is based on those facts: later acknowledgements are for the next one.
-        later = tuple(a for a in self._acknowledged.pop(release_id, ()) if a not in facts.ledger.acknowledged)
-        if later:
-            self._acknowledged[release_id] = later
         attempts = frozenset((*(e.attempt_id for e in status.history or ()), *(foreign_id(f.deployment_id) for f in status.foreign or ())))
         self._put(release_id, pending_writes(facts, status), attempts, is_new=known_checksum(facts.status) is None)
+        followed = self._find(release_id) or _Followed(release_id.uid, _identity_of(facts.release))
         in_s = unnamed_due_in_s(facts, status)
-        self._unnamed.pop(release_id, None)
-        if in_s is not None:
-            self._unnamed[release_id] = pending_writes(facts, status, unnamed=True)
-        spec = facts.release.spec
-        identity = ServiceIdentity(spec.environment_ref.name, key.namespace, spec.project_ref.name, spec.service)
+        followed.unnamed = pending_writes(facts, status, unnamed=True) if in_s is not None else ()
+        # The status is based on those facts: later acknowledgements are for the next one.
+        followed.acknowledged = tuple(a for a in followed.acknowledged if a not in facts.ledger.acknowledged)
         if release_id in self._deleted:
             # It was deleted while the pass was under way.
-            self._leave(release_id, identity, open_attempts(status))
+            followed.opened = open_attempts(status)
+            self._leave(release_id, followed)
             return
         if status.pin is not None or status.rollout is not None:
             # A status without both is of a Release that does not know yet what to follow.
-            self._open_attempts.put(release_id, identity, open_attempts(status))
+            followed.opened = open_attempts(status) or _NONE_OPEN
+        self._followed[key] = followed
         if in_s is not None:
             self._again(key, in_s)
 
@@ -132,31 +138,40 @@ class Recorder:
         if self._ledger is None:
             return
         release_id = ReleaseId(facts.key, facts.uid)
-        self._acknowledged.pop(release_id, None)
-        identity = ServiceIdentity(facts.environment, facts.key.namespace, facts.project, facts.service)
         self._deleted[release_id] = None
         while len(self._deleted) > _GONE:
             self._deleted.popitem(last=False)
-        self._leave(release_id, identity, self._open_attempts.remove(release_id))
+        identity = ServiceIdentity(facts.environment, facts.key.namespace, facts.project, facts.service)
+        self._leave(release_id, self._unfollow(release_id) or _Followed(facts.uid, identity))
 
     def forget(self, facts: ReleaseFacts) -> None:
         """Forget a Release that cannot be watched any more, and may still exist. Its pending entries are written all the same."""
-        release_id = ReleaseId(facts.key, facts.uid)
-        self._acknowledged.pop(release_id, None)
-        self._unnamed.pop(release_id, None)
-        self._open_attempts.remove(release_id)
+        self._unfollow(ReleaseId(facts.key, facts.uid))
 
-    def _leave(self, release_id: ReleaseId, identity: ServiceIdentity, open_yet: Mapping[str, datetime]) -> None:
-        if (unnamed := self._unnamed.pop(release_id, None)) is not None:
-            # No later pass will add who it was once CloudTrail reports it.
-            self._put(release_id, unnamed, frozenset(), is_new=False)
+    def _leave(self, release_id: ReleaseId, gone: _Followed) -> None:
+        if gone.unnamed:
+            self._put(release_id, gone.unnamed, frozenset(), is_new=False)
         pending = self._pending.get(release_id)
         if pending is not None:
             pending.is_deleted = True
-            if self._sender.is_failing:
+            if self.sender.is_failing:
                 # These entries are lost if the process dies before the ledger works again.
                 self.write_audit_log(release_id.key, pending.entries())
-        self.closer.close(identity, release_id, open_yet)
+        assert self.closer is not None
+        self.closer.close(gone.identity, release_id, gone.opened or {})
+
+    def _find(self, release_id: ReleaseId) -> _Followed | None:
+        found = self._followed.get(release_id.key)
+        return found if found is not None and found.uid == release_id.uid else None
+
+    def _unfollow(self, release_id: ReleaseId) -> _Followed | None:
+        found = self._find(release_id)
+        return self._followed.pop(release_id.key) if found is not None else None
+
+    def _open_ids(self, identity: ServiceIdentity) -> frozenset[str] | None:
+        """Return the ids that the Releases of a service follow; None if there is no Release, or no status of one yet."""
+        found = [f.opened for f in self._followed.values() if f.identity == identity and f.opened is not None]
+        return frozenset(chain.from_iterable(found)) if found else None
 
     async def recall(self, environment: str, namespace: str, project: str, service: str) -> LedgerCurrent | None:
         """Return the current record of a service whose Release has lost its status; None also if it cannot be read now.
@@ -177,14 +192,14 @@ class Recorder:
 
     async def run(self) -> None:
         """Write until cancelled."""
-        if self._ledger is None:
+        if self.closer is None:
             return
         try:
             # Nothing is written before the table is checked.
-            await self._sender.call_until_accepted(self._check)
+            await self.sender.call_until_accepted(self._check)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._sender.run())
-                group.create_task(self.closer.run())
+                group.create_task(self.sender.run())
+                group.create_task(self.closer.sender.run())
         finally:
             for release_id, pending in self._pending.items():
                 if pending.is_deleted:
@@ -207,11 +222,11 @@ class Recorder:
             self._pending[release_id] = PendingWrites(writes, self._clock.monotonic(), attempts if is_new else None)
         else:
             pending.replace(writes, attempts)
-        self._sender.wake()
+        self.sender.wake()
 
     def _remove(self, release_id: ReleaseId) -> None:
         self._pending.pop(release_id, None)
-        self._sender.forget(release_id)
+        self.sender.forget(release_id)
 
     # The backlog of the sender.
 
@@ -221,34 +236,35 @@ class Recorder:
 
     async def send(self, key: ReleaseId) -> bool:
         """Write the next entry of a Release. Returns whether there was one. Raises Problem."""
-        pending, ledger = self._pending[key], self._ledger
-        assert ledger is not None
+        pending, ledger, closer = self._pending[key], self._ledger, self.closer
+        assert ledger is not None and closer is not None
         self._pending.move_to_end(key)
         write = pending.next_write()
         try:
             if write is not None:
-                await self._abandon(pending, _identity(write))
+                await self._abandon(closer, pending, _identity(write))
                 recorded = await ledger.record(write)
                 pending.attempts = None
-                if pending.mark_written(write, recorded) and not pending.is_deleted:
-                    self._acknowledged[key] = (*self._acknowledged.get(key, ()), pending.acknowledgement(write, recorded))
+                acknowledgement, followed = pending.mark_written(write, recorded), self._find(key)
+                if acknowledgement is not None and followed is not None:
+                    followed.acknowledged = (*followed.acknowledged, acknowledgement)
             if pending.next_write() is None and self._pending.get(key) is pending:
                 self._remove(key)
                 if not pending.is_deleted:
                     # Its status is to say so.
                     self._again(key.key, 0.0)
         finally:
-            self.closer.wake()
+            closer.sender.wake()
         return write is not None
 
-    async def _abandon(self, pending: PendingWrites, identity: ServiceIdentity) -> None:
+    async def _abandon(self, closer: RecordCloser, pending: PendingWrites, identity: ServiceIdentity) -> None:
         """End what an earlier Release left open, but not attempts of a successor, whose first status is awaited."""
-        open_ids = self._open_attempts.ids_of(identity) if pending.is_deleted else frozenset[str]()
-        if pending.attempts is not None and (open_ids is not None or not self.closer.has_release(identity)):
-            await self.closer.end_abandoned(identity, pending.attempts | (open_ids or frozenset()))
+        open_ids = self._open_ids(identity) if pending.is_deleted else frozenset[str]()
+        if pending.attempts is not None and (open_ids is not None or not self._has_release(identity)):
+            await closer.end_abandoned(identity, pending.attempts | (open_ids or frozenset()))
 
     def _is_written(self, release_id: ReleaseId) -> bool:
-        return release_id not in self._pending and not self._sender.is_busy(release_id)
+        return release_id not in self._pending and not self.sender.is_busy(release_id)
 
     def _changed(self, refused: ReleaseId | None) -> None:
         """Queue the Release whose entry is refused, or all that wait, so that their statuses show the problem or its end."""
@@ -257,6 +273,12 @@ class Recorder:
             pending = self._pending.get(release_id)
             if pending is not None and not pending.is_deleted:
                 self._again(release_id.key, 0.0)
+
+
+def _identity_of(release: Release) -> ServiceIdentity:
+    spec, namespace = release.spec, release.metadata.namespace or ""
+    # Thousands of Releases at rest share these strings.
+    return ServiceIdentity(*map(intern, (spec.environment_ref.name, namespace, spec.project_ref.name, spec.service)))
 
 
 def _identity(write: LedgerWrite) -> ServiceIdentity:

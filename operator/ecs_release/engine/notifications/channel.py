@@ -19,6 +19,8 @@ from ecs_release.engine.sending.sender import Sender
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 10
+_REFUSALS = 6
+"""An object that the API server refuses for a minute is left out: the others wait for it."""
 _DEADLINE_S, _BEGIN_AGAIN_S = 120.0, 60.0
 
 
@@ -72,7 +74,9 @@ class Channel:
             self._past_keys = deque(self._past.keys_since(self.environment, since))
             self.sender.forget_all()
         if self._past_keys:
-            body = await self._past.read(key := self._past_keys.popleft())
+            # Only then is it done with: whoever is cancelled here reads it again.
+            body = await self._past.read(key := self._past_keys[0], _REFUSALS)
+            self._past_keys.popleft()
             outbox.add(self._past.notifications_since(key, body, since) if body else (), self._clock.monotonic())
         else:
             outbox.behind, self._past_keys = False, None

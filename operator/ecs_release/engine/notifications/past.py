@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -18,7 +19,7 @@ from ecs_release.api.notification import Notification
 from ecs_release.api.project import Project
 from ecs_release.api.release import Release
 from ecs_release.api.releaseset import ReleaseSet
-from ecs_release.domain.model.errors import Blocked, Retryable
+from ecs_release.domain.model.errors import Blocked, Problem, Retryable
 from ecs_release.domain.model.parsing import read_object
 from ecs_release.domain.notifications.notifications import Origin, release_notifications, set_notifications
 from ecs_release.domain.ports.commits import Commit
@@ -57,13 +58,17 @@ class Past:
         ours = [f for f in found if f.last_transition.time and f.last_transition.time >= since]
         return [f.key for f in sorted(ours, key=lambda f: f.last_transition.time)]
 
-    async def read(self, key: ObjectKey) -> Mapping[str, Any] | None:
-        """Read an object, and retry until the API server answers."""
-        pause_s = _FIRST_PAUSE_S
+    async def read(self, key: ObjectKey, refusals_taken: float = math.inf) -> Mapping[str, Any] | None:
+        """Read an object, and retry until the API server answers; after so many refusals that is logged, and it is as if it were gone."""
+        pause_s, refusals = _FIRST_PAUSE_S, 0
         while True:
             try:
                 return await self._cluster.get(key)
-            except Retryable as problem:
+            except Problem as problem:
+                refusals += not isinstance(problem, Retryable)
+                if refusals > refusals_taken:
+                    log.warning("cannot tell of %s %s: %s", key.kind, key, problem.message)
+                    return None
                 log.debug("cannot read %s %s: %s", key.kind, key, problem.message)
                 await asyncio.sleep(pause_s)
                 pause_s = min(_LAST_PAUSE_S, 2 * pause_s)

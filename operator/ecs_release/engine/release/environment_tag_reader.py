@@ -60,8 +60,8 @@ class TagReader:
         running = facts.revisions.running
         if not (begins or moves) or running is None:
             return Tags(memory.tags)
-        refusal = await self._refusal(target, running) if begins and facts.revisions.problem is None else None
-        return Tags(memory.tags, refusal=refusal, sharers=await self._sharers(facts, target))
+        refusal = await self.refusal(target, running) if begins and facts.revisions.problem is None else None
+        return Tags(memory.tags, refusal=refusal, sharers=await self.sharers(facts, target))
 
     def _registry(self, target: Target) -> Registry:
         return self.aws.registry(target.registry_access, target.registry_id, target.registry_region)
@@ -71,7 +71,7 @@ class TagReader:
         found = await asyncio.gather(*(registry.tag_digest(c.repository, target.environment_tag) for c in target.containers))
         return {c.name: digest for c, digest in zip(target.containers, found, strict=True)}
 
-    async def _refusal(self, target: Target, base: TaskDefinition) -> Problem | None:
+    async def refusal(self, target: Target, base: TaskDefinition) -> Problem | None:
         """Return why the tag cannot be moved, or would not be pulled."""
         registry = self._registry(target)
         try:
@@ -82,7 +82,7 @@ class TagReader:
             return problem
         return None
 
-    async def _sharers(self, facts: Facts, target: Target) -> tuple[Sharer, ...]:
+    async def sharers(self, facts: Facts, target: Target) -> tuple[Sharer, ...]:
         """Find the other Releases whose services pull one of our repositories by the same tag, and what they want of it."""
         mine = {c.repository for c in target.containers}
         store, admission = self.references.store, self.references.claims.admission

@@ -15,7 +15,7 @@ harm. Each puts something off that is not decided yet, in the direction in which
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ecs_release.api.release_status import Evidence, ReleaseStatus, Rollout
@@ -124,7 +124,7 @@ class Memory:
             )
         if self.doubt_since is None:
             return None
-        return Doubt(self.doubt_since, found.registered if found else "", found.started if found else "")
+        return replace(found, since=self.doubt_since) if found is not None else Doubt(self.doubt_since)
 
     def intend(self, rollout: Rollout | None) -> None:
         """An intent was written and accepted: this process may act on it."""

@@ -61,7 +61,7 @@ async def permission_of(
     right = (current.commits or "") if current is not None else ""
     return Permission(
         reverting=bool(line.reverting),
-        returning=is_returning(status),
+        returning=is_returning(status, line.name),
         # What rollbackFrom names stands in the child's own spec.change.
         commit_right=right if is_override(right) else "",
         member=member,

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Sequence
 from datetime import timedelta
 
-from ecs_release.api.release_status import Pin
+from ecs_release.api.release_status import HistoryEntry, Pin
 from ecs_release.domain.artifacts import environment_tag
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.due import may_begin
@@ -43,7 +43,7 @@ async def read_revisions(ecs: Ecs, facts: Facts, memory: Memory, sweep_s: float)
     if isinstance(newest, Problem):
         return newest
     pin = facts.wanted.pin
-    running = as_registered(running, _made(facts)) if running is not None else None
+    running = as_registered(running, made_by(facts.status.history or ())) if running is not None else None
     if running is None or pin is None:
         return Revisions(running=running, newest=newest if running is None else (running, *newest), problem=problem)
     newest = (running, *newest)
@@ -72,7 +72,7 @@ async def _newest_foreign(ecs: Ecs, facts: Facts, memory: Memory, sweep_s: float
         # Also if it fails: what is denied is not read again at every pass.
         memory.foreign_time, memory.rereads_revisions = facts.now, False
         try:
-            found = await _find_newest_foreign(ecs, facts)
+            found = await find_newest_foreign(ecs, facts)
             memory.foreign = found.arn if found else ""
         except Problem:
             if needed:
@@ -83,14 +83,14 @@ async def _newest_foreign(ecs: Ecs, facts: Facts, memory: Memory, sweep_s: float
 async def _known(ecs: Ecs, facts: Facts, arn: str) -> TaskDefinition | None:
     """Read a revision that was read before; None if that fails now."""
     try:
-        return as_registered(await ecs.describe_task_definition(arn), _made(facts)) if arn else None
+        return as_registered(await ecs.describe_task_definition(arn), made_by(facts.status.history or ())) if arn else None
     except Problem:
         return None
 
 
-def _made(facts: Facts) -> dict[str, str]:
-    """Return which revision each attempt of the history has registered, or used again."""
-    return {e.attempt_id: e.task_definition for e in facts.status.history or () if e.task_definition}
+def made_by(history: Sequence[HistoryEntry]) -> dict[str, str]:
+    """Return which revision each attempt of a history has registered, or used again."""
+    return {e.attempt_id: e.task_definition for e in history if e.task_definition}
 
 
 def _sweep_is_due(facts: Facts, memory: Memory, sweep_s: float) -> bool:
@@ -102,12 +102,12 @@ def _sweep_is_due(facts: Facts, memory: Memory, sweep_s: float) -> bool:
     return facts.now - memory.since >= timedelta(seconds=zlib.crc32(facts.name.encode()) % 1000 / 1000 * sweep_s)
 
 
-async def _find_newest_foreign(ecs: Ecs, facts: Facts) -> TaskDefinition | None:
-    """Find the family's newest ACTIVE revision that this installation has not made."""
+async def find_newest_foreign(ecs: Ecs, facts: Facts) -> TaskDefinition | None:
+    """Find the family's newest ACTIVE revision that this installation has not made. Raises Problem."""
     assert facts.service is not None
     family = facts.service.task_definition.rpartition("/")[2].partition(":")[0]
     for arn in await ecs.newest_task_definitions(family, _NEWEST):
-        revision = as_registered(await ecs.describe_task_definition(arn), _made(facts))
+        revision = as_registered(await ecs.describe_task_definition(arn), made_by(facts.status.history or ()))
         if is_foreign(revision, facts.limits.installation):
             return revision
     return None

@@ -27,7 +27,7 @@ from ecs_release.domain.environments.targets import Target
 from ecs_release.domain.model.errors import Problem
 from ecs_release.domain.ports.protocols import Ecs
 from ecs_release.domain.rules import protected_tasks
-from ecs_release.domain.verification.proof import named_digests
+from ecs_release.domain.verification.proof import each_task_resolves, named_digests
 from ecs_release.engine.release.memory import Memory
 
 log = logging.getLogger(__name__)
@@ -100,21 +100,23 @@ async def diagnose(ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Di
     if service is None:
         return Diagnostics()
     if rollout is None or not attempts.is_followed(rollout):
-        return Diagnostics(foreign=await _foreign(ecs, service, facts, memory))
+        return Diagnostics(foreign=await _foreign(ecs, target, service, facts, memory))
     own, primary = service.deployment(rollout.deployment_id or ""), service.primary
     replaced = own is None or own is not primary
     failing = replaced or (own is not None and (own.rollout_state == FAILED or own.failed_tasks > 0))
     staged = service.has_stages and attempts.is_open(rollout)
     answers = _answers_hook(facts, rollout)
-    described = failing or staged or answers or not rollout.service_deployment_arn or attempts.intended_action(rollout) == attempts.STOP
+    explains = failing or staged or answers or not rollout.service_deployment_arn or attempts.intended_action(rollout) == attempts.STOP
     thirds = _thirds_without_progress(facts, rollout)
     state = (rollout.deployment_id or "", own.failed_tasks if own else -2, thirds)
+    described = await _described(ecs, target, service, rollout.deployment_id, facts.now, memory, fresh=answers) if explains else None
     return Diagnostics(
         primary_digests=await _primary_digests(ecs, primary, rollout) if primary is not None and replaced else {},
-        service_deployment=await _described(ecs, service, rollout.deployment_id, facts.now, memory, fresh=answers) if described else None,
+        service_deployment=described,
         protected=await _protected(ecs, target, facts, rollout, memory) if attempts.is_open(rollout) and not replaced else (),
         evidence=await _evidence_once(ecs, target, rollout, state, memory) if failing or thirds else (),
-        foreign=await _foreign(ecs, service, facts, memory),
+        foreign=await _foreign(ecs, target, service, facts, memory),
+        each_task_resolves=replaced and own is not None and await _each_task_resolves(ecs, rollout),
     )
 
 
@@ -122,6 +124,12 @@ def _answers_hook(facts: Facts, rollout: Rollout) -> bool:
     """Return whether a lifecycle hook is about to be answered: that rests on what ECS says of it now."""
     announced = interventions.announced(rollout.interventions) is not None and attempts.is_open(rollout)
     return announced or hook_answer_requested(facts.release.metadata, facts.status) is not None
+
+
+async def _each_task_resolves(ecs: Ecs, rollout: Rollout) -> bool:
+    """Return whether each task of the attempt's deployment may have resolved its tag itself: its revision says so, or cannot be read."""
+    revision, _ = await read_revision(ecs, rollout.task_definition or "")
+    return bool(rollout.environment_tag) if revision is None else each_task_resolves(revision, attempts.aims_at(rollout))
 
 
 async def _primary_digests(ecs: Ecs, primary: Deployment, rollout: Rollout) -> dict[str, str]:
@@ -140,7 +148,7 @@ def _thirds_without_progress(facts: Facts, rollout: Rollout) -> int:
     return max(0, int((facts.now - attempts.last_progress(facts, rollout)) / (facts.place.deadline / 3)))
 
 
-async def _foreign(ecs: Ecs, service: Service, facts: Facts, memory: Memory) -> ServiceDeployment | None:
+async def _foreign(ecs: Ecs, target: Target, service: Service, facts: Facts, memory: Memory) -> ServiceDeployment | None:
     """Read the stage of somebody else's deployment if an attempt may begin: one that is paused is not overrun."""
     status, pin = facts.status, facts.wanted.pin
     if pin is None or not service.has_stages or not service.is_moving:
@@ -149,14 +157,14 @@ async def _foreign(ecs: Ecs, service: Service, facts: Facts, memory: Memory) -> 
         return None
     if not may_begin(facts.release, pin, may_correct=facts.permission.may_correct):
         return None
-    return await _described(ecs, service, service.primary.id, facts.now, memory)
+    return await _described(ecs, target, service, service.primary.id, facts.now, memory)
 
 
 async def _described(
-    ecs: Ecs, service: Service, deployment_id: str | None, now: datetime, memory: Memory, *, fresh: bool = False
+    ecs: Ecs, target: Target, service: Service, deployment_id: str | None, now: datetime, memory: Memory, *, fresh: bool = False
 ) -> ServiceDeployment | None:
     """Read a service deployment. If that fails for once, what was read a moment ago still stands, unless it must be `fresh`."""
-    found = await ecs.service_deployment(service.arn, deployment_id or "")
+    found = await ecs.service_deployment(target.key.cluster, service.arn, deployment_id or "")
     if found is not None:
         memory.service_deployment = (deployment_id or "", now, found)
         return found

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import datetime
 
-from ecs_release.api.release_status import Rollout
+from ecs_release.api.release_status import Intent, Rollout
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.facts import Doubt, Facts, Tracking
 from ecs_release.domain.ecs.service import Service, Task, TaskDefinition
@@ -58,7 +59,7 @@ async def _effect(ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Dou
     if attempts.intended_action(rollout) != attempts.UPDATE:
         return None
     try:
-        return Doubt(memory.doubt_since, started=await _started(ecs, target, rollout, service))
+        return await _started(ecs, target, rollout, service, memory.doubt_since)
     except Problem as problem:
         log.info("cannot look for what a call has started: %s", problem.message, extra={"service": str(target.key)})
         # What cannot be looked for is not missing: doubt begins anew.
@@ -66,7 +67,7 @@ async def _effect(ecs: Ecs, target: Target, facts: Facts, memory: Memory) -> Dou
         return None
 
 
-async def _started(ecs: Ecs, target: Target, rollout: Rollout, service: Service) -> str:
+async def _started(ecs: Ecs, target: Target, rollout: Rollout, service: Service, since: datetime) -> Doubt:
     """Find a deployment of the attempt's revision, which no other attempt has: in the service, else by the tasks that it left behind.
 
     It is the oldest one: whatever came later was forced by somebody who deployed the same revision again.
@@ -75,12 +76,12 @@ async def _started(ecs: Ecs, target: Target, rollout: Rollout, service: Service)
     """
     intent = rollout.intent
     if intent is None:
-        return ""
+        return Doubt(since)
     listed = set(intent.deployments or ())
     for deployment in sorted(service.deployments, key=lambda one: one.created_at):
         new = deployment.id not in listed and deployment.task_definition == intent.task_definition
         if new and (intent.aws_time is None or deployment.created_at >= intent.aws_time):
-            return deployment.id
+            return Doubt(since, started=deployment.id)
     tasks: list[Task] = await stopped_tasks(ecs, target.key)
     mine = (
         t.deployment_id
@@ -91,4 +92,15 @@ async def _started(ecs: Ecs, target: Target, rollout: Rollout, service: Service)
         # A revision that is used again has older tasks, too.
         and (intent.aws_time is None or t.created_at is None or t.created_at >= intent.aws_time)
     )
-    return next(mine, "")
+    return Doubt(since, started=next(mine, ""), left_tasks=_left_tasks(rollout, intent, service, tasks))
+
+
+def _left_tasks(rollout: Rollout, intent: Intent, service: Service, tasks: list[Task]) -> bool:
+    """Return whether tasks that name the service, and not their deployment, must be the attempt's.
+
+    They are not known to be if another deployment, then or now, has the same revision.
+    """
+    revision = intent.task_definition or ""
+    if rollout.rollback_target == revision or any(d.task_definition == revision for d in service.deployments):
+        return False
+    return any(not t.deployment_id and t.is_from("", revision, intent.aws_time) for t in tasks)

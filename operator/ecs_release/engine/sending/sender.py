@@ -95,6 +95,11 @@ class Sender(Generic[Key]):
         """Whether the latest send failed, and not by what was sent."""
         return self.problem is not None or math.isfinite(self._failing_since_s)
 
+    @property
+    def oldest_s(self) -> float:
+        """How many seconds the oldest of what waits has waited."""
+        return max(0.0, self._clock.monotonic() - self._backlog.since_s)
+
     def is_busy(self, key: Key) -> bool:
         """Return whether something of a key is being sent."""
         return key in self._busy
@@ -116,6 +121,17 @@ class Sender(Generic[Key]):
     def hold(self, key: Key, pause_s: float) -> None:
         """Send nothing of a key for some time."""
         self._holds.setdefault(key, _Hold()).until_s = self._clock.monotonic() + pause_s
+
+    def hasten(self, key: Key, pause_s: float) -> None:
+        """Hold a key for no longer than this."""
+        if key in self._holds:
+            self._holds[key].until_s = min(self._holds[key].until_s, self._clock.monotonic() + pause_s)
+
+    def answered(self) -> None:
+        """Note that the sink works, though it has accepted nothing: a backlog keeps what is refused itself."""
+        self._pause_s, self._failing_since_s = _FIRST_PAUSE_S, math.inf
+        self._open()
+        self._set_problem(None)
 
     def forget(self, key: Key) -> None:
         """Forget a key of which nothing waits any more."""

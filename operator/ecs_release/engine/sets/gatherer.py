@@ -25,6 +25,7 @@ from ecs_release.domain.sets.child_manifests import child_name
 from ecs_release.domain.sets.child_state import LEFT
 from ecs_release.domain.sets.facts import Child, Resolved, SetFacts
 from ecs_release.domain.sets.pins import check_spec, combined_problem, first_wave_is_due
+from ecs_release.domain.sets.window_gate import awaits_window
 from ecs_release.engine.artifacts.commit_graph import CommitGraph, repository_of
 from ecs_release.engine.runtime.attempt_ids import new_id
 from ecs_release.engine.runtime.settings import EngineSettings
@@ -108,7 +109,7 @@ class SetGatherer:
             facts = await self._with_commits(facts, environment, project)
             if not first_wave_is_due(facts, stands_s):
                 return facts
-            return replace(facts, images_gone=await self.set_resolver.gone_images(facts, environment, project))
+            return replace(facts, start_problem=await self.set_resolver.start_problem(facts, environment, project))
         return await self._with_commits(await self._resolve(facts, environment, project), environment, project)
 
     async def _with_commits(self, facts: SetFacts, environment: Environment, project: Project) -> SetFacts:
@@ -126,19 +127,18 @@ class SetGatherer:
 
     async def _resolve(self, facts: SetFacts, environment: Environment, project: Project) -> SetFacts:
         resolved = await self._pinned(facts, environment, project)
-        return replace(
-            facts, now=self.clock.now(), resolved=resolved, resolve_problem=combined_problem(resolved), refreshed=_differs(facts, resolved)
-        )
+        facts = replace(facts, now=self.clock.now(), resolved=resolved, resolve_problem=combined_problem(resolved))
+        return replace(facts, refreshed=_differs(facts, resolved), awaits_window=awaits_window(facts, environment, resolved))
 
     async def _pinned(self, facts: SetFacts, environment: Environment, project: Project) -> tuple[Resolved, ...]:
-        """Resolve a set. If the commit graph may refuse that, it stands for an interval: each event of its children brings a pass."""
+        """Resolve a set. If it may not begin with that at once, it stands for an interval: each event of its children brings a pass."""
         release_set, now = facts.release_set, self.clock.monotonic()
         asked = (facts.wanted_hash, release_set.metadata.generation, token_of(release_set.metadata, REFRESH_ANNOTATION), facts.members)
         known = self.refused.of(release_set.metadata.uid, asked, now)
         if known is not None:
             return known
-        resolved = await self.set_resolver.pin(release_set, environment, project, facts.members, facts.now)
-        if facts.commit_rules is not None and combined_problem(resolved) is None:
+        resolved = await self.set_resolver.pin(facts, environment, project)
+        if combined_problem(resolved) is None and (facts.commit_rules is not None or _may_wait(facts, environment, resolved)):
             self.refused.keep(release_set.metadata.uid, asked, resolved, now + facts.interval_s)
         return resolved
 
@@ -193,6 +193,13 @@ def _must_resolve(facts: SetFacts) -> bool:
     status = facts.status
     refresh = token_of(facts.release_set.metadata, REFRESH_ANNOTATION)
     return status.source_hash != facts.wanted_hash or (refresh is not None and refresh != status.last_handled_refresh)
+
+
+def _may_wait(facts: SetFacts, environment: Environment, resolved: tuple[Resolved, ...]) -> bool:
+    """Return whether a set may have to wait with what it was resolved to for what is under way."""
+    current = facts.status.history[0] if facts.status.history else None
+    is_held = facts.suspension is not None or facts.observed_only or awaits_window(facts, environment, resolved)
+    return is_held and current is not None and not current.outcome
 
 
 def _differs(facts: SetFacts, resolved: tuple[Resolved, ...]) -> bool:

@@ -13,21 +13,32 @@ from ecs_release.api.environment import Environment
 from ecs_release.api.project import Project
 from ecs_release.api.release_status import Pin, PinnedImage
 from ecs_release.api.releaseset import ReleaseSet
+from ecs_release.api.releaseset_status import SetService
 from ecs_release.api.source import Source
-from ecs_release.domain.artifacts import environment_tag
 from ecs_release.domain.artifacts.registry_images import Repository
 from ecs_release.domain.artifacts.source import display_hash
-from ecs_release.domain.ecs.service import Service, TaskDefinition
-from ecs_release.domain.ecs.task_definitions import check_buildable, pulled_from
+from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.ecs.service import TaskDefinition
+from ecs_release.domain.ecs.task_definitions import pulled_from
 from ecs_release.domain.environments.targets import Target, check_deployable
 from ecs_release.domain.model.errors import Blocked, Denied, Problem, Retryable, Waiting
 from ecs_release.domain.ports.protocols import Aws
 from ecs_release.domain.retention.image_availability import repository
+from ecs_release.domain.sets.child_state import LEFT
 from ecs_release.domain.sets.facts import Resolved, SetFacts
-from ecs_release.domain.sets.pins import gone_images_problem, keeps, kept
-from ecs_release.domain.sets.running_images import gone_note, older_note, pinned_images, running_images
+from ecs_release.domain.sets.pins import combined_problem, gone_images_problem, keeps, kept
+from ecs_release.domain.sets.running_images import (
+    are_run_by,
+    gone_note,
+    named_images,
+    older_note,
+    pinned_images,
+    running_images,
+    shown_digests,
+)
 from ecs_release.engine.artifacts.source_resolver import Resolver
 from ecs_release.engine.observation.observer import Observer
+from ecs_release.engine.sets.child_checks import ChildChecks
 from ecs_release.engine.sets.promotion import PromotionResolver
 from ecs_release.engine.store.references import References
 
@@ -41,12 +52,19 @@ class SetResolver:
     observer_of: Callable[[str], Observer | None]
     resolver: Resolver
     promotion: PromotionResolver
+    checks: ChildChecks
 
-    async def pin(
-        self, release_set: ReleaseSet, environment: Environment, project: Project, members: tuple[str, ...], now: datetime
-    ) -> tuple[Resolved, ...]:
-        """Resolve all services. Problems are in the results."""
-        return tuple(await asyncio.gather(*(self._service(release_set, environment, project, name, now) for name in members)))
+    async def pin(self, facts: SetFacts, environment: Environment, project: Project) -> tuple[Resolved, ...]:
+        """Resolve all services, and ask of each what would refuse its Release. Problems are in the results."""
+        return tuple(await asyncio.gather(*(self._service(facts, environment, project, name) for name in facts.members)))
+
+    async def start_problem(self, facts: SetFacts, environment: Environment, project: Project) -> Problem | None:
+        """Ask once more, before the first wave, what would refuse a set that was resolved some time ago."""
+        gone = await self.gone_images(facts, environment, project)
+        if gone is not None:
+            return gone
+        lines = [s for s in facts.status.services or () if s.state != LEFT]
+        return combined_problem(await asyncio.gather(*(self._asked_again(facts, environment, project, line) for line in lines)))
 
     async def gone_images(self, facts: SetFacts, environment: Environment, project: Project) -> Problem | None:
         """Look up all images of a set once more, a repository in one call, and say which are gone."""
@@ -62,7 +80,7 @@ class SetResolver:
         except (Retryable, Denied) as problem:
             return problem
         except Problem:
-            # The children will say what is wrong with their targets.
+            # Each service is asked after that, and says what is wrong with its target.
             return None
         return gone_images_problem([one for found in missing for one in found], len(services))
 
@@ -71,34 +89,59 @@ class SetResolver:
         there = await registry.images(place.name, {i.digest or "" for _, i in images})
         return [(s, i) for s, i in images if (found := there.image(i.digest or "")) is None or found.archived]
 
-    async def _service(self, release_set: ReleaseSet, environment: Environment, project: Project, name: str, now: datetime) -> Resolved:
+    async def _service(self, facts: SetFacts, environment: Environment, project: Project, name: str) -> Resolved:
+        release_set = facts.release_set
         try:
             target = await self.references.target(environment, project, name, release_set.metadata.namespace or "")
-            (revision, runs), (pin, source, missing) = await asyncio.gather(
-                self._runs(environment, target), self._pin(release_set, project, target, name, now)
+            child, (pin, source, missing) = await asyncio.gather(
+                self._child(facts, environment, target, name), self._pin(release_set, project, target, name, facts.now)
             )
-            found = Resolved(name, runs=runs)
+            found = await self._with_running(Resolved(name), child, target)
             if missing is not None:
-                return kept(found, missing)
-            images = tuple(pin.images or ()) if pin is not None else ()
-            if not environment_tag.uses(target):
-                check_buildable(revision, [i.container for i in images])
-            await self._check_replicated(target, revision, images)
+                found = kept(found, missing)
+            images = found.images if found.kept else tuple(pin.images or ()) if pin is not None else ()
+            base = await self._base(child, found.runs, images)
+            if found.kept:
+                return found
+            await self._check_replicated(target, base, images)
             its_hash = display_hash(source, pin) or next((i.release_hash for i in images if i.release_hash), "")
             return replace(found, images=images, hash=its_hash, note=await self._note(target, images, found.runs))
         except Problem as problem:
             return Resolved(name, problem=problem)
 
-    async def _runs(self, environment: Environment, target: Target) -> tuple[TaskDefinition, tuple[PinnedImage, ...]]:
-        """Return the service's revision, and what runs now. Raises Problem."""
-        service, revision = await self._look(environment, target)
-        runs = running_images(service, revision, target)
-        repositories = {c.name: c.repository for c in target.containers}
-        hashes = await self.resolver.hashes(target, [(repositories[c], d) for c, d in runs.items()], {})
-        return revision, pinned_images(runs, hashes, target)
+    async def _asked_again(self, facts: SetFacts, environment: Environment, project: Project, line: SetService) -> Resolved:
+        found, images = Resolved(line.name), tuple(line.images or ())
+        try:
+            target = await self.references.target(environment, project, line.name, facts.release_set.metadata.namespace or "")
+            child = await self._child(facts, environment, target, line.name)
+            await self._base(child, (await self._with_running(found, child, target)).runs, images)
+        except Problem as problem:
+            return replace(found, problem=problem)
+        return found
 
-    async def _look(self, environment: Environment, target: Target) -> tuple[Service, TaskDefinition]:
-        """Read the ECS service that a set is about to change, and its revision. Raises Problem."""
+    async def _base(self, child: Facts, runs: tuple[PinnedImage, ...], images: tuple[PinnedImage, ...]) -> TaskDefinition:
+        """Return what an attempt would build on, if one is needed, after asking what would refuse it. Raises Problem."""
+        assert child.revisions.running is not None and child.service is not None
+        if not child.service.is_moving and are_run_by(runs, images):
+            # Nothing is deployed there: its Release adopts what runs.
+            return child.revisions.running
+        return await self.checks.check_start(child, images)
+
+    async def _with_running(self, found: Resolved, child: Facts, target: Target) -> Resolved:
+        """Return a result with what its service runs now. Raises Problem."""
+        service, revision = child.service, child.revisions.running
+        assert service is not None and revision is not None
+        repositories = {c.name: c.repository for c in target.containers}
+        shown, named = shown_digests(service, revision, target), named_images(revision, target)
+        looked_up = await asyncio.gather(
+            *(self.resolver.look_up_shown(target, repositories[c], named[c], digests) for c, digests in shown.items())
+        )
+        runs = running_images(service, revision, target, dict(zip(shown, looked_up, strict=True)))
+        hashes = await self.resolver.hashes(target, [(repositories[c], d) for c, d in runs.items()], {})
+        return replace(found, runs=pinned_images(runs, hashes, target), idle=not service.running_tasks)
+
+    async def _child(self, facts: SetFacts, environment: Environment, target: Target, name: str) -> Facts:
+        """Read the ECS service that a set is about to change, and its revision, and check that its Release holds it. Raises Problem."""
         observer = self.observer_of(environment.metadata.name)
         if observer is None:
             raise Retryable(f"nothing observes Environment {environment.metadata.name!r} yet")
@@ -108,7 +151,8 @@ class SetResolver:
         observer.observe_also(target.key, target.access)
         look = await observer.look(target.key)
         service = check_deployable(target.key, look.service)
-        return service, await self.aws.ecs(target.access).describe_task_definition(service.task_definition)
+        running = await self.aws.ecs(target.access).describe_task_definition(service.task_definition)
+        return await self.checks.check_holder(self.checks.facts_of(facts, name, environment, target, look, running))
 
     async def _pin(
         self, release_set: ReleaseSet, project: Project, target: Target, service: str, now: datetime

@@ -16,11 +16,24 @@ _SINKS = ("github", "slack")
 
 
 def shown_by(status: Mapping[str, Any]) -> tuple[str, ...]:
-    """List the kinds of sinks that show the end of what a status has last; none while it is under way."""
+    """List the kinds of sinks that show the end of what a status has last, and of which nothing is in doubt; none while it is under way."""
     last: Mapping[str, Any] = next(iter(status.get("history") or ()), {})
-    shown = {(view.get("id"), view.get("outcome")) for view in status.get("views") or ()}
+    views = status.get("views") or ()
+    shown = {(view.get("id"), view.get("outcome")) for view in views}
+    doubted = {str(view.get("id")).partition("/")[0] for view in views if any(map(_is_in_doubt, view.get("parts") or ()))}
     an_id, outcome = last.get("attemptID") or last.get("id"), last.get("outcome")
-    return _shared_names(tuple(sink for sink in _SINKS if outcome and (f"{sink}/{an_id}", outcome) in shown))
+    return _shared_names(tuple(sink for sink in _SINKS if outcome and (f"{sink}/{an_id}", outcome) in shown and sink not in doubted))
+
+
+def _is_in_doubt(part: Mapping[str, Any]) -> bool:
+    """Return whether a part may be there twice, or was announced and is not known to be there."""
+    return bool(part.get("unverifiedTime")) or not part.get("receipt")
+
+
+def drift_time(status: Mapping[str, Any]) -> str:
+    """Return when the latest drift has begun or ended (RFC 3339, whole seconds); empty if there was none."""
+    drift: Mapping[str, Any] = status.get("lastDrift") or {}
+    return max(drift.get("startTime") or "", drift.get("endTime") or "")
 
 
 def says_overdue(status: Mapping[str, Any]) -> bool:

@@ -20,7 +20,7 @@ from ecs_release.domain.ports.protocols import ObjectKey
 from ecs_release.engine.store.fingerprint import fingerprint
 from ecs_release.engine.store.last_transition import NEVER, LastTransition, last_transition
 from ecs_release.engine.store.promotion_facts import OverduePromotion, overdue_promotion, proven_digests
-from ecs_release.engine.store.status_facts import artifact_warning, controller, says_overdue, shared, shown_by
+from ecs_release.engine.store.status_facts import artifact_warning, controller, drift_time, says_overdue, shared, shown_by
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,8 @@ class ReleaseFacts:
     shown_by: tuple[str, ...] = ()
     """The kinds of sinks that show its latest attempt as it is."""
     says_overdue: bool = False
+    drift_time: str = ""
+    """When its latest drift has begun or ended, as `LastTransition.time`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ def release_facts(body: Mapping[str, Any]) -> ReleaseFacts:
         overdue=overdue_promotion(status),
         shown_by=shown_by(status),
         says_overdue=says_overdue(status),
+        drift_time=drift_time(status),
     )
 
 

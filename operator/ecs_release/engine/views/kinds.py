@@ -9,6 +9,7 @@ from ecs_release.api.conditions import ConditionType
 from ecs_release.api.environment import Environment
 from ecs_release.api.project import Project
 from ecs_release.api.view_status import View
+from ecs_release.domain.model.errors import Blocked
 from ecs_release.domain.ports.views import Part, ViewSink
 from ecs_release.domain.views.shown import Shown
 
@@ -30,10 +31,14 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What statuses do not have: the numbers of pull requests. `again_s`: not all is known, and may be after so many seconds."""
+    """What statuses do not have: the numbers of pull requests. `again_s`: not all is known, and may be after so many seconds.
+
+    `problem`: the sink refuses to tell, and all else goes on.
+    """
 
     pull_requests: frozenset[int] = frozenset()
     again_s: float | None = None
+    problem: Blocked | None = None
 
 
 async def no_details(_sink: ViewSink, _subject: Subject) -> Details:

@@ -26,7 +26,7 @@ def _repository(environment: Environment, project: Project, sink: ViewSink) -> s
 
 def _github_document(subject: Subject, details: Details) -> tuple[Part, ...]:
     former = github.numbers_of(subject.view)
-    return github.document(subject.shown, subject.environment, subject.address, details.pull_requests, former)
+    return github.document(subject.shown, subject.environment, subject.address, details.pull_requests, former, subject.view)
 
 
 GITHUB = SinkKind("github", ConditionType.SHOWN_ON_GITHUB, _github_credentials, _repository, _github_document)

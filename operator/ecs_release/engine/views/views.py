@@ -119,7 +119,8 @@ class Views:
     def states(self) -> tuple[ViewState, ...]:
         """Return the states of all connections in use, for metrics."""
         return tuple(
-            ViewState(kind, name, c.waiting, c.oldest_s, dict(c.sender.results)) for (kind, name), c in sorted(self._channels.items())
+            ViewState(kind, name, c.waiting, c.sender.oldest_s, dict(c.sender.results))
+            for (kind, name), c in sorted(self._channels.items())
         )
 
     def _condition(self, kind: SinkKind, environment: Environment, name: str) -> ConditionUpdate:
@@ -135,6 +136,12 @@ class Views:
             named = join_clauses(*(f"{key.kind} {key} is not shown: {why}" for key, why in sorted(refused, key=str)[:_NAMED]))
             more = f"; {len(refused) - _NAMED} more are not shown" if len(refused) > _NAMED else ""
             return ConditionUpdate(kind.condition, FALSE, Reason.TARGET_NOT_ALLOWED, named + more)
+        rejected = channel.refusals.of(environment.metadata.name) if channel else []
+        if rejected:
+            named = join_clauses(*(f"{key.kind} {key} is not shown in full: {problem.message}" for key, problem in rejected[:_NAMED]))
+            more = f"; {len(rejected) - _NAMED} more are not" if len(rejected) > _NAMED else ""
+            text = join_clauses(named + more, "all else is shown, and releases go on")
+            return ConditionUpdate(kind.condition, FALSE, rejected[0][1].reason, text)
         if channel is None or not channel.sender.has_accepted:
             return ConditionUpdate(kind.condition, UNKNOWN, Reason.NOT_ATTEMPTED, "nothing was sent since the operator's start")
         return ConditionUpdate(kind.condition, TRUE, Reason.VALID, name)
@@ -168,18 +175,22 @@ class Views:
         self.object_changed(ObjectKey(ENVIRONMENT, "", name))
 
     def _add_if_due(self, facts: ReleaseFacts | SetStoreFacts) -> None:
-        """Show an object unless its latest deployment set is shown already, and nothing is overdue."""
+        """Show an object unless its latest deployment set is shown already, it has not drifted since then, and nothing is overdue."""
         environment = self._environments.get(facts.environment)
         releases = [facts] if isinstance(facts, ReleaseFacts) else self._store.of_set(facts.key)
         is_overdue = facts.says_overdue or any(release.overdue for release in releases)
+        # Nobody notes that a drift, or its end, is shown: it is looked at.
+        drifted = max((r.drift_time for r in releases if r.drift_time >= facts.last_transition.time), default="")
         for kind in self._kinds if environment is not None else ():
             assert environment is not None
             since = self._since.get((kind.name, facts.environment))
             channel = self._channels.get((kind.name, kind.credentials(environment)))
             if channel is None or since is None:
                 continue
-            is_latest_shown = kind.name in facts.shown_by or facts.last_transition.time < since.strftime("%Y-%m-%dT%H:%M:%SZ")
-            if is_overdue or not is_latest_shown or facts.key in channel.refused:
+            begins = since.strftime("%Y-%m-%dT%H:%M:%SZ")
+            is_latest_shown = kind.name in facts.shown_by or facts.last_transition.time < begins
+            has_drifted = bool(drifted) and drifted >= begins
+            if is_overdue or has_drifted or not is_latest_shown or facts.key in channel.refused:
                 channel.add(facts.key)
 
 

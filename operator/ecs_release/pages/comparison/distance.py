@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ecs_release.domain.artifacts.claimed_hash import given_hash
 from ecs_release.domain.decision.commit_rules import is_commit_hash
 from ecs_release.domain.ports.commits import Commit, Repository
-from ecs_release.pages.comparison.differences import Difference
+from ecs_release.pages.comparison.differences import Difference, Verdict
 
 MOST_LISTED = 20
 
@@ -40,6 +40,9 @@ class Distance:
 def pair_of(one: Difference, repository: Repository | None) -> Pair | None:
     """Return what is to be asked about a difference; None if there is nothing between its hashes, or one is no commit's."""
     first, second = given_hash(one.before.hash) or "", given_hash(one.after.hash) or ""
+    if one.verdict is Verdict.NOTHING_RUNS:
+        # The hash is that of what ran last.
+        return None
     if repository is None or first == second or not (is_commit_hash(first) and is_commit_hash(second)):
         return None
     return Pair(repository, first, second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +13,25 @@ from ecs_release.domain.ports.commits import Commit, Unknown
 from ecs_release.pages.board_page import Age, Frame, Options
 from ecs_release.pages.commits.page import commit_data
 from ecs_release.pages.comparison import differences
-from ecs_release.pages.comparison.differences import Difference, Key, Side
+from ecs_release.pages.comparison.differences import NO_RELEASE, Difference, Key, Side, Verdict
 from ecs_release.pages.comparison.distance import Distance, Pair
 from ecs_release.pages.comparison.filters import ComparisonFilters
 from ecs_release.pages.links import known_link
 from ecs_release.pages.matrix import Board, Column, MatrixCell, ServiceRow
+from ecs_release.pages.readiness import MARKS, PENDING
 from ecs_release.pages.rendering import templates
 
 _MOST_RANGES = 50
 """Pairs of commits whose commits are listed; all are counted."""
+
+
+_WORDS = {
+    Verdict.SAME: ("=", "good", "the same"),
+    Verdict.DIFFERS: ("≠", "warn", "differs"),
+    Verdict.NOTHING_RUNS: (*PENDING, "nothing runs"),
+    Verdict.UNKNOWN: (*MARKS["Unknown"], "not known"),
+}
+"""Mark, style and words of each verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +70,38 @@ class Comparison:
     awaited: bool = False
 
     @property
-    def differing(self) -> int:
-        """How many of the services that are shown differ."""
-        return sum(row.difference.differs for row in self.rows)
+    def verdicts(self) -> Mapping[str, int]:
+        """How many of the services that are shown compare how."""
+        found = Counter(row.difference.verdict for row in self.rows)
+        return {str(one): found[one] for one in Verdict}
 
 
 def rows_of(
     board: Board, filters: ComparisonFilters, sides: Mapping[tuple[str, str], Side], repositories: Mapping[tuple[str, str], str]
 ) -> list[ComparedRow]:
     """Compare the services of a board, equal ones too. `sides` are what Releases run, by namespace and name."""
-    return [_row(row, filters, sides, repositories) for row in board.rows if filters.first in row.cells or filters.second in row.cells]
+    stale = board.stale
+    return [
+        _row(row, filters, sides, repositories, stale) for row in board.rows if filters.first in row.cells or filters.second in row.cells
+    ]
 
 
 def _row(
-    row: ServiceRow, filters: ComparisonFilters, sides: Mapping[tuple[str, str], Side], repositories: Mapping[tuple[str, str], str]
+    row: ServiceRow,
+    filters: ComparisonFilters,
+    sides: Mapping[tuple[str, str], Side],
+    repositories: Mapping[tuple[str, str], str],
+    stale: Collection[str],
 ) -> ComparedRow:
+    def side(name: str) -> Side:
+        cell = row.cells.get(name)
+        if cell is None:
+            return NO_RELEASE
+        found = sides.get((row.namespace, cell.release), Side())
+        return found.not_lately if name in stale else found
+
     first, second = row.cells.get(filters.first), row.cells.get(filters.second)
-    before, after = (sides.get((row.namespace, c.release), Side()) if c is not None else Side() for c in (first, second))
+    before, after = side(filters.first), side(filters.second)
     key: Key = (row.namespace, row.project, row.service)
     return ComparedRow(differences.difference(key, before, after, repositories), row.service_set, first, second)
 
@@ -106,6 +132,7 @@ def html(frame: Frame, comparison: Comparison, options: Options, age: Age, posit
     return templates().get_template("comparison.html").render(
         assets=frame.assets, open=not frame.viewer, age=age, position=position, options=options, comparison=comparison,
         filters=comparison.filters, groups=groups, ranges=[one for one in found if one.is_listed], by_pair={one.pair: one for one in found},
+        verdicts=comparison.verdicts, words=_WORDS,
         left_out=sum(not one.is_listed for one in found), links={r.difference: _link(r, hosts) for r in comparison.rows},
         stream=f"/events?{services}" if services else "/events",
     )  # fmt: skip
@@ -143,28 +170,26 @@ def data(comparison: Comparison, age: Age) -> dict[str, Any]:
 
 
 def _environment(name: str, column: Column) -> dict[str, Any]:
-    return {"name": name, "lastSweepTime": to_time(column.seen) if column.seen else None, "old": column.stale}
+    return {"name": name, "lastSweepTime": to_time(column.seen) if column.seen else None, "old": column.old}
 
 
 def _service(row: ComparedRow, comparison: Comparison) -> dict[str, Any]:
     found = differences.data(row.difference)
-    first, second = found.pop("before"), found.pop("after")
+    del found["before"], found["after"]
     distance = comparison.distances.get(row.pair) if row.pair is not None else None
     known = distance if isinstance(distance, Distance) else None
     return found | {
         "serviceSet": row.service_set,
-        "first": _side(first, row.first),
-        "second": _side(second, row.second),
+        "first": _side(row.difference.before, row.first),
+        "second": _side(row.difference.after, row.second),
         "ahead": known.ahead if known is not None else None,
         "behind": known.behind if known is not None else None,
         "unknown": distance.message if isinstance(distance, Unknown) else None,
     }
 
 
-def _side(side: dict[str, Any] | None, cell: MatrixCell | None) -> dict[str, Any] | None:
-    if cell is None:
-        return None
-    return {**(side or {"hash": None, "digests": {}, "taskDefinition": None}), "phase": cell.phase, "reason": cell.reason}
+def _side(side: Side, cell: MatrixCell | None) -> dict[str, Any] | None:
+    return None if cell is None else {**differences.side_data(side), "phase": cell.phase, "reason": cell.reason}
 
 
 def _commits(commits: Sequence[Commit]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from ecs_release.domain.ecs.service import ServiceKey
 from ecs_release.domain.verification.proof import ImageDigests, Match
 from ecs_release.pages.attempts import merged, of_foreign
 from ecs_release.pages.history import Attempt, Code, FailedTask, attempt_data, attempt_of, failed_task, failed_task_data
-from ecs_release.pages.matrix import Column, Entry, data_of_cell
+from ecs_release.pages.matrix import Column, Entry, data_of_cell, environment_data
 from ecs_release.pages.tasks import new_tasks, task_counts
 
 MOST_ATTEMPTS = 50
@@ -26,7 +26,7 @@ MOST_ATTEMPTS = 50
 
 @dataclass(frozen=True, slots=True)
 class RunningImage:
-    """A digest that tasks run. `as_wanted` is None for a container that is not released."""
+    """A digest that tasks run. `as_wanted` is None for a container that is not released, and for what may no longer be so."""
 
     hash: str
     digest: str
@@ -67,8 +67,16 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherClaim:
+    """Another Release that claims the same service. `refused`: the operator has said that it does not hold it."""
+
+    release: str
+    refused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceDetails:
-    """All that the page shows, at one point in time. `others` are the names of Releases that claim the same service and do not hold it."""
+    """All that the page shows, at one point in time. `others` are more Releases that claim the same service."""
 
     time: datetime
     entry: Entry
@@ -91,7 +99,9 @@ class ServiceDetails:
     commit: str
     wanted_commit: str
     release_set: str
-    others: tuple[str, ...] = ()
+    others: tuple[OtherClaim, ...] = ()
+    doubtful: bool = False
+    """Whether what runs was not observed lately, so that it may no longer be so."""
     ledger: str = ""
     """What is to be said of the ledger's part of the history; empty if it is there, or there is no ledger."""
 
@@ -102,7 +112,7 @@ class Surroundings:
 
     column: Column
     code: Code = field(default_factory=Code)
-    others: tuple[str, ...] = ()
+    others: tuple[OtherClaim, ...] = ()
     release_set: str = ""
     of_ledger: tuple[Mapping[str, Any], ...] = ()
     ledger: str = ""
@@ -115,6 +125,7 @@ def describe(body: Mapping[str, Any], entry: Entry, around: Surroundings, now: d
     change = release.spec.change or Change()
     target = status.target or TargetStatus()
     code, cell = around.code, entry.cell
+    doubtful = around.column.stale or not cell.observed
     closed, rollout = status.closed_window, status.rollout
     return ServiceDetails(
         time=now,
@@ -131,7 +142,7 @@ def describe(body: Mapping[str, Any], entry: Entry, around: Surroundings, now: d
         blocked_by=tuple((status.plan.blocked_by if status.plan else None) or ()),
         opens=closed.next_open_time if closed else None,
         under_way=_under_way(status),
-        containers=tuple(_containers(status)),
+        containers=tuple(_containers(status, doubtful=doubtful)),
         failed_tasks=tuple(failed_task(one, code) for one in (rollout.evidence if rollout else None) or ()),
         history=_history(status, around),
         links=tuple(_links(status, target, code, cell.running, cell.wanted)),
@@ -139,6 +150,7 @@ def describe(body: Mapping[str, Any], entry: Entry, around: Surroundings, now: d
         wanted_commit=code.commit(cell.wanted),
         release_set=around.release_set,
         others=around.others,
+        doubtful=doubtful,
         ledger=around.ledger,
     )
 
@@ -166,11 +178,11 @@ def _under_way(status: ReleaseStatus) -> UnderWay | None:
     )
 
 
-def _containers(status: ReleaseStatus) -> Iterator[ContainerRow]:
+def _containers(status: ReleaseStatus, *, doubtful: bool) -> Iterator[ContainerRow]:
     """Yield the containers that are released, and then the others."""
     pinned = {i.container: i for i in (status.pin.images if status.pin else None) or ()}
     shown = {c.name: c for c in (status.running.containers if status.running else None) or ()}
-    wanted = proofs(status.pin) if status.pin else {}
+    wanted = proofs(status.pin) if status.pin and not doubtful else {}
     for name in dict.fromkeys([*pinned, *shown]):
         yield _container(name, pinned.get(name), shown.get(name), wanted.get(name))
 
@@ -215,12 +227,7 @@ def data(shown: ServiceDetails) -> dict[str, Any]:
         "service": entry.service,
         "serviceSet": entry.service_set,
         "releaseSet": shown.release_set,
-        "environment": {
-            "name": column.name,
-            "displayName": column.title,
-            "lastSweepTime": to_time(column.seen) if column.seen else None,
-            "old": column.stale,
-        },
+        "environment": environment_data(column),
         **data_of_cell(entry.cell),
         "tasks": shown.tasks,
         "newTasks": shown.new_tasks,
@@ -236,7 +243,7 @@ def data(shown: ServiceDetails) -> dict[str, Any]:
         "history": [attempt_data(one) for one in shown.history],
         "ledger": shown.ledger,
         "links": [{"text": one.text, "address": one.address} for one in _all_links(shown)],
-        "alsoClaimedBy": list(shown.others),
+        "alsoClaimedBy": [one.release for one in shown.others],
     }
 
 

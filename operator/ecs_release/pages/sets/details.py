@@ -11,10 +11,13 @@ from ecs_release.api.change import Change
 from ecs_release.api.meta import to_time
 from ecs_release.api.names import APPLIED_BY_ANNOTATION
 from ecs_release.api.release import Release
+from ecs_release.api.release_status import ReleaseStatus
 from ecs_release.api.releaseset import ReleaseSet
 from ecs_release.api.releaseset_status import ReleaseSetStatus, SetService, SetWave
+from ecs_release.domain.decision.attempts import GOOD
 from ecs_release.domain.model.conditions import find
 from ecs_release.pages.history import Attempt, Code, attempt_data, attempt_of
+from ecs_release.pages.matrix import Column, environment_data
 from ecs_release.pages.readiness import Readiness, readiness
 
 # Mark and style of each state of a service, as of a Release's phases. The state itself is always shown beside the mark.
@@ -65,7 +68,8 @@ class SetDetails:
     name: str
     project: str
     service_set: str
-    environment: str
+    column: Column
+    """Its Environment."""
     readiness: Readiness
     progress: str
     wanted: str
@@ -85,17 +89,28 @@ class SetDetails:
     history: tuple[Attempt, ...]
 
     @property
+    def environment(self) -> str:
+        """The name of its Environment."""
+        return self.column.name
+
+    @property
     def is_under_way(self) -> bool:
         """Whether a service was started that has not ended."""
         return any(one.began and not one.ended for wave in self.waves for one in wave.services)
 
 
 def describe(
-    body: Mapping[str, Any], children: Mapping[str, Mapping[str, Any]], paged: Collection[str], code: Code, now: datetime
+    body: Mapping[str, Any],
+    children: Mapping[str, Mapping[str, Any]],
+    paged: Collection[str],
+    column: Column,
+    code: Code,
+    now: datetime,
 ) -> SetDetails:
     """Return what is to be shown of a ReleaseSet. Raises ValidationError if this version cannot read it.
 
-    `children` are its Releases by name, as far as they are there, and `paged` the services that have pages of their own.
+    `children` are its Releases by name, as far as they are there, `paged` the services that have pages of their own, and `column` is its
+    Environment's.
     """
     release_set = ReleaseSet.model_validate(body)
     meta, spec, status = release_set.metadata, release_set.spec, release_set.status or ReleaseSetStatus()
@@ -108,7 +123,7 @@ def describe(
         name=meta.name,
         project=spec.project_ref.name,
         service_set=spec.service_set,
-        environment=spec.environment_ref.name,
+        column=column,
         readiness=readiness(body),
         progress=str(summary.get("progress") or ""),
         wanted=wanted,
@@ -164,18 +179,27 @@ def _line(service: SetService, wave: SetWave | None, releases: Mapping[str, Rele
 
 
 def _ended(service: SetService, wave: SetWave | None, child: Release | None) -> datetime | None:
-    """Return when a service that was started had come to its state, by its Release's attempt, else by its condition, else by its wave."""
-    began, status = service.start_time, child.status if child else None
-    if began is None or service.state not in _ENDED:
+    """Return when a service that was started had come to its state, by its Release's attempt, else by its condition, else by its wave.
+
+    What is later than the end of its wave is about something else: drift that was corrected, or what somebody has deployed since.
+    """
+    if service.start_time is None or service.state not in _ENDED:
         return None
-    rollout = status.rollout if status else None
-    ready = find(status.conditions, "Ready") if status else None
-    candidates = (
-        rollout.completion_time if rollout else None,
-        ready.last_transition_time if ready else None,
-        wave.completion_time if wave else None,
-    )
-    return next((time for time in candidates if time is not None and time >= began), began)
+    # Times in a status may be whole seconds.
+    began, status = service.start_time.replace(microsecond=0), (child.status if child else None) or ReleaseStatus()
+    last, ready = wave.completion_time if wave else None, find(status.conditions, "Ready")
+    candidates = (_attempt_end(status, began, is_good=service.state == "Ready"), ready.last_transition_time if ready else None, last)
+    return next((time for time in candidates if time is not None and began <= time and (last is None or time <= last)), service.start_time)
+
+
+def _attempt_end(status: ReleaseStatus, began: datetime, *, is_good: bool) -> datetime | None:
+    """Return when the first attempt since then ended that ended so: one before it was tried again, one after it is another's."""
+    ends = [
+        attempt.completion_time
+        for attempt in status.history or ()
+        if attempt.start_time is not None and attempt.start_time >= began and attempt.outcome and (attempt.outcome in GOOD) is is_good
+    ]
+    return min((end for end in ends if end is not None), default=None)
 
 
 def data(shown: SetDetails) -> dict[str, Any]:
@@ -187,7 +211,7 @@ def data(shown: SetDetails) -> dict[str, Any]:
         "name": shown.name,
         "project": shown.project,
         "serviceSet": shown.service_set,
-        "environment": shown.environment,
+        "environment": environment_data(shown.column),
         "phase": state.phase,
         "reason": state.reason,
         "message": state.message,

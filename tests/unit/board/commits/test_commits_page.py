@@ -13,7 +13,7 @@ from tests.builders.board import elsewhere
 from tests.builders.board_desk import BoardDesk
 from tests.builders.fake_commits import FakeCommits
 from tests.builders.html_page import HOSTILE, Page
-from tests.unit.cli.kubectl.objects import ROLLED_BACK, ROLLING, environment, project, release
+from tests.unit.cli.kubectl.objects import REFUSED, ROLLED_BACK, ROLLING, environment, project, release
 
 A, B, C, D, E = (letter * 40 for letter in "abcde")
 # a - b - c - d, and e beside b.
@@ -63,11 +63,21 @@ def cells(found: dict[str, Any], commit: str) -> dict[str, list[tuple[str, tuple
 
 async def test_where_commits_are(desk: BoardDesk) -> None:
     found = await desk.json("/commits")
-    assert (found["project"], found["projects"], found["notes"]) == ("shop/shop", ["shop/shop"], [])
+    assert (found["project"], found["projects"]) == ("shop/shop", ["shop/shop"])
+    assert found["notes"] == ["How old this is cannot be told: you may not see Environments."]
+    assert (await desk.json("/commits?project=shop/shop", "ada"))["notes"] == []
     assert [c["hash"] for c in found["commits"]] == [D, C, B], "since the oldest that a Release remembers"
     assert cells(found, D) == {"staging": [("not yet", ("mail", "web"))], "production": [("not yet", ("web",))]}
     assert cells(found, C) == {"staging": [("failed", ("mail",)), ("live", ("web",))], "production": [("was here, gone", ("web",))]}
     assert cells(found, B) == {"staging": [("live", ("mail", "web"))], "production": [("live", ("web",))]}
+
+
+async def test_what_nobody_looks_at_is_not_live(desk: BoardDesk) -> None:
+    desk.put(release("web", wanted="c", readiness=REFUSED, **before("a", "c")))
+    found = await desk.json("/commits")
+    assert cells(found, B)["staging"] == [("live", ("mail",)), ("unknown", ("web",))]
+    (web,) = [g for c in found["commits"] if c["hash"] == B for g in c["environments"]["staging"] if g["services"] == ["web"]]
+    assert web["message"] == "TargetNotAllowed: not observed: Environment 'staging' does not allow namespace 'shop'"
 
 
 async def test_the_page_says_the_same(desk: BoardDesk) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from ecs_release.pages.comparison import page
 from tests.builders.board import elsewhere
 from tests.builders.board_desk import BoardDesk
 from tests.builders.fake_commits import FakeCommits
 from tests.builders.html_page import HOSTILE, Page
-from tests.unit.cli.kubectl.objects import ROLLED_BACK, ago, digest, environment, project, release
+from tests.unit.cli.kubectl.objects import REFUSED, ROLLED_BACK, ago, digest, environment, project, release
 
 A, B, C, D = (letter * 40 for letter in "abcd")
 # a - b - c, and d beside b; the newest of the branch is c.
@@ -64,7 +66,9 @@ async def test_what_runs_in_both_and_how_far_apart_it_is(desk: BoardDesk) -> Non
     assert web["first"] == {
         "hash": "ccccccc",
         "digests": {"app": digest("c")},
+        "otherDigests": {},
         "taskDefinition": None,
+        "seen": "All",
         "phase": "Ready",
         "reason": "Succeeded",
     }
@@ -85,6 +89,58 @@ async def test_the_page_says_the_same(desk: BoardDesk) -> None:
     assert 'href="https://github.com/example/shop/compare/ccccccc...aaaaaaa"' in text
     assert "Staging of all" not in shown, "who may not get Environments does not see their names for people"
     assert "Staging of all" in (await desk.get(BOTH, "ada"))[1]
+
+
+def verdicts(found: dict[str, Any]) -> dict[str, tuple[str, bool | None]]:
+    return {s["service"]: (s["verdict"], s["differs"]) for s in found["services"]}
+
+
+NOTHING = {"a": 0}
+UNSEEN = {"running": None}
+
+
+@pytest.mark.parametrize(
+    ("staging", "production", "expected", "said"),
+    [
+        (release("x"), {}, ("Same", False), "= the same"),
+        (release("x"), {"wanted": "a"}, ("Differs", True), "≠ differs"),
+        (release("x", **UNSEEN), UNSEEN, ("Unknown", None), "what runs in staging is not known"),
+        (release("x", **UNSEEN), {}, ("Unknown", None), "? not known"),
+        (release("x", runs={"b": 1, "a": 1}), {}, ("Differs", True), "tasks in staging run several images"),
+        (release("x", runs={"b": 1, "a": 1}), {"runs": {"b": 1, "a": 1}}, ("Differs", True), "tasks in production run several images"),
+        (release("x", runs={"b": 0}), {"runs": {"b": 0}}, ("NothingRuns", None), "no task runs in production"),
+        (release("x", runs={"a": 0}), {}, ("NothingRuns", None), "no task runs in staging"),
+        (release("x", readiness=REFUSED), {}, ("Unknown", None), "not every task in staging has shown what it runs, or not lately"),
+        (release("x", readiness=REFUSED), {"wanted": "a"}, ("Differs", True), "? not observed: may no longer be so"),
+    ],
+    ids=str,
+)  # fmt: skip
+async def test_only_what_is_proven_is_the_same(
+    desk: BoardDesk, staging: dict[str, Any], production: dict[str, Any], expected: tuple[str, bool | None], said: str
+) -> None:
+    desk.put(staging, release("x", environment="production", **production))
+    for only in ("", "&only=different"):
+        found = verdicts(await desk.json(f"{BOTH}&q=x{only}"))
+        assert found == ({} if only and expected[0] == "Same" else {"x": expected})
+    assert said in re.sub(r"<[^>]*>", "", (await desk.get(f"{BOTH}&q=x"))[1])
+
+
+async def test_what_is_not_known_is_counted_by_itself(desk: BoardDesk) -> None:
+    desk.put(
+        release("y", **UNSEEN), release("y", environment="production"), release("z", runs={"b": 0}), release("z", environment="production")
+    )
+    assert "3 of 6 services differ. Of 1 it is not known. Of 1 nothing runs." in re.sub(r"<[^>]*>", "", (await desk.get(BOTH))[1])
+    # Whoever may see that nobody observes one of the two is told that nothing of it is known to be the same.
+    desk.put(environment("production", seen=ago(hours=2)))
+    assert verdicts(await desk.json(f"{BOTH}&only=different", "ada"))["mail"] == ("Unknown", None)
+    assert "mail" not in verdicts(await desk.json(f"{BOTH}&only=different"))
+    assert verdicts(await desk.json(BOTH, "ada"))["web"] == ("Differs", True)
+
+
+async def test_between_what_ran_last_and_what_runs_no_commits_are_counted(desk: BoardDesk, commits: FakeCommits) -> None:
+    desk.put(release("web", runs={"c": 0}))
+    found = await desk.json(f"{BOTH}&q=web")
+    assert services(found) == {"web": (None, None, None)} and commits.asked == []
 
 
 async def test_what_is_narrowed(desk: BoardDesk) -> None:
@@ -169,7 +225,7 @@ async def test_no_committer_and_no_tenant_writes_into_the_page(desk: BoardDesk, 
     desk.elapsed_s += 61
     commits.subject, commits.author = text, text
     web = release("web", wanted="c", runs={"c": 2})
-    web["status"]["running"]["containers"][0]["name"] = text
+    web["status"]["running"]["containers"][0]["name"] = web["status"]["pin"]["images"][0]["container"] = text
     desk.put(web, environment(spec={"displayName": text[:60].encode(errors="replace").decode()}))
     _, page, _ = await desk.get(BOTH, "ada")
     assert [(name, sorted(a)) for name, a in Page(page).tags if name != "small"] == [
@@ -182,9 +238,21 @@ async def test_no_committer_and_no_tenant_writes_into_the_page(desk: BoardDesk, 
 async def test_a_page_says_how_old_it_is(desk: BoardDesk) -> None:
     desk.put(environment("production", seen=ago(hours=2)))
     assert "not observed since" in (await desk.get(BOTH, "ada"))[1]
+    desk.put(environment("production", seen=ago(hours=-2)))
+    assert "which is yet to come: clocks differ" in (await desk.get(BOTH, "ada"))[1]
     desk.freshness.lost("Release")
     assert "Not up to date: the cluster does not answer." in (await desk.get(BOTH))[1]
     assert (await desk.json(BOTH))["asOf"] == "2026-11-24T12:00:00Z"
+
+
+async def test_who_may_not_see_environments_is_told_that_its_age_is_not_known(desk: BoardDesk) -> None:
+    said = "How old this is cannot be told: you may not see Environments."
+    found = await desk.json(BOTH)
+    assert found["first"] == {"name": "staging", "lastSweepTime": None, "old": None}
+    assert said in (await desk.get(BOTH))[1]
+    assert said not in (await desk.get("/compare"))[1], "nothing is shown of any age"
+    assert (await desk.json(BOTH, "ada"))["first"]["old"] is False
+    assert said not in (await desk.get(BOTH, "ada"))[1]
 
 
 async def test_it_is_made_once_for_all_who_see_the_same(desk: BoardDesk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,3 +264,29 @@ async def test_it_is_made_once_for_all_who_see_the_same(desk: BoardDesk, monkeyp
     desk.put(release("web", wanted="b"))
     await desk.get(BOTH)
     assert len(made) == 3
+
+
+async def test_what_changes_while_commits_are_asked_for_makes_another_page(
+    desk: BoardDesk, commits: FakeCommits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecs_release.board.commits.distances._WAIT_S", 60)
+    commits.hanging.add(GIT["git"]["url"])
+    position, asked = desk.feed.position, asyncio.create_task(desk.get(BOTH))
+    async with asyncio.timeout(60):
+        while not commits.asked:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        desk.put(release("web", wanted="a"))
+        commits.released.set()
+        _, text, _ = await asked
+    assert f'data-position="{position}"' in text, "the change is sent to it"
+    assert services(await desk.json(BOTH))["web"] == (False, None, None)
+    assert "2 commits" not in (await desk.get(BOTH))[1]
+
+
+async def test_it_is_compared_outside_of_the_event_loop(desk: BoardDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = set[int]()
+    for name in ("rows_of", "html"):
+        real = getattr(page, name)
+        monkeypatch.setattr(page, name, lambda *given, real=real: (threads.add(threading.get_ident()), real(*given))[1])
+    assert (await desk.get(BOTH))[0] == 200
+    assert threads and threading.get_ident() not in threads

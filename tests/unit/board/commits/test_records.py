@@ -9,7 +9,7 @@ import pytest
 from ecs_release.api.names import PROJECT, RELEASE, RELEASE_SET
 from ecs_release.board.commits.records import Code, Records
 from ecs_release.domain.ports.commits import Repository
-from ecs_release.pages.comparison.differences import Side
+from ecs_release.pages.comparison.differences import Seen, Side
 from tests.builders.board import elsewhere
 from tests.unit.cli.kubectl.objects import digest, project, release, release_set
 
@@ -23,7 +23,7 @@ def with_git(body: dict[str, Any], **git: str) -> dict[str, Any]:
 def test_what_a_release_runs() -> None:
     records = Records()
     records.changed(RELEASE, release("web", runs={"a": 2}))
-    assert records.sides == {("shop", "web-staging"): Side("aaaaaaa", (("app", digest("a")),))}
+    assert records.sides == {("shop", "web-staging"): Side("aaaaaaa", (("app", digest("a")),), "", Seen.ALL, is_listed=True)}
     version = records.version
     records.changed(RELEASE, release("web", runs={"a": 2}))
     assert records.version == version, "nothing has changed"
@@ -49,7 +49,6 @@ def test_where_the_code_of_a_project_is(body: dict[str, Any], expected: Code) ->
     records = Records()
     records.changed(PROJECT, body)
     assert records.code == {("shop", "shop"): expected}
-    assert records.links([("shop", "shop"), ("shop", "other")]) == {("shop", "shop"): expected.link}
 
 
 def test_only_what_is_still_there_is_kept() -> None:

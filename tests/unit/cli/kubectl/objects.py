@@ -26,6 +26,14 @@ def conditions(reason: str, message: str, ready: str = "False", reconciling: str
     ]
 
 
+REFUSED = {
+    "phase": "Failed",
+    "conditions": [
+        *conditions("TargetNotAllowed", "Environment 'staging' does not allow namespace 'shop'", stalled="True"),
+        {"type": "InSync", "status": "Unknown", "observedGeneration": 1, "lastTransitionTime": ago(seconds=48), "reason": "NotObserved"},
+    ],
+}
+"""At which the operator does not look any more: what runs is what was seen last."""
 READY = {"phase": "Ready", "conditions": conditions("Succeeded", "2 of 2 tasks run the wanted digests", ready="True")}
 ROLLED_BACK = {
     "phase": "RolledBack",

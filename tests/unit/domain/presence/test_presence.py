@@ -42,6 +42,9 @@ def at(body: Release, **more: Any) -> Place:
     return Place("web", body, listed=frozenset({"app"}), **more)
 
 
+NOT_PROVEN = {"type": "InSync", "status": "Unknown", "lastTransitionTime": SINCE, "reason": "NotObserved"}
+LEFT_ALONE = [*ready("TargetNotAllowed", "False"), NOT_PROVEN]
+
 TABLE: list[tuple[str, Release, State, str]] = [
     ("it is what runs", release(running=runs(COMMIT)), State.LIVE, ""),
     ("what runs contains it", release(running=runs(NEW)), State.LIVE, ""),
@@ -75,6 +78,8 @@ TABLE: list[tuple[str, Release, State, str]] = [
      release(running=running(container("app", **{ABSENT: 1, OLD: 1}))), State.NOT_YET, ""),
     ("other containers do not count", release(running=running(container("app", **{NEW: 2}), container("log", **{OLD: 2}))), State.LIVE, ""),
     ("AWS cannot be read", release(running=runs(NEW), conditions=ready("ObservationFailed", "Unknown")), State.UNKNOWN, "said"),
+    ("its Environment does not allow it any more", release(running=runs(NEW), conditions=LEFT_ALONE), State.UNKNOWN, "not observed: said"),
+    ("it is stalled, and seen", release(running=runs(NEW), conditions=[*ready("ArtifactNotFound", "False"), NOT_PROVEN]), State.LIVE, "said"),
     ("nothing runs on purpose",
      release(WANTS_NEW, running=running(container("app", **{NEW: 0}), count=0), conditions=ready("NothingRunning", "True")), State.NOTHING_RUNS, ""),
     ("nothing runs, and nothing of it is wanted", release(running=running(container("app", **{OLD: 0}), count=0)), State.NOT_YET, ""),

@@ -50,6 +50,18 @@ def test_of_two_releases_of_one_service_the_holder_is_shown() -> None:
     assert states(found) == {"web": {"staging": State.LIVE}}
 
 
+def test_a_release_that_was_not_looked_at_yet_or_goes_nowhere_does_not_hide_the_holder() -> None:
+    not_seen = {"type": "InSync", "status": "Unknown", "lastTransitionTime": "2026-11-24T11:00:00Z", "reason": "NotObserved"}
+    others = [
+        release({"releaseHash": OLD}, name="a", conditions=None),
+        release({"releaseHash": OLD}, name="b", conditions=[*ready("InvalidSpec", "False"), not_seen], running=runs(OLD)),
+        release({"releaseHash": OLD}, name="c", conditions=ready("TargetConflict", "False"), observedGeneration=0),
+    ]
+    for other in others:
+        found = build([other, release(running=runs(NEW))], (), PROJECTS, {}, graph)
+        assert states(found) == {"web": {"staging": State.LIVE}}
+
+
 def test_what_was_not_observed_is_said_of_its_environment() -> None:
     bodies = [release(running=runs(NEW)), release(running=runs(NEW), environment="production")]
     found = build(bodies, (), PROJECTS, {"production": "not observed for 20m"}, graph)

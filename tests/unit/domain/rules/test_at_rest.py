@@ -252,3 +252,65 @@ HOLD = Waiting("AwaitingReleaseSet", "spec.source is not what ReleaseSet 'all' w
 )
 def test_a_source_that_is_not_acted_on_is_not_ready(what: str, found: Facts, expected: str) -> None:
     assert ready(decide(found).status) == (expected, "AwaitingReleaseSet"), what
+
+
+BY_TAG: dict[str, Any] = {"rollout": {"method": "EnvironmentTag"}, "place": {"artifacts": {"environmentTag": "env"}}}
+
+
+def consistency(value: str | None, image: str = ":env", container: str = "app") -> TaskDefinition:
+    """The running revision, which says so of a container (None: nothing)."""
+    made = task_definition(2, image)
+    more = {"versionConsistency": value} if value else {}
+    others = [] if container == "app" else [{"name": container, "image": "proxy:1", **more}]
+    containers = [{**c, **(more if container == "app" else {})} for c in made.content["containerDefinitions"]] + others
+    return replace(made, content={**made.content, "containerDefinitions": containers})
+
+
+ALONE = consistency("disabled")
+NONE_NOW, ONE_LISTED = service(deployment(2)), service(deployment(2), tasks=(task(2),), running=2)
+
+
+@pytest.mark.parametrize("seen", [NONE_NOW, ONE_LISTED, service(deployment(2), tasks=(task(2), task(2, "")))])
+@pytest.mark.parametrize(
+    ("what", "running", "expected"),
+    [
+        ("ECS resolves the tag once", consistency(None), ("True", "Succeeded")),
+        ("it says so", consistency("enabled"), ("True", "Succeeded")),
+        ("each task resolves it", ALONE, ("Unknown", "Verifying")),
+        ("each task resolves it, and the image is named by digest", consistency("disabled", NEW), ("True", "Succeeded")),
+        ("each task resolves the tag of a container that is not listed", consistency("disabled", container="proxy"), ("True", "Succeeded")),
+        ("it is not known whether it does", None, ("Unknown", "Verifying")),
+    ],
+)
+def test_no_task_proves_another_one_where_each_resolves_its_tag(
+    what: str, running: TaskDefinition | None, expected: tuple[str, str], seen: Service
+) -> None:
+    """They were proven before, by this very deployment: those that have started since may run what the tag pointed to by then."""
+    decision = decide(given(seen, running, proven="ecs-svc/2", tags={"app": NEW}, **BY_TAG))
+    assert ready(decision.status) == expected, what
+
+
+def test_tasks_that_all_show_it_prove_themselves() -> None:
+    assert ready(decide(given(RUNS, ALONE, tags={"app": NEW}, **BY_TAG)).status) == ("True", "Succeeded")
+    mixed = service(deployment(2), tasks=(task(2), task(2, OTHER)))
+    assert ready(decide(given(mixed, ALONE, proven="ecs-svc/2", tags={"app": NEW}, **BY_TAG)).status) == ("False", "Drifted")
+
+
+@pytest.mark.parametrize(("running", "expected", "words"), [(consistency(None), "True", ""), (ALONE, "False", "the next task would run")])
+def test_what_the_next_task_would_pull_counts_where_each_resolves_its_tag(running: TaskDefinition, expected: str, words: str) -> None:
+    """While it is suspended, too: the tag was moved, and all tasks that run now are as wanted."""
+    held = given(RUNS, running, proven="ecs-svc/2", tags={"app": OTHER}, **BY_TAG)
+    held = changed(held, spec={"suspend": True})
+    found = decide(held).status
+    assert ready(found) == (expected, "Suspended")
+    condition = next(c for c in found.conditions or () if c.type == "Ready")
+    assert words in condition.message
+
+
+def test_what_a_task_would_pull_after_a_rollback_is_what_the_tag_points_to_where_each_resolves_it() -> None:
+    back = deployment(3, state="IN_PROGRESS", rollout_state_reason="ECS deployment rolling back")
+    seen = service(back, deployment(2, status="ACTIVE"), desired=0)
+    for running, found in ((consistency(None), Match.UNKNOWN), (ALONE, Match.NOTHING_RUNS)):
+        off = given(seen, replace(running, arn=revision(3)), tags={"app": NEW}, **BY_TAG)
+        assert off.wanted.pin is not None
+        assert at_rest.runs_wanted(off, off.wanted.pin) is found

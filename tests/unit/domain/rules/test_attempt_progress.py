@@ -11,6 +11,7 @@ from ecs_release.api.conditions import Condition
 from ecs_release.api.release_status import Pin, PinnedImage, RolloutProgress
 from ecs_release.domain.decision.decision import Update
 from ecs_release.domain.decision.facts import Doubt
+from ecs_release.domain.ecs.events import Author
 from ecs_release.domain.ecs.service import Look, Outage, Service
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.release.decide import decide
@@ -41,6 +42,17 @@ def test_a_look_shows_what_was_so_when_it_was_asked_for(asked_ago_s: float, outc
     rollout = decide(changed(with_rollout(attempt_under_way(idle_s=90)), look=looked(asked_ago_s))).status.rollout
     assert rollout is not None
     assert rollout.outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("deployment_id", "ends"), [("ecs-svc/3", " by arn:ada (console)"), ("ecs-svc/2", " before it was seen to be done")]
+)
+def test_who_superseded_an_attempt_is_named_if_known(deployment_id: str, ends: str) -> None:
+    theirs = Look(KEY, service(deployment(3), tasks=(task(3, OTHER), task(3, OTHER))), NOW, NOW)
+    author = Author("arn:ada", "console", NOW - timedelta(seconds=60), deployment_id)
+    rollout = decide(changed(with_rollout(attempt_under_way(idle_s=90)), look=theirs, authors=(author,))).status.rollout
+    assert rollout is not None and rollout.outcome == "Superseded"
+    assert (rollout.message or "").endswith(ends), rollout.message
 
 
 def test_a_look_that_shows_the_deployment_was_not_asked_for_too_early() -> None:

@@ -111,6 +111,7 @@ def untried(seen: Service = COMES_UP, *, revision: TaskDefinition | None = None,
 BY_TAG = {"environment": environment(rollout={"method": "EnvironmentTag"}, artifacts={"environmentTag": "env.prod"}), "tags": {"app": NEW}}
 TAGGED = task_definition(2, "")
 FAILED = service(deployment(2, state="FAILED"), deployment(1, status="ACTIVE"), tasks=(task(2), task(1, OLD)))
+ONE_OF_TWO = service(deployment(2, state="IN_PROGRESS"), deployment(1, status="ACTIVE", desired=0, running=0), tasks=(task(2),))
 NO_TASK_YET = service(deployment(2, state="IN_PROGRESS"), deployment(1, status="ACTIVE"), tasks=(task(1, OLD),))
 
 
@@ -119,6 +120,7 @@ NO_TASK_YET = service(deployment(2, state="IN_PROGRESS"), deployment(1, status="
     [
         pytest.param(untried(), True, id="the revision names the wanted digest"),
         pytest.param(untried(NO_TASK_YET), True, id="the same, before its first task"),
+        pytest.param(untried(ONE_OF_TWO), True, id="the same, when one of two tasks runs, and no other"),
         pytest.param(untried(environment=environment(suspend={"reason": "audit"})), True, id="it is suspended: nothing is called"),
         pytest.param(untried(revision=TAGGED, **BY_TAG), True, id="the revision names a tag, and its tasks show the wanted digest"),
         pytest.param(untried(NO_TASK_YET, revision=TAGGED, **BY_TAG), False, id="the same, before its first task: it may run anything"),
@@ -131,6 +133,7 @@ def test_a_deployment_of_the_wanted_images_that_is_under_way_is_followed(given: 
     decision = decide(given)
     rollout = decision.status.rollout
     assert (rollout is not None and rollout.cause == "Adopted", decision.act) == (followed, None)
+    assert ready_and_reconciling(decision)[0] != "True"
     if rollout is not None and followed:
         assert (rollout.deployment_id, rollout.outcome, rollout.rollback_target) == ("ecs-svc/2", None, revision(1))
         assert rollout.intent is not None and rollout.intent.deployments == ["ecs-svc/1"]
@@ -159,3 +162,15 @@ def test_what_was_adopted_under_way_ends_as_its_deployment_does(seen: Service, e
     adopted = decide(changed(given, now=NOW - timedelta(seconds=60))).status
     decision = decide(changed(given, status=adopted, seen=seen, missing_since=NOW - timedelta(seconds=60)))
     assert (ready_and_reconciling(decision)[:2], decision.act) == (expected, None)
+
+
+def test_what_ecs_has_given_up_is_tried_again_though_all_its_tasks_run() -> None:
+    """A circuit breaker or an alarm failed it, and nothing rolls it back: a retry is no request for what runs already."""
+    seen = service(deployment(2, state="FAILED"), tasks=(task(2), task(2)))
+    given = with_rollout(attempt_under_way(seen, attempt_id="b"), outcome="RolloutFailed", message="the circuit breaker")
+    assert ready_and_reconciling(decide(given))[:2] == ("False", "RolloutFailed")
+    retried = given.release.metadata.model_copy(update={"annotations": {RETRY_ANNOTATION: "1"}})
+    decision = decide(changed(given, release=given.release.model_copy(update={"metadata": retried})))
+    rollout = decision.status.rollout
+    assert rollout is not None and (rollout.attempt_id, rollout.cause, rollout.outcome) == ("b", "Retry", None)
+    assert decision.status.last_handled_retry == "1"

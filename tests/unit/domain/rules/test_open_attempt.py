@@ -12,7 +12,7 @@ from ecs_release.api.names import OVERRIDE_ANNOTATION
 from ecs_release.api.release_status import Pin, PinnedImage, PlatformDigests, Running
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Register, Stop, Update
-from ecs_release.domain.decision.facts import Facts
+from ecs_release.domain.decision.facts import Doubt, Facts
 from ecs_release.domain.ecs.service import Service
 from ecs_release.domain.model.conditions import find
 from ecs_release.domain.release.decide import decide
@@ -86,6 +86,50 @@ def test_an_abort_leaves_what_somebody_else_has_deployed_alone(intent: str) -> N
     assert (decision.act, ready_and_reconciling(decision)) == (None, ("Unknown", "RollingOut", "True"))
     theirs = replace(SOMEBODYS, tasks=(task(3, OTHER), task(2)))
     assert ready_and_reconciling(decide(changed(given, seen=theirs)))[:2] == ("False", "Superseded")
+
+
+BACK = service(
+    deployment(3, task_definition=revision(1), state="IN_PROGRESS"),
+    deployment(2, status="ACTIVE", state="IN_PROGRESS"),
+    tasks=(task(2), task(2)),
+)
+"""The former revision is deployed again, and no task of that runs yet."""
+ROLLED_BACK = service(deployment(1), deployment(2, status="ACTIVE", state="FAILED"), tasks=(task(1, OLD), task(1, OLD)))
+OTHERS = replace(SOMEBODYS, tasks=(task(3, OTHER), task(2)))
+
+
+@pytest.mark.parametrize(
+    ("intent", "seen", "in_doubt", "outcome", "words"),
+    [
+        ("RollBack", BACK, True, "Aborted", "went back to web:1 by deployment ecs-svc/3"),
+        (
+            "RollBack",
+            replace(BACK, tasks=(replace(task(3, OLD), task_definition=revision(1)), task(2))),
+            True,
+            "Aborted",
+            "went back to web:1",
+        ),
+        ("RollBack", BACK, False, None, "took over; none of its tasks runs yet"),
+        ("RollBack", ROLLED_BACK, True, "Aborted", "ECS rolled back to web:1"),
+        ("RollBack", OTHERS, True, "Superseded", "replaced ours"),
+        ("StopServiceDeployment", ROLLED_BACK, True, "Aborted", "ECS rolled back to web:1"),
+        ("StopServiceDeployment", ROLLED_BACK, False, "RolledBack", "ECS rolled back to web:1"),
+        ("StopServiceDeployment", BACK, True, None, "took over; none of its tasks runs yet"),
+        ("UpdateService", ROLLED_BACK, True, "RolledBack", "ECS rolled back to web:1"),
+    ],
+)
+def test_an_abort_whose_answer_was_lost_is_no_deployment_of_somebody_else(
+    intent: str, seen: Service, in_doubt: bool, outcome: str | None, words: str
+) -> None:
+    accepted = {"accepted_time": NOW - timedelta(seconds=60)} if intent == "UpdateService" else {"accepted_time": None}
+    given = with_rollout(
+        attempt_under_way(seen, intent=intent), stage="IN_PROGRESS", intent={"deployments": ["ecs-svc/1"], **accepted},
+        last_progress_time=NOW - timedelta(seconds=60),
+    )  # fmt: skip
+    doubt = Doubt(NOW - timedelta(seconds=5)) if in_doubt and intent != "UpdateService" else None
+    rollout = decide(changed(given, doubt=doubt)).status.rollout
+    assert rollout is not None
+    assert (rollout.outcome, words in (rollout.message or "")) == (outcome, True), rollout.message
 
 
 def test_what_an_abort_announces_keeps_what_was_listed_before_the_attempt() -> None:

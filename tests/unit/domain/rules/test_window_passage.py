@@ -45,6 +45,7 @@ def goes(found: Facts, **more: Any) -> bool:
         ([entry(1, NEW), entry(30, OLD)], True),
         ([entry(8, NEW), entry(30, OLD)], False),
         ([entry(1, NEW), entry(2, OLD, "RolledBack")], False),
+        ([entry(1, NEW), entry(3, OLD, "NothingRunning")], False),
         ([entry(1, OLD, "RolledBack"), entry(2, NEW), entry(20, OLD)], True),
         ([entry(6.9, NEW, "RolledBack"), entry(30, OLD)], True),
     ],

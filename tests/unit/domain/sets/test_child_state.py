@@ -35,6 +35,8 @@ OPEN = Rollout(attempt_id="a")
         (child(situation=OUTDATED), State.READY),
         (child(situation=OUTDATED, pinned=OLD), State.WAITING),
         (child(situation=conditions.held(False, Reason.SUSPENDED, "")), State.WAITING),
+        (child(situation=conditions.held(None, Reason.SUSPENDED, "no task ever ran")), State.WAITING),
+        (child(situation=conditions.held(None, Reason.OBSERVING, "no task ever ran")), State.WAITING),
         (child(situation=conditions.held(True, Reason.SUSPENDED, "")), State.READY),
         (child(situation=conditions.stalled(Reason.ROLLED_BACK, ""), annotations={"ecs-release.dev/retry": "1"}), State.PROGRESSING),
         (
@@ -46,6 +48,30 @@ OPEN = Rollout(attempt_id="a")
 def test_a_child_counts_by_what_it_says_of_what_was_written_last(found: Child | None, state: State) -> None:
     line = SetService(name="web", images=[PinnedImage(container="app", digest=NEW)], generation=2)
     assert child_state(line, found).state is state
+
+
+@pytest.mark.parametrize(
+    ("what", "found", "matches"),
+    [
+        ("there is none", None, None),
+        ("proven", child(), True),
+        ("nothing is known", child(situation=conditions.held(None, Reason.SUSPENDED, "")), None),
+        ("disproven", child(situation=conditions.held(False, Reason.SUSPENDED, "")), False),
+        ("it waits", child(situation=conditions.waiting(Reason.AWAITING_WINDOW, "")), False),
+        ("it was told just now", child(observed=1), None),
+        ("it rolls out", child(situation=conditions.progressing(Reason.ROLLING_OUT, "")), None),
+        ("ECS went back", child(situation=conditions.stalled(Reason.ROLLED_BACK, "")), False),
+        ("on an older base", child(situation=OUTDATED), False),
+        ("it is proven to run what it asks for still", child(OLD, pinned=OLD), False),
+        ("it asks for something else, and what runs is not known", child(OLD, situation=conditions.held(None, Reason.SUSPENDED, "")), None),
+        ("it asks for something else, and runs neither", child(OLD, situation=conditions.held(False, Reason.SUSPENDED, "")), None),
+        ("it was told something else just now", child(OLD, observed=1), None),
+    ],
+)
+def test_what_is_known_of_what_runs(what: str, found: Child | None, matches: bool | None) -> None:
+    line = SetService(name="web", images=[PinnedImage(container="app", digest=NEW)])
+
+    assert child_state(line, found).matches is matches, what
 
 
 def test_a_child_that_people_hold_takes_no_place() -> None:

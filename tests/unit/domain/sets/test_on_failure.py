@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from ecs_release.api.conditions import Reason
-from ecs_release.api.release_status import Rollout
-from ecs_release.domain.model.conditions import progressing, stalled, unready
+from ecs_release.api.release_status import PinnedImage, Rollout
+from ecs_release.domain.model.conditions import find, progressing, stalled, unready
 from ecs_release.domain.sets.decide import decide_set
 from ecs_release.domain.sets.decision import SetDecision
-from tests.builders.ecs import NOW, OLD
+from tests.builders.ecs import NEW, NOW, OLD
 from tests.builders.set_facts import set_of_two
 
 DEADLINE_S = 600
@@ -54,6 +54,32 @@ def test_a_set_goes_back_for_a_verdict_or_for_what_lasts(what: str, web: dict[st
     entry = (decided(web).status.history or [])[0]
 
     assert (entry.cause == "Rollback") is goes_back, what
+
+
+@pytest.mark.parametrize(
+    ("what", "line", "outcome", "words"),
+    [
+        ("it went back", {"wants": "Previous"}, "RolledBack", "1 services went back"),
+        ("what ran before is not known", {"previous": None}, "Failed", "what web ran before is not known, so that it stays as it is"),
+        ("what ran is kept", {"previous": None, "origin": "Kept"}, "RolledBack", "0 services went back"),
+        ("nothing was changed", {"previous": [PinnedImage(container="app", digest=NEW)]}, "RolledBack", "0 services went back"),
+    ],
+)
+def test_a_rollback_ends_as_one_only_if_all_that_was_changed_went_back(what: str, line: dict[str, Any], outcome: str, words: str) -> None:
+    before = {"digest": OLD, "pinned": OLD}
+    given = set_of_two(before, WAITS, strategy={"onFailure": "RollBack"})
+    status = given.release_set.status
+    assert status is not None and status.services and status.history
+    status.services[0] = status.services[0].model_copy(update=line)
+    status.history[0] = status.history[0].model_copy(update={"cause": "Rollback", "message": "because web RolledBack: no"})
+
+    decision = decide_set(given)
+    entry = (decision.status.history or [])[0]
+
+    assert (entry.outcome, words in (entry.message or "")) == (outcome, True), (what, entry.message)
+    ready = find(decision.status.conditions, "Ready")
+    assert ready is not None and ready.status == "False", what
+    assert ("not rolled back everywhere" in ready.message) is (outcome == "Failed"), ready.message
 
 
 def test_it_is_looked_at_again_when_a_refusal_has_lasted() -> None:

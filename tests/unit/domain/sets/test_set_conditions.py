@@ -113,3 +113,61 @@ def test_a_set_on_an_older_base_is_through_and_not_ready(outcome: str | None, su
     assert (found.ready, found.reconciling, found.reason) == expected
     if outcome:
         assert found.message == "2/2 ready: web: the wanted images run, but on an older base: web:3 is newer"
+
+
+DIFFERS, UNPROVEN = ChildState(State.WAITING, "Suspended", differs=True), ChildState(State.WAITING, "Suspended")
+NOT_TOLD, ON_ANOTHER = ChildState(State.PENDING), ChildState(State.PENDING, differs=True)
+ROLLED_BACK = ChildState(State.FAILED, "RolledBack", differs=True)
+
+
+@pytest.mark.parametrize(
+    ("web", "api", "ready"),
+    [
+        (READY, READY, "True"),
+        (READY, UNPROVEN, "Unknown"),
+        (READY, NOT_TOLD, "Unknown"),
+        (READY, BLIND, "Unknown"),
+        (UNPROVEN, DIFFERS, "False"),
+        (READY, ON_ANOTHER, "False"),
+        (NOT_TOLD, ROLLED_BACK, "False"),
+        (UNPROVEN, OUTDATED, "False"),
+    ],
+)
+def test_an_observed_set_is_not_ready_only_where_that_is_known(web: ChildState, api: ChildState, ready: str) -> None:
+    given = set_facts(observed_only=True)
+    assert given.release_set.status is not None
+    found = situation_of(given, SetDraft.of(given.release_set.status), {"web": web, "api": api}, SetProgress("1/2 ready"))
+
+    assert (found.ready, found.reconciling, found.stalled, found.reason) == (ready, False, False, "Observing")
+
+
+@pytest.mark.parametrize(
+    ("suspend", "web", "api", "ready"),
+    [
+        (True, READY, READY, "True"),
+        (True, READY, UNPROVEN, "Unknown"),
+        (True, READY, NOT_TOLD, "Unknown"),
+        (True, READY, DIFFERS, "False"),
+        (True, UNPROVEN, ON_ANOTHER, "False"),
+        (False, READY, UNPROVEN, "Unknown"),
+        (False, READY, DIFFERS, "False"),
+        (False, UNPROVEN, DIFFERS, "False"),
+    ],
+)
+def test_a_suspended_set_is_not_ready_only_where_that_is_known(suspend: bool, web: ChildState, api: ChildState, ready: str) -> None:
+    """Suspended by its own spec, or because its services are."""
+    given = set_facts(suspend=suspend, outcome="Succeeded")
+    assert given.release_set.status is not None
+    found = situation_of(given, SetDraft.of(given.release_set.status), {"web": web, "api": api}, SetProgress("1/2 ready"))
+
+    assert (found.ready, found.stalled, found.reason) == (ready, False, "Suspended")
+
+
+@pytest.mark.parametrize(("found", "ready"), [(READY, "False"), (DIFFERS, "Unknown"), (UNPROVEN, "Unknown")])
+def test_what_a_rollback_has_returned_to_is_not_what_the_set_wants(found: ChildState, ready: str) -> None:
+    given = set_facts(observed_only=True)
+    assert given.release_set.status is not None
+    draft = SetDraft.of(given.release_set.status)
+    draft.change("web", wants="Previous")
+
+    assert situation_of(given, draft, {"web": found, "api": READY}, SetProgress("1/2 ready")).ready == ready

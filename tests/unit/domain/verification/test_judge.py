@@ -107,6 +107,18 @@ TABLE = [
         {},
         Verdict.SUPERSEDED,
     ),
+    (
+        "ours was completed, and the tasks of it that are left show them, then another one began; each task resolves its tag",
+        service(deployment(3, state="IN_PROGRESS"), deployment(2, status="ACTIVE"), tasks=(task(2), task(3, OTHER))),
+        {"stage": "COMPLETED", "each_task_resolves": True},
+        Verdict.SUPERSEDED,
+    ),
+    (
+        "the same, and ECS resolves the tag once",
+        service(deployment(3, state="IN_PROGRESS"), deployment(2, status="ACTIVE"), tasks=(task(2), task(3, OTHER))),
+        {"stage": "COMPLETED"},
+        Verdict.SUCCEEDED,
+    ),
     ("replaced by other digests", service(deployment(3), tasks=(task(3, OTHER),)), {}, Verdict.SUPERSEDED),
     ("replaced by the same digests", service(deployment(3), tasks=(task(3),)), {}, Verdict.OVERTAKEN_SAME_DIGESTS),
     ("replaced by the same digests, under way", service(deployment(3, state="IN_PROGRESS"), tasks=(task(3),)), {}, Verdict.ROLLING_OUT),
@@ -184,11 +196,15 @@ def test_one_that_took_over_with_the_same_digests_is_followed() -> None:
     assert judge(followed(), seen, WANTED, NOW, TIMEOUTS, primary_pins={"app": OTHER}).verdict is Verdict.SUPERSEDED
 
 
-def test_a_rollback_to_one_platforms_image_of_the_same_list_is_no_success() -> None:
-    """A retry of a multi-platform image: what it replaces runs an accepted digest, too."""
-    wanted = {"app": ImageDigests(frozenset({NEW, OTHER}))}
-    seen = service(deployment(1), deployment(2, status="ACTIVE", state="FAILED"), tasks=(task(1, OTHER), task(1, OTHER)))
-    assert judge(followed(), seen, wanted, NOW, TIMEOUTS).verdict is Verdict.ROLLED_BACK
+@pytest.mark.parametrize(
+    ("wanted", "runs"), [((NEW, OTHER), OTHER), ((NEW, OTHER), NEW), ((NEW,), NEW), ((NEW,), "")], ids=["platform", "list", "plain", "none"]
+)
+def test_a_rollback_to_what_was_wanted_before_is_no_success(wanted: tuple[str, ...], runs: str) -> None:
+    """A retry, or a newer base, of what runs: what it replaces runs an accepted digest, too, if any task of that runs."""
+    tasks = (task(1, runs), task(1, runs)) if runs else ()
+    seen = service(deployment(1), deployment(2, status="ACTIVE", state="FAILED"), tasks=tasks)
+    accepted = {"app": ImageDigests(frozenset(wanted))}
+    assert judge(followed(), seen, accepted, NOW, TIMEOUTS).verdict is Verdict.ROLLED_BACK
 
 
 @pytest.mark.parametrize(("since_s", "verdict"), [(None, Verdict.ROLLING_OUT), (29, Verdict.ROLLING_OUT), (31, Verdict.ROLLED_BACK)])
@@ -224,6 +240,23 @@ def test_the_service_deployment_api_confirms_a_rollback(status: str) -> None:
     judgement = judge(followed(), service(deployment(1), tasks=OLD_TASKS), WANTED, NOW, TIMEOUTS, service_deployment)
     assert judgement.verdict is Verdict.ROLLED_BACK
     assert "the alarm went off" in judgement.message
+
+
+@pytest.mark.parametrize(
+    ("what", "late", "seen", "verdict"),
+    [
+        ("ECS does not roll back, and somebody repairs it", True, {}, Verdict.ROLLOUT_FAILED),
+        ("the same with the same digests", True, {"tasks": (task(3), task(3))}, Verdict.ROLLOUT_FAILED),
+        ("ECS rolls back late", True, {"rollback": True}, Verdict.ROLLED_BACK),
+        ("it is told by the same look", False, {}, Verdict.ROLLED_BACK),
+    ],
+)
+def test_who_took_the_place_of_what_had_failed(what: str, late: bool, seen: dict[str, Any], verdict: Verdict) -> None:
+    found = service(deployment(3), replace(FAILED, status="ACTIVE"), **{"tasks": (task(3, OTHER), task(3, OTHER))} | seen)
+    assert judge(followed(late=late, stage="FAILED"), found, WANTED, NOW, TIMEOUTS).verdict is verdict, what
+    # ECS's own text, or an older deployment that is PRIMARY again, says that it did.
+    by_ecs = replace(found, deployments=(replace(deployment(3), rollout_state_reason="ECS deployment circuit breaker: rolling back"),))
+    assert judge(followed(late=late, stage="FAILED"), by_ecs, WANTED, NOW, TIMEOUTS).verdict is Verdict.ROLLED_BACK, what
 
 
 states = st.sampled_from(["IN_PROGRESS", "COMPLETED", "FAILED", None])

@@ -7,13 +7,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ecs_release.api.view_status import ViewPart
-from ecs_release.domain.ports.views import Part
-from ecs_release.domain.views.create_once import Action, Knowledge, Step, announced, created, found, next_step
+from ecs_release.domain.ports.views import LEFT, Part
+from ecs_release.domain.views.create_once import Action, Knowledge, Step, announced, created, found, next_step, verified
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=40)
 PART = Part("deployment", "key", {"state": "success"})
 SHARED = Part("pull/7", "key", {"state": "success"}, is_shared=True)
 UNSENT, ABSENT = Knowledge(is_unsent=True), Knowledge(absent_at=NOW)
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
 
 
 def entry(ago_s: float = 5.0, **more: object) -> ViewPart:
@@ -35,15 +40,19 @@ def entry(ago_s: float = 5.0, **more: object) -> ViewPart:
         (PART, entry(31), ABSENT, Step(Action.ANNOUNCE)),
         (PART, entry(31), Knowledge(), Step(Action.FIND)),
         # Another document may have created it.
-        (SHARED, entry(), UNSENT, Step(Action.FIND)),
-        (SHARED, entry(), Knowledge(is_unsent=True, absent_at=NOW), Step(Action.CREATE)),
+        (SHARED, entry(), UNSENT, Step(Action.FIND_OR_CREATE)),
+        (SHARED, entry(3600), UNSENT, Step(Action.FIND_OR_CREATE)),
+        (SHARED, entry(), Knowledge(), Step(Action.FIND)),
+        (SHARED, entry(31), ABSENT, Step(Action.ANNOUNCE)),
         (PART, entry(receipt="1"), Knowledge(), Step(Action.CHANGE)),
         (PART, entry(receipt="1", hash=PART.hash), Knowledge(), Step(Action.NOTHING)),
         (PART, entry(receipt="1", hash="other"), Knowledge(), Step(Action.CHANGE)),
-        (PART, entry(receipt="1", hash=PART.hash, unverified_time=NOW), Knowledge(), Step(Action.WAIT, 25)),
-        (PART, entry(31, receipt="1", hash=PART.hash, unverified_time=NOW), Knowledge(), Step(Action.FIND)),
+        (PART, entry(receipt="1", hash=PART.hash, unverified_time=ago(5)), Knowledge(), Step(Action.WAIT, 25)),
+        (PART, entry(31, receipt="1", hash=PART.hash, unverified_time=ago(31)), Knowledge(), Step(Action.FIND)),
+        # It was created long after it was announced.
+        (PART, entry(3600, receipt="1", hash=PART.hash, unverified_time=NOW), Knowledge(), Step(Action.WAIT, 30)),
         # What it shows comes first, and it is looked for all the same.
-        (PART, entry(receipt="1", hash="other", unverified_time=NOW), Knowledge(), Step(Action.CHANGE, 25)),
+        (PART, entry(receipt="1", hash="other", unverified_time=ago(5)), Knowledge(), Step(Action.CHANGE, 25)),
     ],
 )
 def test_next_step(part: Part, known: ViewPart | None, knowledge: Knowledge, step: Step) -> None:
@@ -63,17 +72,33 @@ def test_a_second_announcement_is_verified_once() -> None:
     second = announced(PART, first, NOW)
 
     assert (first.tries, second.tries, second.receipt) == (1, 2, None)
-    assert created(first, "1", PART.hash).unverified_time is None
-    assert created(second, "1", PART.hash).unverified_time == NOW
-    assert found(second, "1").unverified_time == NOW
-    assert found(found(second, "1"), "1").unverified_time is None
+    assert created(PART, first, "1", PART.hash, NOW).unverified_time is None
+    assert created(PART, second, "1", PART.hash, LATER).unverified_time == LATER
+    assert found(PART, second, "1", LATER).unverified_time == LATER
+    assert verified(PART, found(PART, second, "1", NOW), ["1"], LATER).unverified_time is None
+
+
+def test_what_is_shared_is_always_verified_and_moves_to_the_oldest() -> None:
+    first = announced(SHARED, None, NOW)
+
+    assert created(SHARED, first, LEFT, SHARED.hash, LATER).unverified_time is None
+    assert found(SHARED, first, "1", LATER).unverified_time == LATER
+    known = created(SHARED, first, "2", SHARED.hash, NOW)
+    assert known.unverified_time == NOW
+    both = verified(SHARED, known, ["1", "2"], LATER)
+    assert (both.receipt, both.unverified_time, both.hash) == ("1", None, None)
+    # It was removed for the other document: what stays is looked for again.
+    gone = verified(SHARED, known, ["1"], LATER)
+    assert (gone.receipt, gone.unverified_time, gone.hash) == ("1", LATER, None)
+    assert verified(SHARED, known, [], LATER) == known
+    assert verified(SHARED, known, [], NOW + timedelta(hours=1)).unverified_time is None
 
 
 def test_what_was_found_instead_is_changed_anew() -> None:
-    known = created(announced(PART, announced(PART, None, NOW), NOW), "2", PART.hash)
+    known = created(PART, announced(PART, announced(PART, None, NOW), NOW), "2", PART.hash, NOW)
 
-    assert found(known, "2").hash == PART.hash
-    assert found(known, "1").hash is None
+    assert verified(PART, known, ["2"], NOW).hash == PART.hash
+    assert verified(PART, known, ["1", "2"], NOW).hash is None
 
 
 def test_a_hash_is_of_the_content() -> None:

@@ -145,6 +145,12 @@ def test_pull_requests_that_wait_and_that_wait_no_more() -> None:
     assert github.document(ALONE, PLACE, "acme/store", ()) == ()
 
 
+def test_a_comment_names_ten_services_and_says_how_many_more_wait() -> None:
+    many = replace(ALONE, services=ALONE.services * 12)
+    (waits,) = github.document(many, PLACE, "acme/store", (7,))
+    assert waits.content["text"].splitlines()[-3:] == [f"- `web`: `{SAID}`", "- and 2 services more", "- said for the first time"]
+
+
 def test_it_is_in_the_comment_of_a_deployment_set_in_a_section_of_its_own() -> None:
     one = replace(ALONE, told=None, commit=NEW, id="a1")
     _, deployed = github.document(one, PLACE, "acme/store", (7,))

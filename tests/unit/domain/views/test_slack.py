@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ecs_release.api.release_status import Evidence
 from ecs_release.api.releaseset_status import SetWave
 from ecs_release.domain.ports.views import Part
-from ecs_release.domain.views.shown import Shown, ShownService
+from ecs_release.domain.views.services import IDLE, ShownService
+from ecs_release.domain.views.shown import Shown
 from ecs_release.domain.views.slack import ALERT, DETAILS, MESSAGE, MOST_BLOCKS, document
 from tests.builders.ecs import NOW
 from tests.slack_host.description import marked_up, problems, texts
@@ -77,6 +78,11 @@ DRIFTED = ended(
         (ended("Succeeded", cause="Retry", requested_by="", description=""), ["✔ shop: storefront 5d6e7f8 runs in production (4 min, Retry) · system:serviceaccount:argocd:argocd"]),
         (FAILED, ["✖ shop: storefront 5d6e7f8 in production: Failed (4 min) · ben: faster pages", "1 of 3 services failed: checkout"]),
         (ended("RolledBack", cause="Rollback"), ["✔ shop: storefront in production was taken back (4 min) · ben: faster pages"]),
+        (ended("Succeeded", idle=("web",)), ["✔ shop: storefront 5d6e7f8 runs in production, nothing runs of web (4 min) · ben: faster pages"]),
+        (ended("Succeeded", idle=("web",), is_idle=True), ["– shop: storefront 5d6e7f8 is set in production, nothing runs of web (4 min) · ben: faster pages"]),
+        (ended("RolledBack", cause="Rollback", idle=("web",), is_idle=True), ["– shop: storefront in production was taken back, nothing runs of web (4 min) · ben: faster pages"]),
+        (replace(RELEASE, outcome="NothingRunning", message="desiredCount is 0", completion_time=NOW), ["– shop: web-production 5d6e7f8 is set in production, nothing runs (4 min) · ben: faster pages"]),
+        (replace(SET, services=(ShownService("web", "Ready"), ShownService("batch", IDLE), ShownService("old", "Left"))), ["● shop: storefront 5d6e7f8 goes to production: wave 1 of 2, 2 of 2 ready · ben: faster pages"]),
         (ended("Superseded"), ["– shop: storefront 5d6e7f8 in production: Superseded (4 min) · ben: faster pages"]),
         (replace(SET, is_latest=False, services=()), ["– shop: storefront 5d6e7f8 in production: another one took its place · ben: faster pages"]),
         (DRIFTED, ["≠ shop: storefront 5d6e7f8 in production: web runs something else · ben: faster pages", "web: app runs 1a2b3c4 instead of 5d6e7f8"]),
@@ -104,9 +110,14 @@ def test_a_failure_is_shown_in_the_channel_with_evidence() -> None:
     assert not parts(FAILED)[DETAILS].content["broadcast"]
 
 
-@pytest.mark.parametrize("outcome", ["Superseded", "Aborted", "Abandoned", "TargetChanged"])
+@pytest.mark.parametrize("outcome", ["Superseded", "Aborted", "Abandoned", "TargetChanged", "ReappearedOlder", "OfAnotherVersion"])
 def test_what_somebody_has_ended_is_no_alert(outcome: str) -> None:
     assert ALERT not in parts(ended(outcome))
+
+
+def test_what_runs_nothing_has_neither_mark_nor_alert() -> None:
+    found = parts(ended("Succeeded", idle=("web",), waves=(), services=(ShownService("search", "Ready"), ShownService("web", IDLE))))
+    assert ALERT not in found and "search ✔, web –" in lines(found[DETAILS])
 
 
 def test_each_drift_is_an_alert_of_its_own_that_ends() -> None:

@@ -25,6 +25,7 @@ from ecs_release.engine.store.release_counter import ReleaseCounter
 from ecs_release.engine.store.store import Store
 from tests.builders.fake_observation import ACCESS, FakeServices, service_key
 from tests.builders.objects import environment_object, project_object
+from tests.builders.recorder import NO_RELEASES
 from tests.builders.simulated_time import SimulatedClock, run_simulated
 from tests.builders.views import no_views
 
@@ -63,7 +64,7 @@ def test_sweeps_that_stall_show_without_anybody_asking() -> None:
         observer.set_targets(ACCESS, {service_key(n): ACCESS for n in range(3)})
         store = Store()
         notifier = Notifier(store, cluster, aws, clock, "default", lambda _: None)  # type: ignore[arg-type]
-        recorder = Recorder(None, clock, lambda _key, _s: None, lambda: None)
+        recorder = Recorder(None, NO_RELEASES, clock, lambda _key, _s: None, lambda: None)
         writer = StatusWriter(
             store, cluster, clock, EngineSettings(), lambda _: observer, lambda _: None, notifier, recorder,  # type: ignore[arg-type]
             lambda _: None, PromotionSummary(store, ReleaseCounter()), no_views(store, cluster, clock),
@@ -149,7 +150,7 @@ def test_a_queue_that_another_shard_reads_is_said(
     async def main() -> None:
         clock, cluster, settings = SimulatedClock(), OneEnvironment(), EngineSettings(shard="prod", shards=SHARDS)
         notifier = Notifier(store, cluster, None, clock, "default", lambda _: None)  # type: ignore[arg-type]
-        recorder = Recorder(None, clock, lambda _key, _s: None, lambda: None)
+        recorder = Recorder(None, NO_RELEASES, clock, lambda _key, _s: None, lambda: None)
         statuses = StatusWriter(
             store, cluster, clock, settings, lambda _: None, lambda _: problem, notifier, recorder,  # type: ignore[arg-type]
             lambda _: None, PromotionSummary(store, ReleaseCounter()), no_views(store, cluster, clock),
@@ -200,7 +201,7 @@ def test_what_cannot_be_read_says_so_once(kind: str, body: dict[str, Any], field
         clock, cluster, store = SimulatedClock(), OneObject(), Store()
         store.changed(kind, body)
         notifier = Notifier(store, cluster, None, clock, "default", lambda _: None)  # type: ignore[arg-type]
-        recorder = Recorder(None, clock, lambda _key, _s: None, lambda: None)
+        recorder = Recorder(None, NO_RELEASES, clock, lambda _key, _s: None, lambda: None)
         writer = StatusWriter(
             store, cluster, clock, EngineSettings(), lambda _: None, lambda _: None, notifier, recorder,  # type: ignore[arg-type]
             lambda _: None, PromotionSummary(store, ReleaseCounter()), no_views(store, cluster, clock),

@@ -16,7 +16,7 @@ from ecs_release.domain.ports.ledger import LedgerWrite, RecordResult
 from ecs_release.domain.ports.ledger_acknowledgements import Acknowledgement, acknowledge
 from ecs_release.engine.ledger.recorder import Recorder
 from tests.builders.fake_ledger import DENIED, DOWN, LOST, THROTTLED, FakeLedger
-from tests.builders.recorder import Process, deleted_in_process, facts_of, settle
+from tests.builders.recorder import NO_RELEASES, Process, deleted_in_process, facts_of, settle
 from tests.builders.simulated_time import run_simulated
 
 
@@ -59,14 +59,14 @@ def test_an_outage_is_told_once_and_its_end() -> None:
             for name in ("api", "web"):
                 process.says(name, process.attempt(1))
             await asyncio.sleep(600)
-            assert process.troubled == begun + 1 and process.recorder.problem == DOWN
+            assert process.troubled == begun + 1 and process.recorder.sender.problem == DOWN
             assert {k.name for k in process.asked} == {"api", "web"}
-            assert process.recorder.waiting == 2 and process.recorder.oldest_s >= 600
+            assert process.recorder.waiting == 2 and process.recorder.sender.oldest_s >= 600
             for _ in range(3):
                 process.says("web", process.attempt(1, "Succeeded"))
             ledger.problem = None
             await settle(process)
-            assert process.troubled == begun + 2 and process.recorder.problem is None
+            assert process.troubled == begun + 2 and process.recorder.sender.problem is None
             assert sorted(process.told()) == [("v1", "end"), ("v1", "start"), ("v1", "start")]
 
     run_simulated(main())
@@ -80,7 +80,7 @@ def test_denied_is_told_at_once() -> None:
             ledger.problem = DENIED
             process.says("web", process.attempt(1))
             await asyncio.sleep(1)
-            assert process.recorder.problem == DENIED
+            assert process.recorder.sender.problem == DENIED
 
     run_simulated(main())
 
@@ -96,6 +96,30 @@ def test_a_crash_forgets_nothing() -> None:
             second.says("web", second.attempt(2), second.attempt(1, "Succeeded"))
             await settle(second)
             assert sorted(second.told()) == [("v1", "end"), ("v1", "start"), ("v2", "start")]
+
+    run_simulated(main())
+
+
+def test_what_is_written_while_its_release_cannot_be_watched_is_acknowledged_once_it_can() -> None:
+    """The answer is for nobody: it is asked for again, and nothing is recorded twice."""
+
+    async def main() -> None:
+        ledger = FakeLedger()
+        async with Process(ledger) as process:
+            await asyncio.sleep(1)
+            ledger.problem = DOWN
+            process.says("web", process.attempt(1, "Succeeded"))
+            process.recorder.forget(facts_of("web"))
+            await asyncio.sleep(5)
+            seen = process.statuses.pop("web")
+            ledger.problem = None
+            await settle(process)
+            assert process.told() == [("v1", "start"), ("v1", "end")]
+            process.statuses["web"] = seen
+            process.one_pass("web")
+            await settle(process)
+            (entry,) = process.statuses["web"].history or ()
+            assert entry.record is not None and entry.record.state == "End" and len(ledger.entries) == 2
 
     run_simulated(main())
 
@@ -118,7 +142,7 @@ def test_a_later_verdict_is_an_entry_of_its_own() -> None:
 def test_without_a_ledger_nothing_happens() -> None:
     async def main() -> None:
         process = Process(FakeLedger())
-        process.recorder = Recorder(None, process.clock, process.again, process.trouble)
+        process.recorder = Recorder(None, NO_RELEASES, process.clock, process.again, process.trouble)
         await process.recorder.run()
         process.says("web", process.attempt(1))
         process.recorder.release_deleted(facts_of("web"))
@@ -173,7 +197,7 @@ def test_what_cannot_be_recorded_keeps_nobody_else_waiting(problem: Exception) -
                 process.says(f"good{number}", process.attempt(1, "Succeeded"))
             await asyncio.sleep(5)
             assert sum(e.service.startswith("good") for e in process.ledger.entries.values()) == 40
-            assert process.recorder.waiting == 12 and process.recorder.problem is None
+            assert process.recorder.waiting == 12 and process.recorder.sender.problem is None
             told = process.facts("bad3").ledger.problem
             assert told is not None and process.facts("good3").ledger.problem is None
 
@@ -280,7 +304,7 @@ def test_what_waits_of_a_deleted_release_is_in_the_audit_log_as_soon_as_writing_
             process.says("web", process.attempt(1))
             await asyncio.sleep(0.1)
             deleted_in_process(process)
-            assert process.recorder.problem is None, "too short a time to be told"
+            assert process.recorder.sender.problem is None, "too short a time to be told"
             assert [r.name for r in caplog.records].count("ecs_release.audit") == 1
 
     run_simulated(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -59,6 +60,8 @@ class Surroundings:
     def __init__(self, sink: FakeSink) -> None:
         self.sink = sink
         self.objects: dict[ObjectKey, dict[str, Any]] = {}
+        self.refused: dict[str, float] = {}
+        """Until when reads of some names are refused, by the event loop's time."""
         self.environment("prod")
 
     def environment(self, name: str, arn: str = ARN) -> None:
@@ -70,6 +73,8 @@ class Surroundings:
         self.objects[key] = made | {"status": status}
 
     async def get(self, key: ObjectKey) -> Mapping[str, Any] | None:
+        if asyncio.get_running_loop().time() < self.refused.get(key.name, 0.0):
+            raise Denied("may not get it")
         return self.objects.get(key)
 
     def release(self, name: str, *history: dict[str, Any], environment: str = "prod", **status: Any) -> ObjectKey:
@@ -476,3 +481,29 @@ def test_a_queue_takes_no_more_than_so_many_bytes() -> None:
 
     run_simulated(main())
     assert set(sink.accepted) == {i for n in range(LIMIT // 2) for i in ids(f"s{n}")}
+
+
+def test_what_may_not_be_read_for_a_while_is_told_again_all_the_same_and_what_never_may_be_keeps_nobody_waiting() -> None:
+    sink = FakeSink()
+
+    async def main() -> None:
+        world = Surroundings(sink)
+        for name in ("never", "later", "web"):
+            world.release(name)
+        process = world.start()
+        await asyncio.sleep(1)
+        process.sweep()
+        sink.problem = Retryable("down")
+        for name in ("never", "later", "web"):
+            await roll_out(process, name)
+        process.die()
+        sink.problem = None
+        now = asyncio.get_running_loop().time()
+        world.refused = {"prod": now + 40, "never": math.inf, "later": now + 180}
+        process = world.start()
+        await asyncio.sleep(600)
+        assert process.said() == ("True", "Valid")
+        process.die()
+
+    run_simulated(main())
+    assert set(sink.accepted) == {*ids("later"), *ids("web")}

@@ -39,7 +39,7 @@ async def sharers(before: Admission, after: Admission) -> list[tuple[str, bool]]
         store=store, claims=SimpleNamespace(admission=admission.get), read_unknown=read_unknown, cluster=SimpleNamespace(get=get)
     )
     facts: Any = SimpleNamespace(name="shop/web", release=release())
-    found = await TagReader(references, None, 60.0)._sharers(facts, resolve_target(PLACE, project(), "web"))  # type: ignore[arg-type]
+    found = await TagReader(references, None, 60.0).sharers(facts, resolve_target(PLACE, project(), "web"))  # type: ignore[arg-type]
     assert asked == [s.release for s in found], "nothing is read of those that do not count"
     return [(s.release, s.is_known) for s in found]
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
 
 from ecs_release.domain.decision.facts import Diagnostics, Facts
-from ecs_release.domain.ecs.service import Outage, Service
+from ecs_release.domain.ecs.service import Outage, Service, TaskDefinition
 from ecs_release.engine.release.memory import Memory
 from ecs_release.engine.release.rollout_diagnostics import diagnose
-from tests.builders.ecs import NOW, OLD, deployment, service, task
+from tests.builders.ecs import NEW, NOW, OLD, deployment, service, task, task_definition
 from tests.builders.facts import changed
 from tests.builders.fake_ecs import FakeEcs
 from tests.builders.scenarios import BOTH, attempt_under_way, with_rollout
@@ -107,3 +107,39 @@ async def test_the_stage_of_somebody_elses_deployment_is_read_where_it_is_in_the
     assert ecs.deployments == ["ecs-svc/3"] * calls
     assert (found.foreign is not None) is bool(calls)
     assert found.service_deployment is None
+
+
+@dataclass
+class WithRevision(FakeEcs):
+    """ECS that shows one revision, whatever it is asked for."""
+
+    revision: TaskDefinition | None = None
+
+    async def describe_task_definition(self, arn: str) -> TaskDefinition:
+        return self.revision or await super().describe_task_definition(arn)
+
+
+def consistency(value: str, image: str = ":env") -> TaskDefinition:
+    made = task_definition(2, image)
+    return replace(made, content={"containerDefinitions": [{**made.containers[0], "versionConsistency": value}]})
+
+
+REPLACED = service(deployment(3, state="IN_PROGRESS"), deployment(2, status="ACTIVE"), tasks=(task(2),))
+
+
+@pytest.mark.parametrize(
+    ("what", "seen", "revision", "by_tag", "found"),
+    [
+        ("each task resolves it", REPLACED, consistency("disabled"), True, True),
+        ("ECS resolves it once", REPLACED, consistency("enabled"), True, False),
+        ("there is no tag", REPLACED, consistency("disabled", NEW), False, False),
+        ("the revision cannot be read", REPLACED, None, True, True),
+        ("the revision cannot be read, and names a digest", REPLACED, None, False, False),
+        ("ours is PRIMARY", PLAIN, consistency("disabled"), True, False),
+    ],
+)
+async def test_whether_each_task_resolves_its_tag(
+    what: str, seen: Service, revision: TaskDefinition | None, by_tag: bool, found: bool
+) -> None:
+    given = with_rollout(attempt_under_way(seen), environment_tag="Moved" if by_tag else None)
+    assert (await diagnosed(WithRevision(revision=revision), given)).each_task_resolves is found, what

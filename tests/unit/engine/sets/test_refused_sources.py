@@ -58,6 +58,8 @@ ASKED = set_facts(other=True, commit_rules=RULES, interval_s=60.0)
         ("a refresh", [ASKED, edited(ASKED, annotations={REFRESH_ANNOTATION: "1"})], 2),
         ("another set", [ASKED, edited(ASKED, uid="another")], 2),
         ("other services", [ASKED, replace(ASKED, members=("web",))], 2),
+        ("it waits for what is under way", [set_facts(other=True, suspend=True)] * 5, 1),
+        ("nothing is under way", [set_facts(other=True, suspend=True, outcome="Failed")] * 5, 5),
         ("nobody asks the graph", [replace(ASKED, commit_rules=None)] * 3, 3),
     ],
 )

@@ -11,10 +11,11 @@ import pytest
 
 from ecs_release.api.project import Project
 from ecs_release.api.view_status import View, ViewPart
-from ecs_release.domain.model.errors import Retryable
+from ecs_release.domain.model.errors import Blocked, Denied, Retryable
 from ecs_release.domain.ports.commits import Commit, CommitRange, FullHash, Repository, Span, Unknown, UnknownReason
 from ecs_release.domain.views.documents import mark_of
-from ecs_release.domain.views.shown import Shown, ShownService
+from ecs_release.domain.views.services import ShownService
+from ecs_release.domain.views.shown import Shown
 from ecs_release.engine.views.kinds import Details, Subject
 from ecs_release.engine.views.pull_requests import MOST_COMMITS, MOST_PULLS, PullRequestFinder
 from tests.builders.objects import environment, project_object
@@ -29,10 +30,13 @@ class Host(FakeViewSink):
     """A sink with repositories: of each commit its pull requests."""
 
     pulls: dict[str, Sequence[int]] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
 
     async def pull_requests(self, address: str, commit: str) -> Sequence[int]:
         assert address == "acme/store"
         self.calls.append(commit)
+        if commit in self.missing:
+            raise Blocked("RejectedBySink", f"no commit {commit}")
         return self.pulls.get(commit, ())
 
 
@@ -78,7 +82,12 @@ def subject(*, wanted: bool = True, view: View | None = None, **more: Any) -> Su
 
 
 async def found(graph: Graph | None, host: FakeViewSink, asked: Subject) -> Details:
-    return await PullRequestFinder(graph, Clock()).details(host, asked)  # type: ignore[arg-type]
+    finder = PullRequestFinder(graph, Clock())  # type: ignore[arg-type]
+    details = await finder.details(host, asked)
+    while details.again_s == 1.0:
+        # It is the turn of others.
+        details = await finder.details(host, asked)
+    return details
 
 
 async def test_commits_between_and_their_pull_requests() -> None:
@@ -121,7 +130,39 @@ async def test_it_has_bounds() -> None:
     assert len(details.pull_requests) == MOST_PULLS
     host = Host()
     await found(Graph(commits(250)), host, subject())
-    assert len(host.calls) == MOST_COMMITS
+    assert len(set(host.calls)) == MOST_COMMITS
+    host = Host()
+    finder, details = PullRequestFinder(Graph(commits(250)), Clock()), Details(again_s=0)  # type: ignore[arg-type]
+    for turn in range(1, 7):
+        assert details.again_s is not None
+        host.calls.clear()
+        details = await finder.details(host, subject())
+        assert len(host.calls) == 10 * turn, "those before are asked for again: they are kept"
+    assert details.again_s is None
+
+
+async def test_commits_of_one_object_are_asked_for_so_often_an_hour() -> None:
+    class Later(Clock):
+        now_s = 0.0
+
+        def monotonic(self) -> float:
+            return self.now_s
+
+    clock, graph, host = Later(), Graph(), Host()
+    finder = PullRequestFinder(graph, clock)  # type: ignore[arg-type]
+
+    async def ask(of: int, **more: Any) -> Details:
+        graph.answer = CommitRange(60, tuple(Commit(f"{of:02x}{n:038x}", "s", "a", NOW) for n in range(60)))
+        asked = subject(spans=(Span("a" * 40, f"{of:040x}"),), **more)
+        while (details := await finder.details(host, asked)).again_s == 1.0:
+            pass
+        return details
+
+    assert [(await ask(of)).again_s for of in (1, 2, 3)] == [None, None, 15.0]
+    assert len(set(host.calls)) == 120
+    assert (await ask(4, uid="another")).again_s is None
+    clock.now_s = 3600.0
+    assert (await ask(3)).again_s is None
 
 
 def waits(view: View | None = None, **more: Any) -> Subject:
@@ -168,3 +209,24 @@ async def test_what_waits_is_asked_for_once() -> None:
         assert host.calls == [] and graph.asked == []
     late = waits(told_of(7), start_time=NOW - timedelta(hours=1))
     assert await found(Graph(Retryable("down")), Host(), late) == Details(frozenset({7})), "nobody knows, and it is not asked again"
+
+
+async def test_a_commit_that_is_refused_is_the_only_one_that_is_missing() -> None:
+    host = Host(pulls={f"{n:040x}": (n + 1,) for n in range(5)}, missing={f"{1:040x}"})
+    finder = PullRequestFinder(Graph(commits(5)), Clock())  # type: ignore[arg-type]
+    for _ in range(2):
+        details = await finder.details(host, subject())
+        assert details.pull_requests == {1, 3, 4, 5} and details.problem is not None and details.again_s is None
+    assert host.calls.count(f"{1:040x}") == 1, "it is asked for again later"
+    host.missing = set(host.pulls)
+    details = await PullRequestFinder(Graph(commits(5)), Clock()).details(host, subject())  # type: ignore[arg-type]
+    assert details.pull_requests == set() and len(host.calls) == 9 + 3, "all is refused: few are asked for"
+
+
+async def test_credentials_that_are_refused_are_told() -> None:
+    class Refusing(Host):
+        async def pull_requests(self, address: str, commit: str) -> Sequence[int]:
+            raise Denied("bad credentials")
+
+    with pytest.raises(Denied):
+        await PullRequestFinder(Graph(commits(5)), Clock()).details(Refusing(), subject())  # type: ignore[arg-type]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,18 @@ from ecs_release.cli.kubectl.client.api_server import Object
 from ecs_release.cli.kubectl.terminal.tables import Cell, Row
 from ecs_release.domain.model.image_names import parse_image, short_digest
 from ecs_release.pages.comparison import differences
-from ecs_release.pages.comparison.differences import Difference, Key, Side, running_side
-from ecs_release.pages.matrix import short
+from ecs_release.pages.comparison.differences import Difference, Key, Seen, Side, Verdict, running_side
+from ecs_release.pages.matrix import entry, short
 
 _LEFT = frozenset({"revision", "taskDefinitionArn", "registeredAt", "registeredBy", "status", "requiresAttributes", "compatibilities"})
+
+
+_MARKS = {
+    Verdict.SAME: ("=", "dim"),
+    Verdict.DIFFERS: ("≠", "warn"),
+    Verdict.NOTHING_RUNS: ("○", "warn"),
+    Verdict.UNKNOWN: ("?", "warn"),
+}
 
 
 def wanted_side(body: Object) -> Side:
@@ -21,18 +30,31 @@ def wanted_side(body: Object) -> Side:
     status = body.get("status") or {}
     images = (status.get("pin") or {}).get("images") or ()
     name = (status.get("summary") or {}).get("hash") or body["spec"]["source"].get("releaseHash") or body["spec"]["source"].get("tag")
-    return Side(str(name or ""), tuple(sorted((i["container"], i.get("digest") or "") for i in images)))
+    digests = tuple(sorted((i["container"], i.get("digest") or "") for i in images))
+    return Side(str(name or ""), digests, seen=Seen.ALL, is_listed=bool(images))
 
 
-def environments(before: Sequence[Object], after: Sequence[Object], repositories: Mapping[tuple[str, str], str]) -> list[Difference]:
-    """Compare what runs in two environments. `repositories` are the code repositories by namespace and project."""
-    sides = [{_key(body): running_side(body) for body in bodies} for bodies in (before, after)]
+def environments(
+    before: Sequence[Object], after: Sequence[Object], repositories: Mapping[tuple[str, str], str], unobserved: Collection[str] = ()
+) -> list[Difference]:
+    """Compare what runs in two environments. `repositories` are the code repositories by namespace and project.
+
+    Of Environments in `unobserved` it is not known what runs now.
+    """
+    # Of two Releases that claim one service the one that comes first is what is there, as on the board.
+    ranked = [sorted(bodies, key=lambda body: entry(body).rank, reverse=True) for bodies in (before, after)]
+    sides = [{_key(body): _runs(body, unobserved) for body in bodies} for bodies in ranked]
     return differences.compared(sides[0], sides[1], repositories)
 
 
-def wanted(bodies: Sequence[Object], repositories: Mapping[tuple[str, str], str]) -> list[Difference]:
-    """Compare what runs with what is wanted."""
-    return [differences.difference(_key(b), running_side(b), wanted_side(b), repositories) for b in sorted(bodies, key=_key)]
+def wanted(bodies: Sequence[Object], repositories: Mapping[tuple[str, str], str], unobserved: Collection[str] = ()) -> list[Difference]:
+    """Compare what runs with what is wanted. Of Environments in `unobserved` it is not known what runs now."""
+    return [differences.difference(_key(b), _runs(b, unobserved), wanted_side(b), repositories) for b in sorted(bodies, key=_key)]
+
+
+def _runs(body: Object, unobserved: Collection[str]) -> Side:
+    found = running_side(body)
+    return found.not_lately if body["spec"]["environmentRef"]["name"] in unobserved else found
 
 
 def _key(body: Object) -> Key:
@@ -43,7 +65,7 @@ def rows(compared: Sequence[Difference], *, wide: bool = False, namespaces: bool
     """Return the differences as rows of a table."""
     found: list[Row] = []
     for one in compared:
-        mark = Cell("≠", "warn") if one.differs else Cell("=", "dim")
+        mark = Cell(*_MARKS[one.verdict])
         found.append(
             [
                 *([one.namespace] if namespaces else []), one.project, one.service,
@@ -54,10 +76,21 @@ def rows(compared: Sequence[Difference], *, wide: bool = False, namespaces: bool
 
 
 def _side(side: Side, *, wide: bool) -> str:
+    if side.seen is Seen.NOTHING:
+        return "nothing runs"
     if side.is_empty:
         return "-"
-    digests = [f"{container}@{digest if wide else short_digest(digest)}" for container, digest in side.digests]
+    digests = [f"{container}@{digest if wide else short_digest(digest)}" for container, digest in (*side.digests, *side.others)]
     return " ".join([short(side.hash), *digests]).strip()
+
+
+def summary(found: Sequence[Difference]) -> str:
+    """Return how many services differ, and of how many that cannot be told."""
+    verdicts = Counter(one.verdict for one in found)
+    parts = [f"{verdicts[Verdict.DIFFERS]} of {len(found)} services differ"]
+    parts += [f"of {verdicts[Verdict.UNKNOWN]} it is not known"] if verdicts[Verdict.UNKNOWN] else []
+    parts += [f"of {verdicts[Verdict.NOTHING_RUNS]} nothing runs"] if verdicts[Verdict.NOTHING_RUNS] else []
+    return f"{'; '.join(parts)}."
 
 
 def data(found: Sequence[Difference]) -> list[dict[str, Any]]:

@@ -30,4 +30,4 @@ def _table_cell(cell: MatrixCell | None, column: Column, now: datetime, *, wide:
     if wide:
         more = [cell.tasks, since(cell.since, now), cell.requested_by]
         text = " ".join([text, *(part for part in more if part)])
-    return Cell(f"{text} ?" if column.stale else text, "dim" if column.stale else cell.style)
+    return Cell(f"{text} ?" if column.stale or (cell.running and not cell.observed) else text, "dim" if column.stale else cell.style)

@@ -15,7 +15,7 @@ from ecs_release.pages import matrix
 
 _EPILOG = """\
 A cell is what runs, by digest. Beside it stands what is not as it should be: what is wanted, and the phase.
-? marks what was not observed lately, in three sweeps or three minutes: it may no longer be so.
+? marks what was not observed lately, in three sweeps or three minutes, or what the operator does not look at: it may no longer be so.
 """
 
 

@@ -17,6 +17,7 @@ from ecs_release.cli.kubectl.own_clone import commit_ranges
 from ecs_release.cli.kubectl.own_clone.commit_ranges import CommitRanges
 from ecs_release.cli.kubectl.terminal.errors import CommandError, Denied, NotFound
 from ecs_release.pages.comparison.differences import Difference
+from ecs_release.pages.observation import sweep_of, why_unobserved
 
 _EPILOG = """\
   diff A B    what runs in Environment A, and in Environment B (in the namespace; -A: in all)
@@ -45,7 +46,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     """Print the differences. Exit code 0 whether there are any or not."""
     places = [arguments.first, arguments.second] if arguments.second else []
     found = _environments(session, places, arguments.project) if places else _wanted(session, arguments.first)
-    shown = found if arguments.all else [d for d in found if d.differs]
+    shown = found if arguments.all else [d for d in found if not d.is_same]
     if arguments.output in ("json", "yaml"):
         session.out.data(comparison.data(shown), arguments.output)
         return 0
@@ -54,8 +55,9 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         head = [*(["NAMESPACE"] if session.all_namespaces else []), "PROJECT", "SERVICE", first, "", second, "COMPARE"]
         rows = comparison.rows(shown, wide=arguments.output == "wide", namespaces=session.all_namespaces)
         session.out.rows(head, rows, no_headers=arguments.no_headers)
-    session.out.note(f"{sum(d.differs for d in found)} of {len(found)} services differ.")
-    _list_commits(session, arguments, shown)
+    session.out.note(comparison.summary(found))
+    # Of a side where nothing runs the hash is what ran last.
+    _list_commits(session, arguments, [d for d in shown if d.differs])
     if arguments.task_definitions:
         if not places:
             raise CommandError("--task-definitions compares two Environments: name both")
@@ -73,24 +75,31 @@ def _list_commits(session: Session, arguments: argparse.Namespace, shown: Sequen
 
 def _environments(session: Session, places: Sequence[str], project: str | None) -> list[Difference]:
     """Compare what runs in two Environments."""
-    sides = []
+    sides, unobserved = [], set[str]()
     for place in places:
         selector = f"spec.environmentRef.name={place}" + (f",spec.projectRef.name={project}" if project else "")
-        releases = session.api.list(RELEASE, session.scope, fields=selector)
-        if not releases:
-            _check_environment(session, place)
-        sides.append(releases)
-    return comparison.environments(sides[0], sides[1], _repositories(session, [*sides[0], *sides[1]]))
+        sides.append(session.api.list(RELEASE, session.scope, fields=selector))
+        if not _is_observed(session, place, has_releases=bool(sides[-1])):
+            unobserved.add(place)
+    return comparison.environments(sides[0], sides[1], _repositories(session, [*sides[0], *sides[1]]), unobserved)
 
 
-def _check_environment(session: Session, name: str) -> None:
-    """Fail if an Environment without Releases does not exist."""
+def _is_observed(session: Session, name: str, *, has_releases: bool) -> bool:
+    """Return whether it is known what runs in an Environment now; a note says why not. Raises NotFound if nothing is known of it."""
     try:
-        session.api.get(ENVIRONMENT, name)
+        sweep = sweep_of(Environment.model_validate(session.api.get(ENVIRONMENT, name)))
     except NotFound as error:
-        raise NotFound(f"there is no Environment {name!r}: see kubectl get environments") from error
-    except Denied:
-        session.out.note(f"warning: no Releases go to {name!r}, and whether there is such an Environment you may not know")
+        if not has_releases:
+            raise NotFound(f"there is no Environment {name!r}: see kubectl get environments") from error
+        sweep = None
+    except Denied as refusal:
+        nothing = "" if has_releases else f"no Releases go to {name!r}, and whether there is such an Environment you may not know; "
+        session.out.note(f"warning: {nothing}how old this is cannot be told: {refusal}")
+        return True
+    why = why_unobserved(sweep, name, session.now())
+    if why and has_releases:
+        session.out.note(f"warning: {name}: {why}")
+    return not why
 
 
 def _wanted(session: Session, name: str) -> list[Difference]:
@@ -99,7 +108,9 @@ def _wanted(session: Session, name: str) -> list[Difference]:
     releases = [body]
     if body["kind"] == RELEASE_SET:
         releases = session.api.list(RELEASE, session.namespace, labels=f"{LABEL_RELEASE_SET}={body['metadata']['name']}")
-    return comparison.wanted(releases, _repositories(session, releases))
+    place = body["spec"]["environmentRef"]["name"]
+    unobserved = () if _is_observed(session, place, has_releases=True) else (place,)
+    return comparison.wanted(releases, _repositories(session, releases), unobserved)
 
 
 def _repositories(session: Session, releases: Sequence[Object]) -> dict[tuple[str, str], str]:

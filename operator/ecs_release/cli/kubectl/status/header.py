@@ -16,7 +16,7 @@ from ecs_release.cli.kubectl.status.tree import STYLES
 from ecs_release.cli.kubectl.terminal.tables import plain
 from ecs_release.domain.decision.suspension import environment_suspensions, spec_suspensions
 from ecs_release.domain.model.image_names import short_digest
-from ecs_release.pages.ages import since
+from ecs_release.pages.ages import age, since
 from ecs_release.pages.observation import sweep_of
 from ecs_release.pages.readiness import Verdict, readiness
 
@@ -68,6 +68,8 @@ def _environment(snapshot: Snapshot, now: datetime) -> Text:
     sweep = sweep_of(environment)
     if sweep.time is None:
         return text.append(", not observed yet", STYLES["warn"])
+    if sweep.is_ahead(now):
+        return text.append(f", observed {age((sweep.time - now).total_seconds())} from now: clocks differ", STYLES["warn"])
     style = STYLES["warn"] if sweep.is_stale(now) else STYLES["dim"]
     return text.append(f", observed {since(sweep.time, now)} ago", style)
 

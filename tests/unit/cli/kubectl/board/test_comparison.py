@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecs_release.cli.kubectl.board import comparison
-from tests.unit.cli.kubectl.objects import digest, release
+from tests.unit.cli.kubectl.objects import conditions, digest, release
 
 REPOSITORY = {("shop", "shop"): "https://github.com/example/shop.git"}
 
@@ -34,6 +34,39 @@ def test_a_platforms_digest_is_not_another() -> None:
     one, other = release("web"), release("web", environment="production", runs={"c": 2})
     other["status"]["pin"]["images"][0]["platformDigests"] = [digest("c")]
     assert comparison.environments([one], [other], {})[0].differs is False
+
+
+def test_only_what_is_proven_is_the_same() -> None:
+    staging = [release("web", runs={"b": 1, "a": 1}), release("search"), release("mail", running=None), release("jobs", runs={"b": 0})]
+    production = [release(s, environment="production") for s in ("web", "search", "mail", "jobs")]
+    found = comparison.environments(staging, production, {})
+    assert {d.service: (str(d.verdict), d.is_same) for d in found} == {
+        "web": ("Differs", False),
+        "search": ("Same", True),
+        "mail": ("Unknown", False),
+        "jobs": ("NothingRuns", False),
+    }
+    assert comparison.summary(found) == "1 of 4 services differ; of 1 it is not known; of 1 nothing runs."
+    assert comparison.summary(found[2:3]) == "0 of 1 services differ."
+    lines = {row[1]: [getattr(cell, "text", cell) for cell in row[2:5]] for row in comparison.rows(found)}
+    assert lines["web"] == ["bbbbbbb app@bbbbbbbbbbbb app@aaaaaaaaaaaa", "≠", "bbbbbbb app@bbbbbbbbbbbb"]
+    assert (lines["mail"][:2], lines["jobs"][:2], lines["search"][1]) == (["-", "?"], ["nothing runs", "○"], "=")
+    assert [d["differs"] for d in comparison.data(found)] == [None, None, False, True]
+
+
+def test_what_nobody_observes_is_not_the_same() -> None:
+    staging, production = [release("web"), release("mail")], [release("web", environment="production"), release("mail", runs={"a": 2})]
+    found = comparison.environments(staging, production, {}, {"production"})
+    assert {d.service: str(d.verdict) for d in found} == {"web": "Unknown", "mail": "Differs"}
+    assert [str(d.verdict) for d in comparison.wanted(production[:1], {}, {"production"})] == ["Unknown"]
+
+
+def test_of_two_releases_of_one_service_the_holder_is_compared() -> None:
+    refused = {"phase": "Failed", "conditions": conditions("TargetConflict", "held", stalled="True")}
+    both = [release("web"), release("web", name="z-web", wanted="c", readiness=refused)]
+    for staging in (both, both[::-1]):
+        (one,) = comparison.environments(staging, [release("web", environment="production")], {})
+        assert one.is_same
 
 
 def test_wanted_against_running() -> None:

@@ -6,7 +6,7 @@ from ecs_release.cli.kubectl.board import matrix_table
 from ecs_release.cli.kubectl.terminal.tables import lines
 from ecs_release.pages import matrix
 from tests.builders.board import RELEASES
-from tests.unit.cli.kubectl.objects import NOW, ago, environment
+from tests.unit.cli.kubectl.objects import NOW, REFUSED, ago, environment, release
 
 
 def shown(**options: bool) -> list[str]:
@@ -25,6 +25,11 @@ def test_a_cell_says_what_runs_and_what_is_not_as_it_should_be() -> None:
         "shop      search                                 aaaaaaa ≠ bbbbbbb Drifted",
         "shop      web        aaaaaaa ?                   bbbbbbb",
     ]
+
+
+def test_a_cell_that_nobody_looks_at_is_marked() -> None:
+    _, rows = matrix_table.rows(matrix.build([release("web", readiness=REFUSED)], [environment()], NOW))
+    assert str(rows[0][2].text) == "bbbbbbb ✖ TargetNotAllowed ?"
 
 
 def test_wide_adds_tasks_time_and_person_and_all_namespaces_theirs() -> None:

@@ -32,6 +32,11 @@ def test_a_release_shows_what_blocks_it_and_how_old_that_is() -> None:
         assert line in lines
 
 
+def test_an_observation_that_is_yet_to_come_is_not_fresh() -> None:
+    text = "\n".join(drawn(Snapshot(release(), {}, environment(seen=ago(minutes=-20)))))
+    assert "cluster staging, observed 20m from now: clocks differ" in text
+
+
 def test_what_others_wrote_cannot_move_the_cursor() -> None:
     body = release(spec={"change": {"description": "\x1b[2J\nName: forged", "requestedBy": "\x07ben"}})
     text = "\n".join(drawn(Snapshot(body, {}, None)))
