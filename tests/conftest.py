@@ -16,17 +16,22 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 _FIXTURES = {"secured": "secured", "desk": "secured", "office": "secured"}
 _MODULES = {
+    "tests/e2e/test_claims.py": "claims",
+    "tests/e2e/test_commits.py": "commits",
+    "tests/e2e/test_github.py": "github",
     "tests/e2e/test_ledger.py": "ledger",
     "tests/e2e/test_scale_out.py": "scale-out",
     "tests/e2e/test_pressing.py": "pressing",
     "tests/e2e/test_reliability.py": "reliability",
+    "tests/e2e/test_slack.py": "slack",
     # Each page goes on where the one before has ended.
     "tests/e2e/test_documentation.py": "documentation",
     "tests/attacks/test_roles.py": "attack-roles",
     "tests/apiserver/test_control_plane.py": "control-plane",
     "tests/apiserver/test_upgrade.py": "upgrade",
 }
-_FOLDERS = {"tests/apiserver/": "apiserver", "tests/chart/": "chart"}
+# The first that fits.
+_FOLDERS = {"tests/apiserver/test_board": "board", "tests/apiserver/": "apiserver", "tests/chart/": "chart"}
 
 
 @pytest.hookimpl(wrapper=True)

@@ -18,7 +18,7 @@ from tests.waiting import PATIENCE_S
 
 # What would take minutes takes seconds here; everything else is as it is by default.
 FAST = {
-    "ECS_RELEASE_ROLLOUT_INTERVAL_SECONDS": "0.2",
+    "ECS_RELEASE_ROLLOUT_INTERVAL_SECONDS": "0.5",
     "ECS_RELEASE_RETRY_INTERVAL_SECONDS": "1",
     "ECS_RELEASE_VISIBLE_SECONDS": "5",
     "ECS_RELEASE_ROLLBACK_SECONDS": "3",

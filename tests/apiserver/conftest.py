@@ -14,7 +14,7 @@ from tests.control_plane.control_plane import Cluster, ControlPlane, control_pla
 CRDS = Path(__file__).parent.parent.parent / "crds"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[Cluster]:
     """A cluster that all tests of this folder share: each makes a namespace of its own."""
     with control_plane(audit=True) as running:

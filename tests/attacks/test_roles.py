@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.api import MERGE, Refused
 from tests.e2e.bed import Bed, Place
-from tests.e2e.people import MERGE, Person, Refused, body, grant, path_of
+from tests.e2e.people import Person, body, grant, path_of
 
 _AWS = {"accountID": "111122223333", "region": "eu-west-1"}
 

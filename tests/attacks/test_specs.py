@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.api import APPLY, Refused
 from tests.e2e.bed import Bed, Place, condition
-from tests.e2e.people import API, APPLY, Person, Refused, body, path_of
+from tests.e2e.people import API, Person, body, path_of
 
 HOMOGLYPH = "w\N{CYRILLIC SMALL LETTER IE}b"
 ADMIN = ""

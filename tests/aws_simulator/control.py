@@ -11,6 +11,7 @@ lose-task {account, region, cluster, service, reason, code, task}: a task ends (
 protect {account, region, cluster, service, protected}: the service's tasks from scale-in and rollouts
 alarm {account, region, cluster, service, name}: a deployment alarm goes off; refused where nothing that is under way watches it
 GET container-credentials?role=ARN: what EKS Pod Identity's agent answers (AWS_CONTAINER_CREDENTIALS_FULL_URI)
+end {name}: the services of a cluster and a rule of that name are gone at once, in all accounts
 flush-events: send what reordering holds back
 items {account, region, table, items}: put into a table of DynamoDB as they are; list-items {…, begin, count}: some of what is there
 images {account, region, repositories, tags} and services {account, region, cluster, images, events, desired, content}: see `fleet`
@@ -85,6 +86,13 @@ class Control:
 
     def do_count_calls(self, **filters: Any) -> dict[str, int]:
         return {"count": len(WORLD.faults.listed(**filters))}
+
+    def do_end(self, name: str) -> dict[str, Any]:
+        for regions in ecs_backends.values():
+            for backend in regions.values():
+                backend.sim_forget(name)
+        events.forget(name)
+        return {}
 
     def do_flush_events(self) -> dict[str, Any]:
         events.flush()

@@ -77,6 +77,13 @@ def emit_call(
     _send(account, region, f"aws.{service}", "AWS API Call via CloudTrail", [], detail, WORLD.clock.now())
 
 
+def forget(rule: str) -> None:
+    """Remove a rule from all default buses."""
+    for regions in events_backends.values():
+        for backend in regions.values():
+            backend.event_buses["default"].rules.pop(rule, None)
+
+
 def flush() -> None:
     """Send what waits to be reordered, newest first."""
     held, _held.events = _held.events, []

@@ -14,8 +14,9 @@ import yaml
 from tests.chart.conftest import GUEST, NAME, NAMESPACE, VALUES, upgrade
 from tests.chart.helm import MATRIX, SHARDS, helm, render
 from tests.control_plane.cluster import KubectlError
+from tests.e2e.api import MERGE
 from tests.e2e.bed import GROUP, Bed, Place, condition
-from tests.e2e.people import APPLIED_BY, MERGE, Person, grant, is_refused, path_of, user
+from tests.e2e.people import APPLIED_BY, Person, grant, is_refused, path_of, user
 from tests.e2e.sets import push
 from tests.operator_process import Operator
 

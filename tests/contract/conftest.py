@@ -11,7 +11,7 @@ from ecs_release.aws.adapter import BotoAws
 from tests.aws_simulator.client import Simulator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sim() -> Iterator[Simulator]:
     with Simulator(time_scale=200) as running:
         yield running

@@ -20,11 +20,12 @@ from kubernetes import config as kubernetes_config
 
 from tests.aws_simulator.client import ACCOUNT, REGION, Simulator, image_name
 from tests.control_plane.control_plane import Cluster, control_plane
+from tests.e2e.api import APPLY, Refused, ask
 from tests.kind.installed import InstalledOperator, InstalledSimulator
 from tests.kind.steps import INSTALLED
 from tests.operator_process import FAST, Operator
 from tests.proof import rights, usage
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, pause
 
 ROOT = Path(__file__).parent.parent.parent
 GROUP, VERSION = "ecs-release.dev", "v1alpha1"
@@ -121,19 +122,20 @@ class Place:
 
     def __post_init__(self) -> None:
         """Make the namespace and the ECS cluster."""
-        self.bed.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}})
+        self._apply("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}})
         self.aws.client("ecs", self.account, self.region).create_cluster(clusterName=self.name)
         self.begun = self.aws.mark()
         self.bed.places.append(self)
 
     def clear(self) -> None:
-        """Delete what the operator looks after here; what is in AWS stays as it is."""
+        """Delete what the operator looks after here, and what goes on in AWS by itself: its services, and the rule that feeds its queue."""
         for plural in ("releasesets", "releases", "projects"):
             self.bed.api.delete_collection_namespaced_custom_object(GROUP, VERSION, self.name, plural)
         for found in self.bed.api.list_cluster_custom_object(GROUP, VERSION, "environments")["items"]:
             if self.name in (found["metadata"]["name"], *found["spec"].get("allowedNamespaces", {}).get("names", ())):
                 with suppress(kubernetes_client.ApiException):
                     self.bed.api.delete_cluster_custom_object(GROUP, VERSION, "environments", found["metadata"]["name"])
+        self.aws.control("end", name=self.name)
 
     @property
     def aws(self) -> Simulator:
@@ -209,7 +211,8 @@ class Place:
 
     def children(self, name: str = "all") -> dict[str, dict[str, Any]]:
         """Return the Releases of a set by service."""
-        found = self.bed.cluster.get("releases", "-n", self.name, "-l", f"{GROUP}/release-set={name}")["items"]
+        selector = f"{GROUP}/release-set={name}"
+        found = self.bed.api.list_namespaced_custom_object(GROUP, VERSION, self.name, "releases", label_selector=selector)["items"]
         return {r["spec"]["service"]: r for r in found}
 
     def wait_set(self, reason: str, name: str = "all", *, deadline_s: float = PATIENCE_S, **more: Any) -> dict[str, Any]:
@@ -231,11 +234,20 @@ class Place:
     def apply(
         self, kind: str, name: str, spec: dict[str, Any], *, namespaced: bool = True, annotations: dict[str, str] | None = None
     ) -> None:
-        """Apply an object with kubectl."""
+        """Apply an object on the server's side. Raises KubectlError, with what kubectl says, where it is refused."""
         meta: dict[str, Any] = {"name": name} | ({"namespace": self.name} if namespaced else {})
         if annotations:
             meta["annotations"] = annotations
-        self.bed.cluster.apply({"apiVersion": _API, "kind": kind, "metadata": meta, "spec": spec})
+        where = f"/namespaces/{self.name}" if namespaced else ""
+        body = {"apiVersion": _API, "kind": kind, "metadata": meta, "spec": spec}
+        try:
+            self._apply(f"/apis/{_API}{where}/{kind.lower()}s", body)
+        except Refused:
+            self.bed.cluster.apply(body)
+
+    def _apply(self, path: str, body: dict[str, Any]) -> None:
+        where = f"{path}/{body['metadata']['name']}?fieldManager=tests&force=true&fieldValidation=Strict"
+        ask(self.bed.api, "PATCH", where, body, APPLY)
 
     def annotate(self, name: str, kind: str = "release", **annotations: str) -> None:
         """Annotate a Release (or another kind) with requests."""
@@ -298,6 +310,7 @@ class Place:
         """Wait until something is there."""
         end = time.monotonic() + deadline_s
         while True:
+            begun = time.monotonic()
             found = there()
             if found:
                 return found
@@ -307,7 +320,7 @@ class Place:
                 except kubernetes_client.ApiException as error:
                     shown = str(error.reason)
                 raise AssertionError(f"waited {deadline_s:.0f} s for {what}; status is\n{shown}\n{self.bed.operator.tail(3000)}")
-            time.sleep(0.05)
+            pause(begun)
 
     def stays(self, reason: str, name: str = "web", seconds: float = 3.0) -> dict[str, Any]:
         """Check that Ready keeps its reason for a while."""
@@ -320,7 +333,7 @@ class Place:
 
     def events(self, name: str = "web") -> list[dict[str, Any]]:
         """List the Events on a Release."""
-        found = self.bed.cluster.get("events.events.k8s.io", "-n", self.name)["items"]
+        found = self.bed.api.list_namespaced_custom_object("events.k8s.io", "v1", self.name, "events")["items"]
         return [e for e in found if e["regarding"]["name"] == name]
 
     # AWS.

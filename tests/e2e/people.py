@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,19 +12,14 @@ from typing import Any
 import pytest
 
 from tests.control_plane.cluster import Cluster
+from tests.e2e.api import APPLY, JSON, MERGE, Refused, ask
 from tests.e2e.bed import GROUP, ROOT, VERSION, Bed, Place
 
 RBAC = {"apiGroup": "rbac.authorization.k8s.io"}
-JSON, MERGE, JSON_PATCH, APPLY = (f"application/{kind}" for kind in ("json", "merge-patch+json", "json-patch+json", "apply-patch+yaml"))
-"""Content types. A server-side apply may be JSON, which is YAML."""
 API = f"{GROUP}/{VERSION}"
 APPLIED_BY = f"{GROUP}/applied-by"
 FORGED = {"metadata": {"annotations": {APPLIED_BY: "admin"}}}
 _names = itertools.count(1)
-
-
-class Refused(Exception):
-    """The API server refused a request: the message is what it said."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +35,7 @@ class Person:
 
     def ask(self, method: str, path: str, body: Any = None, content_type: str = JSON) -> dict[str, Any]:
         """Send a request as it is. Raises Refused."""
-        api = self.bed.api.api_client
-        token = api.configuration.auth_settings().get("BearerToken", {}).get("value")
-        headers = {"Content-Type": content_type} | ({"Authorization": token} if token else {})
-        headers |= {"Impersonate-User": self.name} if self.name else {}
-        answer = api.rest_client.pool_manager.request(
-            method, api.configuration.host + path, headers=headers, body=json.dumps(body) if body is not None else None, timeout=20
-        )
-        said = json.loads(answer.data)
-        if answer.status >= 400:
-            raise Refused(f"{answer.status}: {said['message']}")
-        return dict(said)
+        return ask(self.bed.api, method, path, body, content_type, self.name)
 
     def apply(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Apply on the server's side, by force."""

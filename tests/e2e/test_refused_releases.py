@@ -9,8 +9,9 @@ import pytest
 
 from ecs_release.domain.sets.child_manifests import child_name
 from tests.aws_simulator.client import image_name
+from tests.e2e.api import Refused
 from tests.e2e.bed import GROUP, Bed, Place, condition
-from tests.e2e.people import API, Person, Refused, grant, path_of
+from tests.e2e.people import API, Person, grant, path_of
 
 TENANT = "tess"
 

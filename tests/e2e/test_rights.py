@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from tests.control_plane.cluster import KubectlError
+from tests.e2e.api import JSON_PATCH, MERGE, Refused
 from tests.e2e.bed import GROUP, Place
-from tests.e2e.people import API, APPLIED_BY, JSON_PATCH, MERGE, Person, Refused, body, grant, is_refused, made, path_of, user
+from tests.e2e.people import API, APPLIED_BY, Person, body, grant, is_refused, made, path_of, user
 from tests.e2e.sets import push
 
 SAID = {"observedGeneration": 1000}

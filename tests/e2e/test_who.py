@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from ecs_release.api.names import REQUEST_ANNOTATIONS
+from tests.e2e.api import JSON_PATCH, MERGE, Refused
 from tests.e2e.bed import GROUP, ROOT, Place, condition
-from tests.e2e.people import API, APPLIED_BY, FORGED, JSON_PATCH, MERGE, Person, Refused, body, made, path_of, user
+from tests.e2e.people import API, APPLIED_BY, FORGED, Person, body, made, path_of, user
 
 POINTER = f"/metadata/annotations/{APPLIED_BY.replace('/', '~1')}"
 KINDS = ("Release", "ReleaseSet")

@@ -184,6 +184,12 @@ class SimulatedEcsBackend(EC2ContainerServiceBackend):
         self.sim_touch(service)
         return service
 
+    def sim_forget(self, cluster: str) -> None:
+        """Remove a cluster's services at once, with their tasks and without an event."""
+        for key in [k for k in self.sim_services if k[0] == cluster]:
+            self._by_task_prefix[self.sim_services.pop(key).task_prefix].discard(key)
+            self.moving.discard(key)
+
     def sim_describe(self, service: Service, *, tags: bool = False) -> dict[str, Any]:
         """Show a service, as it was while a deployment is not visible yet."""
         if service.shown_before is not None and WORLD.clock.now() < service.hidden_until:

@@ -371,3 +371,32 @@ def test_lagging_protection_and_odd_commands(sim: Simulator) -> None:
     for command, arguments in (("behave", {"digest": "x", "kind": "odd"}), ("configure", {"switches": {"odd": 1}}), ("calls", {"odd": 1})):
         with pytest.raises(ValueError, match="odd"):
             sim.control(command, **arguments)
+
+
+def test_what_has_ended_goes_on_no_more(sim: Simulator) -> None:
+    _queue(sim, {"source": ["aws.ecs"]})
+    sim.client("events").put_rule(Name="main", EventPattern=json.dumps({"source": ["aws.ecr"]}))
+    sim.create_service("web", {"app": "nginx:1"})
+    sim.create_service("api", {"app": "nginx:1"}, cluster="other")
+    sim.control("end", name="main")
+    assert sim.client("ecs").list_services(cluster="main")["serviceArns"] == []
+    assert sim.client("ecs").list_tasks(cluster="main")["taskArns"] == []
+    assert [r["Name"] for r in sim.client("events").list_rules()["Rules"]] == ["all"]
+    assert len(sim.client("ecs").list_tasks(cluster="other")["taskArns"]) > 0
+    sim.create_service("web", {"app": "nginx:1"})
+
+
+def test_a_queue_s_attributes_and_deduplication(sim: Simulator) -> None:
+    sqs = sim.client("sqs")
+    url = sqs.create_queue(QueueName="a.fifo", Attributes={"FifoQueue": "true", "ContentBasedDeduplication": "true"})["QueueUrl"]
+    for _ in range(3):
+        sqs.send_message(QueueUrl=url, MessageBody="one", MessageGroupId="g")
+    sqs.send_message(QueueUrl=url, MessageBody="two", MessageGroupId="g")
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert found["ApproximateNumberOfMessages"] == "2"
+    assert found["ContentBasedDeduplication"] == "true"
+    plain = sqs.create_queue(QueueName="plain")["QueueUrl"]
+    sqs.send_message(QueueUrl=plain, MessageBody="one")
+    assert sqs.get_queue_attributes(QueueUrl=plain, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"] == {
+        "ApproximateNumberOfMessages": "1"
+    }
