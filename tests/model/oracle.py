@@ -76,6 +76,8 @@ class Oracle:
     """When each attempt was first seen under way: it may follow a deployment that is older than itself."""
     """Attempts that were announced."""
     _ended: set[tuple[str, str]] = field(default_factory=set)
+    _settled: set[str] = field(default_factory=set)
+    """Attempts whose end was written."""
     _blocked: dict[str, float] = field(default_factory=dict)
     """Since when Releases are Stalled."""
     _gave_up: list[float] = field(default_factory=list)
@@ -99,6 +101,7 @@ class Oracle:
             self.say("stalled/passing-refusal", f"Stalled: {ready.get('message')}")
         self._note_blocked(body["metadata"]["name"], stalled.get("status") == "True")
         self._judge_open(status.get("rollout") or {})
+        self._judge_settled(status.get("rollout") or {})
         self._judge_begun(body, status.get("rollout") or {})
         for entry in status.get("history") or ():
             self._judge_entry(body, entry)
@@ -233,6 +236,24 @@ class Oracle:
         if intended and rollout.get("cause") != "Retry" and all(b is not None and self.scene.is_suspended(b["spec"]) for b in stood):
             name = body["metadata"]["name"]
             self.say("sets/begun-while-suspended", f"attempt {attempt} of {name} ({rollout['cause']}) has begun, and its set is suspended")
+
+    def _judge_settled(self, rollout: Mapping[str, Any]) -> None:
+        """An attempt ends without an announced answer to a hook of which that pass has read what became of it.
+
+        A hook that failed where the operator itself takes the deployment back tells nothing of an answer that is to go back, too.
+        """
+        attempt = rollout.get("attemptID", "")
+        if not rollout.get("outcome") or attempt in self._settled:
+            return
+        self._settled.add(attempt)
+        read, call = self.scene.hooks_read.get(rollout.get("deploymentID", ""), {}), (rollout.get("intent") or {}).get("action")
+        for answer in rollout.get("interventions") or ():
+            is_announced = answer.get("cause") == "Requested" and not answer.get("acceptedTime")
+            fate = read.get(answer.get("hookID", ""))
+            known = fate == "SUCCEEDED" or (fate == "FAILED" and (answer["action"] == "CONTINUE" or call == UPDATE))
+            if is_announced and known:
+                text = f"{answer['action']} of {answer['hookID']} is announced, and the hook has {fate}"
+                self.say("hooks/unsettled", f"attempt {attempt} has ended as {rollout['outcome']}: {text}")
 
     def _judge_open(self, rollout: Mapping[str, Any]) -> None:
         """An attempt that never comes further ends at its deadline, however often the process is another one."""

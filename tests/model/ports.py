@@ -249,12 +249,20 @@ class ModelEcs:
             traffic = (0.0 if stage in (world_ecs.SCALE_UP, world_ecs.POST_SCALE_UP) else 100.0) if stage else None
             return seen.ServiceDeployment(arn, self._ecs.status_of(deployment_id, state), stage=stage, traffic=traffic, hooks=hooks)
 
+        self._note_hook(deployment_id, ())
         try:
-            return await self._link.read("service_deployment", answer)
+            found = await self._link.read("service_deployment", answer)
         except Denied:
             return None
         except Retryable:
             return None
+        self._note_hook(deployment_id, found.hooks if found is not None else ())
+        return found
+
+    def _note_hook(self, deployment_id: str, found: Sequence[seen.Hook]) -> None:
+        """Note what the process that may write status has read of a deployment's hook last."""
+        if not self._link.is_fenced and not self._link.is_cut:
+            self._link.scene.hooks_read[deployment_id] = {h.id: h.status for h in found}
 
     async def protected_tasks(self, cluster: str, arns: Sequence[str]) -> list[seen.ProtectedTask]:
         return []

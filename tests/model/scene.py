@@ -84,6 +84,8 @@ class Scene:
     """When somebody took a retry back that had to wait, and nothing else was to be done."""
     approved: set[str] = field(default_factory=set)
     """Answers to lifecycle hooks that somebody asked for: hook and action."""
+    hooks_read: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By deployment the status of its hook as the operator has read it last; nothing where it could not be read."""
     recreated: float = 0.0
     """When what people say they want was made anew."""
 

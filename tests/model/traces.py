@@ -405,6 +405,24 @@ WHOLE: dict[str, Shown] = {
     "somebody's deployment is adopted while a hook pauses it": Shown(
         "", (("console_copies",), ("run", 400), ("release", "d"), ("run", 30)), Switches(strategy="CANARY", pauses=True)
     ),
+    "an answer to a hook is carried out as the operator dies, and the deployment is over at the next look": Shown(
+        "",
+        (_B, ("run", 120), ("fault", "continue_service_deployment", CRASH_AFTER), ("approve", "CONTINUE", False), _DONE),
+        Switches(strategy="CANARY", pauses=True, bake_s=1.0),
+    ),
+    "an answer to a hook never arrives as the operator dies, and somebody goes back in the console": Shown(
+        "",
+        (
+            _B,
+            ("run", 120),
+            ("fault", "continue_service_deployment", CRASH_BEFORE),
+            ("approve", "CONTINUE", False),
+            ("run", 5),
+            ("answer_hook", False),
+            _DONE,
+        ),
+        Switches(strategy="CANARY", pauses=True),
+    ),
     "the status is lost while the target is another one": Shown(
         "", (_C, ("run", 3), ("point_elsewhere", True), ("restore_without_status",), ("run", 30)), Switches(has_ledger=True)
     ),

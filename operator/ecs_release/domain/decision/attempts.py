@@ -22,6 +22,7 @@ from ecs_release.api.release_status import (
 )
 from ecs_release.domain.artifacts import environment_tag
 from ecs_release.domain.artifacts.source import digests_of
+from ecs_release.domain.decision import announced_answers
 from ecs_release.domain.decision.decision import Draft
 from ecs_release.domain.decision.facts import Doubt, Facts
 from ecs_release.domain.decision.history_entry import entry
@@ -312,7 +313,10 @@ def overtaken(draft: Draft) -> bool:
 
 
 def end(facts: Facts, draft: Draft, outcome: str, message: str) -> None:
-    """End the attempt under way (or refine how it ended), and write it into the history."""
+    """End the attempt under way (or refine how it ended), and write it into the history. What it has announced to a hook is settled."""
+    if is_open(draft.rollout):
+        taken_back = intended_action(draft.rollout) in (STOP, RETURN)
+        announced_answers.settle(facts, draft, f"the attempt ended as {outcome}", taken_back=taken_back)
     rollout = draft.rollout
     assert rollout is not None
     ended = rollout.model_copy(

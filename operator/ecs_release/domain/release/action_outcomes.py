@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from ecs_release.api.conditions import Reason
 from ecs_release.domain.artifacts.environment_tag import RETURNED
-from ecs_release.domain.decision import attempts
+from ecs_release.domain.decision import announced_answers, attempts
 from ecs_release.domain.decision.decision import Decision, Draft, Outcome
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.request_annotations import aborted_text
 from ecs_release.domain.model.conditions import Situation, progressing, situation_of_problem, stalled
 from ecs_release.domain.model.errors import Ambiguous, Blocked, Problem
 from ecs_release.domain.release.status import report
-from ecs_release.domain.rules import hook_answers
 
 
 def registered(facts: Facts, task_definition: str) -> Decision:
@@ -65,14 +64,14 @@ def stopped(facts: Facts, *, rolls_back: bool) -> Decision:
 def answered(facts: Facts) -> Decision:
     """ContinueServiceDeployment was accepted: ECS goes on, or back."""
     draft = Draft.of(facts.status)
-    hook_answers.accept(facts, draft)
+    announced_answers.accept(facts, draft)
     return report(facts, draft, Outcome(_rolling("the lifecycle hook is answered"), again_s=0))
 
 
 def not_answered(facts: Facts, problem: Problem) -> Decision:
     """AWS refused ContinueServiceDeployment: nothing was done, and it is not asked again."""
     draft = Draft.of(facts.status)
-    hook_answers.withdraw(facts, draft, problem.message)
+    announced_answers.withdraw(facts, draft, problem.message)
     return report(facts, draft, Outcome(None, again_s=0))
 
 

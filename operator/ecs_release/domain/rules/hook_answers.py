@@ -7,7 +7,7 @@ What holds, whatever crashes or is lost on the way:
 - It is in status, with who and why, before it is sent; it is sent again only after a look, later than reads may lag, at a hook that waits.
 - A request is answered once: accepted by AWS, or refused with the reason. One that was refused is not carried out later, when a suspension
   has ended or a right was given: what it was about may be another thing by then.
-- It decides no verdict: how the attempt ends is judged by what ECS does.
+- It decides no verdict: how the attempt ends is judged by what ECS does. What is announced then is settled with it (`attempts.end`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from ecs_release.api.conditions import Reason
 from ecs_release.api.hook_status import Intervention
 from ecs_release.api.names import CONTINUE_ANNOTATION
 from ecs_release.api.release_status import Rollout
-from ecs_release.domain.decision import attempts
+from ecs_release.domain.decision import announced_answers, attempts
 from ecs_release.domain.decision.decision import Changed, Continue, Draft, Outcome, RuleResult
 from ecs_release.domain.decision.facts import Facts
-from ecs_release.domain.decision.history_entry import entry
 from ecs_release.domain.decision.request_annotations import (
     HOOK_REQUEST_FORM,
     HookRequest,
@@ -29,10 +28,8 @@ from ecs_release.domain.decision.request_annotations import (
 )
 from ecs_release.domain.decision.suspension import environment_suspension, spread, suspension_of
 from ecs_release.domain.ecs import interventions
-from ecs_release.domain.ecs.service import Hook, ServiceDeployment
 from ecs_release.domain.model.applied_by import applied_by
 from ecs_release.domain.model.conditions import waiting
-from ecs_release.domain.verification import deployment_stages
 
 
 def answer_hook(facts: Facts, draft: Draft) -> RuleResult:
@@ -65,7 +62,7 @@ def _announce(facts: Facts, draft: Draft, asked: HookRequest) -> Outcome:
         reason=asked.reason or None,
         time=facts.now,
     )
-    _enter(facts, draft, rollout.model_copy(update={"interventions": interventions.added(rollout.interventions, new)}))
+    announced_answers.put(facts, draft, rollout.model_copy(update={"interventions": interventions.added(rollout.interventions, new)}))
     return Outcome(waiting(Reason.AWAITING_HOOK, f"answering hook {asked.hook_id}: {interventions.described(new)}"), again_s=0)
 
 
@@ -84,7 +81,7 @@ def _refusal(facts: Facts, draft: Draft, asked: HookRequest) -> str:
     primary = facts.service.primary if facts.service else None
     if primary is None or primary.id != rollout.deployment_id:
         return f"deployment {rollout.deployment_id} is no longer PRIMARY"
-    return _what_became(seen, asked.hook_id) or _suspended(facts, asked.action)
+    return announced_answers.what_became(seen, asked.hook_id) or _suspended(facts, asked.action)
 
 
 def _former_answer(draft: Draft, hook_id: str) -> str:
@@ -92,19 +89,6 @@ def _former_answer(draft: Draft, hook_id: str) -> str:
     known = [draft.rollout.interventions if draft.rollout else None, *(e.interventions for e in draft.history)]
     found = next((i for one in known if (i := interventions.of_hook(one, hook_id)) is not None), None)
     return interventions.described(found) if found is not None else ""
-
-
-def _what_became(seen: ServiceDeployment, hook_id: str) -> str:
-    """Return what has become of a hook that does not wait; an empty string if it waits."""
-    hook, waits = _hook(seen, hook_id), deployment_stages.open_hooks(seen)
-    if hook is not None and hook in waits:
-        return ""
-    others = f"; what waits is hook {', '.join(h.id for h in waits)} at {seen.stage}" if waits else "; no hook waits"
-    if hook is None:
-        return f"the deployment has no hook {hook_id}{others}"
-    if hook.status == deployment_stages.AWAITING_ACTION:
-        return f"the deployment is over: ECS says {seen.status}"
-    return f"hook {hook_id} no longer waits, it has {hook.status}{others}"
 
 
 def _suspended(facts: Facts, action: str) -> str:
@@ -122,64 +106,17 @@ def _carry_out(facts: Facts, draft: Draft, rollout: Rollout, announced: Interven
     if seen is None:
         # Nothing is sent to a hook that was not seen waiting; the next look may show it.
         return None
-    became = _what_became(seen, hook_id)
+    became = announced_answers.what_became(seen, hook_id)
     if not became:
-        if doubt is not None and (left_s := (doubt.since - facts.now).total_seconds() + facts.limits.visible_s) > 0:
+        if (left_s := announced_answers.unclear_s(facts)) > 0:
             message = f"looking whether hook {hook_id} was answered, before that is repeated"
             return Outcome(waiting(Reason.AWAITING_HOOK, message), again_s=max(0.2, left_s))
         became = _suspended(facts, announced.action)
     if not became:
         text = f"answering hook {hook_id}: {interventions.described(announced)}"
         return Outcome(waiting(Reason.AWAITING_HOOK, text), Continue(seen.arn, hook_id, announced.action))
-    if doubt is not None and _has_taken_effect(seen, hook_id, announced.action):
-        accept(facts, draft)
+    if doubt is not None and announced_answers.has_taken_effect(seen, hook_id, announced.action):
+        announced_answers.accept(facts, draft)
         return Changed("a hook was answered by a call whose answer was lost")
-    withdraw(facts, draft, became)
+    announced_answers.withdraw(facts, draft, became)
     return Changed("an announced answer to a lifecycle hook is withdrawn")
-
-
-def _has_taken_effect(seen: ServiceDeployment, hook_id: str, action: str) -> bool:
-    """Return whether ECS did what an answer asks for.
-
-    A PAUSE hook SUCCEEDED by CONTINUE, and FAILED by ROLLBACK (Amazon ECS developer guide, "Amazon ECS service deployment hook state
-    change events").
-    """
-    hook = _hook(seen, hook_id)
-    status = hook.status if hook is not None else ""
-    if action == interventions.CONTINUE:
-        return status == "SUCCEEDED"
-    return status == "FAILED" or (status != "TIMED_OUT" and deployment_stages.is_rolling_back(seen))
-
-
-def accept(facts: Facts, draft: Draft) -> None:
-    """Record that AWS has accepted the announced answer. Its hook does not wait any more, whatever looks that lag behind may show."""
-    rollout = draft.rollout
-    assert rollout is not None
-    announced = interventions.announced(rollout.interventions)
-    assert announced is not None
-    done = announced.model_copy(update={"accepted_time": facts.now})
-    known = interventions.replaced(rollout.interventions, announced, done)
-    left = [h for h in rollout.hooks or () if h.id != announced.hook_id]
-    waits = {"hooks": left or None, "awaiting": rollout.awaiting if left else None}
-    _enter(facts, draft, rollout.model_copy(update={"interventions": known, **waits}))
-    draft.event("Normal", "HookAnswered", "Continue", f"hook {done.hook_id} at {done.stage}: {interventions.described(done)}")
-
-
-def withdraw(facts: Facts, draft: Draft, why: str) -> None:
-    """Take an announced answer back that AWS was not given, or has refused."""
-    rollout = draft.rollout
-    assert rollout is not None
-    announced = interventions.announced(rollout.interventions)
-    assert announced is not None
-    known = interventions.replaced(rollout.interventions, announced, None)
-    _enter(facts, draft, rollout.model_copy(update={"interventions": known}))
-    refuse_one(draft, CONTINUE_ANNOTATION, draft.handled_continue or "", why)
-
-
-def _enter(facts: Facts, draft: Draft, rollout: Rollout) -> None:
-    draft.rollout = rollout
-    draft.enter(entry(facts, draft, rollout))
-
-
-def _hook(seen: ServiceDeployment, hook_id: str) -> Hook | None:
-    return next((h for h in seen.hooks if h.id == hook_id), None)

@@ -8,7 +8,7 @@ from ecs_release.api.conditions import Reason
 from ecs_release.api.release_status import Rollout
 from ecs_release.domain.artifacts import environment_tag
 from ecs_release.domain.artifacts.source import resolved_elsewhere, unpinned
-from ecs_release.domain.decision import attempts
+from ecs_release.domain.decision import announced_answers, attempts
 from ecs_release.domain.decision.decision import Changed, Draft, MoveTags, Outcome, Register, RuleResult, Stop, Update
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.plan import plan
@@ -72,7 +72,8 @@ def abort(facts: Facts, draft: Draft) -> RuleResult:
     if not attempts.is_deployed(rollout):
         attempts.end(facts, draft, attempts.ABORTED, f"aborted on request ({token}) before anything was deployed")
         return Changed("the attempt ended: it is aborted")
-    draft.rollout = attempts.intend(rollout, attempts.STOP)
+    announced_answers.settle_before_abort(facts, draft)
+    draft.rollout = attempts.intend(draft.rollout or rollout, attempts.STOP)
     return Outcome(progressing(Reason.ROLLING_OUT, f"aborting on request ({token})"), again_s=0)
 
 
