@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from ecs_release.api.crd import KINDS, Kind
+from ecs_release.api.crd import KINDS
 from ecs_release.api.names import API_VERSION, CLUSTER_SCOPED, ENVIRONMENT
 from ecs_release.api.schema import structural_schema
 
@@ -62,10 +62,12 @@ def with_value(whole: Any, schema: Schema, path: Path_, value: Any) -> Any:
 def hostile_objects(number: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield objects of all kinds, each with a hostile value somewhere in spec, status or metadata, and where that is."""
     for kind in KINDS:
-        for path, value in _cases(kind):
+        # Once for each kind: to write a schema takes longer than all else that is done for an object.
+        schemas = {part: structural_schema(getattr(kind, part)) for part in ("spec", "status")}
+        schema = {"type": "object", "properties": schemas}
+        for path, value in _cases(kind.name, schemas):
             number += 1
             made = copy.deepcopy(SAMPLES[kind.name])
-            schema = {"type": "object", "properties": {part: structural_schema(getattr(kind, part)) for part in ("spec", "status")}}
             made |= with_value({"spec": made["spec"]}, schema, path, value)
             yield f"{kind.name}.{'.'.join(path)}", _named(kind.name, f"o{number}", made)
         if kind.name not in CLUSTER_SCOPED:
@@ -74,12 +76,12 @@ def hostile_objects(number: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield f"{kind.name}.metadata", _named(kind.name, f"o{number}", copy.deepcopy(SAMPLES[kind.name]), text)
 
 
-def _cases(kind: Kind) -> Iterator[tuple[Path_, Any]]:
-    for path in text_fields(structural_schema(kind.spec)):
+def _cases(kind: str, schemas: dict[str, Schema]) -> Iterator[tuple[Path_, Any]]:
+    for path in text_fields(schemas["spec"]):
         # Environments are the platform team's: fewer values do, for they have most fields.
-        for value in (*TEXTS[:2], OTHERS[0]) if kind.name == ENVIRONMENT else (*TEXTS, *OTHERS):
+        for value in (*TEXTS[:2], OTHERS[0]) if kind == ENVIRONMENT else (*TEXTS, *OTHERS):
             yield ("spec", *path), value
-    for path in text_fields(structural_schema(kind.status)):
+    for path in text_fields(schemas["status"]):
         yield ("status", *path), TEXTS[1]
 
 

@@ -19,6 +19,8 @@ class RecordingServer:
 
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
+    read: set[str] = field(default_factory=set)
+    """Paths that were asked for by GET."""
     url: str = ""
 
     def add(self, body: dict[str, Any]) -> None:
@@ -29,6 +31,8 @@ class RecordingServer:
         """Answer a request."""
         path, _, query = request.raw_path.partition("?")
         self.requests.append((request.method, path, query))
+        if request.method == "GET":
+            self.read.add(path)
         text = await request.text()
         if path.endswith("/events"):
             return web.json_response({})

@@ -93,7 +93,8 @@ async def test_requests_name_only_what_is_there(tmp_path: Path) -> None:
                 engine.changed(body["kind"], copy.deepcopy(body))
                 await asyncio.sleep(0)
             leading.set()
-            await until(lambda: not _left_alone(remote, bodies), 600)
+            waiting = list(bodies)
+            await until(lambda: _are_looked_at(remote, waiting) and all(_is_looked_at(remote, body) for body in bodies), 600)
             await until(lambda: aws.asked.keys() >= {"describe_services", "describe_task_definition", "image"}, 600)
             assert not any(task.done() for task in running), "nothing of this ends the engine"
         finally:
@@ -160,10 +161,17 @@ def _is_expected(remote: RecordingServer, method: str, path: str, query: str) ->
     return any(method == its_method and re.fullmatch(its_path, path) and asked.keys() == keys for its_method, its_path, keys in _OTHERS)
 
 
-def _left_alone(remote: RecordingServer, bodies: list[dict[str, Any]]) -> list[str]:
-    """List the objects that no pass has looked at yet. Those without a status say by now how they stand."""
-    asked = {path for method, path, _ in remote.requests if method == "GET"}
-    return [path for body in bodies if (path := path_of(body)) not in asked or not _says_something(body, remote.objects[path])]
+def _are_looked_at(remote: RecordingServer, waiting: list[dict[str, Any]]) -> bool:
+    """Return whether a pass has looked at each; those that it has are waited for no more: to ask for all of them again takes long."""
+    while waiting and _is_looked_at(remote, waiting[-1]):
+        waiting.pop()
+    return not waiting
+
+
+def _is_looked_at(remote: RecordingServer, body: dict[str, Any]) -> bool:
+    """Return whether a pass has looked at an object. One without a status says by now how it stands."""
+    path = path_of(body)
+    return path in remote.read and _says_something(body, remote.objects[path])
 
 
 def _says_something(before: dict[str, Any], now: dict[str, Any]) -> bool:
