@@ -22,6 +22,8 @@ PYTEST_ARGS ?=
 export PYTHON TAG
 # A user's activated environment is not ours.
 unexport VIRTUAL_ENV
+# pytest rewrites the asserts of 500 modules: kept beside them, as bootstrap keeps bytecode, or each worker does so in each run.
+unexport PYTHONDONTWRITEBYTECODE
 
 RUN := .venv/bin/python -m
 BIN := .venv/bin

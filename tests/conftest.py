@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -48,3 +49,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     yield
     if getattr(config.option, "loadgroup", False) and any("@" not in item.nodeid for item in grouped):
         raise pytest.UsageError("pytest-xdist does not know groups with this pytest: see pyproject.toml")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what stays to the end, thousands of items and modules: pytest has it go through all five times at the end alone."""
+    gc.freeze()

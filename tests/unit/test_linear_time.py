@@ -69,7 +69,10 @@ def _compiled(module: ModuleType) -> Iterator[tuple[str, re.Pattern[Any]]]:
 
 def _given(module: ModuleType) -> Iterator[tuple[str, str | bytes]]:
     """Yield (function of re, pattern) where a module gives a pattern to `re` itself."""
-    for node in ast.walk(ast.parse(_source(module))):
+    source = _source(module)
+    if not re.search(r"\bre\s*\.", source):
+        return  # Few do, and to walk through the trees of all of them takes long.
+    for node in ast.walk(ast.parse(source)):
         is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
         if is_call and node.func.value.id == "re" and node.func.attr not in {"compile", "escape"}:  # type: ignore[union-attr,attr-defined]
             argument = node.args[0]  # type: ignore[attr-defined]
