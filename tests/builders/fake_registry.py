@@ -62,14 +62,14 @@ class FakeRegistry:
         if self.fault is not None:
             raise self.fault
         unread = {d: self.odd[d] for d in digests if d in self.odd}
-        return ImagesAnswer({d: self.there[d] for d in digests if d in self.there.keys() - unread.keys()}, unread)
+        return ImagesAnswer({d: self.there[d] for d in digests if d in self.there and d not in unread}, unread)
 
     async def manifest_lists_naming(self, name: str, images: Collection[RegistryImage]) -> ImagesAnswer:
         self.lists_asked += 1
         if self.lists_fault is not None:
             raise self.lists_fault
         unread = {i.digest: self.odd_lists[i.digest] for i in images if i.digest in self.odd_lists}
-        return ImagesAnswer({i.digest: self.lists[i.digest] for i in images if i.digest in self.lists.keys() - unread.keys()}, unread)
+        return ImagesAnswer({i.digest: self.lists[i.digest] for i in images if i.digest in self.lists and i.digest not in unread}, unread)
 
     async def check_movable(self, name: str, tag: str) -> None: ...
 
