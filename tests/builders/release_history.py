@@ -55,6 +55,8 @@ class AnyHistory(RuleBasedStateMachine):
         self.corrected: list[tuple[int, datetime]] = []
         self.memory = Memory(NOW)
         self.body = release_object(meta={"uid": "1"}, annotations={}, suspend=False)
+        self.environments: dict[tuple[bool, bool, bool], Environment] = {}
+        self.read: tuple[object, ReleaseStatus] = (None, ReleaseStatus())
 
     # The world.
 
@@ -89,7 +91,11 @@ class AnyHistory(RuleBasedStateMachine):
     def environment(self) -> Environment:
         rollout = {"onDrift": "Correct" if self.correct else "Report", "correctAfterSeconds": CORRECT_AFTER_S}
         mode = "Observe" if self.observe else "Deploy"
-        return environment(rollout=rollout, mode=mode, windows=CLOSED if self.closed else [])
+        # Made once: no pass changes it.
+        now = (self.correct, self.closed, self.observe)
+        if now not in self.environments:
+            self.environments[now] = environment(rollout=rollout, mode=mode, windows=CLOSED if self.closed else [])
+        return self.environments[now]
 
     # What happens.
 
@@ -189,12 +195,14 @@ class AnyHistory(RuleBasedStateMachine):
     def check_rules(self, facts: Facts) -> None:
         """A rule that returns None has not touched the draft."""
         draft = Draft.of(facts.status)
+        before = replace(draft, events=list(draft.events))
         for rule_ in RULES:
-            before = replace(draft, events=list(draft.events))
             verdict = rule_(facts, draft)
             if isinstance(verdict, Outcome):
                 return
             assert verdict is not None or draft == before, rule_
+            # Where nothing was touched it is a copy still: most rules do not apply.
+            before = before if verdict is None else replace(draft, events=list(draft.events))
 
     def report(self, facts: Facts, decision: Decision) -> None:
         """Write the status, and note what it announces."""
@@ -299,7 +307,10 @@ class AnyHistory(RuleBasedStateMachine):
 
     @property
     def status(self) -> ReleaseStatus:
-        return ReleaseStatus.model_validate(self.body.get("status") or {})
+        """What was written last: read once, however many ask."""
+        if self.read[0] is not (written := self.body.get("status")):
+            self.read = (written, ReleaseStatus.model_validate(written or {}))
+        return self.read[1]
 
     @invariant()
     def an_attempt_deploys_once(self) -> None:
