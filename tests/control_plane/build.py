@@ -1,7 +1,7 @@
 """Finds or builds the programs: from KUBEBUILDER_ASSETS, else from Go modules into a cache folder, once.
 
-The modules' go.mod and go.sum pin everything. A build goes to a folder of its own and is then renamed, so that a killed one leaves
-nothing half-done; a lock keeps two from building at once (cache.py).
+A build goes to a folder of its own and is then renamed, so that a killed one leaves nothing half-done; a lock keeps two from building at
+once (cache.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 from tests.control_plane.cache import built, key_of
 from tests.control_plane.compile import BuildError, compile_programs, say
 
-MODULES = Path(__file__).parent / "modules"
 VERSION = "v1.36.3"
 _LINKER_FLAGS = (
     "-s -w"
@@ -21,8 +20,12 @@ _LINKER_FLAGS = (
     " -X k8s.io/component-base/version.gitMajor=1"
     " -X k8s.io/component-base/version.gitMinor=36"
 )
-_KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kubectl")
-_PROGRAMS = (*_KUBERNETES, "etcd")
+_PROGRAMS = {
+    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+    "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+    "etcd": "go.etcd.io/etcd/server/v3",
+}
 _ESTIMATE = "5 to 8 minutes on two cores with empty caches, then never again"
 
 __all__ = ["VERSION", "Binaries", "BuildError", "binaries"]
@@ -52,10 +55,9 @@ def binaries() -> Binaries:
 
 
 def _built() -> Path:
-    return built("control-plane", f"{VERSION}-{key_of(MODULES, _LINKER_FLAGS)}", _build, "the control plane")
+    return built("control-plane", f"{VERSION}-{key_of(_LINKER_FLAGS)}", _build, "the control plane")
 
 
 def _build(folder: Path) -> None:
     say(f"building {', '.join(_PROGRAMS)} from Go modules: {_ESTIMATE}")
-    compile_programs(MODULES / "etcd", {"etcd": "go.etcd.io/etcd/server/v3"}, folder, _LINKER_FLAGS)
-    compile_programs(MODULES / "kubernetes", {name: f"k8s.io/kubernetes/cmd/{name}" for name in _KUBERNETES}, folder, _LINKER_FLAGS)
+    compile_programs(_PROGRAMS, folder, _LINKER_FLAGS)

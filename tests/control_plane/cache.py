@@ -12,15 +12,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.control_plane.compile import BuildError, go_version, say
+from tests.control_plane.compile import MODULE, BuildError, go_version, say
 
 _KEPT_UNUSED_S = 30 * 86400
 
 
-def key_of(modules: Path, said: str) -> str:
-    """Sum up all that decides what is built: the modules, Go's version, and what else is said."""
+def key_of(said: str) -> str:
+    """Sum up all that decides what is built: the module, Go's version, and what else is said."""
     digest = hashlib.sha256(f"{said} {go_version()}".encode())
-    for path in sorted(modules.glob("*/go.*")):
+    for path in sorted(MODULE.glob("go.*")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 

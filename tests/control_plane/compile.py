@@ -1,8 +1,12 @@
-"""Compiles Go programs and says how far it is."""
+"""Compiles Go programs and says how far it is.
+
+All are of one module, whose go.mod and go.sum pin everything: what two of them have in common is compiled once.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +18,7 @@ from pathlib import Path
 
 from tests.control_plane.processes import start_process
 
+MODULE = Path(__file__).parent / "module"
 _DEADLINE_S = 3000
 _REPORT_S = 20
 _MINIMUM = (1, 26)
@@ -41,24 +46,29 @@ def go_version() -> str:
     return version
 
 
-def compile_programs(module: Path, programs: Mapping[str, str], folder: Path, linker_flags: str) -> None:
-    """Build a module's programs (names and packages) into a folder. Raises BuildError, or subprocess.TimeoutExpired after 50 minutes."""
+def compile_programs(programs: Mapping[str, str], folder: Path, linker_flags: str) -> None:
+    """Build programs (names and packages) into a folder. Raises BuildError, or subprocess.TimeoutExpired after 50 minutes.
+
+    Go's cache has what another call has compiled: of what decides that, only the linker's flags may differ between calls.
+    """
     names = ", ".join(programs)
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off"}
+    # GOGC is the compiler's own: collecting garbage less often takes a fifth of its time away, for at most 150 MB more.
+    environment = {"GOGC": "400", **os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off"}
     say(f"{names}: fetching modules")
     listed = subprocess.run(
         ["go", "list", "-deps", *programs.values()],
-        cwd=module, env=environment, capture_output=True, text=True, check=False, timeout=_DEADLINE_S,
+        cwd=MODULE, env=environment, capture_output=True, text=True, check=False, timeout=_DEADLINE_S,
     )  # fmt: skip
     if listed.returncode:
-        raise BuildError(f"Go could not fetch the modules of {module / 'go.mod'}: check the network and GOPROXY:\n{listed.stderr[-4000:]}")
-    # One package is one program, its name then ours to give.
-    output = folder / names if len(programs) == 1 else f"{folder}/"
-    command = ["go", "build", "-v", "-trimpath", "-ldflags", linker_flags, "-o", str(output), *programs.values()]
-    with start_process(command, cwd=module, env=environment, stderr=subprocess.PIPE, text=True) as build:
+        raise BuildError(f"Go could not fetch the modules of {MODULE / 'go.mod'}: check the network and GOPROXY:\n{listed.stderr[-4000:]}")
+    command = ["go", "build", "-v", "-trimpath", "-ldflags", linker_flags, "-o", f"{folder}/", *programs.values()]
+    with start_process(command, cwd=MODULE, env=environment, stderr=subprocess.PIPE, text=True) as build:
         printed = _follow(build, names, len(listed.stdout.splitlines()))
     if build.returncode:
-        raise BuildError(f"{' '.join(command)} failed in {module}:\n{printed}")
+        raise BuildError(f"{' '.join(command)} failed in {MODULE}:\n{printed}")
+    for name, package in programs.items():
+        # Go names a program after its package, without a major version at the end.
+        (folder / re.sub(r"/v[0-9]+$", "", package).rsplit("/", 1)[1]).rename(folder / name)
 
 
 def _follow(build: subprocess.Popen[str], names: str, packages: int) -> str:
