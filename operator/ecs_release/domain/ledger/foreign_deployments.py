@@ -23,11 +23,12 @@ def track(facts: Facts, draft: Draft) -> None:
     service, look = facts.service, facts.seen.look
     if service is None or look is None or facts.seen.unread is not None:
         return
-    since = draft.ledger.since_time
+    since, primary = draft.ledger.since_time, service.primary
     if since is None:
-        draft.ledger = draft.ledger.model_copy(update={"since_time": look.aws_time})
+        # The answer's date has whole seconds: what is there may have begun after it.
+        since_time = max(look.aws_time, primary.created_at) if primary is not None else look.aws_time
+        draft.ledger = draft.ledger.model_copy(update={"since_time": since_time})
     known = tuple(_follow(facts, service, f) for f in draft.foreign)
-    primary = service.primary
     if primary is not None and since is not None and primary.created_at > since and _is_foreign(facts, draft, primary, known):
         known = (_begun(facts, primary), *known)
     draft.foreign = known

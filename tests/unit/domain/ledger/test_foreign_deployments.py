@@ -68,3 +68,15 @@ def test_what_is_new_goes_by_the_clock_of_aws(server_ahead_s: float, has_ledger:
         for age_s in (-60, 60)
     }  # fmt: skip
     assert {age_s: [f.deployment_id for f in foreign or ()] for age_s, foreign in found.items()} == {-60: ["ecs-svc/3"], 60: []}
+
+
+def test_what_began_just_before_the_first_look_is_not_new() -> None:
+    """AWS's clock is read in whole seconds: a deployment that the first look shows may have begun after the second that it says."""
+    pin = Pin(source_hash="s", resolved_time=NOW, images=[PinnedImage(container="app", digest=NEW)])
+    known = service(deployment(2, age_s=-0.7))
+    first = decide(facts(release=release(suspend=True), pin=pin, seen=known, running=task_definition(2)))
+    at_rest = release(suspend=True).model_copy(update={"status": first.status.model_copy(update={"rollout": None})})
+    for number, age_s, foreign in ((2, -0.7, []), (3, -0.8, ["ecs-svc/3"])):
+        seen = service(deployment(number, age_s=age_s))
+        again = decide(facts(release=at_rest, pin=pin, seen=seen, running=task_definition(number)))
+        assert [f.deployment_id for f in again.status.foreign or ()] == foreign
