@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 from botocore.awsrequest import AWSResponse
@@ -20,6 +21,7 @@ from ecs_release.aws.clients.ecs import BotoEcs
 from ecs_release.aws.clients.sqs import BotoEventQueue
 from ecs_release.aws.ledger.dynamodb import BotoLedger
 from ecs_release.aws.registry.ecr import BotoRegistry
+from ecs_release.aws.sessions import caller
 from ecs_release.aws.sessions.caller import Caller
 from ecs_release.aws.sessions.pacing import Pacing
 from ecs_release.aws.sessions.threads import Threads
@@ -181,7 +183,7 @@ async def _all(found: Any) -> list[Any]:
 
 
 def outcomes(wire: Wire, call: Call, bodies: Iterable[Any]) -> list[Any]:
-    """Return what a call returns for each body, or the Problem that it raises; anything else is raised."""
+    """Return what a call returns for each body, or the Problem that it raises; anything else is raised. Retries come at once."""
 
     async def main() -> list[Any]:
         threads, found = Threads(2), []
@@ -195,7 +197,8 @@ def outcomes(wire: Wire, call: Call, bodies: Iterable[Any]) -> list[Any]:
             threads.close()
         return found
 
-    return asyncio.run(main())
+    with patch.object(caller, "_PAUSES_S", (0.0,) * len(caller._PAUSES_S)):
+        return asyncio.run(main())
 
 
 def check(name: str, found: Any, body: Any) -> None:

@@ -242,8 +242,10 @@ class Place:
         body = {"apiVersion": _API, "kind": kind, "metadata": meta, "spec": spec}
         try:
             self._apply(f"/apis/{_API}{where}/{kind.lower()}s", body)
-        except Refused:
+        except Refused as refused:
             self.bed.cluster.apply(body)
+            if str(refused).startswith(("400", "403", "422")):
+                raise AssertionError(f"kubectl applies what is refused on the server's side: {refused}") from refused
 
     def _apply(self, path: str, body: dict[str, Any]) -> None:
         where = f"{path}/{body['metadata']['name']}?fieldManager=tests&force=true&fieldValidation=Strict"

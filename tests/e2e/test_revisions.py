@@ -69,6 +69,25 @@ def test_a_retry_of_what_is_primary_already_is_forced(place: Place) -> None:
     assert [h["cause"] for h in place.status()["history"]] == ["Retry", "Requested"]
 
 
+def test_a_forced_deployment_whose_answer_is_lost_and_that_is_not_seen_yet_is_made_once(place: Place) -> None:
+    place.service("v1", rollback=False)
+    place.environment()
+    place.project()
+    digest = place.push("crash.v2", "v2")
+    place.release("v2")
+    place.wait("RolloutFailed")
+    place.aws.behave(digest, "healthy")
+    place.aws.configure(switches={"visibility_lag_s": 3.0})
+    try:
+        place.aws.fault("UpdateService", kind="lost", match=place.name)
+        place.annotate("web", retry="1")
+        place.wait("Succeeded")
+    finally:
+        place.aws.configure(switches={"visibility_lag_s": 0.0})
+    assert [c["parameters"].get("forceNewDeployment") for c in place.updates()] == [None, True]
+    assert [h["outcome"] for h in place.status()["history"]] == ["Succeeded", "RolloutFailed"]
+
+
 def test_another_configuration_is_registered_anew(shop: Place) -> None:
     for tag in ("v2", "v3"):
         shop.push(tag)
@@ -130,11 +149,14 @@ def test_with_correct_it_goes_by_itself_once(shop: Place) -> None:
     assert len(shop.updates()) == 2
 
 
-def test_a_newer_base_that_fails_is_held(shop: Place) -> None:
+@pytest.mark.parametrize("platforms", [[], ["linux/amd64", "linux/arm64"]], ids=["one platform", "two"])
+def test_a_newer_base_that_fails_is_held(shop: Place, platforms: list[str]) -> None:
+    """Tasks of a multi-platform image may show one platform's digest, before and after: ECS has rolled back nonetheless."""
     shop.environment(rollout={"baseRevision": "Latest", "onDrift": "Correct", "correctAfterSeconds": 1})
-    digest = shop.push("v2")
+    digest = shop.push("v2", **({"platforms": platforms} if platforms else {}))
     go(shop, "v2")
-    shop.aws.behave(digest, "crash")
+    for one in (digest, *(shop.status()["pin"]["images"][0].get("platformDigests") or ())):
+        shop.aws.behave(one, "crash")
     terraform(shop, cpu="1")
     shop.until(lambda: shop.status()["history"][0].get("outcome") == "RolledBack", "the rollback")
     status = shop.wait("BaseRevisionOutdated")

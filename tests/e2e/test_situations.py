@@ -159,6 +159,20 @@ def test_deadline_exceeded(place: Place) -> None:
     assert "no progress for 30 s" in condition(status, "Ready")["message"]
 
 
+def test_the_deadline_of_what_somebody_else_has_deployed(place: Place) -> None:
+    """What was adopted under way has a deadline, too."""
+    place.service("v1", circuit_breaker=False)
+    place.environment(rollout={"progressDeadlineSeconds": 30})
+    place.project()
+    place.push("crash.v2", "v2")
+    place.deploy("v2")
+    place.release("v2")
+    status = place.wait("DeadlineExceeded")
+    assert triple(status) == STALLED
+    assert [(h["cause"], h["outcome"]) for h in status["history"]] == [("Adopted", "DeadlineExceeded")]
+    assert place.updates() == []
+
+
 def test_aborted(shop: Place) -> None:
     shop.push("slow.v2", "v2")
     shop.release("v2")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 
 from tests.aws_simulator.client import image_name
-from tests.e2e.bed import PROGRESSING, STALLED, Place, condition, triple
+from tests.e2e.bed import PROGRESSING, READY, STALLED, Place, condition, triple
 
 
 def image(place: Place, service: str, tag: str = "v1") -> str:
@@ -68,3 +69,53 @@ def test_a_container_that_what_runs_does_not_have_is_named(place: Place) -> None
     place.deploy(containers=both)
     place.wait("Succeeded")
     assert place.mutations() == []
+
+
+def test_what_is_scaled_from_none_and_cannot_be_pulled_is_not_ready(place: Place) -> None:
+    place.service("v1", desired=0)
+    place.environment()
+    place.project()
+    place.push("pullfail.v2", "v2")
+    place.release("v2")
+    place.wait("NothingRunning")
+    place.ecs().update_service(cluster=place.name, service="web", desiredCount=2)
+    place.until(lambda: triple(place.status()) != READY, "to be Ready no more")
+    place.wait("TasksUnhealthy")
+    for _ in range(10):
+        assert triple(status := place.status()) != READY
+        assert "lastReady" not in status and [h["outcome"] for h in status["history"]] == ["NothingRunning"]
+        time.sleep(0.3)
+    assert len(place.updates()) == 1
+
+
+def test_one_task_of_two_does_not_prove_the_other(shop: Place) -> None:
+    """ECS counts two, and lists one."""
+    tasks = shop.ecs().list_tasks(cluster=shop.name, serviceName="web")["taskArns"]
+    assert len(tasks) == 2
+    shop.aws.fault("ListTasks", kind="answer", body=json.dumps({"taskArns": tasks[:1]}), times=None, match=shop.name)
+    shop.release("v1")
+    status = shop.wait("Verifying")
+    assert triple(status) == PROGRESSING
+    shop.stays("Verifying", seconds=6)
+    shop.aws.clear_faults(shop.name)
+    shop.wait("Succeeded")
+
+
+def test_a_deployment_that_has_failed_is_not_ready_though_only_its_tasks_run(place: Place) -> None:
+    """An alarm has failed it, and nothing rolls it back: the tasks that it has started stay."""
+    alarms = {"alarmNames": ["errors"], "enable": True, "rollback": False}
+    place.service("v1", rollback=False, deploymentConfiguration={"minimumHealthyPercent": 0, "maximumPercent": 100, "alarms": alarms})
+    place.environment()
+    place.project()
+    digest = place.push("slow.v2", "v2")
+    place.release("v2")
+    place.deployed()
+    place.aws.trigger_alarm("web", "errors", cluster=place.name, account=place.account, region=place.region)
+    place.until(lambda: place.running() == {"app": {digest}}, "its tasks alone to run")
+    status = place.wait("RolloutFailed")
+    place.stays("RolloutFailed", seconds=6)
+    assert triple(status) == STALLED and [h["outcome"] for h in status["history"]] == ["RolloutFailed"]
+    assert not [e for e in place.events() if e["type"] == "Normal" and e["reason"] == "Succeeded"]
+    place.annotate("web", retry="1")
+    place.wait("Succeeded")
+    assert [h["cause"] for h in place.status()["history"]] == ["Retry", "Requested"] and len(place.updates()) == 2
