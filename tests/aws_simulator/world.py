@@ -28,6 +28,8 @@ class Switches:
     """Tasks show `repo:tag@digest` instead of the task definition's string."""
     platform_digests: bool = False
     """Tasks show the digest of the platform's own image instead of the manifest list's."""
+    started_by_service: bool = False
+    """Tasks are `startedBy` their service, as other implementations say, and not by the deployment."""
     guardduty_sidecar: bool = False
     """Tasks show one more container, without `image`."""
     inactive_lingers_s: float = 0.0

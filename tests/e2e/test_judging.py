@@ -1,4 +1,4 @@
-"""How a rollout is judged, point by point; each also where the service-deployment API is not there."""
+"""How a rollout is judged, point by point; each also where the service-deployment API is not there, and where tasks do not name deployments."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from tests.aws_simulator.client import image_name
 from tests.e2e.bed import PROGRESSING, READY, STALLED, Place, condition, triple
 
 
-@pytest.fixture(params=["with the service-deployment API", "without it"])
+@pytest.fixture(params=["with the service-deployment API", "without it", "without it, and tasks name their service"])
 def judged(request: pytest.FixtureRequest, place: Place) -> Iterator[Place]:
-    """A place with a service; in the second half AWS has no service-deployment API for it, as other implementations have not."""
-    if request.param == "without it":
+    """A place with a service; but for the first third AWS has no service-deployment API for it, as other implementations have not."""
+    if request.param.startswith("without it"):
         for action in ("ListServiceDeployments", "StopServiceDeployment"):
             place.aws.fault(action, code="UnknownOperationException", message="", status=400, times=None, match=place.name)
     place.service("v1")
     place.environment()
     place.project()
+    place.aws.configure(switches={"started_by_service": request.param.endswith("service")})
     yield place
+    place.aws.configure(switches={"started_by_service": False})
     place.aws.control("clear-faults", match=place.name)
 
 

@@ -27,9 +27,9 @@ class TaskActions(Actions):
             tasks = self.sim.sim_tasks(cluster)
         arns = [
             t.arn
-            for _, t in tasks
+            for s, t in tasks
             if t.desired == status
-            and started in (None, t.deployment)
+            and started in (None, views.started_by(s, t))
             and family in (None, t.task_definition.rpartition("/")[2].partition(":")[0])
         ]
         return self._paged("taskArns", arns)

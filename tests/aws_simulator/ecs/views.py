@@ -117,6 +117,11 @@ def _task_set_view(service: Service, deployment: Deployment) -> dict[str, Any]:
     }
 
 
+def started_by(service: Service, task: Task) -> str:
+    """Return what a task says that it was started by."""
+    return service.name if WORLD.switches.started_by_service else task.deployment
+
+
 def task_view(service: Service, task: Task) -> dict[str, Any]:
     """Show a task."""
     containers = [_container_view(service, task, c) for c in task.containers]
@@ -127,7 +132,7 @@ def task_view(service: Service, task: Task) -> dict[str, Any]:
         "clusterArn": service.cluster_arn,
         "taskDefinitionArn": task.task_definition,
         "group": f"service:{service.name}",
-        "startedBy": task.deployment,
+        "startedBy": started_by(service, task),
         "lastStatus": task.status,
         "desiredStatus": task.desired,
         "healthStatus": _health(task, any(c.has_health_check for c in task.containers)),
