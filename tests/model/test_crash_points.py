@@ -6,14 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.model.crash_points import SCENARIOS, CrashPoint, crash_at, crashed_at, points, to_rest
+from tests.model.crash_points import LOOKS, SCENARIOS, CrashPoint, crash_at, crashed_at, fewer_reads, points, to_rest
 from tests.model.faults import CRASH_AFTER, LOST_AFTER, READS, WRITES
 
 _EVERY, _MOST_READS = 13, 20
-"""Of the calls that change nothing in AWS, so many-th is met here, and of the reads of a scenario so many: a long one polls for most of its
-calls, and what it asks again and again is the same. `make soak` meets all."""
-_LOOKS = ("get", "count", *READS)
-"""What changes nothing anywhere."""
+"""Of the calls that change nothing in AWS, so many-th is met here, and of the reads of a scenario so many; `make soak` meets far more."""
 
 
 @pytest.mark.slow
@@ -26,12 +23,9 @@ def test_the_operator_may_die_at_any_call(name: str) -> None:
 
 def _chosen(found: Sequence[CrashPoint]) -> list[CrashPoint]:
     """Choose all points of calls that change something in AWS, and some of the others, spread evenly."""
-    in_aws = [p for p in found if p.call in WRITES]
-    written = [p for p in found if p.call not in (*WRITES, *_LOOKS)]
-    reads = [p for p in found if p.call in _LOOKS]
-    # An odd step: calls of the API server have four faults each, and all of them are to be met.
-    step = max(_EVERY, -(-len(reads) // _MOST_READS)) | 1
-    return [*in_aws, *written[::_EVERY], *reads[::step]]
+    few = fewer_reads(found, _MOST_READS, _EVERY)
+    written = [p for p in few if p.call not in (*WRITES, *LOOKS)]
+    return [p for p in few if p.call in WRITES or p.call in LOOKS] + written[::_EVERY]
 
 
 @pytest.mark.slow
