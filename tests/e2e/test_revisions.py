@@ -54,7 +54,8 @@ def test_one_that_was_deregistered_is_registered_again(shop: Place) -> None:
     assert len(registered(shop)) == 3
 
 
-def test_a_retry_of_what_is_primary_already_is_forced(place: Place) -> None:
+def fail_and_repair(place: Place) -> None:
+    """Release what crashes, without a rollback, and let it run from then on: it stays PRIMARY, and FAILED."""
     place.service("v1", rollback=False)
     place.environment()
     place.project()
@@ -62,6 +63,10 @@ def test_a_retry_of_what_is_primary_already_is_forced(place: Place) -> None:
     place.release("v2")
     place.wait("RolloutFailed")
     place.aws.behave(digest, "healthy")
+
+
+def test_a_retry_of_what_is_primary_already_is_forced(place: Place) -> None:
+    fail_and_repair(place)
     place.annotate("web", retry="1")
     place.wait("Succeeded")
     assert len(registered(place)) == 1
@@ -70,13 +75,7 @@ def test_a_retry_of_what_is_primary_already_is_forced(place: Place) -> None:
 
 
 def test_a_forced_deployment_whose_answer_is_lost_and_that_is_not_seen_yet_is_made_once(place: Place) -> None:
-    place.service("v1", rollback=False)
-    place.environment()
-    place.project()
-    digest = place.push("crash.v2", "v2")
-    place.release("v2")
-    place.wait("RolloutFailed")
-    place.aws.behave(digest, "healthy")
+    fail_and_repair(place)
     place.aws.configure(switches={"visibility_lag_s": 3.0})
     try:
         place.aws.fault("UpdateService", kind="lost", match=place.name)
