@@ -198,7 +198,7 @@ class Place:
         """Apply a ReleaseSet of the Project's one service set: `source` is a source, or a release hash."""
         wanted = {"releaseHash": source} if isinstance(source, str) else source
         body = {"projectRef": {"name": "shop"}, "serviceSet": "all", "environmentRef": {"name": self.name}, "source": wanted, **spec}
-        self.apply("ReleaseSet", name, {k: v for k, v in body.items() if v is not None}, annotations=annotations)
+        self.apply("ReleaseSet", name, body, annotations=annotations)
         return name
 
     def get_set(self, name: str = "all") -> dict[str, Any]:
@@ -234,12 +234,12 @@ class Place:
     def apply(
         self, kind: str, name: str, spec: dict[str, Any], *, namespaced: bool = True, annotations: dict[str, str] | None = None
     ) -> None:
-        """Apply an object on the server's side. Raises KubectlError, with what kubectl says, where it is refused."""
+        """Apply an object on the server's side, without fields that are None. Raises KubectlError, with what kubectl says, where it is refused."""
         meta: dict[str, Any] = {"name": name} | ({"namespace": self.name} if namespaced else {})
         if annotations:
             meta["annotations"] = annotations
         where = f"/namespaces/{self.name}" if namespaced else ""
-        body = {"apiVersion": _API, "kind": kind, "metadata": meta, "spec": spec}
+        body = {"apiVersion": _API, "kind": kind, "metadata": meta, "spec": _without_nulls(spec)}
         try:
             self._apply(f"/apis/{_API}{where}/{kind.lower()}s", body)
         except Refused as refused:
@@ -409,3 +409,10 @@ PROGRESSING, WAITING, STALLED, READY, UNREADY = (
     ("True", "False", "False"),
     ("False", "False", "False"),
 )
+
+
+def _without_nulls(value: Any) -> Any:
+    """Leave out of objects, at any depth, what is null: as kubectl applies them, and as server-side apply refuses it."""
+    if isinstance(value, dict):
+        return {k: _without_nulls(v) for k, v in value.items() if v is not None}
+    return [_without_nulls(v) for v in value] if isinstance(value, list) else value
