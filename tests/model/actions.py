@@ -251,17 +251,23 @@ def alarm_goes_off(scene: Scene) -> None:
 
 @deed(2, (True, True, False))
 def answer_hook(scene: Scene, goes_on: bool) -> None:
-    """Somebody answers the hook that pauses a deployment."""
+    """Somebody answers in AWS the hook that pauses a deployment: the last one, where there are two."""
     for name in scene.ecs.services:
-        scene.ecs.answer_hook(name, goes_on=goes_on)
+        for hook in scene.ecs.open_hooks(name)[-1:]:
+            scene.answered_in_aws.add(f"{hook} {'CONTINUE' if goes_on else 'ROLLBACK'}")
+            scene.ecs.answer_hook(name, hook, goes_on=goes_on)
 
 
 @deed(2, ("CONTINUE", "CONTINUE", "ROLLBACK"), (False, False, False, True))
 def approve(scene: Scene, action: str, late: bool) -> None:
-    """Somebody answers by annotation the hook that pauses a deployment; `late`: that of the deployment before, which they looked at."""
+    """Somebody answers by annotation the hook that pauses a deployment; `late`: that of the deployment before, which they looked at.
+
+    Where two wait it is the first one.
+    """
     state = scene.ecs.services["prod-web"].now
     looked_at = (state.deployments[-1] if late else state.primary).id
-    hook, _ = scene.ecs.hook_of(looked_at, state)
+    hooks = scene.ecs.hooks_of(looked_at, state)
+    hook = next((h for h, status in hooks.items() if status == "AWAITING_ACTION"), next(iter(hooks)))
     scene.approved.add(f"{hook} {action}")
     _annotate(scene, CONTINUE, f"/{hook}/{action}/so it is")
 

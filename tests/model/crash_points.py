@@ -37,6 +37,18 @@ SCENARIOS: Mapping[str, Trace] = MappingProxyType(
             actions=(("run", 60), ("release", "b"), ("run", 120), ("approve", "CONTINUE", False), ("run", 300)),
             switches=Switches(strategy="CANARY", pauses=True),
         ),
+        "release with two hooks, one of which is answered in AWS": Trace(
+            actions=(
+                ("run", 60),
+                ("release", "b"),
+                ("run", 120),
+                ("approve", "CONTINUE", False),
+                ("run", 3),
+                ("answer_hook", True),
+                ("run", 300),
+            ),
+            switches=Switches(strategy="CANARY", pauses=True, pauses_twice=True),
+        ),
         "release with a hook that is answered by the set, and goes back": Trace(
             actions=(("run", 60), ("release", "b"), ("run", 120), ("approve", "ROLLBACK", False), ("run", 600)),
             switches=Switches(strategy="BLUE_GREEN", pauses=True, has_set=True),

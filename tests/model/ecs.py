@@ -75,6 +75,8 @@ class Deployment:
     resolved: Mapping[str, str] = field(default_factory=dict)
     stage: str = ""
     """Its lifecycle stage, where deployments go in stages."""
+    continued: frozenset[str] = frozenset()
+    """Its hooks at which it was told to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ class Fate:
     revision: str
     end: str = ""
     ended: float = 0.0
+    failed_by: str = ""
+    """What ECS says of a failure."""
     completed: float | None = None
     succeeded_by: str = ""
     progressed: float = 0.0
@@ -210,6 +214,7 @@ class Ecs:
         if failed.state != IN_PROGRESS or service.rolls_back:
             return
         self.fates[failed.id].ends(FAILED, self.timeline.now)
+        self.fates[failed.id].failed_by = reason
         text = f"(service {name}) (deployment {failed.id}) deployment failed: tasks failed to start."
         self._set(name, replace(service, events=((str(len(service.events)), text), *service.events)[:20]))
         self._change(name, failed.id, state=FAILED, reason=reason)
@@ -306,29 +311,39 @@ class Ecs:
         if primary.stage == SCALE_UP and healthy >= service.desired:
             self._change(name, primary.id, stage=POST_SCALE_UP)
             if not self.switches.pauses:
-                self.answer_hook(name, goes_on=True)
+                self._bake(name, primary.id)
         return True
 
-    def hook_of(self, deployment_id: str, service: Service) -> tuple[str, str]:
-        """Return the PAUSE hook of a deployment as a state of its service shows it: its id, and its status; nothing before it is reached."""
+    def hooks_of(self, deployment_id: str, service: Service) -> dict[str, str]:
+        """Return the PAUSE hooks of a deployment as a state of its service shows them: by id their status, empty before they are reached."""
         found, hook = service.deployment(deployment_id), f"pause-{deployment_id.rpartition('/')[2].lstrip('0')}"
+        names = (hook, f"{hook}-too") if self.switches.pauses_twice else (hook,)
         if found is None or found.stage in ("", SCALE_UP):
-            return hook, ""
-        if found.stage == POST_SCALE_UP:
-            waits = service.primary.id == deployment_id and found.state == IN_PROGRESS
-            return hook, "AWAITING_ACTION" if waits else "FAILED"
-        return hook, "SUCCEEDED"
+            return dict.fromkeys(names, "")
+        waits = found.stage == POST_SCALE_UP and service.primary.id == deployment_id and found.state == IN_PROGRESS
+        else_ = "AWAITING_ACTION" if waits else "FAILED"
+        return {n: "SUCCEEDED" if found.stage != POST_SCALE_UP or n in found.continued else else_ for n in names}
 
-    def answer_hook(self, name: str, *, goes_on: bool) -> None:
-        """Have a deployment go on after POST_SCALE_UP: it bakes, then cleans up; or have it rolled back."""
-        primary = self.services[name].now.primary
-        if primary.stage != POST_SCALE_UP or primary.state != IN_PROGRESS:
+    def open_hooks(self, name: str) -> list[str]:
+        """List the hooks that wait now."""
+        service = self.services[name].now
+        return [h for h, status in self.hooks_of(service.primary.id, service).items() if status == "AWAITING_ACTION"]
+
+    def answer_hook(self, name: str, hook: str, *, goes_on: bool) -> None:
+        """Have a deployment go on after POST_SCALE_UP, if that is its last hook that waits: it bakes, then cleans up; or have it rolled back."""
+        primary, waits = self.services[name].now.primary, self.open_hooks(name)
+        if hook not in waits:
             return
         if not goes_on:
             self.fail(name, "Service deployment rolled back because ContinueServiceDeployment was called.", rolls_back=True)
             return
-        self._change(name, primary.id, stage=BAKE_TIME)
-        self.timeline.after(self.switches.bake_s, lambda: self._baked(name, primary.id))
+        self._change(name, primary.id, continued=primary.continued | {hook})
+        if waits == [hook]:
+            self._bake(name, primary.id)
+
+    def _bake(self, name: str, deployment_id: str) -> None:
+        self._change(name, deployment_id, stage=BAKE_TIME)
+        self.timeline.after(self.switches.bake_s, lambda: self._baked(name, deployment_id))
 
     def _baked(self, name: str, deployment_id: str) -> None:
         primary = self.services[name].now.primary

@@ -139,6 +139,28 @@ MUTANTS: dict[str, Mutant] = {
             ),
         ),
     ),
+    "what others do hides what is announced": Mutant(
+        "an answer to a hook that was lost is forgotten once somebody has answered another one",
+        ("hooks/not-sent", "hooks/unsettled"),
+        (
+            Edit(
+                "domain/ecs/interventions.py",
+                "    return next((i for i in interventions or () if _is_announced(i)), None)\n",
+                "    return next((i for i in list(interventions or ())[-1:] if _is_announced(i)), None)\n",
+            ),
+        ),
+    ),
+    "whatever goes back was told to": Mutant(
+        "a deployment that an alarm or the circuit breaker takes back counts as taken back by an answer to its hook",
+        ("hooks/unearned",),
+        (
+            Edit(
+                "domain/decision/announced_answers.py",
+                "    return None if others or deployment_stages.may_fail_hooks(seen) or interventions.was_stopped(known) else True\n",
+                "    return True\n",
+            ),
+        ),
+    ),
 }
 """By name. `python -m tests.model mutants` plays them all."""
 

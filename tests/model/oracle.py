@@ -10,7 +10,7 @@ from typing import Any
 
 from ecs_release.api.conditions import Reason
 from tests.model.ecs import COMPLETED, FAILED, IN_PROGRESS, ROLLED_BACK, SUPERSEDED, Fate, Service
-from tests.model.scene import STAGE, TAG, Accepted, Gates, Scene, repository_of
+from tests.model.scene import READ_STATUS, STAGE, TAG, Accepted, Gates, Scene, repository_of
 from tests.model.world import Snapshots
 
 LAG_S, PASS_S, GRACE_S = 30.0, 40.0, 300.0
@@ -27,7 +27,7 @@ NOTHING_WANTED = frozenset({Reason.NOTHING_RUNNING, Reason.SUSPENDED, Reason.OBS
 """Reasons that Ready=True may have where no task is wanted, and what would start is right."""
 UNASKED = frozenset({"DriftCorrection", "BaseRevisionChanged", "Rollback"})
 """Causes of attempts that nobody has asked for."""
-UPDATE, RETURN = "UpdateService", "RollBack"
+UPDATE, RETURN, STOP = "UpdateService", "RollBack", "StopServiceDeployment"
 UNHEALTHY_LEAST_S, UNHEALTHY_S = 290.0, 400.0
 """After how long somebody may, and everybody has, noticed that too few tasks run."""
 MANY_STATES = 50
@@ -102,6 +102,7 @@ class Oracle:
         self._note_blocked(body["metadata"]["name"], stalled.get("status") == "True")
         self._judge_open(status.get("rollout") or {})
         self._judge_settled(status.get("rollout") or {})
+        self._judge_earned(status)
         self._judge_begun(body, status.get("rollout") or {})
         for entry in status.get("history") or ():
             self._judge_entry(body, entry)
@@ -240,7 +241,8 @@ class Oracle:
     def _judge_settled(self, rollout: Mapping[str, Any]) -> None:
         """An attempt ends without an announced answer to a hook of which that pass has read what became of it.
 
-        A hook that failed where the operator itself takes the deployment back tells nothing of an answer that is to go back, too.
+        A hook that failed where the operator itself takes the deployment back, or ECS does by itself, tells nothing of an answer that is to go
+        back, too.
         """
         attempt = rollout.get("attemptID", "")
         if not rollout.get("outcome") or attempt in self._settled:
@@ -249,11 +251,27 @@ class Oracle:
         read, call = self.scene.hooks_read.get(rollout.get("deploymentID", ""), {}), (rollout.get("intent") or {}).get("action")
         for answer in rollout.get("interventions") or ():
             is_announced = answer.get("cause") == "Requested" and not answer.get("acceptedTime")
-            fate = read.get(answer.get("hookID", ""))
-            known = fate == "SUCCEEDED" or (fate == "FAILED" and (answer["action"] == "CONTINUE" or call == UPDATE))
+            fate, others = read.get(answer.get("hookID", "")), [s for h, s in read.items() if h not in (answer.get("hookID"), READ_STATUS)]
+            is_clear = read.get(READ_STATUS) != "STOPPED" and all(s == "SUCCEEDED" for s in others)
+            by_answer = call == UPDATE and is_clear and not self._ended_by_itself(rollout.get("deploymentID", ""))
+            known = fate == "SUCCEEDED" or (fate == "FAILED" and (answer["action"] == "CONTINUE" or by_answer))
             if is_announced and known:
                 text = f"{answer['action']} of {answer['hookID']} is announced, and the hook has {fate}"
                 self.say("hooks/unsettled", f"attempt {attempt} has ended as {rollout['outcome']}: {text}")
+
+    def _ended_by_itself(self, deployment_id: str) -> bool:
+        """Say whether a deployment was ended by no answer to its hooks."""
+        fate = self.scene.ecs.fates.get(deployment_id)
+        return fate is not None and (fate.end == SUPERSEDED or (bool(fate.failed_by) and "ContinueServiceDeployment" not in fate.failed_by))
+
+    def _judge_earned(self, status: Mapping[str, Any]) -> None:
+        """An answer counts as accepted by AWS only if it was; or if somebody gave the same one there, while ours may have been on its way."""
+        given = {c.hook for c in self.scene.calls if c.call == "continue_service_deployment"} | self.scene.answered_in_aws
+        for attempt in (status.get("rollout") or {}, *(status.get("history") or ())):
+            for answer in attempt.get("interventions") or ():
+                what = f"{answer.get('hookID')} {answer.get('action')}"
+                if answer.get("cause") == "Requested" and answer.get("acceptedTime") and what not in given:
+                    self.say("hooks/unearned", f"{what} of {attempt.get('attemptID')} counts as accepted, and AWS was not given it")
 
     def _judge_open(self, rollout: Mapping[str, Any]) -> None:
         """An attempt that never comes further ends at its deadline, however often the process is another one."""
@@ -520,8 +538,20 @@ class Oracle:
         if failed and len(states) == 1 and self._is_whole(states[0], pinned) and self._is_observed(body):
             self.say(f"rest/proven-but-{ready.get('reason')}", text)
         self._judge_history(body, status)
+        self._judge_announced(status.get("rollout") or {}, states[-1])
         if self.scene.uses_tag:
             self._judge_tag(status.get("rollout") or {}, ready)
+
+    def _judge_announced(self, rollout: Mapping[str, Any], state: Service) -> None:
+        """An answer that is announced does not stand there while its hook waits: it is sent, or refused. Without the API nothing is sent."""
+        taken_back = (rollout.get("intent") or {}).get("action") in (STOP, RETURN)
+        if rollout.get("outcome") or taken_back or not self.scene.switches.has_deployments_api or not self.scene.switches.pauses:
+            return
+        hooks = self.scene.ecs.hooks_of(rollout.get("deploymentID", ""), state)
+        for answer in rollout.get("interventions") or ():
+            is_announced = answer.get("cause") == "Requested" and not answer.get("acceptedTime")
+            if is_announced and hooks.get(answer.get("hookID", "")) == "AWAITING_ACTION":
+                self.say("hooks/not-sent", f"{answer['action']} of {answer['hookID']} is announced, and the hook waits")
 
     def _judge_tag(self, rollout: Mapping[str, Any], ready: Mapping[str, Any]) -> None:
         """A tag that an attempt has moved returns once that has failed, unless somebody has moved it on, or the platform team stops that."""

@@ -21,7 +21,7 @@ from tests.model import faults
 from tests.model.ecs import Service
 from tests.model.objects import Conflicts, Gone
 from tests.model.registry import Image
-from tests.model.scene import Accepted, Scene
+from tests.model.scene import READ_STATUS, Accepted, Scene
 from tests.model.world import START, time_of
 
 T = TypeVar("T")
@@ -244,25 +244,30 @@ class ModelEcs:
             arn = f"{service_arn.replace(':service/', ':service-deployment/')}/{deployment_id.rpartition('/')[2]}"
             found = state.deployment(deployment_id)
             stage = found.stage if found is not None else ""
-            hook, its_status = self._ecs.hook_of(deployment_id, state)
-            hooks = (seen.Hook(hook, its_status, "PAUSE"),) if self._link.scene.switches.pauses and its_status else ()
+            pauses, known = self._link.scene.switches.pauses, self._ecs.hooks_of(deployment_id, state)
+            hooks = tuple(seen.Hook(hook, status, "PAUSE") for hook, status in known.items() if pauses and status)
             traffic = (0.0 if stage in (world_ecs.SCALE_UP, world_ecs.POST_SCALE_UP) else 100.0) if stage else None
-            return seen.ServiceDeployment(arn, self._ecs.status_of(deployment_id, state), stage=stage, traffic=traffic, hooks=hooks)
+            by_alarm, by_breaker = "alarm" in fate.failed_by, "circuit breaker" in fate.failed_by
+            return seen.ServiceDeployment(
+                arn, self._ecs.status_of(deployment_id, state), stage=stage, traffic=traffic, hooks=hooks,
+                triggered_alarms=("errors",) if by_alarm else (), breaker="TRIGGERED" if by_breaker else "",
+            )  # fmt: skip
 
-        self._note_hook(deployment_id, ())
+        self._note_hooks(deployment_id, None)
         try:
             found = await self._link.read("service_deployment", answer)
         except Denied:
             return None
         except Retryable:
             return None
-        self._note_hook(deployment_id, found.hooks if found is not None else ())
+        self._note_hooks(deployment_id, found)
         return found
 
-    def _note_hook(self, deployment_id: str, found: Sequence[seen.Hook]) -> None:
-        """Note what the process that may write status has read of a deployment's hook last."""
+    def _note_hooks(self, deployment_id: str, found: seen.ServiceDeployment | None) -> None:
+        """Note what the process that may write status has read of a deployment and its hooks last."""
         if not self._link.is_fenced and not self._link.is_cut:
-            self._link.scene.hooks_read[deployment_id] = {h.id: h.status for h in found}
+            hooks = {h.id: h.status for h in found.hooks} if found is not None else {}
+            self._link.scene.hooks_read[deployment_id] = hooks | ({READ_STATUS: found.status} if found is not None else {})
 
     async def protected_tasks(self, cluster: str, arns: Sequence[str]) -> list[seen.ProtectedTask]:
         return []
@@ -289,10 +294,10 @@ class ModelEcs:
         accepted = self.announced("continue_service_deployment", name)
 
         def apply() -> None:
-            hook, its_status = self._ecs.hook_of(deployment_id, self._ecs.services[name].now)
-            if (hook, its_status) != (hook_id, "AWAITING_ACTION") or not self._link.scene.switches.pauses:
+            waits = self._ecs.hooks_of(deployment_id, self._ecs.services[name].now).get(hook_id) == "AWAITING_ACTION"
+            if not waits or not self._link.scene.switches.pauses:
                 raise Blocked("RejectedByAWS", f"ecs:ContinueServiceDeployment on hook {hook_id}: it does not await an action")
-            self._ecs.answer_hook(name, goes_on=action == "CONTINUE")
+            self._ecs.answer_hook(name, hook_id, goes_on=action == "CONTINUE")
             self.note(accepted, deployment=deployment_id, hook=f"{hook_id} {action}")
 
         await self._link.write("continue_service_deployment", apply)

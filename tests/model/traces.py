@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.model.actions import Action
-from tests.model.faults import CRASH_AFTER, CRASH_BEFORE, DENIED, REFUSED, THROTTLED, WILD
+from tests.model.faults import CRASH_AFTER, CRASH_BEFORE, DENIED, LOST_BEFORE, REFUSED, THROTTLED, WILD
 from tests.model.registry import CANNOT_PULL, CRASHES, HANGS
 from tests.model.world import Switches
 
@@ -256,6 +256,10 @@ WHOLE: dict[str, Shown] = {
         (("release", "d"), ("run", 1), ("crash", -600), ("run", 400), ("release", "a"), ("run", 10)),
     ),
     "ECS goes back by an old id, and something else is wanted": Shown("", (*_GOES_BACK, _C, ("run", 100)), Switches(reuses_ids=True)),
+    "ECS goes back by an old id, and a retry is asked for": Shown("", (*_GOES_BACK, ("retry",), ("run", 100)), Switches(reuses_ids=True)),
+    "ECS goes back by an old id, and the operator dies when something else is wanted": Shown(
+        "", (*_GOES_BACK, ("release", "d"), ("run", 3), ("crash", 0), ("run", 100)), Switches(reuses_ids=True, has_deployments_api=False)
+    ),
     "answers that fail now and then put the deadline off": Shown(
         "",
         (("behave", "b", CRASHES), _B, *((("run", 60), ("outage", "ecs", 20), ("run", 20)) * 10), ("run", 60)),
@@ -409,6 +413,62 @@ WHOLE: dict[str, Shown] = {
         "",
         (_B, ("run", 120), ("fault", "continue_service_deployment", CRASH_AFTER), ("approve", "CONTINUE", False), _DONE),
         Switches(strategy="CANARY", pauses=True, bake_s=1.0),
+    ),
+    "an answer to a hook is lost, and somebody answers the other one that waits": Shown(
+        "",
+        (
+            _B,
+            ("run", 120),
+            ("fault", "continue_service_deployment", CRASH_BEFORE),
+            ("approve", "CONTINUE", False),
+            ("run", 2),
+            ("answer_hook", True),
+            ("run", 400),
+            _REST,
+        ),
+        Switches(strategy="CANARY", pauses=True, pauses_twice=True),
+    ),
+    "an answer to a hook is lost without a crash, and somebody answers the other one that waits": Shown(
+        "",
+        (
+            _B,
+            ("run", 120),
+            ("fault", "continue_service_deployment", LOST_BEFORE),
+            ("approve", "CONTINUE", False),
+            ("run", 2),
+            ("answer_hook", True),
+            ("run", 400),
+            _REST,
+        ),
+        Switches(strategy="BLUE_GREEN", pauses=True, pauses_twice=True),
+    ),
+    "an alarm takes back what was to be taken back, and the call was lost without a crash": Shown(
+        "",
+        (
+            _B,
+            ("run", 120),
+            ("fault", "continue_service_deployment", LOST_BEFORE),
+            ("approve", "ROLLBACK", False),
+            ("run", 2),
+            ("alarm_goes_off",),
+            ("run", 400),
+            _REST,
+        ),
+        Switches(strategy="BLUE_GREEN", pauses=True, alarms=True),
+    ),
+    "an alarm takes back what was to be taken back, and the call was lost": Shown(
+        "",
+        (
+            _B,
+            ("run", 120),
+            ("fault", "continue_service_deployment", CRASH_BEFORE),
+            ("approve", "ROLLBACK", False),
+            ("run", 2),
+            ("alarm_goes_off",),
+            ("run", 400),
+            _REST,
+        ),
+        Switches(strategy="CANARY", pauses=True, alarms=True),
     ),
     "an answer to a hook never arrives as the operator dies, and somebody goes back in the console": Shown(
         "",

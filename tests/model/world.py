@@ -115,6 +115,8 @@ class Switches:
     """Services pull a tag of the environment's, which moves: method EnvironmentTag. Not for sets, whose services share repositories."""
     pauses: bool = False
     """A PAUSE hook stands after POST_SCALE_UP, where deployments go in stages."""
+    pauses_twice: bool = False
+    """Two do: both have to be answered."""
     bake_s: float = 60.0
     has_set: bool = False
     """A ReleaseSet of two services, in two waves, makes the Releases."""

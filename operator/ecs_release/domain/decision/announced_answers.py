@@ -1,10 +1,13 @@
 """What became of an announced answer to a lifecycle hook: by what ECS says of that hook, while the deployment is under way and at its end.
 
 ECS does not say who has answered a hook. So an answer counts as accepted only if it may have been sent, and its hook shows what it asks
-for; it is withdrawn if it was never sent, or its hook shows something else. What is not to be seen stays announced: it is not known.
+for; it is withdrawn if it was not sent, or its hook shows something else. What is not to be seen, or may have another cause, is not known:
+it stays announced as the attempt ends, and is given up before that only if its hook is not listed any more.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from ecs_release.api.hook_status import Intervention
 from ecs_release.api.names import CONTINUE_ANNOTATION
@@ -12,7 +15,7 @@ from ecs_release.api.release_status import Rollout
 from ecs_release.domain.decision.decision import Draft
 from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.history_entry import entry
-from ecs_release.domain.decision.request_annotations import refuse_one
+from ecs_release.domain.decision.request_annotations import hook_request, refuse_one
 from ecs_release.domain.ecs import interventions
 from ecs_release.domain.ecs.service import Hook, ServiceDeployment
 from ecs_release.domain.verification import deployment_stages
@@ -20,26 +23,31 @@ from ecs_release.domain.verification import deployment_stages
 _TAKEN_BACK = "the deployment is being taken back"
 
 
-def settle(facts: Facts, draft: Draft, why: str, *, taken_back: bool = False) -> None:
+def settle(facts: Facts, draft: Draft, why: str, *, taken_back: bool = False, stopped: bool = False) -> None:
     """Accept or withdraw what is announced: nothing is sent any more, and `why` says so.
 
     `taken_back`: the call that takes the deployment back is announced. Doubt is about that call then, and an answer that is announced still
-    may have been sent (`settle_before_abort`). A hook that has failed may have failed by the call that is in doubt, and not by the answer.
+    may have been sent (`settle_before_abort`). A hook that has failed may have failed by the call that is in doubt, or by one that was
+    accepted if the deployment was `stopped`, and not by the answer.
     """
-    seen, announced = facts.diagnostics.service_deployment, _announced(draft)
-    hook_id = announced.hook_id or "" if announced is not None else ""
-    if announced is None or seen is None or _hook(seen, hook_id) is None:
+    rollout, seen, announced = draft.rollout, facts.diagnostics.service_deployment, _announced(draft)
+    if rollout is None or announced is None:
         return
-    became, in_doubt = what_became(seen, hook_id), facts.tracking.doubt is not None
-    if not became and not in_doubt and not taken_back:
-        withdraw(facts, draft, f"{why}, and it was not sent")
+    hook_id, in_doubt = announced.hook_id or "", facts.tracking.doubt is not None
+    became = what_became(seen, hook_id) if seen is not None else ""
+    if not in_doubt and not taken_back:
+        is_seen = seen is not None and _hook(seen, hook_id) is not None
+        withdraw(facts, draft, became if became and is_seen else f"{why}, and it was not sent")
+    elif seen is None:
+        return
     elif not became and not taken_back and unclear_s(facts) <= 0:
         withdraw(facts, draft, f"{why}, and it did not reach hook {hook_id}, which waits still")
-    elif became and (in_doubt or taken_back) and has_taken_effect(seen, hook_id, announced.action):
-        if announced.action == interventions.CONTINUE or not (taken_back and in_doubt):
+    elif became and (effect := has_taken_effect(seen, announced, rollout.interventions)) is not None:
+        by_us = stopped or (taken_back and in_doubt)
+        if not effect:
+            withdraw(facts, draft, became)
+        elif announced.action == interventions.CONTINUE or not by_us:
             accept(facts, draft)
-    elif became:
-        withdraw(facts, draft, became)
 
 
 def settle_before_abort(facts: Facts, draft: Draft) -> None:
@@ -68,17 +76,23 @@ def what_became(seen: ServiceDeployment, hook_id: str) -> str:
     return f"hook {hook_id} no longer waits, it has {hook.status}{others}"
 
 
-def has_taken_effect(seen: ServiceDeployment, hook_id: str, action: str) -> bool:
-    """Return whether ECS did what an answer asks for.
+def has_taken_effect(seen: ServiceDeployment, answer: Intervention, known: Iterable[Intervention] | None) -> bool | None:
+    """Return whether ECS did what an answer asks for; None if that is not to be seen, or has another cause that is `known`.
 
     A PAUSE hook SUCCEEDED by CONTINUE, and FAILED by ROLLBACK (Amazon ECS developer guide, "Amazon ECS service deployment hook state
-    change events"). ECS may roll back before it shows that; a hook that went on, or timed out, had no such answer.
+    change events"). ECS may roll back before it shows that; a hook that went on, or timed out, had no such answer. What waits at another
+    hook may have been answered there, and then all that wait end.
     """
-    hook = _hook(seen, hook_id)
-    status = hook.status if hook is not None else ""
-    if action == interventions.CONTINUE:
-        return status == "SUCCEEDED"
-    return status == "FAILED" or (status not in ("SUCCEEDED", "TIMED_OUT") and deployment_stages.is_rolling_back(seen))
+    hook = _hook(seen, answer.hook_id or "")
+    if hook is None:
+        return None
+    if answer.action == interventions.CONTINUE:
+        return hook.status == "SUCCEEDED"
+    rolls_back = hook.status not in ("SUCCEEDED", "TIMED_OUT") and deployment_stages.is_rolling_back(seen)
+    if not rolls_back and hook.status != "FAILED":
+        return False
+    others = any(h.id != hook.id and not deployment_stages.went_on(h) for h in seen.hooks)
+    return None if others or deployment_stages.may_fail_hooks(seen) or interventions.was_stopped(known) else True
 
 
 def accept(facts: Facts, draft: Draft) -> None:
@@ -93,13 +107,18 @@ def accept(facts: Facts, draft: Draft) -> None:
     draft.event("Normal", "HookAnswered", "Continue", f"hook {done.hook_id} at {done.stage}: {interventions.described(done)}")
 
 
-def withdraw(facts: Facts, draft: Draft, why: str) -> None:
-    """Take an announced answer back that AWS was not given, or has refused."""
+def withdraw(facts: Facts, draft: Draft, why: str, so: str = "nothing is changed") -> None:
+    """Take an announced answer back that AWS was not given, or has refused; `so` is what that means."""
     rollout, announced = draft.rollout, _announced(draft)
     assert rollout is not None and announced is not None
     known = interventions.replaced(rollout.interventions, announced, None)
     put(facts, draft, rollout.model_copy(update={"interventions": known}))
-    refuse_one(draft, CONTINUE_ANNOTATION, draft.handled_continue or "", why)
+    asked = hook_request(draft.handled_continue or "")
+    if asked is not None and (asked.hook_id, asked.action) == (announced.hook_id, announced.action):
+        refuse_one(draft, CONTINUE_ANNOTATION, draft.handled_continue or "", why, so)
+    else:
+        # Another request was answered since: it keeps its own answer in status.
+        draft.event("Warning", "RequestRefused", "Refuse", f"{announced.action} of hook {announced.hook_id} is refused, and {so}: {why}")
 
 
 def put(facts: Facts, draft: Draft, rollout: Rollout) -> None:

@@ -315,8 +315,8 @@ def overtaken(draft: Draft) -> bool:
 def end(facts: Facts, draft: Draft, outcome: str, message: str) -> None:
     """End the attempt under way (or refine how it ended), and write it into the history. What it has announced to a hook is settled."""
     if is_open(draft.rollout):
-        taken_back = intended_action(draft.rollout) in (STOP, RETURN)
-        announced_answers.settle(facts, draft, f"the attempt ended as {outcome}", taken_back=taken_back)
+        intended, why = intended_action(draft.rollout), f"the attempt ended as {outcome}"
+        announced_answers.settle(facts, draft, why, taken_back=intended in (STOP, RETURN), stopped=intended == RETURN)
     rollout = draft.rollout
     assert rollout is not None
     ended = rollout.model_copy(

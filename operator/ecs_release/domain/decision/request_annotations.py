@@ -117,10 +117,10 @@ def refuse(draft: Answers, requests: Mapping[str, str], environment: str) -> Non
         refuse_one(draft, annotation, token, why)
 
 
-def refuse_one(draft: Answers, annotation: str, token: str, why: str) -> None:
-    """Answer a request that cannot be carried out: it is acknowledged, and changes nothing."""
+def refuse_one(draft: Answers, annotation: str, token: str, why: str, so: str = "nothing is changed") -> None:
+    """Answer a request that cannot be carried out: it is acknowledged, and changes nothing, unless `so` says otherwise."""
     verb = annotation.partition("/")[2]
-    text = f"{verb} {token!r} is refused, and nothing is changed: {why}"
+    text = f"{verb} {token!r} is refused, and {so}: {why}"
     setattr(draft, f"handled_{HANDLED[annotation]}", token)
     draft.refused_request = RefusedRequest(request=verb, token=token, message=text)
     draft.event("Warning", "RequestRefused", "Refuse", text)

@@ -18,9 +18,11 @@ MOST = 20
 
 
 def announced(interventions: Iterable[Intervention] | None) -> Intervention | None:
-    """Return what was announced and not accepted by AWS yet: the newest one, if it is that."""
-    newest = next(reversed(list(interventions or ())), None)
-    return newest if newest is not None and newest.cause == REQUESTED and newest.accepted_time is None else None
+    """Return what was announced and not accepted by AWS yet, wherever it stands: what others have done meanwhile is newer.
+
+    While an attempt is open there is one at most.
+    """
+    return next((i for i in interventions or () if _is_announced(i)), None)
 
 
 def of_hook(interventions: Iterable[Intervention] | None, hook_id: str) -> Intervention | None:
@@ -29,14 +31,22 @@ def of_hook(interventions: Iterable[Intervention] | None, hook_id: str) -> Inter
 
 
 def added(interventions: Iterable[Intervention] | None, new: Intervention) -> list[Intervention]:
-    """Return a list with one more, without the oldest if there are too many."""
-    return [*(interventions or ()), new][-MOST:]
+    """Return a list with one more, without the oldest if there are too many; what is announced stays."""
+    found = [*(interventions or ()), new]
+    while len(found) > MOST:
+        found.remove(next((i for i in found if not _is_announced(i)), found[0]))
+    return found
 
 
 def replaced(interventions: Iterable[Intervention] | None, old: Intervention, new: Intervention | None) -> list[Intervention] | None:
     """Return a list with another one in the place of `old`, or without it; None if nothing is left."""
     found = [new if i == old else i for i in interventions or ()]
     return [i for i in found if i is not None] or None
+
+
+def was_stopped(interventions: Iterable[Intervention] | None) -> bool:
+    """Return whether somebody has stopped the deployment: then what waited at a hook ends by that."""
+    return any(i.action == STOP for i in interventions or ())
 
 
 def described(one: Intervention) -> str:
@@ -53,3 +63,7 @@ def described(one: Intervention) -> str:
 def is_unnamed(interventions: Iterable[Intervention] | None) -> bool:
     """Return whether somebody has intervened in AWS of whom it is not known who it was."""
     return any(i.cause == FOREIGN and not i.changed_by for i in interventions or ())
+
+
+def _is_announced(one: Intervention) -> bool:
+    return one.cause == REQUESTED and one.accepted_time is None

@@ -1,7 +1,8 @@
 """Others' interventions: who had ECS go on with an attempt's deployment in AWS, go back or stop it. Looks find them, CloudTrail names them.
 
 CloudTrail reports minutes later, if at all, and in no order. What it says is put where it belongs by the hook's id and the ARN of the
-service deployment, never by time: with an attempt under way, or with one of the history that has ended meanwhile.
+service deployment, never by time: with an attempt under way, or with one of the history that has ended meanwhile. An answer of ours that
+was only inferred from what its hook showed gives way to what CloudTrail has of others before it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from ecs_release.domain.decision.facts import Facts
 from ecs_release.domain.decision.history_entry import entry
 from ecs_release.domain.ecs import interventions
 from ecs_release.domain.ecs.events import Instruction
-from ecs_release.domain.ecs.interventions import CONTINUE, FOREIGN, ROLLBACK, STOP, TIMED_OUT
+from ecs_release.domain.ecs.interventions import CONTINUE, FOREIGN, REQUESTED, ROLLBACK, STOP, TIMED_OUT
 from ecs_release.domain.ecs.service import Hook
+from ecs_release.domain.verification import deployment_stages
 
 _ACTIONS = {"SUCCEEDED": CONTINUE, "FAILED": ROLLBACK}
 """What somebody did, by the status of a PAUSE hook.
@@ -34,12 +36,13 @@ def track(facts: Facts, draft: Draft) -> None:
 
 def _ended_hooks(facts: Facts, draft: Draft) -> tuple[Hook, ...]:
     """Return the hooks of the attempt's deployment that do not wait any more, if that was not for our own sake."""
-    rollout, seen = draft.rollout, facts.diagnostics.service_deployment
-    if rollout is None or seen is None or rollout.service_deployment_arn != seen.arn or _takes_back(rollout):
+    rollout, seen, before = draft.rollout, facts.diagnostics.service_deployment, facts.status.rollout
+    if rollout is None or seen is None or rollout.service_deployment_arn != seen.arn:
         return ()
-    # Where ECS gives a deployment up by itself, what waits may end as FAILED with it.
-    by_itself = bool(seen.triggered_alarms) or seen.breaker == "TRIGGERED"
-    ended = {"SUCCEEDED", "TIMED_OUT"} | (set() if by_itself else {"FAILED"})
+    # The look is older than what this pass decides: a call that it announces has ended nothing yet.
+    if before is None or before.attempt_id != rollout.attempt_id or _takes_back(before):
+        return ()
+    ended = {"SUCCEEDED", "TIMED_OUT"} | (set() if deployment_stages.may_fail_hooks(seen) else {"FAILED"})
     return tuple(h for h in seen.hooks if h.target_type == "PAUSE" and h.id and h.status in ended)
 
 
@@ -53,7 +56,10 @@ def _add_seen(facts: Facts, draft: Draft, hook: Hook) -> None:
     assert rollout is not None
     known = rollout.interventions or []
     # What there was no room for is not entered anew at each look.
-    if interventions.of_hook(known, hook.id) is not None or _was_stopped(known) or len(known) >= interventions.MOST:
+    if interventions.of_hook(known, hook.id) is not None or interventions.was_stopped(known) or len(known) >= interventions.MOST:
+        return
+    # All that wait fail with the one at which somebody went back.
+    if hook.status == "FAILED" and any(i.action == ROLLBACK for i in known):
         return
     before = facts.status.rollout
     stage = next((h.stage for h in (before.hooks if before else None) or () if h.id == hook.id), None)
@@ -64,11 +70,6 @@ def _add_seen(facts: Facts, draft: Draft, hook: Hook) -> None:
     _set(facts, draft, rollout.attempt_id, interventions.added(known, found))
 
 
-def _was_stopped(known: list[Intervention]) -> bool:
-    """Return whether somebody has stopped the deployment: then what waited ends by that."""
-    return any(i.action == STOP for i in known)
-
-
 def _name(facts: Facts, draft: Draft, one: Instruction) -> None:
     """Add who gave an instruction to the attempt that it was about."""
     of = _attempt_of(draft, one.deployment)
@@ -76,20 +77,81 @@ def _name(facts: Facts, draft: Draft, one: Instruction) -> None:
         return
     attempt_id, known = of
     by = {"changed_by": one.arn or None, "user_agent": one.user_agent or None, "time": one.time}
+    # A hook that FAILED by no answer that CloudTrail has named did so because of this.
+    others = [i for i in known if not (i.cause == FOREIGN and i.action == ROLLBACK and not i.changed_by)]
     if one.hook:
         there = interventions.of_hook(known, one.hook)
         if there is None and len(known) < interventions.MOST:
             new = Intervention(action=one.action, cause=FOREIGN, hook_id=one.hook, **by)
-            _set(facts, draft, attempt_id, interventions.added(known, new))
+            _set(facts, draft, attempt_id, interventions.added(others if one.action == ROLLBACK else known, new))
         elif there is not None and there.cause == FOREIGN and not there.changed_by:
             named = there.model_copy(update={"action": one.action, **by})
             _set(facts, draft, attempt_id, interventions.replaced(known, there, named))
+        elif there is not None and _was_before(facts, draft, attempt_id, there, one):
+            _name_another(facts, draft, attempt_id, known, there, one)
         return
-    if any(i.action == STOP and i.time == one.time for i in known) or _was_aborted(draft, attempt_id):
+    if _was_aborted(draft, attempt_id):
         return
-    # A hook that FAILED by no answer that CloudTrail has named did so because of this.
-    kept = [i for i in known if not (i.cause == FOREIGN and i.action == ROLLBACK and not i.changed_by)]
-    _set(facts, draft, attempt_id, interventions.added(kept, Intervention(action=STOP, cause=FOREIGN, **by)))
+    if not any(i.action == STOP and i.time == one.time for i in known):
+        known = interventions.added(others, Intervention(action=STOP, cause=FOREIGN, **by))
+        _set(facts, draft, attempt_id, known)
+    if not _is_open(draft, attempt_id) and any(_is_stopped(i, one) for i in known):
+        _set(facts, draft, attempt_id, [_in_doubt(i) if _is_stopped(i, one) else i for i in known])
+
+
+def _is_inferred(ours: Intervention, one: Instruction) -> bool:
+    """Return whether an answer of ours counts as accepted since somebody else's call, after which AWS accepts none."""
+    return ours.cause == REQUESTED and ours.accepted_time is not None and one.time <= ours.accepted_time
+
+
+def _is_stopped(ours: Intervention, one: Instruction) -> bool:
+    """Return whether what counts as taken back by our answer may have been by somebody's stop."""
+    return ours.action == ROLLBACK and _is_inferred(ours, one)
+
+
+def _in_doubt(ours: Intervention) -> Intervention:
+    return ours.model_copy(update={"accepted_time": None})
+
+
+def _is_open(draft: Draft, attempt_id: str) -> bool:
+    rollout = draft.rollout
+    return rollout is not None and rollout.attempt_id == attempt_id and attempts.is_open(rollout)
+
+
+def _was_before(facts: Facts, draft: Draft, attempt_id: str, ours: Intervention, one: Instruction) -> bool:
+    """Return whether somebody else has answered a hook, by CloudTrail, and not we; False where that cannot be told."""
+    is_unknown = ours.cause == REQUESTED and ours.accepted_time is None and not _is_open(draft, attempt_id)
+    if not is_unknown and not _is_inferred(ours, one):
+        return False
+    environment = facts.place.environment
+    role = _principal(environment.spec.aws.role_arn or "") if environment is not None else ""
+    theirs = _principal(one.arn)
+    return bool(role and theirs) and theirs != role
+
+
+def _principal(arn: str) -> str:
+    """Return the account and the name of a role, whether it is assumed or not, or of another principal; empty if it is no ARN.
+
+    A role's ARN has its path, that of a session has none (IAM user guide, "IAM identifiers").
+    """
+    parts = arn.split(":", 5)
+    if len(parts) < 6:
+        return ""
+    kind, _, name = parts[5].partition("/")
+    if kind == "assumed-role":
+        name = name.partition("/")[0]
+    elif kind == "role":
+        name = name.rpartition("/")[2]
+    return f"{parts[4]} {'role' if kind == 'assumed-role' else kind} {name}"
+
+
+def _name_another(facts: Facts, draft: Draft, attempt_id: str, known: list[Intervention], ours: Intervention, one: Instruction) -> None:
+    """Record that the answer was somebody else's: a hook takes one, and that it shows what ours asks for was all that was known of ours."""
+    by = {"changed_by": one.arn, "user_agent": one.user_agent or None, "time": one.time}
+    theirs = Intervention(action=one.action, cause=FOREIGN, hook_id=ours.hook_id, stage=ours.stage, **by)
+    _set(facts, draft, attempt_id, interventions.replaced(known, ours, theirs))
+    asked = f"the request {f'of {ours.applied_by} ' if ours.applied_by else ''}came second"
+    draft.event("Normal", "HookAnswered", "Continue", f"hook {ours.hook_id}: {interventions.described(theirs)}; {asked}")
 
 
 def _attempt_of(draft: Draft, deployment: str) -> tuple[str, list[Intervention]] | None:

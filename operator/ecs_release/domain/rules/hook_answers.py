@@ -30,12 +30,14 @@ from ecs_release.domain.decision.suspension import environment_suspension, sprea
 from ecs_release.domain.ecs import interventions
 from ecs_release.domain.model.applied_by import applied_by
 from ecs_release.domain.model.conditions import waiting
+from ecs_release.domain.verification import deployment_stages
 
 
 def answer_hook(facts: Facts, draft: Draft) -> RuleResult:
     """Carry out the answer that status announces; else announce the one that is asked for, or refuse it."""
     rollout = draft.rollout
     announced = interventions.announced(rollout.interventions) if rollout is not None and attempts.is_open(rollout) else None
+    # Where the deployment is being taken back, the end of the attempt settles what was announced.
     if rollout is not None and announced is not None and not attempts.intended_action(rollout):
         return _carry_out(facts, draft, rollout, announced)
     value = hook_answer_requested(facts.release.metadata, draft)
@@ -69,13 +71,13 @@ def _announce(facts: Facts, draft: Draft, asked: HookRequest) -> Outcome:
 def _refusal(facts: Facts, draft: Draft, asked: HookRequest) -> str:
     """Return why a hook is not to be answered: an empty string if it is."""
     rollout, seen = draft.rollout, facts.diagnostics.service_deployment
+    if attempts.intended_action(rollout) and attempts.is_deployed(rollout):
+        return "the deployment is being taken back"
     answered = _former_answer(draft, asked.hook_id)
     if answered:
         return f"hook {asked.hook_id} was answered: {answered}"
     if rollout is None or not attempts.is_open(rollout) or not attempts.is_deployed(rollout):
         return "no deployment of this Release is under way, so no hook waits"
-    if attempts.intended_action(rollout):
-        return "the deployment is being taken back"
     if seen is None:
         return "ECS does not tell which hooks wait: see the role's right to ecs:DescribeServiceDeployments, or ask again"
     primary = facts.service.primary if facts.service else None
@@ -88,7 +90,10 @@ def _former_answer(draft: Draft, hook_id: str) -> str:
     """Return who has answered a hook already, in this attempt or an earlier one; empty if that is not known."""
     known = [draft.rollout.interventions if draft.rollout else None, *(e.interventions for e in draft.history)]
     found = next((i for one in known if (i := interventions.of_hook(one, hook_id)) is not None), None)
-    return interventions.described(found) if found is not None else ""
+    if found is None:
+        return ""
+    unknown = ", or not: it is not known what became of that" if interventions.announced([found]) is not None else ""
+    return f"{interventions.described(found)}{unknown}"
 
 
 def _suspended(facts: Facts, action: str) -> str:
@@ -102,21 +107,26 @@ def _suspended(facts: Facts, action: str) -> str:
 
 def _carry_out(facts: Facts, draft: Draft, rollout: Rollout, announced: Intervention) -> RuleResult:
     """Send an answer, unless it was sent already and has taken effect, or the hook no longer waits."""
-    seen, hook_id, doubt = facts.diagnostics.service_deployment, announced.hook_id or "", facts.tracking.doubt
+    seen, hook_id = facts.diagnostics.service_deployment, announced.hook_id or ""
     if seen is None:
         # Nothing is sent to a hook that was not seen waiting; the next look may show it.
         return None
     became = announced_answers.what_became(seen, hook_id)
-    if not became:
-        if (left_s := announced_answers.unclear_s(facts)) > 0:
-            message = f"looking whether hook {hook_id} was answered, before that is repeated"
-            return Outcome(waiting(Reason.AWAITING_HOOK, message), again_s=max(0.2, left_s))
-        became = _suspended(facts, announced.action)
+    in_doubt = bool(became) and facts.tracking.doubt is not None
+    effect = announced_answers.has_taken_effect(seen, announced, rollout.interventions) if in_doubt else False
+    if effect:
+        announced_answers.accept(facts, draft)
+        return Changed("a hook was answered by a call whose answer was lost")
+    if effect is None and deployment_stages.has_ended(seen):
+        # The end of the attempt settles it.
+        return None
+    if (not became or effect is None) and (left_s := announced_answers.unclear_s(facts)) > 0:
+        message = f"looking whether hook {hook_id} was answered, before that is repeated"
+        return Outcome(waiting(Reason.AWAITING_HOOK, message), again_s=max(0.2, left_s))
+    became = became or _suspended(facts, announced.action)
     if not became:
         text = f"answering hook {hook_id}: {interventions.described(announced)}"
         return Outcome(waiting(Reason.AWAITING_HOOK, text), Continue(seen.arn, hook_id, announced.action))
-    if doubt is not None and announced_answers.has_taken_effect(seen, hook_id, announced.action):
-        announced_answers.accept(facts, draft)
-        return Changed("a hook was answered by a call whose answer was lost")
-    announced_answers.withdraw(facts, draft, became)
+    so = "nothing is changed" if effect is not None else "it is not known whether it was carried out"
+    announced_answers.withdraw(facts, draft, became, so)
     return Changed("an announced answer to a lifecycle hook is withdrawn")

@@ -62,6 +62,20 @@ def is_rolling_back(service_deployment: ServiceDeployment | None) -> bool:
     )
 
 
+def may_fail_hooks(service_deployment: ServiceDeployment) -> bool:
+    """Return whether a hook may have ended as FAILED though nobody answered it: with its deployment.
+
+    An alarm or the circuit breaker has ended that, or it was stopped, as is one that a newer one replaces.
+    """
+    has_failed = bool(service_deployment.triggered_alarms) or service_deployment.breaker == "TRIGGERED"
+    return has_failed or service_deployment.status in ("STOP_REQUESTED", "STOPPED")
+
+
+def went_on(hook: Hook) -> bool:
+    """Return whether a deployment went on at a hook, be it because nobody answered in time."""
+    return hook.status == "SUCCEEDED" or (hook.status == "TIMED_OUT" and hook.timeout_action == "CONTINUE")
+
+
 def open_hooks(service_deployment: ServiceDeployment | None, answered: Collection[str] = ()) -> tuple[Hook, ...]:
     """Return the hooks that await action, but for those that were answered: the look may be older than that."""
     return tuple(h for h in _hooks(service_deployment, AWAITING_ACTION) if h.id not in answered)

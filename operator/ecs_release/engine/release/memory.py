@@ -139,7 +139,7 @@ class Memory:
         self.doubt_since = now
 
     def unanswered(self, now: datetime) -> None:
-        """It is unknown whether it was carried out: if so, then at any time until now, and reads may lag behind that."""
+        """Status does not say whether it was carried out: if so, then at any time until now, and reads may lag behind that."""
         self.doubt_since = now
 
     def refused(self, rollout: Rollout | None, act: Act, problem: Problem, now: float, first_s: float, most_s: float) -> Refusal:

@@ -161,12 +161,15 @@ class Reconciler:
                 memory.unanswered(self._clock.now())
                 return action_outcomes.lost(facts, problem)
             if isinstance(act, Continue) and isinstance(problem, Blocked):
+                memory.intend(rollout)
                 return action_outcomes.not_answered(facts, problem)
             first_s, interval_s = self._settings.retry_interval_s, self._interval_s(facts)
             now = self._clock.monotonic()
             refusal = memory.refused(rollout, act, problem, now, first_s, max(first_s, interval_s))
             return action_outcomes.refused(facts, problem, refusal.until - now)
         memory.refusal = None
+        # Until status says so, too: a look from before the answer does not show what was done, however long the call has waited.
+        memory.unanswered(self._clock.now())
         return decision
 
     async def _send(self, facts: Facts, act: Act, memory: Memory) -> Decision:
@@ -197,11 +200,11 @@ class Reconciler:
             case Stop(arn):
                 rolls_back = await ecs.stop_service_deployment(arn)
                 log.info("asked ECS to stop %s: %s", arn or "a deployment", "it rolls back" if rolls_back else "it does not", extra=extra)
-                return action_outcomes.stopped(facts, rolls_back=rolls_back)
+                return action_outcomes.stopped(replace(facts, now=self._clock.now()), rolls_back=rolls_back)
             case Continue(arn, hook_id, action):
                 await ecs.continue_service_deployment(arn, hook_id, action)
                 log.info("answered hook %s of %s: %s", hook_id, arn, action, extra=extra)
-                return action_outcomes.answered(facts)
+                return action_outcomes.answered(replace(facts, now=self._clock.now()))
 
     def _interval_s(self, facts: Facts) -> float:
         """Return after how many seconds what somebody may mend is looked at again."""

@@ -75,7 +75,24 @@ def others(decision: Decision) -> list[tuple[str | None, str]]:
         ("not to be seen, and long ago", "CONTINUE", LONG_AGO, None, "announced"),
         ("the hook is not in the answer", "CONTINUE", LONG_AGO, service_deployment(status="SUCCESSFUL"), "announced"),
         ("nor is it where ECS went back", "ROLLBACK", LONG_AGO, service_deployment(status="ROLLBACK_SUCCESSFUL"), "announced"),
+        ("never sent, and the hook is not in the answer", "CONTINUE", None, service_deployment(status="SUCCESSFUL"), "withdrawn"),
+        ("never sent, and nothing to be seen", "CONTINUE", None, None, "withdrawn"),
         ("another hook is", "CONTINUE", LATELY, service_deployment(hooks=(Hook("DEF", "SUCCEEDED", "PAUSE"),)), "announced"),
+        (
+            "an alarm went back, or the answer",
+            "ROLLBACK",
+            LATELY,
+            hook("FAILED", "ROLLBACK_SUCCESSFUL", triggered_alarms=("e",)),
+            "announced",
+        ),
+        (
+            "the breaker, or the answer",
+            "ROLLBACK",
+            LATELY,
+            hook("AWAITING_ACTION", "ROLLBACK_IN_PROGRESS", breaker="TRIGGERED"),
+            "announced",
+        ),
+        ("an alarm, and it was not sent", "ROLLBACK", None, hook("FAILED", "ROLLBACK_SUCCESSFUL", triggered_alarms=("e",)), "withdrawn"),
     ],
 )
 def test_an_attempt_ends_with_what_became_of_the_hook(what: str, action: str, doubt: Any, shown: Any, expected: str) -> None:
@@ -86,6 +103,19 @@ def test_an_attempt_ends_with_what_became_of_the_hook(what: str, action: str, do
     assert draft.handled_continue == f"1/ABC/{action}"
     assert [e.reason for e in draft.events] == {"accepted": ["HookAnswered"], "withdrawn": ["RequestRefused"], "announced": []}[expected]
     assert (draft.refused_request is not None) is (expected == "withdrawn")
+
+
+@pytest.mark.parametrize("doubt", [LATELY, LONG_AGO])
+def test_a_rollback_that_somebody_has_stopped_with_is_not_ours(doubt: Doubt) -> None:
+    given = announced("ROLLBACK", doubt=doubt, service_deployment=hook("FAILED", "ROLLBACK_SUCCESSFUL"))
+    known = [
+        *(given.status.rollout.interventions or () if given.status.rollout else ()),
+        Intervention(action="STOP", cause="Foreign", time=NOW),
+    ]
+    given = with_rollout(given, interventions=known)
+    draft = Draft.of(given.status)
+    attempts.end(given, draft, "RolledBack", "stopped")
+    assert state(draft) == "announced"
 
 
 DONE = service(deployment(2), tasks=(task(2), task(2)), strategy="BLUE_GREEN")
@@ -182,7 +212,7 @@ def test_what_has_ended_is_not_settled_by_a_later_look() -> None:
     [
         ("it was not sent", None, PAUSED, [], "was not sent"),
         ("it was not sent, and the hook is not to be seen", None, None, [], "being taken back"),
-        ("it was not sent, and somebody else went on", None, WENT_ON, [], "no longer waits"),
+        ("it was not sent, and somebody else went on", None, WENT_ON, [("Foreign", None)], "no longer waits"),
         ("it may have been sent", LATELY, PAUSED, [("Requested", None)], ""),
         ("it may have been sent, and is not to be seen", LATELY, None, [("Requested", None)], ""),
         ("it did not arrive", LONG_AGO, PAUSED, [], "did not reach"),
@@ -210,6 +240,12 @@ def test_an_abort_leaves_announced_only_what_may_have_been_sent(what: str, doubt
 )
 def test_what_an_abort_does_is_not_taken_for_the_answer(what: str, action: str, intent: str, doubt: Any, shown: Any, expected: str) -> None:
     assert state(ended(announced(action, intent=intent), shown, "Aborted", doubt)) == expected, what
+
+
+@pytest.mark.parametrize("doubt", [None, LONG_AGO])
+def test_a_hook_that_failed_by_a_stop_that_was_accepted_is_not_answered(doubt: Doubt | None) -> None:
+    given = announced("ROLLBACK", attempt_under_way(IN_PLACE), intent=RETURN)
+    assert state(ended(given, hook("FAILED", "STOPPED"), "Aborted", doubt)) == "announced"
 
 
 def test_the_call_that_stops_a_deployment_says_nothing_of_its_hook() -> None:

@@ -98,6 +98,71 @@ def test_our_own_answer_stays_ours() -> None:
     assert found(waited(CONTINUED, instruction(by="arn:operator"), known=[OURS])) == [OURS]
 
 
+OPERATOR = "arn:aws:sts::111122223333:assumed-role/r/ecs-release"
+
+
+@pytest.mark.parametrize(
+    ("what", "by", "later_s", "expected"),
+    [
+        ("the operator's role", OPERATOR, 0, None),
+        ("the same, as IAM has it", "arn:aws:iam::111122223333:role/teams/r", 0, None),
+        ("another role", "arn:aws:sts::111122223333:assumed-role/admin/ada", 0, "arn:aws:sts::111122223333:assumed-role/admin/ada"),
+        ("the same name elsewhere", "arn:aws:sts::444455556666:assumed-role/r/ada", 0, "arn:aws:sts::444455556666:assumed-role/r/ada"),
+        ("a user", "arn:aws:iam::111122223333:user/ada", 0, "arn:aws:iam::111122223333:user/ada"),
+        ("a user, once it was accepted", "arn:aws:iam::111122223333:user/ada", 1, None),
+        ("not by an ARN", "ecs.amazonaws.com", 0, None),
+    ],
+)
+def test_an_answer_is_not_ours_where_cloudtrail_names_another(what: str, by: str, later_s: float, expected: str | None) -> None:
+    """What the hook showed was all that was known of a call whose answer was lost."""
+    told = instruction(by=by, time=NOW + timedelta(seconds=later_s))
+    facts = waited(CONTINUED, told, known=[OURS])
+    (one,) = found(facts)
+    assert (one.cause, one.changed_by) == (("Foreign", expected) if expected else ("Requested", None)), what
+    assert ("the request of ben came second" in " ".join(e.note for e in decide(facts).events)) is (expected is not None)
+
+
+def test_an_answer_that_is_not_known_to_have_arrived_gives_way_once_its_attempt_has_ended() -> None:
+    unknown, told = OURS.model_copy(update={"accepted_time": None}), instruction("ROLLBACK", by="arn:aws:iam::111122223333:user/ada")
+    assert found(waited(WAITS, told, known=[unknown])) == [unknown], "under way it is settled by what ECS says of the hook"
+    (one,) = found(waited(TAKEN_BACK, told, known=[unknown], rollout={"outcome": "RolledBack"}))
+    assert (one.cause, one.action, one.changed_by) == ("Foreign", "ROLLBACK", "arn:aws:iam::111122223333:user/ada")
+
+
+def test_a_stop_puts_our_rollback_in_doubt() -> None:
+    ours = OURS.model_copy(update={"action": "ROLLBACK"})
+    earlier, later = (instruction("STOP", "", time=NOW + timedelta(seconds=s)) for s in (-5, 5))
+    back = {"status": "ROLLBACK_SUCCESSFUL"}
+    over = {"outcome": "RolledBack"}
+    assert [(i.action, i.accepted_time) for i in found(waited(TAKEN_BACK, earlier, known=[ours], seen_as=back, rollout=over))] == [
+        ("ROLLBACK", None),
+        ("STOP", None),
+    ]
+    assert found(waited(TAKEN_BACK, later, known=[ours], seen_as=back, rollout=over))[0] == ours
+
+
+def test_what_fails_with_another_hook_was_answered_by_nobody() -> None:
+    both = service_deployment(hooks=(TAKEN_BACK, Hook("DEF", "FAILED", "PAUSE")))
+    ours = OURS.model_copy(update={"action": "ROLLBACK"})
+    assert found(changed(waited(TAKEN_BACK, known=[ours]), service_deployment=both)) == [ours]
+    (one,) = found(changed(waited(TAKEN_BACK), service_deployment=both))
+    assert (one.cause, one.hook_id, one.changed_by) == ("Foreign", "ABC", None)
+    (named,) = found(changed(waited(TAKEN_BACK, instruction("ROLLBACK", "DEF"), known=[one]), service_deployment=both))
+    assert (named.hook_id, named.changed_by) == ("DEF", "arn:ada")
+
+
+def test_what_somebody_did_just_before_an_abort_is_known() -> None:
+    given = waited(CONTINUED)
+    asked = given.status.model_copy(update={"last_handled_abort": None})
+    status = decide(changed(given, status=asked)).status
+    assert status.rollout is not None and status.rollout.intent is not None
+    assert status.rollout.intent.action == "StopServiceDeployment"
+    assert [(i.action, i.cause) for i in status.rollout.interventions or ()] == [("CONTINUE", "Foreign")]
+    later = changed(given, status=status, service_deployment=service_deployment(hooks=(CONTINUED, Hook("DEF", "FAILED", "PAUSE"))))
+    rollout = decide(later).status.rollout
+    assert rollout is not None and rollout.interventions == status.rollout.interventions, "what ends later ends by the abort"
+
+
 def test_cloudtrail_may_come_before_a_look() -> None:
     (one,) = found(waited(WAITS, instruction()))
     assert (one.action, one.hook_id, one.changed_by) == ("CONTINUE", "ABC", "arn:ada")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from ecs_release.api.hook_status import Intervention
 from ecs_release.api.names import APPLIED_BY_ANNOTATION, CONTINUE_ANNOTATION
+from ecs_release.api.release import Release
 from ecs_release.domain.decision import attempts
 from ecs_release.domain.decision.decision import Continue, Decision, Stop
 from ecs_release.domain.decision.facts import Doubt, Facts
@@ -35,6 +37,11 @@ def asked(value: str = ASKED, given: Facts | None = None, **more: Any) -> Facts:
     annotations = {**(found.release.metadata.annotations or {}), CONTINUE_ANNOTATION: value, APPLIED_BY_ANNOTATION: "ben"}
     metadata = found.release.metadata.model_copy(update={"annotations": annotations})
     return changed(found, release=found.release.model_copy(update={"metadata": metadata}))
+
+
+def without_requests(given: Facts) -> Release:
+    """The Release without its annotations."""
+    return given.release.model_copy(update={"metadata": given.release.metadata.model_copy(update={"annotations": {}})})
 
 
 def then(given: Facts, decision: Decision, **more: Any) -> Facts:
@@ -169,6 +176,9 @@ def test_an_abort_comes_before_an_answer() -> None:
     assert "being taken back" in (second.status.refused_request.message or "" if second.status.refused_request else "")
 
 
+BACK = "ROLLBACK_IN_PROGRESS"
+OTHERS = service_deployment(hooks=(SECOND,))
+THEIRS, LATE, WENT_ON = (Hook("DEF", s, "PAUSE", timeout_action="ROLLBACK") for s in ("FAILED", "TIMED_OUT", "SUCCEEDED"))
 SUCCEEDED, FAILED = (service_deployment(hooks=(Hook("ABC", status, "PAUSE"),)) for status in ("SUCCEEDED", "FAILED"))
 ROLLING_BACK = service_deployment(status="ROLLBACK_IN_PROGRESS", hooks=(Hook("ABC", "AWAITING_ACTION", "PAUSE"),))
 LATELY, LONG_AGO = Doubt(NOW - timedelta(seconds=1)), Doubt(NOW - timedelta(minutes=1))
@@ -183,6 +193,20 @@ LATELY, LONG_AGO = Doubt(NOW - timedelta(seconds=1)), Doubt(NOW - timedelta(minu
         ("the rollback has taken effect", "ROLLBACK", LATELY, FAILED, False, True),
         ("the rollback is under way", "ROLLBACK", LATELY, ROLLING_BACK, False, True),
         ("not to be seen now", "CONTINUE", LONG_AGO, None, False, False),
+        ("its hook is not listed, and reads may lag", "CONTINUE", LATELY, OTHERS, False, False),
+        (
+            "its hook is not listed, and ECS rolls back",
+            "ROLLBACK",
+            LONG_AGO,
+            service_deployment(status="ROLLBACK_IN_PROGRESS"),
+            False,
+            False,
+        ),
+        ("an alarm rolled back", "ROLLBACK", LATELY, replace(FAILED, status="ROLLBACK_IN_PROGRESS", triggered_alarms=("e",)), False, False),
+        ("it failed with another hook", "ROLLBACK", LATELY, replace(FAILED, hooks=(*FAILED.hooks, THEIRS), status=BACK), False, False),
+        ("another one timed out", "ROLLBACK", LATELY, replace(FAILED, hooks=(*FAILED.hooks, LATE), status=BACK), False, False),
+        ("somebody went on there", "ROLLBACK", LATELY, replace(FAILED, hooks=(*FAILED.hooks, WENT_ON), status=BACK), False, True),
+        ("the breaker did", "ROLLBACK", LATELY, replace(ROLLING_BACK, breaker="TRIGGERED"), False, False),
     ],
 )
 def test_an_answer_in_doubt_is_looked_for_before_it_is_repeated(
@@ -191,7 +215,7 @@ def test_an_answer_in_doubt_is_looked_for_before_it_is_repeated(
     given = asked(f"1/ABC/{action}/why")
     decision = decide(then(given, decide(given), service_deployment=shown, doubt=doubt))
     assert (decision.act is not None) is sent, what
-    assert (the_only(decision).accepted_time is not None) is accepted, what
+    assert {i.accepted_time is not None for i in asked_for(decision)} == {accepted}, what
     assert decision.status.refused_request is None
 
 
@@ -200,6 +224,12 @@ def test_an_answer_in_doubt_is_looked_for_before_it_is_repeated(
     [
         ("somebody was faster", {"service_deployment": SUCCEEDED}, "it has SUCCEEDED"),
         ("somebody has rolled back", {"service_deployment": FAILED, "doubt": LATELY}, "it has FAILED"),
+        ("never sent, and its hook is gone", {"service_deployment": OTHERS}, "has no hook ABC; what waits is hook DEF"),
+        (
+            "its hook is gone",
+            {"service_deployment": OTHERS, "doubt": LONG_AGO},
+            "is refused, and it is not known whether it was carried out",
+        ),
         ("the Environment is suspended by now", {"environment": environment(suspend={"reason": "freeze"})}, "freeze"),
     ],
 )
@@ -208,6 +238,46 @@ def test_an_announced_answer_is_withdrawn_where_it_has_come_too_late(what: str, 
     decision = decide(then(given, decide(given), **more))
     assert why in refusal(decision), what
     assert asked_for(decision) == []
+
+
+@pytest.mark.parametrize(("shown", "sent"), [("AWAITING_ACTION", True), ("SUCCEEDED", False)])
+def test_what_somebody_does_at_another_hook_hides_no_announced_answer(shown: str, sent: bool) -> None:
+    given = asked(given=attempt_under_way(service_deployment=service_deployment(hooks=(PAUSE, SECOND))))
+    given = with_rollout(given, service_deployment_arn="arn:sd")
+    both = service_deployment(hooks=(PAUSE, replace(SECOND, status="SUCCEEDED")))
+    known = decide(then(given, decide(given), service_deployment=both, doubt=LATELY))
+    assert known.status.rollout is not None
+    assert [(i.cause, i.hook_id) for i in known.status.rollout.interventions or ()] == [("Requested", "ABC"), ("Foreign", "DEF")]
+    now = service_deployment(hooks=(replace(PAUSE, status=shown), replace(SECOND, status="SUCCEEDED")))
+    decision = decide(then(given, known, service_deployment=now, doubt=LONG_AGO))
+    assert (decision.act == Continue("arn:sd", "ABC", "CONTINUE")) is sent
+    (ours,) = {i.accepted_time for i in asked_for(decision)}
+    assert (ours is None) is sent
+
+
+def test_a_request_is_refused_while_another_may_be_on_its_way_and_the_deployment_is_taken_back() -> None:
+    first = decide(asked())
+    stopping = with_rollout(then(asked("2/ABC/ROLLBACK/worse"), first), intent={"action": attempts.STOP, "accepted_time": None})
+    decision = decide(changed(stopping, doubt=LATELY))
+    assert "being taken back" in refusal(decision)
+    assert {i.accepted_time for i in asked_for(decision)} == {None}, "what became of the other one is not known yet"
+
+
+def test_what_is_not_known_of_a_former_answer_is_not_said() -> None:
+    first = decide(asked())
+    ended = with_rollout(then(asked("2/ABC/CONTINUE/again"), first), outcome="RolledBack")
+    decision = decide(ended)
+    assert "hook ABC was answered: CONTINUE by ben (looks good), or not: it is not known what became of that" in refusal(decision)
+
+
+def test_a_request_that_was_answered_meanwhile_keeps_its_answer() -> None:
+    given = asked()
+    late = decide(given)
+    status = late.status.model_copy(update={"last_handled_continue": "2/ABC/ROLLBACK"})
+    decision = decide(changed(given, status=status, service_deployment=SUCCEEDED, release=without_requests(given)))
+    assert (asked_for(decision), decision.status.last_handled_continue, decision.status.refused_request) == ([], "2/ABC/ROLLBACK", None)
+    (note,) = [e.note for e in decision.events if e.reason == "RequestRefused"]
+    assert note.startswith("CONTINUE of hook ABC is refused, and nothing is changed: hook ABC no longer waits")
 
 
 def test_a_refusal_by_aws_is_an_answer() -> None:
@@ -226,6 +296,11 @@ def test_lists_are_bounded_and_hold_no_empty_rest() -> None:
         many = added(many, Intervention(action="CONTINUE", hook_id=str(number), cause="Requested", accepted_time=NOW))
     assert [i.hook_id for i in many] == [str(n) for n in range(5, 25)]
     assert announced(many) is None and announced(None) is None
+    open_one = Intervention(action="CONTINUE", hook_id="ABC", cause="Requested")
+    kept = [open_one, *many[1:]]
+    for number in range(25, 30):
+        kept = added(kept, Intervention(action="CONTINUE", hook_id=str(number), cause="Foreign"))
+    assert (announced(kept), len(kept), kept[1].hook_id, kept[-1].hook_id) == (open_one, 20, "11", "29"), "what is announced stays"
     assert replaced(many[:1], many[0], None) is None
 
 
