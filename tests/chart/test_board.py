@@ -75,6 +75,10 @@ def test_the_ledger_is_read_where_that_is_asked_for_and_the_login_has_no_identit
     assert (settings.ledger_table, settings.ledger_region) == ("ecs-release-ledger", "eu-west-1")
     assert found["ServiceAccount", NAME]["metadata"]["annotations"] == annotation
     assert found["Deployment", NAME]["spec"]["template"]["metadata"]["annotations"] == {"eks.amazonaws.com/skip-containers": "login"}
+    agents = [
+        to["ipBlock"]["cidr"] for rule in found["NetworkPolicy", NAME]["spec"]["egress"] for to in rule.get("to", ()) if "ipBlock" in to
+    ]
+    assert {"169.254.170.23/32", "fd00:ec2::23/128"} <= {*agents}, "EKS Pod Identity is link-local"
 
 
 def test_behind_a_load_balancer_that_signs_there_is_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
