@@ -157,3 +157,13 @@ true
 {{- end -}}
 {{- regexReplaceAll "(?m)^metadata:$" .text (printf "metadata:\n  labels:%s%s" $labels $annotations) -}}
 {{- end -}}
+
+{{- /* A rule of a NetworkPolicy: the agent of EKS Pod Identity, which is link-local. */ -}}
+{{- define "ecs-release.podIdentityEgress" -}}
+# The agent of EKS Pod Identity.
+- to:
+    - ipBlock: {cidr: 169.254.170.23/32}
+    - ipBlock: {cidr: "fd00:ec2::23/128"}
+  ports:
+    - {port: 80, protocol: TCP}
+{{- end }}
