@@ -145,8 +145,8 @@ MUTANTS: dict[str, Mutant] = {
         (
             Edit(
                 "domain/ecs/interventions.py",
-                "    return next((i for i in interventions or () if _is_announced(i)), None)\n",
-                "    return next((i for i in list(interventions or ())[-1:] if _is_announced(i)), None)\n",
+                "    return next((i for i in interventions or () if is_announced(i)), None)\n",
+                "    return next((i for i in list(interventions or ())[-1:] if is_announced(i)), None)\n",
             ),
         ),
     ),

@@ -10,7 +10,7 @@ from typing import Any
 
 from ecs_release.api.conditions import Reason
 from tests.model.ecs import COMPLETED, FAILED, IN_PROGRESS, ROLLED_BACK, SUPERSEDED, Fate, Service
-from tests.model.scene import READ_STATUS, STAGE, TAG, Accepted, Gates, Scene, repository_of
+from tests.model.scene import STAGE, TAG, Accepted, Gates, Scene, repository_of
 from tests.model.world import Snapshots
 
 LAG_S, PASS_S, GRACE_S = 30.0, 40.0, 300.0
@@ -248,14 +248,14 @@ class Oracle:
         if not rollout.get("outcome") or attempt in self._settled:
             return
         self._settled.add(attempt)
-        read, call = self.scene.hooks_read.get(rollout.get("deploymentID", ""), {}), (rollout.get("intent") or {}).get("action")
-        for answer in rollout.get("interventions") or ():
-            is_announced = answer.get("cause") == "Requested" and not answer.get("acceptedTime")
-            fate, others = read.get(answer.get("hookID", "")), [s for h, s in read.items() if h not in (answer.get("hookID"), READ_STATUS)]
-            is_clear = read.get(READ_STATUS) != "STOPPED" and all(s == "SUCCEEDED" for s in others)
+        status, read = self.scene.hooks_read.get(rollout.get("deploymentID", ""), ("", {}))
+        call = (rollout.get("intent") or {}).get("action")
+        for answer in _announced(rollout):
+            fate = read.get(answer.get("hookID", ""))
+            is_clear = status != "STOPPED" and all(s == "SUCCEEDED" for h, s in read.items() if h != answer.get("hookID"))
             by_answer = call == UPDATE and is_clear and not self._ended_by_itself(rollout.get("deploymentID", ""))
             known = fate == "SUCCEEDED" or (fate == "FAILED" and (answer["action"] == "CONTINUE" or by_answer))
-            if is_announced and known:
+            if known:
                 text = f"{answer['action']} of {answer['hookID']} is announced, and the hook has {fate}"
                 self.say("hooks/unsettled", f"attempt {attempt} has ended as {rollout['outcome']}: {text}")
 
@@ -548,9 +548,8 @@ class Oracle:
         if rollout.get("outcome") or taken_back or not self.scene.switches.has_deployments_api or not self.scene.switches.pauses:
             return
         hooks = self.scene.ecs.hooks_of(rollout.get("deploymentID", ""), state)
-        for answer in rollout.get("interventions") or ():
-            is_announced = answer.get("cause") == "Requested" and not answer.get("acceptedTime")
-            if is_announced and hooks.get(answer.get("hookID", "")) == "AWAITING_ACTION":
+        for answer in _announced(rollout):
+            if hooks.get(answer.get("hookID", "")) == "AWAITING_ACTION":
                 self.say("hooks/not-sent", f"{answer['action']} of {answer['hookID']} is announced, and the hook waits")
 
     def _judge_tag(self, rollout: Mapping[str, Any], ready: Mapping[str, Any]) -> None:
@@ -661,3 +660,8 @@ def _began_to_go_back(call: Accepted, before: Sequence[Accepted]) -> float:
             break
         begun = earlier.sent
     return begun
+
+
+def _announced(rollout: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """List the answers to hooks that an attempt has announced, and of which status does not say that AWS has accepted them."""
+    return [a for a in rollout.get("interventions") or () if a.get("cause") == "Requested" and not a.get("acceptedTime")]

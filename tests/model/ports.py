@@ -21,7 +21,7 @@ from tests.model import faults
 from tests.model.ecs import Service
 from tests.model.objects import Conflicts, Gone
 from tests.model.registry import Image
-from tests.model.scene import READ_STATUS, Accepted, Scene
+from tests.model.scene import Accepted, Scene
 from tests.model.world import START, time_of
 
 T = TypeVar("T")
@@ -267,7 +267,7 @@ class ModelEcs:
         """Note what the process that may write status has read of a deployment and its hooks last."""
         if not self._link.is_fenced and not self._link.is_cut:
             hooks = {h.id: h.status for h in found.hooks} if found is not None else {}
-            self._link.scene.hooks_read[deployment_id] = hooks | ({READ_STATUS: found.status} if found is not None else {})
+            self._link.scene.hooks_read[deployment_id] = (found.status if found is not None else "", hooks)
 
     async def protected_tasks(self, cluster: str, arns: Sequence[str]) -> list[seen.ProtectedTask]:
         return []

@@ -23,8 +23,6 @@ CLOCK_ERROR_S = MOST_LATENCY_S + 1.0
 CONTAINERS = ("app", "proxy")
 SETTLED_S = 3600.0
 """How long everything has been as it is when a run begins."""
-READ_STATUS = "status"
-"""Beside the hooks of a deployment as they were read: the deployment's own status."""
 TAG = "live"
 """The environment's tag."""
 FREEZE = {"name": "freeze", "kind": "Deny", "startTime": BEGAN, "endTime": "2090-01-01T00:00:00Z", "reason": "audit"}
@@ -88,8 +86,8 @@ class Scene:
     """Answers to lifecycle hooks that somebody asked for: hook and action."""
     answered_in_aws: set[str] = field(default_factory=set)
     """Those that somebody gave in AWS."""
-    hooks_read: dict[str, dict[str, str]] = field(default_factory=dict)
-    """By deployment the status of its hooks as the operator has read them last; nothing where they could not be read."""
+    hooks_read: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
+    """By deployment its status, and that of its hooks, as the operator has read them last; nothing where they could not be read."""
     recreated: float = 0.0
     """When what people say they want was made anew."""
 

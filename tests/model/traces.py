@@ -29,6 +29,12 @@ class Shown:
 _B, _C, _DONE, _REST = ("release", "b"), ("release", "c"), ("run", 300), ("rest",)
 _GOES_BACK = (("run", 1000), ("behave", "b", CRASHES), _B, ("run", 41), ("freeze", True), ("run", 10))
 
+
+def _asked(fault: str, action: str) -> tuple[Action, ...]:
+    """Have somebody answer the hook of a release, by a call that meets a fault."""
+    return (_B, ("run", 120), ("fault", "continue_service_deployment", fault), ("approve", action, False))
+
+
 BREAKS: dict[str, Shown] = {}
 """What today's operator still gets wrong. A trace that breaks nothing any more moves to WHOLE, and its rule leaves `known.KNOWN`."""
 
@@ -411,76 +417,32 @@ WHOLE: dict[str, Shown] = {
     ),
     "an answer to a hook is carried out as the operator dies, and the deployment is over at the next look": Shown(
         "",
-        (_B, ("run", 120), ("fault", "continue_service_deployment", CRASH_AFTER), ("approve", "CONTINUE", False), _DONE),
+        (*_asked(CRASH_AFTER, "CONTINUE"), _DONE),
         Switches(strategy="CANARY", pauses=True, bake_s=1.0),
     ),
     "an answer to a hook is lost, and somebody answers the other one that waits": Shown(
         "",
-        (
-            _B,
-            ("run", 120),
-            ("fault", "continue_service_deployment", CRASH_BEFORE),
-            ("approve", "CONTINUE", False),
-            ("run", 2),
-            ("answer_hook", True),
-            ("run", 400),
-            _REST,
-        ),
+        (*_asked(CRASH_BEFORE, "CONTINUE"), ("run", 2), ("answer_hook", True), ("run", 400), _REST),
         Switches(strategy="CANARY", pauses=True, pauses_twice=True),
     ),
     "an answer to a hook is lost without a crash, and somebody answers the other one that waits": Shown(
         "",
-        (
-            _B,
-            ("run", 120),
-            ("fault", "continue_service_deployment", LOST_BEFORE),
-            ("approve", "CONTINUE", False),
-            ("run", 2),
-            ("answer_hook", True),
-            ("run", 400),
-            _REST,
-        ),
+        (*_asked(LOST_BEFORE, "CONTINUE"), ("run", 2), ("answer_hook", True), ("run", 400), _REST),
         Switches(strategy="BLUE_GREEN", pauses=True, pauses_twice=True),
     ),
     "an alarm takes back what was to be taken back, and the call was lost without a crash": Shown(
         "",
-        (
-            _B,
-            ("run", 120),
-            ("fault", "continue_service_deployment", LOST_BEFORE),
-            ("approve", "ROLLBACK", False),
-            ("run", 2),
-            ("alarm_goes_off",),
-            ("run", 400),
-            _REST,
-        ),
+        (*_asked(LOST_BEFORE, "ROLLBACK"), ("run", 2), ("alarm_goes_off",), ("run", 400), _REST),
         Switches(strategy="BLUE_GREEN", pauses=True, alarms=True),
     ),
     "an alarm takes back what was to be taken back, and the call was lost": Shown(
         "",
-        (
-            _B,
-            ("run", 120),
-            ("fault", "continue_service_deployment", CRASH_BEFORE),
-            ("approve", "ROLLBACK", False),
-            ("run", 2),
-            ("alarm_goes_off",),
-            ("run", 400),
-            _REST,
-        ),
+        (*_asked(CRASH_BEFORE, "ROLLBACK"), ("run", 2), ("alarm_goes_off",), ("run", 400), _REST),
         Switches(strategy="CANARY", pauses=True, alarms=True),
     ),
     "an answer to a hook never arrives as the operator dies, and somebody goes back in the console": Shown(
         "",
-        (
-            _B,
-            ("run", 120),
-            ("fault", "continue_service_deployment", CRASH_BEFORE),
-            ("approve", "CONTINUE", False),
-            ("run", 5),
-            ("answer_hook", False),
-            _DONE,
-        ),
+        (*_asked(CRASH_BEFORE, "CONTINUE"), ("run", 5), ("answer_hook", False), _DONE),
         Switches(strategy="CANARY", pauses=True),
     ),
     "the status is lost while the target is another one": Shown(

@@ -20,15 +20,15 @@ from ecs_release.domain.ecs import interventions
 from ecs_release.domain.ecs.service import Hook, ServiceDeployment
 from ecs_release.domain.verification import deployment_stages
 
-_TAKEN_BACK = "the deployment is being taken back"
+TAKEN_BACK = "the deployment is being taken back"
 
 
 def settle(facts: Facts, draft: Draft, why: str, *, taken_back: bool = False, stopped: bool = False) -> None:
     """Accept or withdraw what is announced: nothing is sent any more, and `why` says so.
 
     `taken_back`: the call that takes the deployment back is announced. Doubt is about that call then, and an answer that is announced still
-    may have been sent (`settle_before_abort`). A hook that has failed may have failed by the call that is in doubt, or by one that was
-    accepted if the deployment was `stopped`, and not by the answer.
+    may have been sent: all else was withdrawn before that call was announced. A hook that has failed may have failed by the call that is
+    in doubt, or by one that was accepted if the deployment was `stopped`, and not by the answer.
     """
     rollout, seen, announced = draft.rollout, facts.diagnostics.service_deployment, _announced(draft)
     if rollout is None or announced is None:
@@ -48,13 +48,6 @@ def settle(facts: Facts, draft: Draft, why: str, *, taken_back: bool = False, st
             withdraw(facts, draft, became)
         elif announced.action == interventions.CONTINUE or not by_us:
             accept(facts, draft)
-
-
-def settle_before_abort(facts: Facts, draft: Draft) -> None:
-    """Settle what is announced before the call of an abort is: what stays may have been sent, for all else is withdrawn."""
-    settle(facts, draft, _TAKEN_BACK)
-    if _announced(draft) is not None and facts.tracking.doubt is None:
-        withdraw(facts, draft, f"{_TAKEN_BACK}, and it was not sent")
 
 
 def unclear_s(facts: Facts) -> float:

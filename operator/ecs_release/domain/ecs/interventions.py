@@ -17,12 +17,17 @@ REQUESTED, FOREIGN, TIMED_OUT = "Requested", "Foreign", "TimedOut"
 MOST = 20
 
 
+def is_announced(one: Intervention) -> bool:
+    """Return whether an answer is asked for, and not accepted by AWS as far as is known."""
+    return one.cause == REQUESTED and one.accepted_time is None
+
+
 def announced(interventions: Iterable[Intervention] | None) -> Intervention | None:
     """Return what was announced and not accepted by AWS yet, wherever it stands: what others have done meanwhile is newer.
 
     While an attempt is open there is one at most.
     """
-    return next((i for i in interventions or () if _is_announced(i)), None)
+    return next((i for i in interventions or () if is_announced(i)), None)
 
 
 def of_hook(interventions: Iterable[Intervention] | None, hook_id: str) -> Intervention | None:
@@ -34,7 +39,7 @@ def added(interventions: Iterable[Intervention] | None, new: Intervention) -> li
     """Return a list with one more, without the oldest if there are too many; what is announced stays."""
     found = [*(interventions or ()), new]
     while len(found) > MOST:
-        found.remove(next((i for i in found if not _is_announced(i)), found[0]))
+        found.remove(next((i for i in found if not is_announced(i)), found[0]))
     return found
 
 
@@ -63,7 +68,3 @@ def described(one: Intervention) -> str:
 def is_unnamed(interventions: Iterable[Intervention] | None) -> bool:
     """Return whether somebody has intervened in AWS of whom it is not known who it was."""
     return any(i.cause == FOREIGN and not i.changed_by for i in interventions or ())
-
-
-def _is_announced(one: Intervention) -> bool:
-    return one.cause == REQUESTED and one.accepted_time is None

@@ -7,6 +7,8 @@ was only inferred from what its hook showed gives way to what CloudTrail has of 
 
 from __future__ import annotations
 
+from typing import Any
+
 from ecs_release.api.hook_status import Intervention
 from ecs_release.api.release_status import HistoryEntry, Rollout
 from ecs_release.domain.decision import attempts
@@ -76,7 +78,7 @@ def _name(facts: Facts, draft: Draft, one: Instruction) -> None:
     if of is None:
         return
     attempt_id, known = of
-    by = {"changed_by": one.arn or None, "user_agent": one.user_agent or None, "time": one.time}
+    by = _by(one)
     # A hook that FAILED by no answer that CloudTrail has named did so because of this.
     others = [i for i in known if not (i.cause == FOREIGN and i.action == ROLLBACK and not i.changed_by)]
     if one.hook:
@@ -95,8 +97,13 @@ def _name(facts: Facts, draft: Draft, one: Instruction) -> None:
     if not any(i.action == STOP and i.time == one.time for i in known):
         known = interventions.added(others, Intervention(action=STOP, cause=FOREIGN, **by))
         _set(facts, draft, attempt_id, known)
-    if not _is_open(draft, attempt_id) and any(_is_stopped(i, one) for i in known):
-        _set(facts, draft, attempt_id, [_in_doubt(i) if _is_stopped(i, one) else i for i in known])
+    if not attempts.is_open(_latest(draft, attempt_id)) and any(_is_stopped(i, one) for i in known):
+        _set(facts, draft, attempt_id, [i.model_copy(update={"accepted_time": None}) if _is_stopped(i, one) else i for i in known])
+
+
+def _by(one: Instruction) -> dict[str, Any]:
+    """Return the fields of an intervention that say who gave an instruction, how and when."""
+    return {"changed_by": one.arn or None, "user_agent": one.user_agent or None, "time": one.time}
 
 
 def _is_inferred(ours: Intervention, one: Instruction) -> bool:
@@ -109,18 +116,15 @@ def _is_stopped(ours: Intervention, one: Instruction) -> bool:
     return ours.action == ROLLBACK and _is_inferred(ours, one)
 
 
-def _in_doubt(ours: Intervention) -> Intervention:
-    return ours.model_copy(update={"accepted_time": None})
-
-
-def _is_open(draft: Draft, attempt_id: str) -> bool:
+def _latest(draft: Draft, attempt_id: str) -> Rollout | None:
+    """Return the attempt of an id if it is the latest one."""
     rollout = draft.rollout
-    return rollout is not None and rollout.attempt_id == attempt_id and attempts.is_open(rollout)
+    return rollout if rollout is not None and rollout.attempt_id == attempt_id else None
 
 
 def _was_before(facts: Facts, draft: Draft, attempt_id: str, ours: Intervention, one: Instruction) -> bool:
     """Return whether somebody else has answered a hook, by CloudTrail, and not we; False where that cannot be told."""
-    is_unknown = ours.cause == REQUESTED and ours.accepted_time is None and not _is_open(draft, attempt_id)
+    is_unknown = interventions.is_announced(ours) and not attempts.is_open(_latest(draft, attempt_id))
     if not is_unknown and not _is_inferred(ours, one):
         return False
     environment = facts.place.environment
@@ -147,8 +151,7 @@ def _principal(arn: str) -> str:
 
 def _name_another(facts: Facts, draft: Draft, attempt_id: str, known: list[Intervention], ours: Intervention, one: Instruction) -> None:
     """Record that the answer was somebody else's: a hook takes one, and that it shows what ours asks for was all that was known of ours."""
-    by = {"changed_by": one.arn, "user_agent": one.user_agent or None, "time": one.time}
-    theirs = Intervention(action=one.action, cause=FOREIGN, hook_id=ours.hook_id, stage=ours.stage, **by)
+    theirs = Intervention(action=one.action, cause=FOREIGN, hook_id=ours.hook_id, stage=ours.stage, **_by(one))
     _set(facts, draft, attempt_id, interventions.replaced(known, ours, theirs))
     asked = f"the request {f'of {ours.applied_by} ' if ours.applied_by else ''}came second"
     draft.event("Normal", "HookAnswered", "Continue", f"hook {ours.hook_id}: {interventions.described(theirs)}; {asked}")
@@ -165,15 +168,16 @@ def _attempt_of(draft: Draft, deployment: str) -> tuple[str, list[Intervention]]
 
 def _was_aborted(draft: Draft, attempt_id: str) -> bool:
     """Return whether the operator itself has stopped an attempt's deployment, or is about to."""
-    rollout = draft.rollout
-    if rollout is not None and rollout.attempt_id == attempt_id and _takes_back(rollout):
+    latest = _latest(draft, attempt_id)
+    if latest is not None and _takes_back(latest):
         return True
     return any(e.attempt_id == attempt_id and e.outcome == attempts.ABORTED for e in draft.history)
 
 
 def _set(facts: Facts, draft: Draft, attempt_id: str, known: list[Intervention] | None) -> None:
-    if draft.rollout is not None and draft.rollout.attempt_id == attempt_id:
-        draft.rollout = draft.rollout.model_copy(update={"interventions": known})
+    latest = _latest(draft, attempt_id)
+    if latest is not None:
+        draft.rollout = latest.model_copy(update={"interventions": known})
         if not any(e.attempt_id == attempt_id for e in draft.history):
             draft.enter(entry(facts, draft, draft.rollout))
     draft.history = tuple(_with(e, known) if e.attempt_id == attempt_id else e for e in draft.history)

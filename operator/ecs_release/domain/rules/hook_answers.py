@@ -72,7 +72,7 @@ def _refusal(facts: Facts, draft: Draft, asked: HookRequest) -> str:
     """Return why a hook is not to be answered: an empty string if it is."""
     rollout, seen = draft.rollout, facts.diagnostics.service_deployment
     if attempts.intended_action(rollout) and attempts.is_deployed(rollout):
-        return "the deployment is being taken back"
+        return announced_answers.TAKEN_BACK
     answered = _former_answer(draft, asked.hook_id)
     if answered:
         return f"hook {asked.hook_id} was answered: {answered}"
@@ -92,7 +92,7 @@ def _former_answer(draft: Draft, hook_id: str) -> str:
     found = next((i for one in known if (i := interventions.of_hook(one, hook_id)) is not None), None)
     if found is None:
         return ""
-    unknown = ", or not: it is not known what became of that" if interventions.announced([found]) is not None else ""
+    unknown = ", or not: it is not known what became of that" if interventions.is_announced(found) else ""
     return f"{interventions.described(found)}{unknown}"
 
 

@@ -72,7 +72,7 @@ def abort(facts: Facts, draft: Draft) -> RuleResult:
     if not attempts.is_deployed(rollout):
         attempts.end(facts, draft, attempts.ABORTED, f"aborted on request ({token}) before anything was deployed")
         return Changed("the attempt ended: it is aborted")
-    announced_answers.settle_before_abort(facts, draft)
+    announced_answers.settle(facts, draft, announced_answers.TAKEN_BACK)
     draft.rollout = attempts.intend(draft.rollout or rollout, attempts.STOP)
     return Outcome(progressing(Reason.ROLLING_OUT, f"aborting on request ({token})"), again_s=0)
 

@@ -138,7 +138,7 @@ class Memory:
         self.written = set()
         self.doubt_since = now
 
-    def unanswered(self, now: datetime) -> None:
+    def sent(self, now: datetime) -> None:
         """Status does not say whether it was carried out: if so, then at any time until now, and reads may lag behind that."""
         self.doubt_since = now
 

@@ -158,7 +158,7 @@ class Reconciler:
             extra = {"object": facts.name, "attempt": rollout.attempt_id if rollout else ""}
             log.warning("%s: %s", problem.reason, problem.message, extra=extra)
             if isinstance(problem, Ambiguous):
-                memory.unanswered(self._clock.now())
+                memory.sent(self._clock.now())
                 return action_outcomes.lost(facts, problem)
             if isinstance(act, Continue) and isinstance(problem, Blocked):
                 memory.intend(rollout)
@@ -169,7 +169,7 @@ class Reconciler:
             return action_outcomes.refused(facts, problem, refusal.until - now)
         memory.refusal = None
         # Until status says so, too: a look from before the answer does not show what was done, however long the call has waited.
-        memory.unanswered(self._clock.now())
+        memory.sent(self._clock.now())
         return decision
 
     async def _send(self, facts: Facts, act: Act, memory: Memory) -> Decision:
