@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.apiserver.board_bed import BoardBed, board_bed, running
 from tests.apiserver.board_browser import check_for_everybody, chromium, press_tab_until, visit
 from tests.builders.board_objects import LOG, PULL, REPOSITORY, SHOP, rolled_back, storefront
 from tests.control_plane.control_plane import Cluster
 from tests.unit.cli.kubectl.objects import READY, member
+
+_HEARD_S = 16.0
+"""After so long the board has said something, whether anything has changed or not."""
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,28 @@ def test_is_my_version_there_yet(page: Page, shop: str) -> None:
     page.go_back()
     open_service(page, shop, "search")
     expect(containers.get_by_role("row", name="app")).to_contain_text("in 2 tasks, as wanted")
+
+
+def test_a_page_that_cannot_be_fetched_is_not_called_up_to_date(browser: Browser, bed: BoardBed, shop: str) -> None:
+    """The stream goes on meanwhile, as it does when a login has ended, and says every 15 s that the board is up to date."""
+    refused: list[float] = []
+
+    def refuse(route: Route) -> None:
+        refused.append(time.monotonic())
+        route.abort()
+
+    with visit(browser, bed.process.address, shop, meant="net::ERR_FAILED") as page:
+        open_service(page, shop)
+        address, said = page.url, page.locator("#freshness")
+        page.route(address, refuse)
+        bed.put(shop, running("checkout", "b"))
+        expect(said).to_contain_text("Not up to date since")
+        while refused[-1] - refused[0] < _HEARD_S:
+            page.wait_for_timeout(500)
+            assert "Not up to date since" in said.inner_text()
+        page.unroute(address)
+        expect(page.get_by_role("main")).to_contain_text("Runsbbbbbbb")
+        expect(said).to_have_text("Up to date: changes are shown as they come.")
 
 
 def test_is_it_broken_or_being_deployed(page: Page, shop: str) -> None:

@@ -41,11 +41,6 @@ class Sight:
         """Return whether a namespace may be seen."""
         return self.namespaces is None or namespace in self.namespaces
 
-    @property
-    def shows_any(self) -> bool:
-        """Whether any namespace may be seen."""
-        return self.namespaces is None or bool(self.namespaces)
-
 
 EVERYTHING = Sight(None, environments=True)
 
@@ -93,15 +88,16 @@ class Access:
         """Return the question about a viewer that is under way, or ask it: many pages of one person are one question."""
         task = self._asking.get(viewer)
         if task is None:
+            begun = self._monotonic()
             task = self._asking[viewer] = asyncio.create_task(self._ask(viewer))
-            task.add_done_callback(lambda ended: self._ended(viewer, ended))
+            task.add_done_callback(lambda ended: self._ended(viewer, ended, begun))
         return task
 
-    def _ended(self, viewer: Viewer, task: asyncio.Task[Sight]) -> None:
+    def _ended(self, viewer: Viewer, task: asyncio.Task[Sight], begun: float) -> None:
+        """Keep an answer. It is as old as its question, however long that has waited among others."""
         del self._asking[viewer]
         if not task.cancelled() and task.exception() is None:
-            now = self._monotonic()
-            self._answers.put(viewer, _Answer(task.result(), now, now + _KEPT_S))
+            self._answers.put(viewer, _Answer(task.result(), begun, begun + _KEPT_S))
 
     async def _ask(self, viewer: Viewer) -> Sight:
         everywhere, environments = await asyncio.gather(self._may_get(viewer, RELEASE), self._may_get(viewer, ENVIRONMENT))

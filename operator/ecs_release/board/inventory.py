@@ -167,6 +167,10 @@ class Inventory:
         """Namespaces that hold Releases."""
         return list(self._namespaces)
 
+    def shows(self, sight: Sight) -> bool:
+        """Return whether there are Releases that may be seen."""
+        return any(sight.shows(namespace) for namespace in self._namespaces)
+
     def entries(self, sight: Sight) -> list[Entry]:
         """Return what may be seen."""
         return [e for e in self._entries.values() if sight.shows(e.namespace)]

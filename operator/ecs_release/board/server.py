@@ -85,9 +85,8 @@ class Board:
         """Answer with the matrix."""
         viewer, sight = await self.seen(request)
         view = View(sight, parse(request.query))
-        # Whoever may see nothing is told who they are; all others with the same rights share a page.
-        named = viewer.user if viewer is not None and not sight.shows_any else ""
-
+        # Whoever sees nothing is told who they are; all others with the same rights share a page.
+        named = viewer if not self._inventory.shows(sight) else None
         left_out = tuple(sorted(filter(sight.shows, self._freshness.left_out)))
 
         def taken(*, as_json: bool) -> Callable[[], str]:

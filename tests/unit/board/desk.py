@@ -24,7 +24,7 @@ from ecs_release.listening import listening
 from tests.builders.board import RELEASES, Clock, elsewhere
 from tests.unit.cli.kubectl.objects import environment, release
 
-SEES = {"ben": Sight(frozenset({"shop"})), "ada": Sight(None, environments=True), "eve": Sight()}
+SEES = {"ben": Sight(frozenset({"shop"})), "ada": Sight(None, environments=True), "ann": Sight(None, environments=True), "eve": Sight()}
 
 
 class Rights:

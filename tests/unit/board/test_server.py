@@ -47,6 +47,13 @@ async def test_whoever_may_see_nothing_is_told_what_would_let_them(desk: Desk) -
     assert "You are" not in (await desk.get("/", "ben"))[1]
 
 
+async def test_a_page_that_names_who_looks_is_no_one_else_s(desk: Desk) -> None:
+    """Two who may see everything, of which there is nothing."""
+    desk.inventory.retain(RELEASE, set())
+    for user in ("ada", "ann"):
+        assert f"You are {user} to the cluster" in (await desk.get("/", user))[1]
+
+
 async def test_who_may_not_see_environments_is_told_that_its_age_is_not_known(desk: Desk) -> None:
     said = "How old this is cannot be told: you may not see Environments."
     for path in ("/", "/?only=troubled", "/?only=troubled&q=aaaaaaa&environment=production"):

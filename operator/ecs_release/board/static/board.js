@@ -4,7 +4,8 @@
 (() => {
   const SILENT_MS = 40000, FIRST_MS = 1000, LONGEST_MS = 30000;
   const FOCUSED = "a, button, input, select, [tabindex]";
-  let stream, heardAt = Date.now(), lateSince, pauseMs = FIRST_MS, position, loading = false, again = false;
+  // `behindMs`: the page could not be fetched, and is tried again after so long; 0 if what is shown is what the stream tells of.
+  let stream, heardAt = Date.now(), lateSince, pauseMs = FIRST_MS, position, loading = false, again = false, behindMs = 0;
 
   const long = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
   const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
@@ -33,7 +34,7 @@
 
   function state(data) {
     const shown = document.getElementById("freshness");
-    if (!shown) return;
+    if (!shown || behindMs) return;
     lateSince = undefined;
     if (!data.fresh) {
       late(`Not up to date: the cluster does not answer. This is as of ${data.asOf ? long.format(new Date(data.asOf)) : "its start"}.`);
@@ -100,15 +101,17 @@
       old.replaceWith(fresh);
       fresh.querySelectorAll(".scroll").forEach((element, number) => element.scrollTo(...(scrolled[number] || [0, 0])));
       if (focused) [...fresh.querySelectorAll(FOCUSED)].find((element) => named(element) === focused)?.focus({ preventScroll: true });
-      position = fresh.dataset.position;
+      [position, behindMs] = [fresh.dataset.position, 0];
       soon(fresh);
       state({ fresh: !fresh.querySelector("#freshness.late"), asOf: fresh.querySelector("#freshness time")?.dateTime });
     } catch {
+      behindMs = Math.min(LONGEST_MS, 2 * behindMs || FIRST_MS);
       lost();
+      again = true;
     }
     // Not more than once a second, however much comes and goes; a page that is always made anew as a whole every five.
-    const pauseMs = "whole" in document.getElementById("live").dataset ? 5000 : 1000;
-    setTimeout(() => { loading = false; if (again) { again = false; reload(); } }, pauseMs);
+    const restMs = Math.max(behindMs, "whole" in document.getElementById("live").dataset ? 5000 : 1000);
+    setTimeout(() => { loading = false; if (again) { again = false; reload(); } }, restMs);
   }
 
   function open() {
