@@ -12,8 +12,10 @@ import pytest
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.aws.ledger.queries import LedgerReader
 from tests.aws_simulator.client import ACCOUNT, REGION, image_name
+from tests.aws_simulator.client_rollouts import pause_hook, strategy
 from tests.e2e import plugin
 from tests.e2e.bed import ADMIN, ROOT, Bed, Place, condition, running_bed
+from tests.e2e.queues import Inbox, topic
 from tests.operator_process import FAST
 
 TABLE = "ecs-release"
@@ -103,6 +105,36 @@ def test_an_attempt_is_recorded_from_start_to_end(place: Place) -> None:
     assert [h["number"] for h in history] == [2, 1]
     environment = place.get_environment()["status"]
     assert environment["ledgerTable"].endswith(f"table/{TABLE}") and condition(environment, "Recorded")["status"] == "True"
+
+
+def test_who_answered_a_hook_and_why_is_recorded_and_told(place: Place) -> None:
+    inbox = Inbox(place)
+    place.service("v1", deploymentConfiguration=strategy("BLUE_GREEN", hooks=(pause_hook("POST_SCALE_UP"),)))
+    place.environment(notify={"snsTopicARN": topic(place, inbox)})
+    place.project()
+    place.push("v2")
+    place.release("v2")
+    place.annotate("web", **{"continue": f"1/{_open_hook(place)}/ROLLBACK/the shop looks odd"})
+    place.wait("RolledBack")
+    place.annotate("web", retry="2/the cache is warm")
+    place.annotate("web", **{"continue": f"3/{_open_hook(place)}/CONTINUE/smoke tests are green"})
+    place.wait("Succeeded")
+    recorded(place)
+    ends = {e.outcome: e for e in entries(place) if e.hash == "v2" and e.stage == "end"}
+    for outcome, action, reason in (("RolledBack", "ROLLBACK", "the shop looks odd"), ("Succeeded", "CONTINUE", "smoke tests are green")):
+        (one,) = ends[outcome].interventions or ()
+        assert (one.action, one.cause, one.reason, bool(one.accepted_time)) == (action, "Requested", reason, True)
+    assert (ends["RolledBack"].reason, ends["Succeeded"].reason) == (None, "the cache is warm")
+    inbox.until("web deployment.rolled-back", "web deployment.succeeded")
+    assert [i["reason"] for i in inbox.of("deployment.rolled-back")["data"]["interventions"]] == ["the shop looks odd"]
+    succeeded = inbox.of("deployment.succeeded")["data"]
+    assert ([i["reason"] for i in succeeded["interventions"]], succeeded["reason"]) == (["smoke tests are green"], "the cache is warm")
+
+
+def _open_hook(place: Place) -> str:
+    """Wait for a hook that waits. Returns its id."""
+    place.wait("AwaitingHook")
+    return str(place.until(lambda: (place.status().get("rollout") or {}).get("hooks"), "a hook that waits")[0]["id"])
 
 
 def test_people_ask_the_ledger(place: Place) -> None:
