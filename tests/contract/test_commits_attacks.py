@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,13 +151,19 @@ def command_lines() -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("target", ["http://169.254.169.254", "https://169.254.169.254", "file://"])
+@pytest.mark.parametrize("target", ["http://{}", "https://{}", "file://"])
 def test_redirects_are_not_followed(service: CommitsService, host: GitHost, target: str) -> None:
-    path = f"shop/redirect-{len(target)}"
-    host.repository(path, password=("shop", PASSWORD)).line(1)
-    host.behave(path, Behaviour(redirect=target))
-    answer = service.ask("shop", host.url(path)).membership(HASH)
-    assert reason(answer) is UnknownReason.UNREADABLE
+    """Nobody connects to where they lead: with https also where its certificate would end that."""
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        path = f"shop/redirect-{len(target)}"
+        host.repository(path, password=("shop", PASSWORD)).line(1)
+        host.behave(path, Behaviour(redirect=target.format(f"127.0.0.1:{elsewhere.getsockname()[1]}")))
+        answer = service.ask("shop", host.url(path)).membership(HASH)
+        assert reason(answer) is UnknownReason.UNREADABLE
+        assert host.requests(path) != []
+        elsewhere.settimeout(1)
+        with pytest.raises(TimeoutError):
+            elsewhere.accept()
 
 
 def test_a_redirect_within_the_host_is_not_followed(service: CommitsService, host: GitHost) -> None:
@@ -213,6 +220,25 @@ def test_all_clones_together_stay_below_their_bound(host: GitHost, tmp_path: Pat
         requests = len(host.requests("bank/kept"))
         assert isinstance(own.ask("bank", host.url("bank/kept")).membership(kept[0], 3600), Membership)
         assert len(host.requests("bank/kept")) == requests, "its clone is there still"
+
+
+def test_all_clones_together_stay_below_their_bound_in_bytes(host: GitHost, tmp_path: Path) -> None:
+    bound, made = 2**20, {}
+    for path in ("bank/large", *(f"heavy/{n}" for n in range(5))):
+        repository = host.repository(path, filters=False)
+        blob = git(repository.folder, "hash-object", "-w", "--stdin", stdin=os.urandom(300 * 1024))
+        tree = git(repository.folder, "mktree", stdin=f"100644 blob {blob}\tx\n")
+        made[path] = git(repository.folder, "commit-tree", tree, stdin="large")
+        repository.point("main", made[path])
+    bindings = [binding(host, "bank/*", namespaces=("bank",)), binding(host, "heavy/*")]
+    with CommitsService(tmp_path / "own", bindings, cache={"maxBytes": bound}) as own:
+        for path, commit in made.items():
+            assert isinstance(own.ask(path.partition("/")[0].replace("heavy", "shop"), host.url(path)).membership(commit), Membership), path
+        until("clones to be deleted", lambda: sum(p.stat().st_size for p in own.cache.rglob("*") if p.is_file()) <= bound)
+        requests = len(host.requests("bank/large"))
+        assert isinstance(own.ask("bank", host.url("bank/large")).membership(made["bank/large"], 3600), Membership)
+        assert len(host.requests("bank/large")) == requests, "whoever names many loses their own"
+        assert isinstance(own.ask("shop", host.url("heavy/0")).membership(made["heavy/0"]), Membership), "fetched anew"
 
 
 @pytest.mark.parametrize("behaviour", [Behaviour(hang=True), Behaviour(drip=True)], ids=["never answers", "a byte now and then"])
