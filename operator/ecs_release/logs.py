@@ -40,6 +40,8 @@ _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
         re.compile(r"\beyJ[A-Za-z0-9_-]{8,}+(?P<rest>\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]*+)?"),
         lambda found: _REDACTED if found["rest"] else found[0],
     ),
+    # GitHub, "About authentication to GitHub": tokens of people, Apps and installations; Slack, "Token types".
+    (re.compile(r"\b(?:gh[a-z]_|github_pat_|xox[a-z]-|xapp-)[\w-]{16,}+"), _REDACTED),
     # User and password of a URL, such as a proxy's.
     (re.compile(r"(://)[^/\s:@]+:[^/\s@]+@"), rf"\1{_REDACTED}@"),
 )

@@ -172,6 +172,22 @@ async def test_what_goes_wrong_is_told_apart(fake: GitHubFake, tmp_path: Path, f
         assert caught.value.after_s == (33 if "headers" in fault else 60)
 
 
+@pytest.mark.parametrize(
+    ("fault", "after_s"),
+    [
+        ({"status": 429, "headers": {"Retry-After": "33"}}, 33),
+        ({"status": 403, "headers": {"Retry-After": "33"}}, 33),
+        ({"status": 403, "message": "API rate limit exceeded"}, 60),
+    ],
+)
+async def test_a_token_that_has_to_wait_is_not_refused(sink: GitHub, fake: GitHubFake, fault: dict[str, Any], after_s: float) -> None:
+    fake.fault("status", method="POST", path="access_tokens$", **fault)
+    with pytest.raises(Throttled) as caught:
+        await sink.create(PLACE, part())
+    assert caught.value.after_s == after_s
+    await sink.create(PLACE, part())
+
+
 async def test_the_end_of_a_limit_is_waited_for(sink: GitHub, fake: GitHubFake) -> None:
     headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 600)}
     fake.fault("status", status=403, headers=headers, path="deployments$")

@@ -42,6 +42,9 @@ JWT = "eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.eyJpc3MiOiJrdWJlcm5ldGVzIn0.c2lnbmF0dX
         ("ExternalId=abc", "abc"),
         ('"external_id": "ours"', "ours"),
         ("proxy http://me:hush@proxy:3128/", "hush"),
+        (f"the token ghs_{'16C7e42F292c6912E7710c838347Ae178B4a'} is refused", "16C7e42F292c6912E7710c838347Ae178B4a"),
+        ("github_pat_11ABCDEFG0123456789_abcdefghij", "11ABCDEFG0123456789"),
+        ("{'token': 'xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzzqgy'}", "pdFZKVeTuE8sk7oOcHrzzqgy"),
     ],
 )  # fmt: skip
 def test_credentials_are_taken_out(text: str, hidden: str) -> None:
@@ -58,6 +61,7 @@ def test_credentials_are_taken_out(text: str, hidden: str) -> None:
         "the Kubernetes API does not know the operator's credentials: Unauthorized",
         "environment storage-prod: access key expired; the session token is refreshed",
         "http://127.0.0.1:5000/ecs?x=1@2",
+        "the Environment's connections.github has no ghs_token, and gh_release is a name",
     ],
 )
 def test_what_people_need_stays(text: str) -> None:

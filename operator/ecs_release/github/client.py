@@ -7,16 +7,13 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from ecs_release.api.conditions import Reason
-from ecs_release.api.visible_text import visible
 from ecs_release.domain.model.errors import Ambiguous, Blocked, Denied, Problem, Retryable, Throttled
 from ecs_release.domain.ports.protocols import Fence
+from ecs_release.github.answers import message, throttled_s
 from ecs_release.github.credentials import API, Credentials
 from ecs_release.github.limits import ContentLimits
 from ecs_release.outbound.session import Answer, Session, UnreachableError
 
-_LONGEST = 200
-_UNSAID_S = 60.0
-"""GitHub, "Rate limits for the REST API": without a header that says how long, wait for a minute at least."""
 _PAGE = 100
 _LOCKED = "issue is locked"
 """Of "Unable to create comment because issue is locked": a pull request is an issue, too."""
@@ -93,11 +90,11 @@ class Client:
         if answer.status >= 500:
             raise in_doubt(f"{self._session.host} answered {method} {path} with status {answer.status}")
         if answer.status in (404, 410):
-            raise MissingError(f"{self._session.host} has no {path}{_message(answer)}")
-        if answer.status == 403 and _LOCKED in _message(answer).lower():
-            raise LockedError(f"{self._session.host} answered {method} {path}{_message(answer)}")
+            raise MissingError(f"{self._session.host} has no {path}{message(answer)}")
+        if answer.status == 403 and _LOCKED in message(answer).lower():
+            raise LockedError(f"{self._session.host} answered {method} {path}{message(answer)}")
         if answer.status >= 300:
-            raise _problem(answer, f"{self._session.host} answered {method} {path} with status {answer.status}{_message(answer)}")
+            raise _problem(answer, f"{self._session.host} answered {method} {path} with status {answer.status}{message(answer)}")
         return answer.body
 
 
@@ -114,28 +111,9 @@ def malformed(what: str) -> Retryable:
 def _problem(answer: Answer, said: str) -> Problem:
     if answer.status == 401:
         return Denied(f"{said}: the credentials are refused")
-    after_s = _throttled_s(answer)
+    after_s = throttled_s(answer)
     if after_s is not None:
         return Throttled(f"{said}: asked to wait for {after_s:.0f} s", after_s)
     if answer.status < 400:
         return Blocked(Reason.REJECTED_BY_SINK, f"{said}: the repository has moved; correct git.url of the Project")
     return Blocked(Reason.REJECTED_BY_SINK, said)
-
-
-def _throttled_s(answer: Answer) -> float | None:
-    """Return after how many seconds to ask again, if GitHub asks for that: 403 and 429, "Rate limits for the REST API"."""
-    if answer.status not in (403, 429):
-        return None
-    after, left, resets = (answer.headers.get(name, "") for name in ("retry-after", "x-ratelimit-remaining", "x-ratelimit-reset"))
-    if after.isdigit():
-        return float(after)
-    if left == "0" and resets.isdigit():
-        return max(1.0, float(resets) - time.time())
-    if answer.status == 429 or "rate limit" in _message(answer).lower():
-        return _UNSAID_S
-    return None
-
-
-def _message(answer: Answer) -> str:
-    said = answer.body.get("message") if isinstance(answer.body, Mapping) else None
-    return f" ({visible(str(said))[:_LONGEST]})" if said else ""

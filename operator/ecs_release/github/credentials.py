@@ -17,7 +17,8 @@ from typing import Any, Protocol
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from ecs_release.domain.model.errors import Denied, Retryable
+from ecs_release.domain.model.errors import Denied, Retryable, Throttled
+from ecs_release.github.answers import message, throttled_s
 from ecs_release.outbound.connections import App, ConfigError, read_secret
 from ecs_release.outbound.session import Answer, Session, UnreachableError
 
@@ -75,10 +76,9 @@ class InstallationToken:
         path = f"/app/installations/{self._app.installation_id}/access_tokens"
         answer = await self._ask("POST", path, {"permissions": PERMISSIONS})
         if answer.status != 201 or not isinstance(answer.body, Mapping):
-            said = answer.body.get("message", "") if isinstance(answer.body, Mapping) else ""
             raise Denied(
-                f"{self._session.host} gives App {self._app.id} no token for installation {self._app.installation_id} (status"
-                f" {answer.status} {str(said)[:200]!r}): check its id, its key, and that it has the permissions that the how-to lists"
+                f"{self._session.host} gives App {self._app.id} no token for installation {self._app.installation_id}, status"
+                f" {answer.status}{message(answer)}: check its id, its key, and that it has the permissions that the how-to lists"
             )
         try:
             self._token, self._ends_at = str(answer.body["token"]), datetime.fromisoformat(answer.body["expires_at"])
@@ -107,8 +107,11 @@ class InstallationToken:
             answer = await self._session.request(method, path, headers={**API, "Authorization": f"Bearer {signed}"}, body=body)
         except UnreachableError as error:
             raise Retryable(str(error)) from error
-        if answer.status >= 500 or answer.status == 429:
-            raise Retryable(f"{self._session.host} answered {method} {path} of App {self._app.id} with status {answer.status}")
+        said = f"{self._session.host} answered {method} {path} of App {self._app.id} with status {answer.status}{message(answer)}"
+        if (after_s := throttled_s(answer)) is not None:
+            raise Throttled(f"{said}: asked to wait for {after_s:.0f} s", after_s)
+        if answer.status >= 500:
+            raise Retryable(said)
         return answer
 
     def refused(self) -> None:
