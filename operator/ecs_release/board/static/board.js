@@ -4,7 +4,7 @@
 (() => {
   const SILENT_MS = 40000, FIRST_MS = 1000, LONGEST_MS = 30000;
   const FOCUSED = "a, button, input, select, [tabindex]";
-  // `behindMs`: the page could not be fetched, and is tried again after so long; 0 if what is shown is what the stream tells of.
+  // `behindMs`: the page was not fetched, or is late, and is tried again after so long; 0 if what is shown is what the stream tells of.
   let stream, heardAt = Date.now(), lateSince, pauseMs = FIRST_MS, position, loading = false, again = false, behindMs = 0;
 
   const long = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -78,6 +78,11 @@
     if (said.length) document.getElementById("said").textContent = said.slice(0, 5).join(", ");
   }
 
+  function behind(waitedMs) {
+    behindMs = Math.min(LONGEST_MS, 2 * waitedMs || FIRST_MS);
+    again = true;
+  }
+
   // Some of what the page asks for is not there yet.
   function soon(live) { if ("again" in live.dataset) setTimeout(reload, 3000); }
 
@@ -101,13 +106,15 @@
       old.replaceWith(fresh);
       fresh.querySelectorAll(".scroll").forEach((element, number) => element.scrollTo(...(scrolled[number] || [0, 0])));
       if (focused) [...fresh.querySelectorAll(FOCUSED)].find((element) => named(element) === focused)?.focus({ preventScroll: true });
+      const isLate = Boolean(fresh.querySelector("#freshness.late")), waitedMs = behindMs;
       [position, behindMs] = [fresh.dataset.position, 0];
       soon(fresh);
-      state({ fresh: !fresh.querySelector("#freshness.late"), asOf: fresh.querySelector("#freshness time")?.dateTime });
+      state({ fresh: !isLate, asOf: fresh.querySelector("#freshness time")?.dateTime });
+      // Another replica than the one that the stream comes from may be late alone.
+      if (isLate) behind(waitedMs);
     } catch {
-      behindMs = Math.min(LONGEST_MS, 2 * behindMs || FIRST_MS);
+      behind(behindMs);
       lost();
-      again = true;
     }
     // Not more than once a second, however much comes and goes; a page that is always made anew as a whole every five.
     const restMs = Math.max(behindMs, "whole" in document.getElementById("live").dataset ? 5000 : 1000);
