@@ -174,7 +174,7 @@ def view_sinks(settings: Settings, fence: Fence | None, its_version: str) -> dic
             session = Session(
                 one.url, one.ca_file, allow_loopback=allow_loopback, user_agent=f"ecs-release-operator/{its_version}"
             )  # fmt: skip
-            found[kind, one.name] = adapter.connect(one, session, fence)
+            found[kind, one.name] = adapter.connect(one, session, fence, len(settings.engine().shards.names))
     return found
 
 

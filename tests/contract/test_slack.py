@@ -183,6 +183,17 @@ async def test_a_read_that_fails_was_certainly_not_carried_out(slack: SlackHost,
     assert not isinstance(raised.value, Ambiguous)
 
 
+@pytest.mark.parametrize("operators", [1, 4, 20])
+def test_operators_share_a_budget(operators: int) -> None:
+    now, sent = [0.0], 0
+    limits = Limits(lambda: now[0], operators)
+    while now[0] < 600:
+        now[0] += limits.ready_in_s()
+        limits.spend("chat.postMessage")
+        sent += 1
+    assert operators * sent <= 40 * 10 + max(10, operators) + operators
+
+
 async def test_slack_may_ask_us_to_wait(slack: SlackHost, connect: Connections) -> None:
     now = [0.0]
     sink = connect(limits=Limits(lambda: now[0]))

@@ -14,7 +14,6 @@ from ecs_release.github.comments import Comments
 from ecs_release.github.credentials import Credentials, FileToken, InstallationToken
 from ecs_release.github.deployments import Deployments
 from ecs_release.github.identity import Identity
-from ecs_release.github.limits import AN_HOUR
 from ecs_release.outbound.connections import GitHubConnection
 from ecs_release.outbound.session import Session
 
@@ -22,8 +21,8 @@ _MOST_PULLS, _KEPT = 10, 2000
 _NO_ID = "0"
 
 
-def connect(connection: GitHubConnection, session: Session, fence: Fence | None) -> GitHub:
-    """Return the sink of a connection. Nothing is called yet."""
+def connect(connection: GitHubConnection, session: Session, fence: Fence | None, operators: int = 1) -> GitHub:
+    """Return the sink of a connection, which so many operators have. Nothing is called yet."""
     credentials: Credentials
     app = InstallationToken(connection.app, session) if connection.app is not None else None
     if app is not None:
@@ -31,7 +30,7 @@ def connect(connection: GitHubConnection, session: Session, fence: Fence | None)
     else:
         assert connection.token_file is not None, "one of both, by the configuration's validation"
         credentials = FileToken(connection.token_file)
-    client = Client(session, credentials, fence)
+    client = Client(session, credentials, fence, operators)
     return GitHub(connection.host, client, Identity(client, app))
 
 
@@ -48,8 +47,8 @@ class GitHub:
 
     @property
     def hourly(self) -> int:
-        """How many requests that create content GitHub allows in an hour."""
-        return AN_HOUR
+        """How many requests that create content GitHub allows this operator in an hour."""
+        return self._client.limits.hourly
 
     @property
     def spent(self) -> int:

@@ -30,12 +30,12 @@ class LockedError(MissingError):
 class Client:
     """Requests to one GitHub with one identity."""
 
-    def __init__(self, session: Session, credentials: Credentials, fence: Fence | None) -> None:
-        """`fence` is asked before whatever changes something."""
+    def __init__(self, session: Session, credentials: Credentials, fence: Fence | None, operators: int = 1) -> None:
+        """`fence` is asked before whatever changes something; `operators` have the same identity."""
         self._session = session
         self._credentials = credentials
         self._fence = fence
-        self.limits = ContentLimits()
+        self.limits = ContentLimits(operators)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -36,9 +36,9 @@ _CLOSED = frozenset({"thread_not_found", "cannot_reply_to_message", "restricted_
 """The message that a thread is below was deleted, or its thread is locked."""
 
 
-def connect(connection: SlackConnection, session: Session, fence: Fence | None) -> SlackSink:
-    """Return a connection. No call."""
-    return SlackSink(connection, session, fence)
+def connect(connection: SlackConnection, session: Session, fence: Fence | None, operators: int = 1) -> SlackSink:
+    """Return a connection, which so many operators have. No call."""
+    return SlackSink(connection, session, fence, Limits(operators=operators))
 
 
 class SlackSink:
