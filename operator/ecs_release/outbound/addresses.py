@@ -2,7 +2,8 @@
 
 A name may resolve to any address, and to another one each time: what is checked is the address that is connected to.
 Metadata services: AWS, "Access instance metadata" (169.254.169.254 and fd00:ec2::254) and "Task metadata endpoint" (169.254.170.2, .23; ECS
-and EKS Pod Identity fd00:ec2::23); Google Cloud and Azure 169.254.169.254; Alibaba Cloud 100.100.100.200; Oracle Cloud 192.0.0.192.
+and EKS Pod Identity fd00:ec2::23); Google Cloud and Azure 169.254.169.254; Azure, "What is IP address
+168.63.129.16?"; Alibaba Cloud 100.100.100.200; Oracle Cloud 192.0.0.192.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ _METADATA = (
     ipaddress.ip_network("fd20:ce::/32"),
     ipaddress.ip_network("100.100.100.200/32"),
     ipaddress.ip_network("192.0.0.192/32"),
+    ipaddress.ip_network("168.63.129.16/32"),
 )
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 _THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 _CHECKS: tuple[tuple[Callable[[_Address], bool], str], ...] = (
     (lambda a: a.is_link_local, "it is link-local, where metadata services are"),
     (lambda a: any(a in network for network in _METADATA if network.version == a.version), "it is a metadata service's"),
     (lambda a: a.is_unspecified or a.is_multicast or (a.version == 4 and a in _THIS_NETWORK), "it is no address of a host"),
     (lambda a: a.is_reserved, "it is reserved"),
+    # RFC 8215: how much of the prefix a network uses, and so where the address is in it, is its own affair.
+    (lambda a: a.version == 6 and a in _LOCAL_NAT64, "it is translated to an IPv4 address that cannot be told"),
 )
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
