@@ -199,19 +199,40 @@ def test_the_race_of_builds_ends_on_the_newer_commit(shop: Shop) -> None:
     place.wait("Succeeded")
 
 
-def test_the_race_of_builds_with_a_tag_that_moves(shop: Shop) -> None:
-    place, (_, one, two, _) = shop.place, shop.line
+def test_what_runs_does_not_come_back_in_the_place_of_what_rolls_out(shop: Shop) -> None:
+    """The build of 0, which runs, is made again while 2 rolls out, of which no task runs yet."""
+    place, (zero, _, two, _) = shop.place, shop.line
     shop.rules(**HOLD)
-    newer = place.push("latest", two, content="two")
-    place.release({"tag": "latest"})
+    newer = place.push(f"slow.{two[:8]}", two)
+    place.release(zero)
     place.wait("Succeeded")
-    assert runs(place, newer)
+    shop.build(2, {"releaseHash": two})
+    place.wait("RollingOut")
+    place.deployed()
+    shop.build(0, {"releaseHash": zero})
+    place.wait("GoesBackwards")
+    assert f"commit {zero[:12]} is 2 commits behind {two[:12]}" in shop.message()
+    place.until(lambda: triple(place.status()) == STALLED and runs(place, newer), "2 to be through")
+    assert len(place.updates()) == 1
+
+
+def test_the_race_of_builds_with_a_tag_that_moves(shop: Shop) -> None:
+    """2 rolls out as the tag moves back to the build of 1."""
+    place, (zero, one, two, _) = shop.place, shop.line
+    shop.rules(**HOLD)
+    place.release(zero)
+    place.wait("Succeeded")
+    newer = place.push(f"slow.{two[:8]}", "latest", two, content="two")
+    place.release({"tag": "latest"})
+    place.wait("RollingOut")
+    place.deployed()
     place.push("latest", one, content="one")
     place.annotate("web", refresh="build-1")
-    status = place.wait("GoesBackwards")
-    assert triple(status) == STALLED and f"commit {one[:12]} is 1 commit behind {two[:12]}" in shop.message()
+    place.wait("GoesBackwards")
+    assert f"commit {one[:12]} is 1 commit behind {two[:12]}" in shop.message()
+    place.until(lambda: triple(place.status()) == STALLED and runs(place, newer), "2 to be through")
     place.stays("GoesBackwards")
-    assert runs(place, newer)
+    assert runs(place, newer) and len(place.updates()) == 1
 
 
 def test_what_has_diverged_waits(shop: Shop) -> None:

@@ -152,10 +152,13 @@ def steps_of(facts: Facts, rollout: Rollout | None, history: Sequence[HistoryEnt
         if wanted is None:
             continue
         running = list(_running(facts, image.container))
-        if running and all(wanted.match(digest) is Match.YES for digest, _ in running):
+        before = [s for container, digest, s in latest if container == image.container and wanted.match(digest) is not Match.YES]
+        runs = bool(running) and all(wanted.match(digest) is Match.YES for digest, _ in running)
+        # What runs already is adopted; but not in the place of what is under way, of which no task runs yet.
+        if runs and not any(s.how == UNDER_WAY for s in before):
             continue
         over = [Standing(name, RUNS, _since(facts.status, digest)) for digest, name in running if wanted.match(digest) is not Match.YES]
-        over += [s for container, digest, s in latest if container == image.container and wanted.match(digest) is not Match.YES]
+        over += before
         steps.append(Step(image.container, image.release_hash or "", once(over)))
     return tuple(steps)
 

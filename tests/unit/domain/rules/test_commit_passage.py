@@ -206,9 +206,13 @@ def test_what_is_corrected_is_not_asked() -> None:
     assert passage_of(given, draft, pin, drift.CAUSE).refused is None and passage_of(given, draft, pin, base_revision.CAUSE).refused is None
 
 
-def test_a_newer_attempt_under_way_is_followed_while_an_older_commit_waits() -> None:
-    """The race of builds: 2 rolls out over 0, and the build of 1 ends last."""
-    under_way = attempt_under_way(BOTH, environment=environment(commits=ALL), release_hashes={OLD: ZERO, NEW: TWO})
+@pytest.mark.parametrize("late", [ZERO, ONE])
+def test_a_newer_attempt_under_way_is_followed_while_an_older_commit_waits(late: str) -> None:
+    """The race of builds: 2 rolls out over 0, of which all tasks are yet, and the build of 1, or of 0 again, ends last."""
+    seen = service(
+        deployment(2, state="IN_PROGRESS"), deployment(1, status="ACTIVE"), tasks=(task(1, OLD), task(1, OLD)), strategy="BLUE_GREEN"
+    )  # fmt: skip
+    under_way = attempt_under_way(seen, environment=environment(commits=ALL), release_hashes={OLD: ZERO, NEW: TWO})
     rollout = under_way.status.rollout
     assert rollout is not None
     images = [ImageChange(container="app", to_digest=NEW, to_hash=TWO)]
@@ -216,10 +220,10 @@ def test_a_newer_attempt_under_way_is_followed_while_an_older_commit_waits() -> 
         id="late",
         source_hash=under_way.source_hash,
         resolved_time=NOW,
-        images=[PinnedImage(container="app", digest=OTHER, release_hash=ONE)],
+        images=[PinnedImage(container="app", digest=OTHER if late == ONE else OLD, release_hash=late)],
     )
     status = under_way.status.model_copy(update={"pin": pin, "rollout": rollout.model_copy(update={"images": images, "pin_id": "first"})})
-    answers = {Question(ONE): Membership(True, TWO, NOW), Question(ONE, ZERO): AHEAD, Question(ONE, TWO): BACK}
+    answers = {Question(late): Membership(True, TWO, NOW), Question(late, ZERO): AHEAD, Question(late, TWO): BACK}
     decision = decide(changed(under_way, status=status, pin=pin, known=answers))
     assert ready_and_reconciling(decision)[1:] == ("GoesBackwards", "True") and decision.fast, "it may pass: 2 may fail"
     assert begun(decision) is not None and decision.status.rollout is not None and decision.status.rollout.deployment_id == "ecs-svc/2"
