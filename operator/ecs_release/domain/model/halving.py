@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from ecs_release.domain.model.errors import BrokenAnswer, Problem, Retryable, ServerFault
 
 T = TypeVar("T")
 
-_OUTAGE = 3
-"""If AWS, or what answers in its place, fails for so many single objects and for none it does not, it fails for all of them."""
+_OUTAGE = 7
+"""If AWS, or what answers in its place, fails for so many of a batch's eighths and for none it does not, it fails for all of them.
+
+Not all eight: one may have an object that is missing, which is told before a fault.
+"""
 
 
 def may_be_of_one(problem: Problem) -> bool:
@@ -36,32 +38,26 @@ async def read_by_halves(
 ) -> None:
     """Read a batch, in halves if that fails and one object may be why, until that object is alone.
 
-    `failed` is called with those that cannot be read. An outage is not answered with a call for each object.
+    `failed` is called with those that cannot be read. All halves are read before any of them is halved again: some odd objects side by
+    side, wherever they stand, look like no outage, which is not answered with a call for each object.
     """
-    await _Halving(read, failed, may_halve).read_all(batch)
-
-
-@dataclass(slots=True)
-class _Halving(Generic[T]):
-    read: Callable[[Sequence[T]], Awaitable[None]]
-    failed: Callable[[Sequence[T], Problem], None]
-    may_halve: Callable[[Problem], bool]
-    faults: list[Problem] = field(default_factory=list)
-    has_read: bool = False
-
-    async def read_all(self, batch: Sequence[T]) -> None:
-        try:
-            await self.read(batch)
-            self.has_read = True
-        except Problem as problem:
-            if len(batch) == 1 and is_faulty(problem):
-                self.faults.append(problem)
-            if len(batch) == 1 or not self.may_halve(problem):
-                self.failed(batch, problem)
-                return
-            middle = len(batch) // 2
-            await self.read_all(batch[:middle])
-            if len(self.faults) >= _OUTAGE and not self.has_read:
-                self.failed(batch[middle:], self.faults[-1])
-            else:
-                await self.read_all(batch[middle:])
+    parts, has_read = [batch], False
+    while parts:
+        halved: list[Sequence[T]] = []
+        faults: list[Problem] = []
+        for part in parts:
+            try:
+                await read(part)
+                has_read = True
+            except Problem as problem:
+                if is_faulty(problem):
+                    faults.append(problem)
+                if len(part) == 1 or not may_halve(problem):
+                    failed(part, problem)
+                else:
+                    halved.append(part)
+        if not has_read and len(faults) >= _OUTAGE:
+            for part in halved:
+                failed(part, faults[-1])
+            return
+        parts = [half for part in halved for half in (part[: len(part) // 2], part[len(part) // 2 :])]
