@@ -24,6 +24,9 @@ import pytest
 import ecs_release
 from ecs_release.api import meta
 from ecs_release.api.crd import KINDS, definition
+from ecs_release.commits_service import bindings
+from ecs_release.domain.environments import targets
+from ecs_release.domain.views import allowed
 from tests.builders.hostile_texts import HostileText, hostile_texts
 
 _SHORTEST, _STEPWISE, _LONGEST = 8, 100, 16_384
@@ -170,6 +173,13 @@ def test_functions_of_a_text_are_linear(module: ModuleType, function: Callable[[
     patterns = [_text(p.pattern) for _, p in _compiled(module)]
     for text in hostile_texts(patterns):
         assert_linear(function, _made(text, as_bytes))
+
+
+@pytest.mark.parametrize("pattern", ["shop/*", "*-*-*-*-*/*", "*a*a*a*a*b"])
+@pytest.mark.parametrize("match", [lambda p, t: targets._matches(t, [p]), bindings.matches, lambda p, t: allowed._fits(t, p)])
+def test_patterns_of_those_who_configure_are_linear(match: Callable[[str, str], bool], pattern: str) -> None:
+    for make in (lambda n: "a" * n, lambda n: "a-" * (n // 2), lambda n: "a" * (n // 2) + "/" + "-" * (n // 2)):
+        assert_linear(lambda text: match(pattern, text), make)
 
 
 @pytest.mark.parametrize(

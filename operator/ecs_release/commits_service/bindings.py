@@ -59,7 +59,10 @@ def bound(bindings: Sequence[Binding], namespace: str, location: Location) -> in
 
 def matches(pattern: str, text: str) -> bool:
     """Return whether a text fits a pattern; `*` stands for any characters but `/`."""
-    return re.fullmatch("[^/]*".join(re.escape(part) for part in pattern.split("*")), text) is not None
+    first, *others = map(re.escape, pattern.split("*"))
+    # Tenants choose the text. The first place of a part leaves the most to those after it, so no other is tried.
+    found = "".join(f"(?>[^/]*?{part})" for part in others[:-1]) + "".join(f"[^/]*{part}" for part in others[-1:])
+    return re.fullmatch(first + found, text) is not None
 
 
 def _shown(url: str) -> str:

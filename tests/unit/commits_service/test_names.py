@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import string
 import subprocess
 
@@ -124,3 +126,14 @@ def test_the_first_binding_that_fits_counts(namespace: str, url: str, number: in
 )  # fmt: skip
 def test_patterns(pattern: str, text: str, fits: bool) -> None:
     assert matches(pattern, text) is fits
+
+
+def test_patterns_find_what_trying_every_place_finds() -> None:
+    for pattern in _texts("ab/*", 5):
+        tried = re.compile(pattern.replace("*", "[^/]*"))
+        for text in _texts("ab/", 5):
+            assert matches(pattern, text) is bool(tried.fullmatch(text)), (pattern, text)
+
+
+def _texts(letters: str, longest: int) -> list[str]:
+    return ["".join(text) for length in range(1, longest + 1) for text in itertools.product(letters, repeat=length)]
