@@ -352,7 +352,7 @@ class Oracle:
                 self.say(f"calls/unasked/{call.cause}", f"{what} is attempt {made}, and fewer were asked for")
             if any(asked < t < call.sent for t in self.scene.withdrawn):
                 self.say("calls/withdrawn", f"{what} is what a retry asked for that was withdrawn")
-        self._judge_direction(call, what)
+        self._judge_direction(call, what, before)
         if call.release == "web" and self.scene.switches.has_set and call.cause not in UNASKED:
             self._judge_wave(call, what)
         begun = _began_to_go_back(call, before)
@@ -385,19 +385,35 @@ class Oracle:
         if made.settings not in [r.settings for r in bases]:
             self.say("calls/lost-settings", f"{what} has settings {made.settings}, which its base has not")
 
-    def _judge_direction(self, call: Accepted, what: str) -> None:
+    def _judge_direction(self, call: Accepted, what: str, before: list[Accepted]) -> None:
         """What was asked for does not take the place of something newer, where that is not wanted. (A set may return to what it was Ready on.)"""
         switches = self.scene.switches
         if not switches.asks_graph or switches.has_set or switches.uses_tag or call.action == RETURN or call.cause in UNASKED:
             return
         image = self.scene.registry.of_reference(self.scene.ecs.revisions[call.revision].now.images["app"])
         states = self.scene.ecs.services[call.service].between(call.sent - self._slack_s(), call.sent)
+        if image is None:
+            return
+        if image.release < (newer := self._under_way(call, states, before)):
+            self.say("graph/before-newer", f"{what} takes {image.release} to where {newer} rolls out")
         shown = {(s.primary.id, (self.scene.ecs.shown_by_all(s) or {}).get("app", "")) for s in states}
-        if image is None or len(shown) != 1:
+        if len(shown) != 1:
             return
         ((_, runs),) = shown
         if image.release < runs:
             self.say("graph/backwards", f"{what} takes {image.release} to where {runs} runs")
+
+    def _under_way(self, call: Accepted, states: Sequence[Service], before: list[Accepted]) -> str:
+        """Return the image of the Release's attempt before this one, if nothing has ended it but this one."""
+        last = next((c for c in reversed(before) if c.call == call.call and c.service == call.service), None)
+        if last is None or last.uid != call.uid or last.action != UPDATE or {s.primary.id for s in states} != {last.deployment}:
+            return ""
+        bodies = [body for _, body in self.scene.objects.of_kind("Release") if body["metadata"]["uid"] == call.uid]
+        entries = [e for body in bodies for e in (body.get("status") or {}).get("history") or () if e["attemptID"] == last.attempt]
+        if not entries or any(e.get("outcome") not in (None, "", Reason.SUPERSEDED) for e in entries):
+            return ""
+        image = self.scene.registry.of_reference(self.scene.ecs.revisions[last.revision].now.images["app"])
+        return image.release if image else ""
 
     def _judge_overrun(self, call: Accepted, what: str) -> None:
         """A deployment of somebody else, or ECS's own rollback, that is under way is given time to end."""

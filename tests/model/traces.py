@@ -377,6 +377,9 @@ WHOLE: dict[str, Shown] = {
     "the race of builds: the older one ends last": Shown(
         "", (("run", 60), ("release", "d"), ("run", 5), _B, ("run", 400), ("release", "a"), ("retry",), _REST), Switches(asks_graph=True)
     ),
+    "what runs is asked for again while a newer commit rolls out": Shown(
+        "", (("run", 60), ("release", "d"), ("run", 5), ("release", "a"), ("run", 400), _REST), Switches(asks_graph=True)
+    ),
     "an older commit would run over what somebody has deployed": Shown(
         "",
         (("run", 60), ("console_deploys", "c", True), ("run", 400), _B, ("run", 400), ("release", "d"), _REST),
