@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 TOKEN = "a token of the test's own"
 # What would take minutes takes seconds here.
-FAST = {"intervalSeconds": 0.5, "answerSeconds": 45, "fetchSeconds": 60, "lowSpeedSeconds": 30, "lowSpeedBytes": 100}
+FAST = {"intervalSeconds": 0.5, "answerSeconds": 45, "fetchSeconds": 60, "quickSeconds": 30, "lowSpeedSeconds": 30, "lowSpeedBytes": 100}
 
 
 class CommitsService:

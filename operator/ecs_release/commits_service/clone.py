@@ -127,7 +127,7 @@ class Clone:
         await self._fetch(f"+refs/heads/{branch}:{branch_ref(branch)}", settings, deadline_s, too_large)
         tip = await self.tip(branch)
         # Git itself does not ask for that where trees may be missing.
-        if tip is None or not await self.is_whole(tip, former or "", deadline_s):
+        if tip is None or not await self.is_whole(tip, former or "", max(deadline_s, self._query_s)):
             await self.delete()
             raise FetchError(UnknownReason.UNREADABLE, "not all of its commits were sent: the repository may be shallow, or broken")
         return tip

@@ -68,12 +68,13 @@ class Limits(_Model):
     answer_seconds: Annotated[Seconds, Field(description="How long a question waits for a fetch before its answer is Pending")] = 15
     query_seconds: Annotated[Seconds, Field(description="How long git may take for one answer")] = 20
     fetch_seconds: Annotated[Seconds, Field(description="How long one fetch may take")] = 120
+    quick_seconds: Annotated[Seconds, Field(description="How long a fetch may keep a slot that is not for slow ones")] = 5
     clone_seconds: Annotated[Seconds, Field(description="How long the first fetch of a repository may take")] = 900
     interval_seconds: Annotated[Seconds, Field(description="Least time between two rounds of fetches of one repository")] = 10
     low_speed_bytes: Annotated[int, Field(ge=1, le=10**9, description="Bytes a second below which a transfer is slow")] = 1000
     low_speed_seconds: Annotated[int, Field(ge=1, le=3600, description="How long a transfer may be slow before it is given up")] = 30
     memory_bytes: Annotated[Bytes, Field(description="Address space of one git process")] = 768 * 2**20
-    fetches_per_host: Annotated[int, Field(ge=2, le=16, description="Fetches at a time from one host; half of them first ones")] = 4
+    fetches_per_host: Annotated[int, Field(ge=2, le=16, description="Fetches at a time from one host; half of them slow ones")] = 4
     queries: Annotated[int, Field(ge=2, le=64, description="Git processes that answer at a time, two a repository")] = 8
     requests: Annotated[int, Field(ge=1, le=4096, description="Requests at a time; more are refused")] = 512
 

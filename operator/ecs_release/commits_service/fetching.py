@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 
 from ecs_release.commits_service.bindings import Location
 from ecs_release.commits_service.clone import Clone, FetchError, TooLarge
@@ -72,6 +73,8 @@ class Fetching:
         self._round_at = -limits.interval_seconds
         self._failures = 0
         self._failed: FetchError | None = None
+        self._is_slow = True
+        self._is_empty = True
         self._not_before = 0.0
         self._anew = False
         self._newest: Branch | None = None
@@ -135,8 +138,7 @@ class Fetching:
             while self._waiting:
                 now = asyncio.get_running_loop().time()
                 await asyncio.sleep(max(0.0, self._round_at + self._limits.interval_seconds - now))
-                slow = self._failed is not None or not self._branches
-                async with self._slots.take(self._location.host, slow=slow):
+                async with self._slots.take(self._location.host, slow=self._is_slow):
                     self._round_at = asyncio.get_running_loop().time()
                     await self._round()
         except Exception:
@@ -145,11 +147,13 @@ class Fetching:
             self._answer_all(FetchError(UnknownReason.UNREADABLE, f"{self._location.url} could not be fetched"))
 
     async def _round(self) -> None:
-        fetched = False
+        longest_s: float | None = None
         begun: set[Want] = set()
+        loop = asyncio.get_running_loop()
         # Whoever asks for one that has begun waits for the next round: this fetch may be too old for them.
-        while len(begun) < _A_ROUND and (want := _first(w for w in self._waiting if w not in begun)):
+        while len(begun) < _A_ROUND and not self._is_late() and (want := _first(w for w in self._waiting if w not in begun)):
             begun.add(want)
+            since = loop.time()
             future = self._waiting.pop(want)
             error: FetchError | None = FetchError(UnknownReason.UNREADABLE, f"the fetch of {self._location.url} was ended")
             try:
@@ -158,13 +162,18 @@ class Fetching:
                 if not future.done():
                     future.set_result(error)
             if error is None:
-                fetched, self._failures, self._failed = True, 0, None
+                longest_s, self._failures, self._failed = max(longest_s or 0.0, loop.time() - since), 0, None
+            elif error.reason is UnknownReason.PENDING:
+                self._waiting.setdefault(want, loop.create_future())
+                longest_s = inf
+                break
             elif self._concerns_one(want, error):
-                self._absent.put(want, (asyncio.get_running_loop().time() + _ABSENT_S, error))
+                self._absent.put(want, (loop.time() + _ABSENT_S, error))
             else:
                 await self._fail(error)
                 return
-        if fetched:
+        if longest_s is not None:
+            self._is_slow = longest_s >= self._limits.quick_seconds
             try:
                 await self._clone.maintain()
             except GitError as error:
@@ -177,26 +186,38 @@ class Fetching:
             first = self._anew or not await self._clone.exists()
             if first:
                 await self._clone.create()
-                self._anew = False
+                self._anew, self._is_empty = False, True
             if not want.is_branch and want.name in await self._clone.present([want.name]):
                 return None
             settings = await self._settings()
-            deadline_s = self._limits.clone_seconds if first or not self._branches else self._limits.fetch_seconds
+            deadline_s = self._deadline_s()
             if not want.is_branch:
                 await self._clone.fetch_commit(want.name, settings, deadline_s, self._too_large)
                 return None
             tip = await self._clone.fetch_branch(want.name, settings, deadline_s, self._too_large)
         except FetchError as error:
-            result = str(error.reason)
-            return FetchError(error.reason, f"{_what(want)} of {self._location.url}: {error.message}")
+            told = self._pending() if error.reason is UnknownReason.UNREADABLE and self._is_late() else error
+            result = str(told.reason)
+            return FetchError(told.reason, f"{_what(want)} of {self._location.url}: {told.message}")
         except (GitError, CredentialError, OSError) as error:
             result = str(UnknownReason.UNREADABLE)
             return FetchError(UnknownReason.UNREADABLE, f"{self._location.url}: {error}")
         finally:
             self._on_fetch(result, loop.time() - begun)
+        self._is_empty = False
         self._newest = Branch(tip, as_of, begun, loop.time())
         self._branches.put(want.name, self._newest)
         return None
+
+    def _deadline_s(self) -> float:
+        """Return how long a fetch may take. One that was quick last is to be so again, or else goes on in a slot for slow ones."""
+        if not self._is_slow:
+            return self._limits.quick_seconds
+        return self._limits.clone_seconds if self._is_empty else self._limits.fetch_seconds
+
+    def _is_late(self) -> bool:
+        """Return whether a round that should be quick has lasted for too long."""
+        return not self._is_slow and asyncio.get_running_loop().time() - self._round_at >= self._limits.quick_seconds
 
     def _concerns_one(self, want: Want, error: FetchError) -> bool:
         """Return whether others of the repository may still be fetched: an object that is too large is so, too, while the clone is not."""
@@ -208,6 +229,7 @@ class Fetching:
         """Let the repository rest for a while, longer each time, and tell all who wait."""
         self._failures += 1
         self._failed = error
+        self._is_slow = True
         pause_s = min(self._limits.interval_seconds * 2 ** min(self._failures - 1, 10), _LONGEST_PAUSE_S)
         if error.reason == UnknownReason.TOO_LARGE:
             pause_s = _TOO_LARGE_PAUSE_S

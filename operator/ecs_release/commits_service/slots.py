@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 class FetchSlots:
     """Fetches at a time, for each host of the configuration by itself.
 
-    First fetches and those of repositories that failed last take at most half of them: they may be long, and others have to go on.
+    First fetches, and those of repositories that failed or were slow last, take at most half of them: they may be long, and others have to
+    go on.
     """
 
     def __init__(self, hosts: Iterable[str], each: int) -> None:

@@ -46,9 +46,11 @@ class FakeClone:
     async def present(self, hashes: list[str]) -> set[str]:
         return self.there & set(hashes)
 
-    async def fetch_branch(self, name: str, *_: Any) -> str:
+    async def fetch_branch(self, name: str, settings: Settings, deadline_s: float, *_: Any) -> str:
         self.fetches.append((asyncio.get_running_loop().time(), name))
-        await asyncio.sleep(self.seconds)
+        await asyncio.sleep(min(self.seconds, deadline_s))
+        if self.seconds > deadline_s:
+            raise FetchError(UnknownReason.UNREADABLE, f"{name} took too long")
         if name in self.fails:
             raise FetchError(self.fails[name], f"{name} fails")
         return f"tip of {name}"
@@ -265,6 +267,61 @@ def test_first_fetches_that_hang_leave_slots_to_others() -> None:
         assert await made.fetch([MAIN]) == {}
         assert asyncio.get_running_loop().time() - begun <= 11
         assert all(f[MAIN].reason is UnknownReason.PENDING for f in await asyncio.gather(*waiting))
+
+    run_simulated(scenario())
+
+
+async def held_up_s(known: Fetching) -> float:
+    """Return how long a fetch has waited beyond its turn; it takes a second."""
+    begun = asyncio.get_running_loop().time()
+    assert await known.fetch([MAIN]) == {}
+    return asyncio.get_running_loop().time() - begun - 1
+
+
+def test_known_repositories_that_begin_to_hang_leave_slots_to_others() -> None:
+    """They are more than there are slots: each has a quick one for five seconds, and from then on waits among the slow."""
+
+    async def scenario() -> None:
+        slots = FetchSlots(["git.example.com"], 4)
+        clones = [FakeClone() for _ in range(6)]
+        made = [fetching(clone, slots) for clone in clones]
+        for one in (*made, *made):
+            assert await one.fetch([MAIN]) == {}
+        await asyncio.sleep(60)
+        for clone in clones[:5]:
+            clone.seconds = 10_000
+        waiting = [asyncio.create_task(one.fetch([MAIN])) for one in made[:5]]
+        await asyncio.sleep(0.1)
+        assert await held_up_s(made[5]) <= 5
+        told = await asyncio.gather(*waiting)
+        assert all(f[MAIN].reason is UnknownReason.PENDING for f in told)
+        await asyncio.sleep(10)
+        assert await held_up_s(made[5]) == 0
+        await asyncio.sleep(10)
+        assert await held_up_s(made[5]) == 0
+
+    run_simulated(scenario())
+
+
+def test_a_fetch_that_is_not_quick_goes_on_among_the_slow_by_itself() -> None:
+    async def scenario() -> None:
+        clone = FakeClone()
+        made = fetching(clone)
+        await made.fetch([MAIN])
+        await asyncio.sleep(60)
+        clone.seconds = 40
+        begun = asyncio.get_running_loop().time()
+        assert (await made.fetch([MAIN]))[MAIN].reason is UnknownReason.PENDING
+        assert asyncio.get_running_loop().time() == begun + 5
+        await asyncio.sleep(100)
+        branch = made.branch("main")
+        assert branch is not None and (branch.begun, branch.ended) == (begun + 10, begun + 50) and made.idle
+        # It is known to be slow, until it is quick.
+        await made.fetch([MAIN])
+        await asyncio.sleep(100)
+        assert len(clone.fetches) == 4
+        clone.seconds = 1
+        assert await made.fetch([MAIN]) == {}
 
     run_simulated(scenario())
 
