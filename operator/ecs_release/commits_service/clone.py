@@ -20,7 +20,7 @@ _LOG_BYTES = 8 * 1024 * 1024
 _SUBJECT, _AUTHOR = 200, 100
 _DISAMBIGUATED = 1000
 _SIZE_INTERVAL_S = 0.5
-_MANY_PACKS = 40
+_MANY_PACKS, _TOO_MANY_PACKS = 40, 400
 _UPKEEP_S = 300.0
 _FETCH = (
     "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules",
@@ -178,16 +178,25 @@ class Clone:
             is_branch = arguments[-1].startswith("+refs/heads/")
             raise FetchError(remote.fault(done, is_branch=is_branch), remote.message(done))
 
-    async def maintain(self) -> None:
+    async def maintain(self, too_large: TooLarge) -> None:
         """Write the commit-graph file, and pack anew what has become many packs. What fails here only makes answers slower."""
         packs = await asyncio.to_thread(lambda: len(list((self.folder / "objects" / "pack").glob("*.pack"))))
-        if packs > _MANY_PACKS:
+        try:
+            if packs > _MANY_PACKS:
+                await self._repack(packs, too_large)
+            await self._git.run(["commit-graph", "write", "--reachable", "--no-progress"], folder=self.folder, deadline_s=_UPKEEP_S)
+        finally:
+            await self._tidy()
+
+    async def _repack(self, packs: int, too_large: TooLarge) -> None:
+        """Pack anew, if there is room for the old packs beside the new one; without it, far too many are deleted, and fetched as one."""
+        if not too_large(2 * self.size):
             await self._git.run(["repack", "-a", "-d", "-q"], folder=self.folder, deadline_s=_UPKEEP_S)
-        await self._git.run(["commit-graph", "write", "--reachable", "--no-progress"], folder=self.folder, deadline_s=_UPKEEP_S)
-        self.size = await asyncio.to_thread(folder_size, self.folder)
+        elif packs > _TOO_MANY_PACKS:
+            await self.delete()
 
     async def _tidy(self) -> None:
-        """Delete what a fetch that was ended has left behind."""
+        """Delete what a fetch or a repack that was ended has left behind."""
         await asyncio.to_thread(_delete_temporary, self.folder)
         self.size = await asyncio.to_thread(folder_size, self.folder)
 

@@ -175,7 +175,7 @@ class Fetching:
         if longest_s is not None:
             self._is_slow = longest_s >= self._limits.quick_seconds
             try:
-                await self._clone.maintain()
+                await self._clone.maintain(self._too_large)
             except GitError as error:
                 log.warning("the clone of %s could not be maintained: %s", self._location.url, error)
 
@@ -212,7 +212,7 @@ class Fetching:
     def _deadline_s(self) -> float:
         """Return how long a fetch may take. One that was quick last is to be so again, or else goes on in a slot for slow ones."""
         if not self._is_slow:
-            return self._limits.quick_seconds
+            return min(self._limits.quick_seconds, self._limits.fetch_seconds)
         return self._limits.clone_seconds if self._is_empty else self._limits.fetch_seconds
 
     def _is_late(self) -> bool:

@@ -60,7 +60,7 @@ class FakeClone:
     async def is_whole(self, tip: str) -> bool:
         return not self.damaged
 
-    async def maintain(self) -> None:
+    async def maintain(self, *_: Any) -> None:
         """Nothing to do."""
 
 
