@@ -29,7 +29,7 @@ NOT_RUN = {
     "it would end a playground of yours": 1,
     "needs Argo CD; tests/unit/test_argo_cd.py runs what it holds": 1,
     "needs a cluster with nodes: `make test-kind` installs the chart there, tests/chart on the test control plane": 1,
-    "needs a git host; tests/e2e/test_commits.py runs all of this page with one of its own": 2,
+    "needs a git host; tests/e2e/test_commits.py tries the rules of this page with one of its own": 2,
     "needs a clone of yours; tests/e2e/test_where.py runs it, on clusters and clones of its own": 2,
     "needs a service with a pause hook; tests/e2e/test_hooks.py has some": 2,
     "needs an image that was published, and GitHub": 1,
