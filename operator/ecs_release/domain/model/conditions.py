@@ -139,3 +139,11 @@ def merge(before: Sequence[Condition] | None, updates: Iterable[ConditionUpdate]
 def find(conditions: Sequence[Condition] | None, kind: str) -> Condition | None:
     """Return the condition of a type."""
     return next((c for c in conditions or () if c.type == kind), None)
+
+
+def is_news(before: Sequence[Condition] | None, now: Situation) -> bool:
+    """Return whether an Event is due: the reason of Ready is another one, or what was waited for is Stalled from now on."""
+    was, stopped = find(before, ConditionType.READY), find(before, ConditionType.STALLED)
+    if was is None or was.reason != now.reason:
+        return True
+    return now.stalled and (stopped is None or stopped.status != TRUE)

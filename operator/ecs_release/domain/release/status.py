@@ -24,6 +24,7 @@ from ecs_release.domain.model.conditions import (
     ConditionUpdate,
     Situation,
     find,
+    is_news,
     kstatus_conditions,
     merge,
     phase,
@@ -231,12 +232,9 @@ _WARNINGS = frozenset({Reason.DRIFTED, Reason.TASKS_UNHEALTHY, Reason.OBSERVATIO
 
 
 def _events(before: ReleaseStatus, outcome: Outcome) -> tuple[EventNote, ...]:
-    """One Event when the reason of Ready changes."""
+    """One Event when the reason of Ready changes, or it is Stalled for the same reason."""
     situation = outcome.situation
-    if situation is None:
-        return ()
-    was = find(before.conditions, ConditionType.READY)
-    if was is not None and was.reason == situation.reason:
+    if situation is None or not is_news(before.conditions, situation):
         return ()
     bad = situation.stalled or situation.reason in _WARNINGS
     return (EventNote("Warning" if bad else "Normal", str(situation.reason), "Reconcile", situation.message),)

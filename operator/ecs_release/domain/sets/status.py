@@ -18,7 +18,7 @@ from ecs_release.domain.decision import suspension_end
 from ecs_release.domain.decision.request_annotations import standing_refusal
 from ecs_release.domain.model.applied_by import applied_by
 from ecs_release.domain.model.clauses import join_clauses
-from ecs_release.domain.model.conditions import Situation, find, kstatus_conditions, merge, phase
+from ecs_release.domain.model.conditions import Situation, find, is_news, kstatus_conditions, merge, phase
 from ecs_release.domain.ports.protocols import EventNote
 from ecs_release.domain.sets import deployment_set, waves
 from ecs_release.domain.sets.child_state import LEFT, ChildState, State
@@ -197,8 +197,7 @@ def _running_hash(facts: SetFacts, draft: SetDraft) -> str | None:
 
 
 def _reason_event(facts: SetFacts, situation: Situation) -> tuple[EventNote, ...]:
-    """Return an Event if the reason of Ready changes."""
-    was = find(facts.status.conditions, ConditionType.READY)
-    if was is not None and was.reason == situation.reason:
+    """Return an Event if the reason of Ready changes, or the set is Stalled for the same reason."""
+    if not is_news(facts.status.conditions, situation):
         return ()
     return (EventNote("Warning" if situation.stalled else "Normal", str(situation.reason), "Reconcile", situation.message),)
