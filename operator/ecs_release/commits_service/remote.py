@@ -88,6 +88,9 @@ def is_unchecked(done: Done) -> bool:
 
 def message(done: Done) -> str:
     """Return git's last word as one line for people: the remote writes part of it."""
+    # Git would ask somebody for a password, and says that there is nobody.
+    if any(part in done.stderr for part in ("could not read Username", "could not read Password", "Authentication failed")):
+        return "the host refuses the credential of the repository's binding, or wants one where the binding has none"
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     worst = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))] or lines or [f"git ended with {done.code}"]
     return printable(worst[0], _MESSAGE)

@@ -120,4 +120,6 @@ def test_a_message_is_one_line_without_a_credential_or_control() -> None:
     said = remote.message(Done(128, b"", "warning: x\nremote: \x1b[2Jsee https://ana:s3cret@x/ \u202eold\nfatal: no\n"))
     assert said == "remote:  [2Jsee https://[redacted]@x/  old"
     assert remote.message(Done(-9, b"", "")) == "git ended with -9"
+    asked = "error: unable to read askpass response from '/bin/false'\nfatal: could not read Username for 'https://x': terminal prompts disabled"
+    assert remote.message(Done(128, b"", asked)).startswith("the host refuses the credential of the repository's binding")
     assert len(remote.message(Done(1, b"", "fatal: " + "x" * 5000))) == 300
