@@ -1,162 +1,39 @@
-"""What the commit graph says: only merged commits, never backwards, and what is not known. Operator and commits service are processes."""
+"""What the commit graph says: only merged commits, and never backwards. Operator and commits service are processes."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import shutil
+import shlex
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiohttp import web
+import yaml
 
 from ecs_release.api.ledger import LedgerEntry
 from ecs_release.aws.ledger.queries import LedgerReader
+from ecs_release.domain.ports.commits import Relation
 from tests.aws_simulator.client import ACCOUNT, REGION
+from tests.documentation.blocks import blocks, commands
 from tests.e2e import plugin
-from tests.e2e.bed import READY, STALLED, WAITING, Bed, Place, condition, running_bed, triple
+from tests.e2e.bed import READY, STALLED, WAITING, Place, condition, triple
+from tests.e2e.git_shop import HOLD, REFUSE, TABLE, Graph, Shop, opened_shop, running_graph, runs
 from tests.e2e.queues import Inbox, topic
 from tests.e2e.sets import lines
-from tests.git_host.repositories import BareRepository
-from tests.git_host.server import GitHost, running_host
-from tests.git_host.service import CommitsService, binding
-from tests.operator_process import FAST
-from tests.proxies import ForwardingProxy
-
-HOLD = {"backwards": "Hold", "unknown": "Hold"}
-REFUSE = {"notMerged": "Refuse", "unknown": "Hold"}
-THROTTLED = {"code": "ThrottlingException", "message": "Rate exceeded", "status": 400}
-TABLE = "ecs-release"
-LEDGER = {
-    "ECS_RELEASE_LEDGER_TABLE": TABLE,
-    "ECS_RELEASE_LEDGER_REGION": REGION,
-    "ECS_RELEASE_LEDGER_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/ledger",
-    "ECS_RELEASE_LEDGER_CREATE": "true",
-}
-
-
-LIES = (
-    b"no JSON",
-    b'{"onBranch": "yes", "tip": 5, "asOf": null}',
-    b'{"unknown": {"reason": "Invented", "message": []}}',
-    b'{"padding": "' + b"x" * 2**21 + b'"}',
-)
-
-
-class LyingProxy(ForwardingProxy):
-    """Between the operator and the commits service: it hands answers on, unless it is to lie."""
-
-    def __init__(self, server: str) -> None:
-        super().__init__(server)
-        self._lies: Iterator[bytes] | None = None
-        self.told = 0
-
-    @contextmanager
-    def lying(self) -> Iterator[None]:
-        self._lies, self.told = itertools.cycle(LIES), 0
-        try:
-            yield
-        finally:
-            self._lies = None
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        if self._lies is None:
-            return await self.forward(request)
-        self.told += 1
-        return web.Response(body=next(self._lies), content_type="application/json")
-
-
-@dataclass
-class Graph:
-    """A bed whose operator asks a commits service through a proxy, and the git host that this reads."""
-
-    bed: Bed
-    host: GitHost
-    service: CommitsService
-    proxy: LyingProxy
-
-    def neighbour(self, commit: str) -> Place:
-        """Another team's place, whose Environment asks nothing; the service `web` runs a commit."""
-        other = Place(self.bed)
-        other.service(commit)
-        other.environment()
-        other.project()
-        return other
+from tests.git_host.service import CommitsService
 
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
-    folder: Path = tmp_path_factory.mktemp("graph")
-    with ExitStack() as stack:
-        host = stack.enter_context(running_host(folder))
-        bound = [binding(host, "shop/*", namespaces=("t*",))]
-        service = stack.enter_context(CommitsService(folder / "service", bound, {"answerSeconds": 10}))
-        proxy = stack.enter_context(LyingProxy(service.address).running())
-        address = {
-            "ECS_RELEASE_COMMITS_ADDRESS": f"http://127.0.0.1:{proxy.port}", "ECS_RELEASE_COMMITS_TOKEN_FILE": str(service.token_file),
-        }  # fmt: skip
-        yield Graph(stack.enter_context(running_bed({**FAST, **LEDGER, **address})), host, service, proxy)
-
-
-@dataclass
-class Shop:
-    """A place with a repository: `line` are the commits of its branch, and `line[0]` is what the service `web` runs."""
-
-    place: Place
-    repository: BareRepository
-    line: list[str]
-    url: str
-
-    def rules(self, **rules: str) -> None:
-        self.place.environment(commits={"branch": "main", **rules}, rollout={"settleSeconds": 0})
-
-    def goes_out(self, commit: str, **spec: Any) -> dict[str, Any]:
-        """Release a commit, whose attempt goes on until it is known what it brings: what is not known by its end stays absent."""
-        place = self.place
-        place.aws.fault("UpdateService", match=place.name, times=None, **THROTTLED)
-        place.release(commit, **spec)
-        place.until(
-            lambda: place.status().get("history", [{}])[0].get("commitRange", {}).get("after") == commit,
-            f"what {commit[:7]} brings to be known",
-        )
-        place.aws.clear_faults(place.name)
-        return place.wait("Succeeded")
-
-    def git(self, url: str) -> None:
-        self.place.kubectl("patch", "project", "shop", "--type=merge", "--patch", json.dumps({"spec": {"git": {"url": url}}}))
-
-    def build(self, number: int, source: dict[str, Any], kind: str = "release", name: str = "web") -> None:
-        """Set the source as the build of a commit does, by a field manager of its own."""
-        patch = json.dumps({"spec": {"source": source}})
-        self.place.kubectl("patch", kind, name, "--type=merge", f"--field-manager=build-{number}", "--patch", patch)
-
-    def message(self, name: str = "web") -> str:
-        return str(condition(self.place.status(name), "Ready")["message"])
+    with running_graph(tmp_path_factory.mktemp("graph")) as running:
+        yield running
 
 
 @pytest.fixture
 def shop(graph: Graph) -> Iterator[Shop]:
-    with graph.bed.cleared():
-        place = Place(graph.bed)
-        path = f"shop/{place.name}"
-        repository = graph.host.repository(path)
-        line = repository.line(4)
-        place.service(line[0])
-        for commit in line[1:]:
-            place.push(commit)
-        place.project()
-        found = Shop(place, repository, line, graph.host.url(path))
-        found.git(found.url)
-        yield found
-
-
-def runs(place: Place, digest: str, service: str = "web") -> bool:
-    return place.running(service)["app"] == {digest}
+    with opened_shop(graph) as opened:
+        yield opened
 
 
 def test_what_is_not_merged_waits_and_goes_by_itself_once_it_is(shop: Shop) -> None:
@@ -174,6 +51,39 @@ def test_what_is_not_merged_waits_and_goes_by_itself_once_it_is(shop: Shop) -> N
     shop.repository.commit(shop.line[3], side, branch="main", subject="merge it")
     place.wait("Succeeded")
     assert runs(place, digest)
+
+
+def test_the_page_leads_from_nothing_to_a_protected_production(shop: Shop, graph: Graph, tmp_path: Path) -> None:
+    """Its manifests and commands, with another host, service and commits."""
+    place, (_, one, two, _) = shop.place, shop.line
+    values, project, environment, recorded, back = (b.text for b in blocks("how-to/only-merged.md") if b.language == "yaml")
+    side = shop.repository.commit(one, subject="a feature")
+    place.push(side)
+    place.environment(rollout={"settleSeconds": 0})
+    place.kubectl("patch", "project", "shop", "--type=json", "--patch", '[{"op": "remove", "path": "/spec/git"}]')
+
+    storefront = graph.host.repository("shop/storefront", password=("x-access-token", "a token that may read")).line(2)
+    (tmp_path / "shop").write_text("a token that may read")
+    texts = values.replace("git.example.com", graph.host.host).replace("/var/run/git", str(tmp_path))
+    bound = [{**b, "caFile": str(graph.host.ca_file)} for b in yaml.safe_load(texts)["commits"]["bindings"]]
+    with CommitsService(tmp_path / "service", bound) as own:
+        assert own.ask("shop", graph.host.url("shop/storefront")).relation(*storefront) == Relation(0, 1)
+
+    shop.git(yaml.safe_load(project.replace("https://git.example.com/shop/storefront", shop.url))["spec"]["git"]["url"])
+    place.kubectl("patch", "environment", place.name, "--type=merge", "--patch", environment)
+    found = shop.goes_out(two)["history"][0]
+    told = yaml.safe_load(recorded)
+    assert told.keys() <= found.keys() and told["commitRange"].keys() == found["commitRange"].keys()
+    shop.build(1, {"releaseHash": one})
+    place.wait("GoesBackwards")
+    given = yaml.safe_load(back)["spec"]
+    place.release(one, change={**given["change"], "rollbackFrom": two[: len(given["change"]["rollbackFrom"])]})
+    place.wait("Succeeded")
+    place.release(side)
+    place.wait("NotMerged")
+    (override,) = (b.text for b in commands("how-to/only-merged.md") if "override-commits" in b.text)
+    place.kubectl(*shlex.split(override.replace("web-production", "web"))[1:])
+    assert place.wait("Succeeded")["history"][0]["commits"] == "override inc-7: payments are down"
 
 
 def test_the_race_of_builds_ends_on_the_newer_commit(shop: Shop) -> None:
@@ -289,60 +199,6 @@ def test_an_override_lets_one_attempt_through(shop: Shop) -> None:
     place.stays("GoesBackwards")
 
 
-@pytest.mark.parametrize("unknown", ["Hold", "Allow"])
-def test_what_is_short_or_only_claimed_is_not_known(shop: Shop, unknown: str) -> None:
-    place, short = shop.place, shop.line[1][:11]
-    shop.rules(notMerged="Refuse", unknown=unknown)
-    place.push(short)
-    claimed = place.push("untold.1")
-    for source, words in (
-        ({"releaseHash": short}, "can be forged"),
-        ({"images": [{"container": "app", "digest": claimed, "releaseHash": shop.line[2]}]}, "no tag in ECR confirms it"),
-    ):
-        place.release(source)
-        if unknown == "Allow":
-            place.wait("Succeeded")
-        else:
-            assert triple(place.wait("CommitUnknown")) == STALLED
-            place.until(lambda words=words: words in shop.message(), words)
-    assert bool(place.mutations()) is (unknown == "Allow")
-
-
-def test_a_repository_that_is_not_bound_to_the_namespace_is_not_read(shop: Shop, graph: Graph) -> None:
-    place = shop.place
-    shop.rules(**REFUSE)
-    graph.host.repository(f"others/{place.name}")
-    shop.git(graph.host.url(f"others/{place.name}"))
-    place.release(shop.line[1])
-    assert triple(place.wait("CommitUnknown")) == STALLED and place.mutations() == []
-    assert not graph.host.requests(f"others/{place.name}")
-    shop.git(shop.url)
-    place.wait("Succeeded")
-
-
-def test_a_service_that_hangs_holds_up_those_who_ask_and_nobody_else(shop: Shop, graph: Graph) -> None:
-    place, digest = shop.place, shop.place.push(shop.line[1])
-    shop.rules(**REFUSE)
-    other = graph.neighbour(shop.line[0])
-    other.push(shop.line[1])
-    with graph.service.process.paused():
-        place.release(shop.line[1])
-        status = place.wait("CommitUnknown")
-        assert triple(status) == WAITING and "asking the commits service" in shop.message()
-        other.release(shop.line[1])
-        other.wait("Succeeded")
-        place.stays("CommitUnknown", seconds=1.0)
-    place.wait("Succeeded")
-    assert runs(place, digest)
-
-
-def test_a_service_that_hangs_is_given_up_where_unknown_is_allowed(shop: Shop, graph: Graph) -> None:
-    shop.rules(notMerged="Refuse")
-    with graph.service.process.paused():
-        shop.place.release(shop.line[1])
-        shop.place.wait("Succeeded")
-
-
 def test_what_goes_out_is_recorded(shop: Shop) -> None:
     """Forward, back, and to another branch; in status, in the ledger, and as lead time."""
     place, (zero, one, two, _) = shop.place, shop.line
@@ -418,54 +274,6 @@ def test_nothing_waits_for_what_goes_out(shop: Shop, graph: Graph) -> None:
 
 def ledger_entries(place: Place) -> list[LedgerEntry]:
     return list(LedgerReader(place.aws.client("dynamodb", ACCOUNT, REGION), TABLE).history_of(place.name, place.name, "shop", "web"))
-
-
-def test_a_service_that_lies_is_not_believed_and_slows_nobody_else(shop: Shop, graph: Graph) -> None:
-    """No JSON, other types, invented reasons, too much: none is taken for an answer."""
-    place, digest = shop.place, shop.place.push(shop.line[1])
-    shop.rules(**REFUSE)
-    other = graph.neighbour(shop.line[0])
-    other.push(shop.line[1])
-    with graph.proxy.lying():
-        place.release(shop.line[1])
-        status = place.wait("CommitUnknown")
-        other.release(shop.line[1])
-        other.wait("Succeeded")
-        place.until(lambda: graph.proxy.told > len(LIES), "all lies to be told")
-        status = place.until(lambda: (s := place.status()) and "malformed" in shop.message() and s, "it to be said")
-        assert triple(status) == WAITING and place.mutations() == []
-    place.wait("Succeeded")
-    assert runs(place, digest)
-
-
-def test_a_service_that_lies_is_passed_by_where_unknown_is_allowed(shop: Shop, graph: Graph) -> None:
-    """Nor is a lie taken for the other answer: what is not merged is not refused either."""
-    shop.rules(notMerged="Refuse", backwards="Hold")
-    with graph.proxy.lying():
-        shop.place.release(shop.line[1])
-        shop.place.wait("Succeeded")
-    assert graph.proxy.told
-
-
-def test_a_service_that_restarts_empty_is_waited_for_and_slows_nobody_else(shop: Shop, graph: Graph) -> None:
-    place = shop.place
-    shop.rules(**REFUSE)
-    place.release(shop.line[1])
-    place.wait("Succeeded")
-    other = graph.neighbour(shop.line[0])
-    other.push(shop.line[1])
-    graph.service.stop()
-    try:
-        place.release(shop.line[2])
-        place.until(lambda: "commits service at" in shop.message(), "it to be said")
-        assert triple(place.wait("CommitUnknown")) == WAITING
-        other.release(shop.line[1])
-        other.wait("Succeeded")
-        shutil.rmtree(graph.service.cache)
-    finally:
-        graph.service.start()
-    place.wait("Succeeded")
-    assert place.status()["running"]["hash"] == shop.line[2]
 
 
 def test_a_branch_that_is_rewritten_between_decision_and_act_is_noticed(shop: Shop) -> None:
