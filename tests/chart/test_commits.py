@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 import yaml
 
+from ecs_release.commits_service.bindings import bound, parse_url
 from ecs_release.commits_service.config import load
 from ecs_release.config import Settings
 from tests.chart.conftest import GUEST, NAMESPACE, upgrade
 from tests.chart.generate import CHART
 from tests.chart.helm import COMMITS, MATRIX, HelmError, helm, objects, render
+from tests.documentation.blocks import blocks, commands
 from tests.e2e.bed import Bed
 
+PAGE = "how-to/only-merged.md"
 OPERATOR, SERVICE = "ecs-release-operator", "ecs-release-operator-commits"
 ON: dict[str, Any] = {"commits": {"enabled": True}}
 
@@ -39,6 +42,25 @@ def test_its_configuration_is_one_that_it_takes(rendered: dict[tuple[str, str], 
     assert config.limits.answer_seconds == 20 and config.bindings[0].namespaces == ["shop", "shop-*"]
     path.write_text(objects(render(ON))["ConfigMap", SERVICE]["data"]["config.yaml"])
     assert load(path).bindings == []
+
+
+def test_the_values_of_the_page_are_what_it_takes(tmp_path: Path) -> None:
+    """The credential is a key of the Secret that the page makes, which is mounted where the page says."""
+    values = yaml.safe_load(next(b.text for b in blocks(PAGE) if b.text.startswith("# commits.yaml")))
+    script = next(b.text for b in commands(PAGE) if "helm upgrade" in b.text)
+    assert "--set commits.enabled=true --set commits.credentialsSecret=git-credentials --values commits.yaml" in script
+    found = objects(render({"commits": {"enabled": True, "credentialsSecret": "git-credentials", **values["commits"]}}))
+    path = tmp_path / "config.yaml"
+    path.write_text(found["ConfigMap", SERVICE]["data"]["config.yaml"])
+    (binding,) = load(path).bindings
+    assert binding.credential is not None
+    pod = found["Deployment", SERVICE]["spec"]["template"]["spec"]
+    (volume,) = (v["name"] for v in pod["volumes"] if v.get("secret", {}).get("secretName") == "git-credentials")
+    (mounted,) = (m["mountPath"] for m in pod["containers"][0]["volumeMounts"] if m["name"] == volume)
+    assert str(binding.credential.password_file.parent) == mounted
+    assert f"secret generic git-credentials --namespace ecs-release --from-literal={binding.credential.password_file.name}=" in script
+    project = yaml.safe_load(next(b.text for b in blocks(PAGE) if "url:" in b.text))
+    assert bound([binding], "shop", parse_url(project["spec"]["git"]["url"])) == 0
 
 
 def test_its_folder_is_not_to_be_chosen() -> None:
