@@ -38,6 +38,8 @@ class Switches:
     """How many container instances there are: a DAEMON service's desired count, which follows it."""
     hook_results: dict[str, str] = field(default_factory=dict)
     """What the functions of lifecycle hooks answer, by ARN: SUCCEEDED (where nothing is said), FAILED or IN_PROGRESS."""
+    express_services: list[str] = field(default_factory=list)
+    """The services that ECS manages itself (Express mode), by ARN."""
     lose_events: float = 0.0
     """The share of events that is lost."""
     double_events: bool = False

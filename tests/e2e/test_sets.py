@@ -88,17 +88,33 @@ def test_one_missing_keeps_all_from_moving(duo: Place) -> None:
     assert duo.children() == {} and duo.mutations() == []
 
 
-def test_what_can_never_be_deployed_refuses_the_set_before_its_first_wave(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("service", "reason", "said"),
+    [
+        pytest.param({"deploymentController": {"type": "CODE_DEPLOY"}}, "UnsupportedController", "CODE_DEPLOY", id="CodeDeploy"),
+        pytest.param({"deploymentController": {"type": "EXTERNAL"}}, "UnsupportedController", "EXTERNAL", id="another system"),
+        pytest.param({}, "UnsupportedController", "Express mode", id="Express mode"),
+        pytest.param({"containers": {"other": "public.ecr.aws/x/other:1"}}, "InvalidSpec", "no container 'app'", id="no such container"),
+    ],
+)
+def test_what_can_never_be_deployed_refuses_the_set_before_its_first_wave(
+    place: Place, service: dict[str, Any], reason: str, said: str
+) -> None:
+    """In the words of a Release of that service alone."""
     place.environment(rollout={"settleSeconds": 0})
     place.service("v1", "api")
-    place.service("v1", "web", wait=False, deploymentController={"type": "CODE_DEPLOY"})
+    place.service("v1", "web", wait=False, **service)
+    if not service:
+        place.aws.configure(switches={"express_services": [place.ecs_service("web")["serviceArn"]]})
     place.project("api", "web")
     push(place, "v2", "api", "web")
     place.release_set("v2", strategy={"waves": [{"services": ["api"]}, {"services": ["web"]}]})
-    status = place.wait_set("UnsupportedController")
+    status = place.wait_set(reason)
     assert triple(status) == STALLED
-    assert "web: " in condition(status, "Ready")["message"] and "CODE_DEPLOY" in condition(status, "Ready")["message"]
-    assert place.children() == {} and place.updates() == []
+    assert place.children() == {} and place.mutations() == []
+    place.release("v2", name="alone")
+    alone = condition(place.wait(reason, "alone"), "Ready")["message"]
+    assert said in alone and f"web: {alone}" in condition(status, "Ready")["message"]
 
 
 def test_keep_current_keeps_what_runs_and_says_so(duo: Place) -> None:

@@ -42,6 +42,7 @@ def service_view(service: Service, *, tags: bool = False) -> dict[str, Any]:
         "createdAt": as_time(service.created),
         "schedulingStrategy": "REPLICA",
         "deploymentController": {"type": "ECS"},
+        "resourceManagementType": "ECS" if service.arn in WORLD.switches.express_services else "CUSTOMER",
         "loadBalancers": [],
         "serviceRegistries": [],
         "placementConstraints": [],
