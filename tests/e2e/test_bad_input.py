@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.e2e.bed import STALLED, Place, condition, triple
@@ -45,12 +47,32 @@ def test_unknown_hash(shop: Place) -> None:
     shop.wait("Succeeded")
 
 
-def test_a_tag_that_names_no_image(shop: Place) -> None:
-    shop.push("v2", config="application/vnd.cncf.helm.config.v1+json")
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("application/vnd.cncf.helm.config.v1+json", "a Helm chart"),
+        ("application/vnd.dev.cosign.artifact.sig.v1+json", "a signature"),
+        ("application/vnd.cncf.notary.signature", "a signature"),
+        ("application/vnd.amazon.soci.index.v1+json", "a SOCI index"),
+    ],
+)
+def test_a_tag_that_names_no_image(shop: Place, kind: str, name: str) -> None:
+    shop.push("v2", config=kind)
     shop.release("v2")
     message = _message(shop.wait("ArtifactNotFound"))
-    assert "what is there is a Helm chart (application/vnd.cncf.helm.config.v1+json)" in message
-    assert shop.status().get("pin") is None
+    assert f"what is there is {name} ({kind})" in message
+    assert "pin" not in shop.status() and shop.mutations() == []
+
+
+def test_a_tag_that_names_an_index_of_something_else(shop: Place) -> None:
+    """It has the type of a manifest list, and declares what it is."""
+    index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []}
+    ecr = shop.aws.client("ecr", shop.account, shop.region)
+    declared = json.dumps({**index, "artifactType": "application/vnd.amazon.soci.index.v2+json"})
+    ecr.put_image(repositoryName=shop.repository(), imageManifest=declared, imageTag="ref.v2")
+    shop.release("v2")
+    assert "what is there is a SOCI index" in _message(shop.wait("ArtifactNotFound"))
+    assert "pin" not in shop.status() and shop.mutations() == []
 
 
 def test_missing_repository(shop: Place) -> None:
