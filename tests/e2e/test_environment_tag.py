@@ -107,6 +107,23 @@ def test_a_tag_that_somebody_moved_on_is_left_where_it_is(tagged: Place) -> None
     assert points_to(tagged) == other
 
 
+@pytest.mark.parametrize(("moved_on", "became"), [(False, "Returned"), (True, "TakenOver")])
+def test_after_somebody_elses_deployment_took_over_the_tag_returns(tagged: Place, moved_on: bool, became: str) -> None:
+    """Unless they have moved it, too."""
+    old = points_to(tagged)
+    tagged.push("unhealthy.v2", "v2")
+    other = tagged.push("v3")
+    tagged.release("v2")
+    tagged.deployed()
+    if moved_on:
+        retag(tagged, other)
+    tagged.deploy("v3")
+    status = tagged.until(lambda: (s := tagged.status())["rollout"].get("environmentTag") == became and s, became)
+    assert [h["outcome"] for h in status["history"]] == [status["rollout"]["outcome"]] == ["Superseded"]
+    assert points_to(tagged) == (other if moved_on else old)
+    assert [m["action"] for m in tagged.mutations()] == ["PutImage", "UpdateService"] + ([] if moved_on else ["PutImage"])
+
+
 def test_a_tag_moved_by_somebody_else_is_drift(tagged: Place) -> None:
     digest = tagged.push("v2")
     other = tagged.push("v3")

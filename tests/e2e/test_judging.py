@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
@@ -154,6 +156,73 @@ def test_3_rolled_back_where_ecs_returned_to_an_earlier_one(judged: Place) -> No
     assert triple(status) == STALLED
     assert "CannotPullContainerError" in status["rollout"]["evidence"][0]["reason"]
     assert status["history"][0]["outcome"] == "RolledBack"
+
+
+def test_3_a_return_by_hand_names_what_took_over(judged: Place) -> None:
+    """It is a deployment of its own, of the former revision, and no rollback of ECS's."""
+    former = judged.ecs_service()["taskDefinition"]
+    judged.push("unhealthy.v2", "v2")
+    judged.release("v2")
+    ours = judged.deployed()
+    judged.until(lambda: judged.status()["rollout"].get("stage"), "ours to be seen")
+    theirs = judged.deploy(taskDefinition=former)
+    status = judged.wait("Superseded")
+    assert triple(status) == STALLED
+    assert f"deployment {theirs} of {former.rpartition('/')[2]} replaced ours before it was seen to be done" in status["rollout"]["message"]
+    assert [(h["outcome"], status["rollout"]["deploymentID"]) for h in status["history"]] == [("Superseded", ours)]
+    assert len(judged.updates()) == 1
+
+
+def test_3_a_return_by_hand_from_what_was_proven_is_drift(judged: Place) -> None:
+    """Ours is done, and replaced, while nobody looks; its tasks run until those of the former revision are healthy."""
+    former, old = judged.ecs_service()["taskDefinition"], judged.running()["app"].pop()
+    wanted = judged.push("slow.v2", "v2")
+    judged.release("v2")
+    judged.deployed()
+    judged.bed.operator.kill()
+    try:
+        judged.aws.wait_steady("web", cluster=judged.name)
+        judged.aws.behave(old, "unhealthy")
+        judged.deploy(taskDefinition=former)
+        assert wanted in judged.running()["app"]
+    finally:
+        judged.bed.operator.start()
+        judged.bed.operator.wait_until_ready()
+    judged.until(lambda: [h.get("outcome") for h in judged.status()["history"]] == ["Succeeded"], "its success")
+    repair(judged, old)
+    status = judged.wait("Drifted")
+    assert [h["outcome"] for h in status["history"]] == ["Succeeded"] and status["rollout"]["outcome"] == "Succeeded"
+    assert len(judged.updates()) == 1
+
+
+def test_3_a_rollback_by_hand_is_ecs_s(shop: Place) -> None:
+    former = shop.ecs_service()["deployments"][0]
+    shop.push("unhealthy.v2", "v2")
+    shop.release("v2")
+    ours = shop.until(lambda: shop.status().get("rollout", {}).get("serviceDeploymentARN"), "what ECS calls it")
+    shop.ecs().stop_service_deployment(serviceDeploymentArn=ours, stopType="ROLLBACK")
+    status = shop.wait("RolledBack")
+    assert triple(status) == STALLED and former["taskDefinition"].rpartition("/")[2] in status["rollout"]["message"]
+    assert [h["outcome"] for h in status["history"]] == ["RolledBack"]
+    assert shop.ecs_service()["deployments"][0]["id"] == former["id"]
+
+
+def test_3_an_old_answer_is_no_verdict_while_the_service_deployment_is_under_way(shop: Place) -> None:
+    before = shop.ecs().describe_services(cluster=shop.name, services=["web"])
+    digest = shop.push("unhealthy.v2", "v2")
+    shop.release("v2")
+    ours = shop.deployed()
+    shop.until(lambda: shop.status()["rollout"].get("serviceDeploymentARN"), "what ECS calls it")
+    answer = json.dumps({"services": before["services"], "failures": []}, default=datetime.timestamp)
+    shop.aws.fault("DescribeServices", kind="answer", body=answer, times=None, match=shop.name)
+    shop.until(lambda: f"{ours} is not listed any more" in condition(shop.status(), "Ready")["message"], "the old answer to be seen")
+    # Longer than reads may lag.
+    shop.stays("RollingOut", seconds=10)
+    shop.aws.clear_faults(shop.name)
+    repair(shop, digest)
+    status = shop.wait("Succeeded")
+    assert [(h["outcome"], status["rollout"]["deploymentID"]) for h in status["history"]] == [("Succeeded", ours)]
+    assert len(shop.updates()) == 1
 
 
 def test_4_after_the_deadline_a_late_completion_still_makes_ready(judged: Place) -> None:
