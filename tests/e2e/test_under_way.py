@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from tests.aws_simulator.client import image_name
 from tests.aws_simulator.client_rollouts import pause_hook, strategy
-from tests.e2e.bed import STALLED, WAITING, Place, condition, triple
+from tests.e2e.bed import GROUP, STALLED, WAITING, Place, condition, triple
 
 FREEZE = {"name": "freeze", "kind": "Deny", "startTime": "2020-01-01T00:00:00Z", "endTime": "2090-01-01T00:00:00Z", "reason": "audit"}
 PAUSES = strategy("BLUE_GREEN", hooks=[pause_hook("POST_SCALE_UP")], bakeTimeInMinutes=0)
@@ -27,7 +28,21 @@ def accepted(place: Place) -> list[dict[str, Any]]:
     return [c for c in place.updates() if not c["error"]]
 
 
-def point_to(place: Place, ending: str = "") -> None:
+def movable(place: Place, *names: str, **service: Any) -> None:
+    """Create services that run v1, and for each one a second one, to which the Project may be pointed."""
+    for name in names:
+        place.service("v1", name, **service)
+        image = image_name(place.repository(name), "ref.v1", account=place.account, region=place.region)
+        place.service("v1", f"{name}-else", push=False, wait=False, containers={"app": image})
+        place.push("v2", service=name)
+
+
+def target(place: Place) -> dict[str, Any]:
+    allowed = [{"namespaces": [place.name], "clusters": [place.name], "serviceNames": ["*"]}]
+    return {"cluster": place.name, "serviceName": "{service}", "allowed": allowed}
+
+
+def point_to(place: Place, ending: str = "", names: Iterable[str] = BOTH) -> None:
     """Apply a Project whose services are ECS services of their names with an ending."""
     services = [
         {
@@ -35,20 +50,15 @@ def point_to(place: Place, ending: str = "") -> None:
             "containers": [{"name": "app", "repository": place.repository(name)}],
             "targets": [{"environment": place.name, "serviceName": f"{name}{ending}"}],
         }
-        for name in BOTH
+        for name in names
     ]
     place.apply("Project", "shop", {"serviceSets": [{"name": "all", "services": services}]})
 
 
 def test_a_target_that_comes_back_is_followed_again_and_deployed_once(place: Place) -> None:
     """Whatever became of it meanwhile: one still waits, and ECS has rolled the other one back."""
-    for name in BOTH:
-        place.service("v1", name, deploymentConfiguration=PAUSES)
-        image = image_name(place.repository(name), "ref.v1", account=place.account, region=place.region)
-        place.service("v1", f"{name}-else", push=False, wait=False, containers={"app": image})
-        place.push("v2", service=name)
-    allowed = [{"namespaces": [place.name], "clusters": [place.name], "serviceNames": ["*"]}]
-    place.environment(target={"cluster": place.name, "serviceName": "{service}", "allowed": allowed})
+    movable(place, *BOTH, deploymentConfiguration=PAUSES)
+    place.environment(target=target(place))
     point_to(place)
     for name in BOTH:
         place.release("v2", name)
@@ -66,6 +76,31 @@ def test_a_target_that_comes_back_is_followed_again_and_deployed_once(place: Pla
     place.stays("RolledBack", "bad")
     assert (ends(place, "good"), ends(place, "bad")) == ([("v2", "SucceededLate")], [("v2", "RolledBack")])
     assert len(place.updates()) == 2
+
+
+def test_a_retry_that_is_withdrawn_before_it_may_begin_takes_no_target_in(place: Place) -> None:
+    """Drift is corrected, but a target at which nothing was released has none."""
+    movable(place, "web")
+    place.environment(target=target(place), rollout={"onDrift": "Correct", "correctAfterSeconds": 1, "settleSeconds": 0})
+    point_to(place, names=["web"])
+    place.release("v2")
+    known = place.wait("Succeeded")["target"]
+    place.release("v2", suspend=True)
+    point_to(place, "-else", ["web"])
+    place.wait("TargetChanged")
+    place.annotate("web", retry="1")
+    assert place.wait("Suspended")["target"] == known
+    place.stays("Suspended")
+    place.kubectl("annotate", "release", "web", f"{GROUP}/retry-")
+    place.release("v2")
+    status = place.wait("TargetChanged")
+    assert triple(status) == STALLED and "drift" not in status
+    status = place.stays("TargetChanged", seconds=6)
+    assert status["target"] == known and ends(place, "web") == [("v2", "Succeeded")] and len(place.updates()) == 1
+    place.annotate("web", retry="2")
+    status = place.wait("Succeeded")
+    assert status["target"]["serviceARN"].endswith("/web-else")
+    assert [h["cause"] for h in status["history"]] == ["Retry", "Requested"] and len(place.updates()) == 2
 
 
 def test_how_an_attempt_ended_is_recorded_while_a_newer_source_waits(place: Place) -> None:
