@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.e2e.terraform import terraform
 from tests.reliability.calls import CLOCK, CrashPoint, Phase, is_read
 from tests.reliability.crash_points import Ground, ground, play, points
 from tests.reliability.disturbances import DISTURBANCES
@@ -85,6 +86,46 @@ def test_what_was_resolved_by_a_clock_that_was_fast_is_deployed_once(on: Ground)
             status = place.stays("Succeeded")
         assert [h["outcome"] for h in status["history"]] == ["Succeeded"]
         assert status["history"][0]["startTime"] < status["pin"]["resolvedTime"]
+        assert len(place.updates()) == 1 and operator.ends == []
+
+
+def test_somebody_elses_deployment_is_waited_for_by_clocks_that_are_wrong(on: Ground) -> None:
+    """It is seconds old. By the clock of the second process it has been under way for three times the deadline since the first one saw it."""
+    with on.place() as (place, operator):
+        place.service("v1", circuit_breaker=False)
+        place.environment(rollout={"progressDeadlineSeconds": FAST_S // 2})
+        place.project()
+        place.push("v2")
+        place.push("unhealthy.v3", "v3")
+        place.deploy("v3")
+        with operator.running(environment={CLOCK: str(-FAST_S)}):
+            place.release("v2")
+            place.wait("AwaitingSteady")
+            operator.restart({CLOCK: str(FAST_S)})
+            # Ready says what the first one has found until the second one has looked: it sees what is asked for now.
+            place.push("v4")
+            place.release("v4")
+            place.wait("AwaitingSteady")
+            place.stays("AwaitingSteady")
+            assert place.updates() == []
+            place.deploy("v1")
+            place.wait("Succeeded")
+        assert len(place.updates()) == 1 and operator.ends == []
+
+
+def test_a_base_that_is_new_is_not_rolled_out_by_a_clock_that_is_fast(on: Ground) -> None:
+    """Whoever registered it may be about to deploy it: it has to be there for a while."""
+    with on.place() as (place, operator):
+        place.service("v1")
+        place.environment(rollout={"baseRevision": "Latest", "onDrift": "Correct", "correctAfterSeconds": FAST_S // 2})
+        place.project()
+        place.push("v2")
+        with operator.running(environment={CLOCK: str(FAST_S)}):
+            place.release("v2")
+            place.wait("Succeeded")
+            terraform(place, "v2")
+            place.wait("BaseRevisionOutdated")
+            place.stays("BaseRevisionOutdated")
         assert len(place.updates()) == 1 and operator.ends == []
 
 
