@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from kubernetes.watch import Watch
 
 from ecs_release.domain.sets.child_manifests import child_name
 from tests.e2e.bed import READY, STALLED, WAITING, Place, condition, triple
@@ -214,6 +216,7 @@ def test_an_edit_of_a_child_is_never_acted_on_and_put_back(duo: Place) -> None:
     duo.release_set("v2")
     duo.wait_set("Succeeded")
     before, name = len(duo.updates()), child_name("all", "web")
+    unedited = duo.get(name)["metadata"]
     patch = {"spec": {"source": {"releaseHash": "v3", "images": None}, "change": {"description": "mine"}}}
     duo.kubectl("patch", "release", name, "--type=merge", "-p", json.dumps(patch))
     duo.until_set(lambda: "images" in duo.get(name)["spec"]["source"], "the edit to be put back")
@@ -222,6 +225,24 @@ def test_an_edit_of_a_child_is_never_acted_on_and_put_back(duo: Place) -> None:
     duo.wait("Succeeded", name)
     assert len(duo.updates()) == before and duo.running("web")["app"] == {pushed["web"]}
     assert len(duo.status(name)["history"]) == 1
+    meanwhile = [r for r in versions(duo, name, unedited["resourceVersion"]) if r["metadata"]["generation"] == unedited["generation"] + 1]
+    assert meanwhile and not [r for r in meanwhile if is_ready(r)]
+
+
+def versions(place: Place, name: str, since: str) -> Iterator[dict[str, Any]]:
+    """Read all that a Release was after a resourceVersion, up to what it is now."""
+    listed, last = place.bed.api.list_namespaced_custom_object, place.get(name)["metadata"]["resourceVersion"]
+    selector = f"metadata.name={name}"
+    for event in Watch().stream(listed, GROUP, "v1alpha1", place.name, "releases", field_selector=selector, resource_version=since):
+        yield event["object"]
+        if event["object"]["metadata"]["resourceVersion"] == last:
+            return
+
+
+def is_ready(release: dict[str, Any]) -> bool:
+    """Return whether Ready is True, said of this very spec."""
+    status = release["status"]
+    return status["observedGeneration"] == release["metadata"]["generation"] and triple(status)[0] == "True"
 
 
 def test_a_label_taken_off_comes_back_and_suspend_is_left_to_people(duo: Place) -> None:
@@ -281,7 +302,9 @@ def test_a_terminating_set_writes_no_child_and_its_children_do_nothing(duo: Plac
     message = duo.until(lambda: (m := condition(duo.status(name), "Ready")["message"]) and "gone or going" in m and m, "the reason", name)
     assert "ReleaseSet 'all'" in message
     duo.stays("AwaitingReleaseSet", name, seconds=3)
-    assert duo.get(name)["spec"]["source"] == {"releaseHash": "v3"} and len(duo.updates()) == before
+    edited = duo.get(name)
+    assert edited["status"]["observedGeneration"] == edited["metadata"]["generation"] and not is_ready(edited)
+    assert edited["spec"]["source"] == {"releaseHash": "v3"} and len(duo.updates()) == before
     duo.kubectl("patch", "releaseset", "all", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
     duo.until_set(lambda: not duo.children(), "the garbage collector", "gone")
     assert len(duo.updates()) == before
