@@ -8,89 +8,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tests.aws_simulator.client import ACCOUNT, REGION, Simulator, image_name
-from tests.control_plane.control_plane import ControlPlane, control_plane
-from tests.e2e.bed import ROOT, Bed, Place, chart_rights, custom_objects
+from tests.aws_simulator.client import ACCOUNT, REGION, image_name
+from tests.control_plane.control_plane import ControlPlane
+from tests.e2e.bed import Bed, Place, triple
 from tests.e2e.queues import Inbox, event_queue, topic
-from tests.operator_process import FAST, Operator
-from tests.proof import usage
-from tests.waiting import PATIENCE_S
+from tests.e2e.replicas import HELD, SHORT, Replicas, empty_bed, until
 
 OTHER_ACCOUNT = "444455556666"
-# The namespace is the pod's own where there is one.
-ELECTED = FAST | {"ECS_RELEASE_LEADER_ELECT": "true", "ECS_RELEASE_LEASE_NAMESPACE": "ecs-release"}
-# Shorter than by default, for many hand-overs, and so long that a busy machine renews in time; that by default is tested, too.
-SHORT = {
-    "ECS_RELEASE_LEASE_DURATION_SECONDS": "8",
-    "ECS_RELEASE_LEASE_RENEW_DEADLINE_SECONDS": "6",
-    "ECS_RELEASE_LEASE_RETRY_SECONDS": "0.5",
-}
-_HELD = "this process is the active one"
-
-
-class Replicas:
-    """Operators beside one another: AWS and the API server can tell them apart."""
-
-    def __init__(self, bed: Bed, stack: ExitStack) -> None:
-        self._bed = bed
-        self._kubeconfig = chart_rights(bed.cluster)
-        self._stack = stack
-        self._all: dict[str, Operator] = {}
-
-    def start(self, name: str, settings: Mapping[str, str] | None = None) -> Operator:
-        aws = self._bed.aws.environment() | {"AWS_SDK_UA_APP_ID": name}
-        replica = Operator(self._kubeconfig, aws, ELECTED | dict(settings or {}))
-        self._stack.enter_context(replica)
-        self._all[name] = self._bed.operator = replica
-        replica.wait_until_ready()
-        return replica
-
-    def keep(self, name: str) -> None:
-        """Start one again that could not renew its Lease in time, as Kubernetes does: where nobody answers for seconds, none can."""
-        replica = self._all[name]
-        if replica.process.exit_code is not None:
-            assert replica.process.exit_code == 1 and "is lost: it was not renewed within" in replica.tail(), replica.tail()
-            replica.start(SHORT)
-
-    def leader(self) -> str:
-        """Wait until exactly one of those that run says that it holds the Lease."""
-
-        def found() -> list[str]:
-            return [n for n, o in self._all.items() if o.process.exit_code is None and _HELD in o.log.read_text()]
-
-        until(lambda: len(found()) == 1, "one leader")
-        return found()[0]
-
-    def calls(self, name: str, since: int = 0, **filters: Any) -> list[dict[str, Any]]:
-        """List the calls to AWS that one of them made, without those that fetch its credentials."""
-        found = self._bed.aws.calls(since=since, **filters)
-        return [c for c in found if f"app/{name}" in c["user_agent"].split() and c["service"] != "sts"]
-
-
-def until(there: Callable[[], Any], what: str) -> Any:
-    end = time.monotonic() + PATIENCE_S
-    while not (found := there()):
-        assert time.monotonic() < end, f"waited {PATIENCE_S:.0f} s for {what}"
-        time.sleep(0.05)
-    return found
-
-
-@contextmanager
-def empty_bed() -> Iterator[Bed]:
-    """A bed on which no operator runs."""
-    with control_plane(audit=True) as cluster, Simulator(time_scale=60) as aws:
-        cluster.install_crds(ROOT / "crds")
-        none = Operator(cluster.kubeconfig, {})
-        yield Bed(cluster, aws, none, custom_objects(cluster))
-        none._folder.cleanup()
-        usage.write(cluster, aws, chart_rights(cluster))
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +67,7 @@ def test_killed_in_mid_rollout_the_other_goes_on_and_the_source_is_deployed_once
     killed = time.monotonic()
     replicas._all["one"].kill()
 
-    until(lambda: _HELD in two.log.read_text(), "the other to hold the Lease")
+    until(lambda: HELD in two.log.read_text(), "the other to hold the Lease")
     held = time.monotonic() - killed
     until(lambda: replicas.calls("two", mark, action="DescribeServices"), "the other to look at the service")
     acted = time.monotonic() - killed
@@ -162,11 +93,30 @@ def test_one_that_ends_in_good_order_hands_over_at_once(replicas: Replicas, plac
     assert one.stop() == 0
     assert lease(place).get("holderIdentity") != identity, "it is given up, not left to end"
     stopped = time.monotonic() - stopping
-    until(lambda: _HELD in two.log.read_text(), "the other to hold the Lease")
+    until(lambda: HELD in two.log.read_text(), "the other to hold the Lease")
     print(f"\norderly: the one ended after {stopped:.1f} s, the other held the Lease after {time.monotonic() - stopping:.1f} s")
     place.wait("Succeeded")
     assert len(place.updates()) == 1
     assert not [c for c in replicas.calls("two", place.begun) if c["action"] == "UpdateService"]
+
+
+def test_too_few_tasks_are_not_forgotten_at_a_hand_over(replicas: Replicas, place: Place) -> None:
+    """The next one has not seen since when they are too few."""
+    shop(place)
+    replicas.start("one", SHORT)
+    replicas.leader()
+    replicas.start("two", SHORT)
+    place.release("v1")
+    place.wait("Succeeded")
+    place.aws.behave(place.running()["app"].pop(), "pullfail")
+    for task in place.ecs().list_tasks(cluster=place.name, serviceName="web")["taskArns"]:
+        place.ecs().stop_task(cluster=place.name, task=task)
+    unhealthy = place.wait("TasksUnhealthy")
+    mark = place.aws.mark()
+    replicas._all["one"].kill()
+    until(lambda: replicas.calls("two", mark, action="DescribeServices"), "the other to look at the service")
+    status = place.stays("TasksUnhealthy", seconds=6)
+    assert triple(status)[0] != "True" and status["health"] == unhealthy["health"]
 
 
 def test_one_that_wakes_after_its_lease_is_gone_changes_nothing_and_ends(replicas: Replicas, place: Place) -> None:
@@ -182,7 +132,7 @@ def test_one_that_wakes_after_its_lease_is_gone_changes_nothing_and_ends(replica
     until(lambda: replicas.calls("one", place.begun, action="RegisterTaskDefinition"), "RegisterTaskDefinition")
     one.process.signal(signal.SIGSTOP)
     paused = time.monotonic()
-    until(lambda: _HELD in two.log.read_text(), "the other to hold the Lease")
+    until(lambda: HELD in two.log.read_text(), "the other to hold the Lease")
     print(f"\nhand-over after SIGSTOP: {time.monotonic() - paused:.1f} s of a Lease of 8 s")
     place.wait("Succeeded")
     # There is plenty that it would like to do.
@@ -254,7 +204,7 @@ def test_one_that_wakes_late_deletes_no_message_and_tells_nobody(replicas: Repli
     until(lambda: in_queue(sqs, url) == 0, "an empty queue")
     one.process.signal(signal.SIGSTOP)
     sqs.send_message(QueueUrl=url, MessageBody="{}")
-    until(lambda: _HELD in two.log.read_text(), "the other to hold the Lease")
+    until(lambda: HELD in two.log.read_text(), "the other to hold the Lease")
     place.aws.clear_faults(place.name)
     inbox.until("web deployment.started", "web deployment.succeeded")
     mark = place.aws.mark()
@@ -379,7 +329,7 @@ def test_an_operator_with_another_table_waits_until_all_have_the_same(replicas: 
     place.wait("Succeeded")
     assert replicas.calls("new", place.begun) == []
     assert replicas._all["old"].stop() == 0
-    until(lambda: _HELD in new.log.read_text(), "the new one to act")
+    until(lambda: HELD in new.log.read_text(), "the new one to act")
     place.push("v3")
     place.release("v3")
     place.wait("Succeeded")
