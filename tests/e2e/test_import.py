@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-from tests.aws_simulator.client import image_name
+from tests.aws_simulator.client import ACCOUNT, image_name
+from tests.control_plane.cluster import KubectlError
 from tests.e2e.bed import Place, condition
 from tests.e2e.plugin import Done, ecs_release
 
@@ -67,19 +69,38 @@ def test_a_manifest_may_come_by_stdin(place: Place) -> None:
     assert bad.code == 1 and bad.err.startswith("error: -: ")
 
 
+def manifest(place: Place, folder: Path, account: str) -> str:
+    """Write a team's manifest: those of two accounts differ in that alone."""
+    file = folder / account
+    file.write_text(f"{place.name}: {{account_id: '{account}', environments: [stage], image_repositories: [{{id: im, services: [a]}}]}}")
+    return str(file)
+
+
+ACCOUNTS = (ACCOUNT, "444455556666")
+
+
 def test_manifests_of_two_accounts_have_environments_of_their_own(place: Place, tmp_path: Path) -> None:
     """Names of Environments are the whole cluster's: a second team's of the same name would be applied over the first one's."""
-    accounts, words, notes = (place.account, "444455556666"), ["-n", place.name, "--environment", "{project}-{environment}-{account}"], ""
-    for account in accounts:
-        file = tmp_path / account
-        file.write_text(
-            f"{place.name}: {{account_id: '{account}', environments: [stage], image_repositories: [{{id: im, services: [a]}}]}}"
-        )
-        notes += imported(place, "weco", str(file), "-n", place.name).err
-        place.bed.cluster.apply(imported(place, "weco", str(file), *words, "--kind", "Environment").out)
-    found = [place.get_environment(f"{place.name}-stage-{account}")["spec"]["aws"]["accountID"] for account in accounts]
-    assert found == [*accounts]
+    words, notes = ["-n", place.name, "--environment", "{project}-{environment}-{account}"], ""
+    for account in ACCOUNTS:
+        file = manifest(place, tmp_path, account)
+        notes += imported(place, "weco", file, "-n", place.name).err
+        place.bed.cluster.apply(imported(place, "weco", file, *words, "--kind", "Environment").out)
+    found = [place.get_environment(f"{place.name}-stage-{account}")["spec"]["aws"]["accountID"] for account in ACCOUNTS]
+    assert found == [*ACCOUNTS]
     assert notes.count("see with kubectl get environments that no other team has them") == 2
+
+
+def test_an_environment_is_not_applied_over_that_of_another_account(place: Place, tmp_path: Path) -> None:
+    """Who does not give them names of their own is refused by the API server, and told that by the note before."""
+    first, second = (imported(place, "weco", manifest(place, tmp_path, a), "-n", place.name, "--kind", "Environment") for a in ACCOUNTS)
+    name = f"{place.name}-stage"
+    place.bed.cluster.apply(first.out)
+    before = place.get_environment(name)["spec"]
+    with pytest.raises(KubectlError, match="accountID is immutable: create another Environment"):
+        place.bed.cluster.apply(second.out)
+    assert place.get_environment(name)["spec"] == before and before["aws"]["accountID"] == ACCOUNTS[0]
+    assert name in second.err and "--environment gives other names, such as '{project}-{environment}-{account}'" in second.err
 
 
 def cluster_of(place: Place) -> dict[str, str]:
