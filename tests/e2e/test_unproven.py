@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
+
 from tests.aws_simulator.client import image_name
 from tests.e2e.bed import PROGRESSING, READY, STALLED, Place, condition, triple
 
@@ -119,3 +121,72 @@ def test_a_deployment_that_has_failed_is_not_ready_though_only_its_tasks_run(pla
     place.annotate("web", retry="1")
     place.wait("Succeeded")
     assert [h["cause"] for h in place.status()["history"]] == ["Retry", "Requested"] and len(place.updates()) == 2
+
+
+@pytest.mark.parametrize("platforms", [[], ["linux/amd64", "linux/arm64"]], ids=["one platform", "two"])
+def test_a_retry_that_is_rolled_back_to_the_same_image_has_failed_though_no_task_ran_before(place: Place, platforms: list[str]) -> None:
+    """What ran before is not known, and once the image can be pulled, ECS has gone back to the wanted digests all the same."""
+    alarms = {"alarmNames": ["errors"], "enable": True, "rollback": True}
+    place.service("v1", desired=0, circuit_breaker=False, deploymentConfiguration={"alarms": alarms})
+    place.environment(rollout={"baseRevision": "Latest", "onDrift": "Correct", "correctAfterSeconds": 1})
+    place.project()
+    digest = place.push("pullfail.v2", "v2", platforms=platforms)
+    place.release("v2")
+    before = place.wait("NothingRunning")["rollout"]["deploymentID"]
+    place.ecs().update_service(cluster=place.name, service="web", desiredCount=2)
+    place.wait("TasksUnhealthy")
+    place.annotate("web", retry="1")
+    place.until(lambda: place.deployed() != before, "the retry")
+    place.aws.trigger_alarm("web", "errors", cluster=place.name)
+    status = place.until(lambda: (s := place.status())["history"][0].get("outcome") and s, "its end")
+    assert [(h["cause"], h["outcome"]) for h in status["history"]] == [("Retry", "RolledBack"), ("Requested", "NothingRunning")]
+    for one in (digest, *(status["pin"]["images"][0].get("platformDigests") or ())):
+        place.aws.behave(one, "healthy")
+    assert place.aws.wait_steady("web", cluster=place.name)["deployments"][0]["id"] == before
+    place.wait("Succeeded")
+    place.stays("Succeeded", seconds=5)
+    assert [h["outcome"] for h in place.status()["history"]] == ["RolledBack", "NothingRunning"] and len(place.updates()) == 2
+
+
+def test_a_container_that_is_not_listed_any_more_is_left_alone(place: Place) -> None:
+    for service in ("web", "log"):
+        place.push("v1", service=service)
+        place.push("v2", service=service)
+    place.service(push=False, containers={"app": image(place, "web"), "log": image(place, "log")})
+    place.environment()
+    place.project(containers={"app": "", "log": place.repository("log")})
+    place.release("v2")
+    place.wait("Succeeded")
+    place.project()
+    place.deploy(containers={"app": image(place, "web", "v2"), "log": image(place, "log")})
+    place.aws.wait_steady("web", cluster=place.name)
+    assert triple(place.wait("Succeeded")) == READY
+    place.stays("Succeeded", seconds=6)
+    place.deploy(containers={"app": image(place, "web"), "log": image(place, "log", "v2")})
+    assert "app" in condition(place.wait("Drifted"), "Ready")["message"]
+    assert len(place.updates()) == 1
+
+
+def test_a_failure_that_is_recreated_while_one_task_of_two_runs_is_followed(place: Place) -> None:
+    """Its one task shows the wanted digest, and no other runs: ECS has not finished. A Release of another name takes it for somebody else's."""
+    place.service("v1", circuit_breaker=False, deploymentConfiguration={"minimumHealthyPercent": 0, "maximumPercent": 100})
+    place.environment(rollout={"progressDeadlineSeconds": 30})
+    place.project()
+    digest = place.push("unhealthy.v2", "v2")
+    place.release("v2")
+    place.until(lambda: place.running() == {"app": {digest}} and place.ecs_service()["runningCount"] == 2, "its tasks alone to run")
+    place.aws.behave(digest, "pullfail")
+    place.aws.lose_task("web", cluster=place.name)
+    place.wait("DeadlineExceeded")
+    place.environment()
+    for before, name, cause in (("web", "web", "Requested"), ("web", "site", "Adopted")):
+        place.delete("release", before)
+        place.release("v2", name=name)
+        rollout = place.wait("RollingOut", name)["rollout"]
+        assert (rollout["cause"], rollout.get("outcome")) == (cause, None)
+        place.stays("RollingOut", name)
+    seen = place.ecs_service()
+    assert (seen["runningCount"], seen["deployments"][0]["rolloutState"]) == (1, "IN_PROGRESS")
+    place.aws.behave(digest, "healthy")
+    place.aws.lose_task("web", cluster=place.name)
+    assert [h["outcome"] for h in place.wait("Succeeded", "site")["history"]] == ["Succeeded"] and len(place.updates()) == 1
