@@ -1,8 +1,10 @@
-"""What changes while an attempt is under way, or has been announced: its target, the window, its source, the method, what may be read."""
+"""What changes while an attempt is under way, or has been announced: its target, the window, its source, the method, a container's name, what may be
+read, and what ECS goes back to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.aws_simulator.client import image_name
@@ -202,3 +204,52 @@ def test_service_deployments_that_may_not_be_listed_of_one_service_are_followed_
     place.wait("Succeeded")
     for name in ("denied", "gone"):
         place.aws.clear_faults(f"{place.name}/{name}")
+
+
+def test_a_container_that_is_renamed_before_its_revision_is_registered_is_not_deployed(shop: Place) -> None:
+    """The revision would be a copy of the one that runs, with the old image."""
+    shop.push("v2")
+    shop.aws.deny(action="RegisterTaskDefinition", match=shop.name)
+    shop.release("v2")
+    shop.wait("AccessDenied")
+    shop.project(containers={"main": ""})
+    assert triple(shop.wait("TargetChanged")) == STALLED
+    shop.aws.clear_faults(shop.name)
+    shop.stays("TargetChanged", seconds=5)
+    assert ends(shop, "web") == [("v2", "Abandoned")]
+    assert [c for c in shop.mutations() if not c["error"] and c["service"] == "ecs"] == []
+
+
+def test_a_rollback_to_a_deployment_that_is_older_than_the_deadline_is_waited_for(place: Place) -> None:
+    """ECS goes back by its old id and time. One service gets a fix meanwhile, and of the other one that very deployment is wanted again."""
+    deadline_s, names = 45, ("back", "fixed")
+    alarms = {"alarmNames": ["errors"], "enable": True, "rollback": True}
+    place.services(*names, circuit_breaker=False, deploymentConfiguration={"alarms": alarms})
+    place.environment(rollout={"progressDeadlineSeconds": deadline_s})
+    former = {name: place.ecs_service(name)["deployments"][0] for name in names}
+    first = {name: next(iter(place.running(name)["app"])) for name in names}
+    old = max(d["createdAt"] for d in former.values()) + timedelta(seconds=deadline_s)
+    place.until(lambda: datetime.now(UTC) > old, "the deployments to be older than the deadline", "back")
+    for name in names:
+        place.push("pullfail.v2", "v2", service=name)
+        place.push("v3", service=name)
+        place.release("v2", name)
+    for name in names:
+        place.deployed(name)
+        place.aws.behave(first[name], "pullfail")
+        place.aws.lose_task(name, cluster=place.name)
+        place.aws.trigger_alarm(name, "errors", cluster=place.name)
+        place.wait("RolledBack", name)
+    place.release("v1", "back")
+    place.release("v3", "fixed")
+    place.wait("RollingOut", "back")
+    place.wait("AwaitingSteady", "fixed")
+    place.stays("AwaitingSteady", "fixed")
+    assert len(place.updates()) == 2
+    for name in names:
+        place.aws.behave(first[name], "healthy")
+        place.wait("Succeeded", name)
+    assert ends(place, "back") == [("v1", "Succeeded"), ("v2", "RolledBack")]
+    assert ends(place, "fixed") == [("v3", "Succeeded"), ("v2", "RolledBack")]
+    assert place.status("back")["rollout"]["deploymentID"] == former["back"]["id"]
+    assert [c["parameters"]["service"] for c in place.updates()].count("back") == 1 and len(place.updates()) == 3
