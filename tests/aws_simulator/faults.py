@@ -46,7 +46,8 @@ class Fault:
     `kind`: `error` (with `code`, `message`, `status`, and `more` fields in its body), `lost` (carried out, and the connection is dropped), `lost-error` (carried out,
     and answered with `code`, `message` and `status` all the same), `drop` (dropped before), `delay` (`seconds`), `answer` (not carried out,
     and answered with `body` as if it were). `action` "*" is any.
-    `times` limits how often (None: no limit), `fraction` is the share of fitting calls; `match` must be a part of the parameters' text.
+    `times` limits how often (None: no limit), `fraction` is the share of fitting calls, `every` lets it happen to each nth of them;
+    `match` must be a part of the parameters' text.
     """
 
     action: str
@@ -59,9 +60,11 @@ class Fault:
     match: str = ""
     account: str = ""
     fraction: float = 1.0
+    every: int = 1
     body: str = "null"
     more: dict[str, Any] = field(default_factory=dict)
     number: int = field(default_factory=itertools.count().__next__)
+    fitting: int = 0
 
     def __post_init__(self) -> None:
         """Raise ValueError for a kind that there is not."""
@@ -110,7 +113,10 @@ class Faults:
         """Return what shall happen to a call, and count it."""
         for fault in self.faults:
             fits = fault.action in ("*", action) and (not fault.account or fault.account == account)
-            if fits and (not fault.match or fault.match in str(parameters)) and fault.times != 0 and self._chance.random() < fault.fraction:
+            if not fits or fault.match not in str(parameters) or fault.times == 0:
+                continue
+            fault.fitting += 1
+            if fault.fitting % fault.every == 0 and self._chance.random() < fault.fraction:
                 if fault.times is not None:
                     fault.times -= 1
                 return fault

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.aws_simulator.client import image_name
+from tests.aws_simulator.client_rollouts import strategy
 from tests.e2e.bed import PROGRESSING, READY, STALLED, Place, condition, triple
+from tests.operator_process import FAST
 
 
 @pytest.fixture(params=["with the service-deployment API", "without it", "without it, and tasks name their service"])
@@ -264,6 +266,51 @@ def test_5_restarts_do_not_put_the_deadline_off(place: Place) -> None:
         place.bed.restart_operator()
     assert status["rollout"]["outcome"] == "DeadlineExceeded"
     assert status["rollout"]["progress"]["stages"]
+
+
+@pytest.mark.parametrize("stage", ["SCALE_UP", "COMPLETED"])
+def test_5_a_stage_that_comes_and_goes_is_no_progress(place: Place, stage: str) -> None:
+    """Every other answer shows it: the service-deployment API's, which otherwise know nothing, or those that say COMPLETED too early."""
+    configuration = strategy("BLUE_GREEN") if stage == "SCALE_UP" else {}
+    place.service("v1", circuit_breaker=False, deploymentConfiguration=configuration)
+    place.environment(rollout={"progressDeadlineSeconds": 30})
+    place.project()
+    place.push("crash.v2", "v2")
+    place.release("v2")
+    place.deployed()
+    action, answer = "DescribeServiceDeployments", {"serviceDeployments": []}
+    if stage == "COMPLETED":
+        service = place.ecs_service()
+        service["deployments"][0]["rolloutState"] = stage
+        action, answer = "DescribeServices", {"services": [service]}
+    body = json.dumps({**answer, "failures": []}, default=datetime.timestamp)
+    place.aws.fault(action, kind="answer", body=body, times=None, every=2, match=place.name)
+    status = place.until(lambda: (s := place.status())["rollout"].get("outcome") and s, "its end")
+    place.aws.clear_faults(place.name)
+    assert status["rollout"]["outcome"] == "DeadlineExceeded"
+    assert stage in status["rollout"]["progress"]["stages"]
+
+
+def test_5_a_rollback_has_its_time_from_when_the_failure_is_seen(place: Place) -> None:
+    """However long there was no progress before. None comes here: nothing was ever completed."""
+    alarms = {"alarmNames": ["errors"], "enable": True, "rollback": True}
+    place.service("pullfail-v1", wait=False, deploymentConfiguration={"alarms": alarms})
+    place.until(lambda: place.ecs_service()["deployments"][0]["rolloutState"] == "FAILED", "the failure of what runs", show=dict)
+    place.environment()
+    place.project()
+    place.push("unhealthy.v2", "v2")
+    place.release("v2")
+    place.deployed()
+    patience = timedelta(seconds=float(FAST["ECS_RELEASE_ROLLBACK_SECONDS"]))
+    place.until(lambda: datetime.now(UTC) - time_of(place, "lastProgressTime") > 2 * patience, "a lack of progress")
+    place.aws.trigger_alarm("web", "errors", cluster=place.name, account=place.account, region=place.region)
+    place.wait("RolloutFailed")
+    assert time_of(place, "completionTime") - place.ecs_service()["deployments"][0]["updatedAt"] >= patience
+    assert len(place.updates()) == 1
+
+
+def time_of(place: Place, field: str) -> datetime:
+    return datetime.fromisoformat(place.status()["rollout"][field])
 
 
 def test_6_a_restart_does_not_forget_too_few_tasks(shop: Place) -> None:
