@@ -222,7 +222,7 @@ def test_a_container_that_is_renamed_before_its_revision_is_registered_is_not_de
 
 def test_a_rollback_to_a_deployment_that_is_older_than_the_deadline_is_waited_for(place: Place) -> None:
     """ECS goes back by its old id and time. One service gets a fix meanwhile, and of the other one that very deployment is wanted again."""
-    deadline_s, names = 45, ("back", "fixed")
+    deadline_s, names = 90, ("back", "fixed")
     alarms = {"alarmNames": ["errors"], "enable": True, "rollback": True}
     place.services(*names, circuit_breaker=False, deploymentConfiguration={"alarms": alarms})
     place.environment(rollout={"progressDeadlineSeconds": deadline_s})
