@@ -19,6 +19,7 @@ _FIXTURES = {"secured": "secured", "desk": "secured", "office": "secured"}
 _MODULES = {
     "tests/e2e/test_claims.py": "claims",
     "tests/e2e/test_commits.py": "commits",
+    "tests/e2e/test_commits_unknown.py": "commits-unknown",
     "tests/e2e/test_github.py": "github",
     "tests/e2e/test_ledger.py": "ledger",
     "tests/e2e/test_scale_out.py": "scale-out",

@@ -371,6 +371,22 @@ def test_a_set_that_fails_goes_back_whatever_the_graph_says(shop: Shop) -> None:
     assert place.children()["api"]["status"]["history"][0]["cause"] == "Rollback"
 
 
+def test_ecs_and_drift_correction_go_back_whatever_the_graph_says(shop: Shop) -> None:
+    place, (_, one, two, three) = shop.place, shop.line
+    rules = {"branch": "main", **HOLD, "notMerged": "Refuse"}
+    place.environment(commits=rules, rollout={"settleSeconds": 0, "onDrift": "Correct", "correctAfterSeconds": 1})
+    place.push(f"crash.{two[:8]}", two)
+    place.release(two)
+    place.wait("RolledBack")
+    wanted = place.push(one)
+    place.release(one)
+    place.wait("Succeeded")
+    place.deploy(three)
+    place.until(lambda: place.status()["history"][0]["cause"] == "DriftCorrection", "a correction")
+    place.wait("Succeeded")
+    assert runs(place, wanted) and [h["outcome"] for h in place.status()["history"]] == ["Succeeded", "Succeeded", "RolledBack"]
+
+
 def test_a_set_that_has_failed_may_be_set_back_to_what_it_was_ready_on(shop: Shop) -> None:
     place, (_, one, two, _) = two_services(shop), shop.line
     shop.rules(**HOLD)
