@@ -156,11 +156,12 @@ class Simulator(Rollouts):
             ecr.create_repository(repositoryName=repository, imageTagMutability=mutability)
         except ecr.exceptions.RepositoryAlreadyExistsException:
             pass
-        manifest = _manifest(content or f"{repository} {tags[0] if tags else ''}", config)
+        content = content or f"{repository} {tags[0] if tags else ''}"
+        manifest = _manifest(content, config)
         if platforms:
             entries = []
             for platform in platforms:
-                one = self.push_image(repository, (), account=account, region=region, content=f"{content or tags[0]} {platform}")
+                one = self.push_image(repository, (), account=account, region=region, content=f"{content} {platform}")
                 operating_system, _, architecture = platform.partition("/")
                 entries.append(
                     {"digest": one, "size": 1, "mediaType": _MANIFEST, "platform": {"os": operating_system, "architecture": architecture}}
