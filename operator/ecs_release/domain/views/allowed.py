@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
@@ -10,7 +11,8 @@ from ecs_release.api.environment import Environment
 from ecs_release.api.project import Project
 from ecs_release.domain.model.errors import Blocked, Waiting
 
-_LONGEST = 140
+_REPOSITORY = re.compile(r"[a-z0-9_-]{1,39}/(?!\.{1,2}$)[a-z0-9._-]{1,100}")
+"""GitHub has no other names, and what else a path may hold leads to another one."""
 
 
 def repository_of(environment: Environment, project: Project, host: str) -> str:
@@ -24,7 +26,7 @@ def repository_of(environment: Environment, project: Project, host: str) -> str:
         raise Waiting(Reason.NOT_ATTEMPTED, f"Project {_name(project)} names no repository in spec.git.url")
     url = urlsplit(project.spec.git.url)
     repository = url.path.strip("/").removesuffix(".git").lower()
-    if url.netloc.lower() != host or repository.count("/") != 1 or len(repository) > _LONGEST:
+    if url.netloc.lower() != host or not _REPOSITORY.fullmatch(repository):
         said = f"Project {_name(project)}: git.url is no repository https://{host}/OWNER/NAME, which these credentials are for"
         raise Blocked(Reason.TARGET_NOT_ALLOWED, said)
     namespace = project.metadata.namespace or ""

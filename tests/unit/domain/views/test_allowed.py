@@ -35,6 +35,8 @@ def a_project(namespace: str = "shop", url: str = "", channel: str = "") -> Any:
         ("shop", "https://github.com/Acme/Store.git", "acme/store"),
         ("shop", "https://github.com/acme/web-app/", "acme/web-app"),
         ("team-a", "https://github.com/teams/anything", "teams/anything"),
+        ("team-a", "https://github.com/teams/.github", "teams/.github"),
+        ("team-a", "https://github.com/teams/a..b_c", "teams/a..b_c"),
     ],
 )
 def test_allowed_repositories(namespace: str, url: str, repository: str) -> None:
@@ -53,6 +55,13 @@ def test_allowed_repositories(namespace: str, url: str, repository: str) -> None
         ("shop", "https://github.com:8443/acme/store", "no repository"),
         ("team-a", "https://github.com/teams", "no repository"),
         ("team-a", "https://github.com/teams/../acme", "no repository"),
+        ("team-a", "https://github.com/teams/..", "no repository"),
+        ("team-a", "https://github.com/teams/%2e%2e", "no repository"),
+        ("team-a", "https://github.com/teams/.git", "no repository"),
+        ("team-a", "https://github.com/teams/...git", "no repository"),
+        ("team-a", "https://github.com/teams/a%2fb", "no repository"),
+        ("team-a", "https://github.com/teams/\u0430", "no repository"),
+        ("team-a", f"https://github.com/teams/{'x' * 101}", "no repository"),
     ],
 )
 def test_refused_repositories(namespace: str, url: str, why: str) -> None:
