@@ -175,28 +175,6 @@ def test_3_a_return_by_hand_names_what_took_over(judged: Place) -> None:
     assert len(judged.updates()) == 1
 
 
-def test_3_a_return_by_hand_from_what_was_proven_is_drift(judged: Place) -> None:
-    """Ours is done, and replaced, while nobody looks; its tasks run until those of the former revision are healthy."""
-    former, old = judged.ecs_service()["taskDefinition"], judged.running()["app"].pop()
-    wanted = judged.push("slow.v2", "v2")
-    judged.release("v2")
-    judged.deployed()
-    judged.bed.operator.kill()
-    try:
-        judged.aws.wait_steady("web", cluster=judged.name)
-        judged.aws.behave(old, "unhealthy")
-        judged.deploy(taskDefinition=former)
-        assert wanted in judged.running()["app"]
-    finally:
-        judged.bed.operator.start()
-        judged.bed.operator.wait_until_ready()
-    judged.until(lambda: [h.get("outcome") for h in judged.status()["history"]] == ["Succeeded"], "its success")
-    repair(judged, old)
-    status = judged.wait("Drifted")
-    assert [h["outcome"] for h in status["history"]] == ["Succeeded"] and status["rollout"]["outcome"] == "Succeeded"
-    assert len(judged.updates()) == 1
-
-
 def test_3_a_rollback_by_hand_is_ecs_s(shop: Place) -> None:
     former = shop.ecs_service()["deployments"][0]
     shop.push("unhealthy.v2", "v2")
