@@ -86,9 +86,9 @@ def test_the_page_leads_from_nothing_to_a_protected_production(shop: Shop, graph
     assert place.wait("Succeeded")["history"][0]["commits"] == "override inc-7: payments are down"
 
 
-def test_the_race_of_builds_ends_on_the_newer_commit(shop: Shop) -> None:
-    """2 is built first, and rolls out; the build of 1 ends last."""
-    place, (zero, one, two, _) = shop.place, shop.line
+def two_rolls_out(shop: Shop) -> str:
+    """Have the build of 2 roll out where nothing may go backwards, while all tasks run 0. Returns its digest."""
+    place, (zero, _, two, _) = shop.place, shop.line
     shop.rules(**HOLD)
     digest = place.push(f"slow.{two[:8]}", two)
     place.release(zero)
@@ -96,6 +96,13 @@ def test_the_race_of_builds_ends_on_the_newer_commit(shop: Shop) -> None:
     shop.build(2, {"releaseHash": two})
     place.wait("RollingOut")
     place.deployed()
+    return digest
+
+
+def test_the_race_of_builds_ends_on_the_newer_commit(shop: Shop) -> None:
+    """2 is built first, and rolls out; the build of 1 ends last."""
+    place, (_, one, two, _) = shop.place, shop.line
+    digest = two_rolls_out(shop)
     shop.build(1, {"releaseHash": one})
     status = place.wait("GoesBackwards")
     assert triple(status) == WAITING, "2 may fail"
@@ -112,13 +119,7 @@ def test_the_race_of_builds_ends_on_the_newer_commit(shop: Shop) -> None:
 def test_what_runs_does_not_come_back_in_the_place_of_what_rolls_out(shop: Shop) -> None:
     """The build of 0, which runs, is made again while 2 rolls out, of which no task runs yet."""
     place, (zero, _, two, _) = shop.place, shop.line
-    shop.rules(**HOLD)
-    newer = place.push(f"slow.{two[:8]}", two)
-    place.release(zero)
-    place.wait("Succeeded")
-    shop.build(2, {"releaseHash": two})
-    place.wait("RollingOut")
-    place.deployed()
+    newer = two_rolls_out(shop)
     shop.build(0, {"releaseHash": zero})
     place.wait("GoesBackwards")
     assert f"commit {zero[:12]} is 2 commits behind {two[:12]}" in shop.message()

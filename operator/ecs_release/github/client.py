@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from ecs_release.api.conditions import Reason
-from ecs_release.domain.model.errors import Ambiguous, Blocked, Denied, Problem, Retryable, Throttled
+from ecs_release.domain.model.errors import Ambiguous, Blocked, Denied, Problem, Retryable
 from ecs_release.domain.ports.protocols import Fence
-from ecs_release.github.answers import message, throttled_s
+from ecs_release.github.answers import message, throttled
 from ecs_release.github.credentials import API, Credentials
 from ecs_release.github.limits import ContentLimits
 from ecs_release.outbound.session import Answer, Session, UnreachableError
@@ -111,9 +111,8 @@ def malformed(what: str) -> Retryable:
 def _problem(answer: Answer, said: str) -> Problem:
     if answer.status == 401:
         return Denied(f"{said}: the credentials are refused")
-    after_s = throttled_s(answer)
-    if after_s is not None:
-        return Throttled(f"{said}: asked to wait for {after_s:.0f} s", after_s)
+    if (wait := throttled(answer, said)) is not None:
+        return wait
     if answer.status < 400:
         return Blocked(Reason.REJECTED_BY_SINK, f"{said}: the repository has moved; correct git.url of the Project")
     return Blocked(Reason.REJECTED_BY_SINK, said)

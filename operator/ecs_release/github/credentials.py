@@ -17,8 +17,8 @@ from typing import Any, Protocol
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from ecs_release.domain.model.errors import Denied, Retryable, Throttled
-from ecs_release.github.answers import message, throttled_s
+from ecs_release.domain.model.errors import Denied, Retryable
+from ecs_release.github.answers import message, throttled
 from ecs_release.outbound.connections import App, ConfigError, read_secret
 from ecs_release.outbound.session import Answer, Session, UnreachableError
 
@@ -108,8 +108,8 @@ class InstallationToken:
         except UnreachableError as error:
             raise Retryable(str(error)) from error
         said = f"{self._session.host} answered {method} {path} of App {self._app.id} with status {answer.status}{message(answer)}"
-        if (after_s := throttled_s(answer)) is not None:
-            raise Throttled(f"{said}: asked to wait for {after_s:.0f} s", after_s)
+        if (wait := throttled(answer, said)) is not None:
+            raise wait
         if answer.status >= 500:
             raise Retryable(said)
         return answer
